@@ -1,0 +1,53 @@
+"""Signed webhooks of hitl-notebook: events, signing, delivery, and a receiver's kit.
+
+A receiver needs one function::
+
+    event = hitl_webhooks.verify(body, headers, secret)
+
+This package imports neither Airflow nor Jupyter.
+"""
+
+from __future__ import annotations
+
+from hitl_webhooks.delivery import Endpoint, deliver_to_all
+from hitl_webhooks.errors import (
+    HITLWebhookError,
+    InvalidEndpointError,
+    InvalidSecretError,
+    InvalidSignatureError,
+    MalformedEventError,
+    MissingHeaderError,
+    TimestampError,
+    WebhookVerificationError,
+)
+from hitl_webhooks.events import Event, EventType, Person, ReviewFacts, build_event, event_id
+from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
+from hitl_webhooks.signing import ReceivedEvent, check_secret, generate_secret, sign, verify
+
+__all__ = [
+    "Attempt",
+    "DeliveryStatus",
+    "Endpoint",
+    "EndpointDelivery",
+    "Event",
+    "EventType",
+    "HITLWebhookError",
+    "InvalidEndpointError",
+    "InvalidSecretError",
+    "InvalidSignatureError",
+    "MalformedEventError",
+    "MissingHeaderError",
+    "OutboxEntry",
+    "Person",
+    "ReceivedEvent",
+    "ReviewFacts",
+    "TimestampError",
+    "WebhookVerificationError",
+    "build_event",
+    "check_secret",
+    "deliver_to_all",
+    "event_id",
+    "generate_secret",
+    "sign",
+    "verify",
+]

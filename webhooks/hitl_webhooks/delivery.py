@@ -1,0 +1,207 @@
+"""Post one event to several endpoints at once, within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from hitl_webhooks.errors import InvalidEndpointError
+from hitl_webhooks.events import Event
+from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery
+from hitl_webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, check_secret, sign
+
+DELIVERY_BOUND = 10.0
+"""Seconds that the first delivery of an event may take in all, retries included."""
+
+ATTEMPT_TIMEOUT = 5.0
+"""Seconds for one attempt. Standard Webhooks suggests 15 to 30 s; the worker's bound is tighter."""
+
+QUICK_RETRIES: tuple[float, ...] = (0.5, 2.0)
+"""Seconds to wait before the second and the third attempt within the bound."""
+
+USER_AGENT = "hitl-notebook"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where events go.
+
+    Attributes:
+        name: how it is called in the outbox and in logs; never holds a secret.
+        url: absolute ``http`` or ``https`` URL.
+        secrets: signing secrets; two while one rotates; none leaves requests unsigned.
+        headers: further headers, for instance an authorization that the receiver wants.
+
+    Raises:
+        InvalidEndpointError: the URL is not absolute or not HTTP.
+        InvalidSecretError: a secret is malformed.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            valid = False
+        if not valid:
+            raise InvalidEndpointError(
+                f"Webhook endpoint {self.name!r}: the URL must be absolute and start with https:// or http://."
+            )
+        for secret in self.secrets:
+            check_secret(secret)
+
+
+async def attempt(
+    client: httpx.AsyncClient,
+    endpoint: Endpoint,
+    event_id: str,
+    body: bytes,
+    *,
+    timeout: float = ATTEMPT_TIMEOUT,  # noqa: ASYNC109 - passed on to httpx, and bounds what it does not
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+) -> Attempt:
+    """Make one attempt and say what came of it; never raises for what the endpoint does.
+
+    Args:
+        client: must not follow redirects.
+        endpoint: where to post.
+        event_id: value of ``webhook-id``.
+        body: the exact bytes to post.
+        timeout: seconds for the whole attempt.
+        clock: current time, timezone-aware; becomes ``webhook-timestamp``.
+    """
+    at, start = clock(), time.monotonic()
+    headers = {
+        **endpoint.headers,
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        ID_HEADER: event_id,
+        TIMESTAMP_HEADER: str(math.floor(at.timestamp())),
+    }
+    if endpoint.secrets:
+        headers[SIGNATURE_HEADER] = sign(event_id=event_id, timestamp=at, body=body, secrets=endpoint.secrets)
+    status_code: int | None = None
+    retry_after: float | None = None
+    error: str | None
+    try:
+        response = await asyncio.wait_for(_post(client, endpoint.url, headers, body, timeout), timeout)
+        status_code = response.status_code
+        error = _error_of(response)
+        retry_after = _retry_after(response, at)
+    except (TimeoutError, asyncio.TimeoutError, httpx.TimeoutException):
+        error = f"no answer within {timeout:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
+        error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+    return Attempt(
+        at=at.isoformat(),
+        duration_ms=round((time.monotonic() - start) * 1000),
+        status_code=status_code,
+        error=error,
+        retry_after=retry_after,
+    )
+
+
+async def deliver(
+    client: httpx.AsyncClient,
+    endpoint: Endpoint,
+    event: Event,
+    delivery: EndpointDelivery,
+    *,
+    bound: float = DELIVERY_BOUND,
+    retries: Sequence[float] = QUICK_RETRIES,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Attempt until delivered, gone, out of retries or out of time; note each attempt in ``delivery``."""
+    end = time.monotonic() + bound
+    for wait in (0.0, *retries):
+        last = delivery.log[-1] if delivery.log else None
+        pause = max(wait, (last.retry_after or 0.0) if last and wait else 0.0)
+        if pause >= end - time.monotonic():
+            return
+        await sleep(pause)
+        left = end - time.monotonic()
+        delivery.record(
+            await attempt(client, endpoint, event.id, event.body, timeout=max(0.1, min(ATTEMPT_TIMEOUT, left)))
+        )
+        if delivery.status is not DeliveryStatus.PENDING:
+            return
+
+
+def deliver_to_all(
+    event: Event, targets: Sequence[tuple[Endpoint, EndpointDelivery]], *, bound: float = DELIVERY_BOUND
+) -> None:
+    """Deliver ``event`` to all endpoints at once and return within ``bound`` seconds.
+
+    Runs in a thread with an event loop of its own, so that it can be called with or without a running loop.
+
+    Args:
+        event: what to send.
+        targets: each endpoint with the delivery in which its attempts are noted.
+        bound: seconds in all. What is then undelivered stays ``pending``.
+    """
+    if not targets:
+        return
+
+    async def run() -> None:
+        async with httpx.AsyncClient(follow_redirects=False) as client:
+            tasks = [deliver(client, endpoint, event, noted, bound=bound) for endpoint, noted in targets]
+            await asyncio.wait_for(asyncio.gather(*tasks), timeout=bound)
+
+    def main() -> None:
+        try:
+            asyncio.run(run())
+        except (TimeoutError, asyncio.TimeoutError):
+            for _, noted in targets:
+                if noted.status is DeliveryStatus.PENDING:
+                    noted.last_error = noted.last_error or f"no answer within {bound:g} s"
+
+    # A daemon thread and a join with a limit: looking a host name up can block beyond any asyncio timeout,
+    # and a dead name server must not hold the task.
+    thread = threading.Thread(target=main, name="hitl-webhooks", daemon=True)
+    thread.start()
+    thread.join(bound + 1.0)
+
+
+async def _post(
+    client: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+) -> httpx.Response:
+    # The answer's body is never read: an endpoint cannot fill our memory with it.
+    async with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+        return response
+
+
+def _error_of(response: httpx.Response) -> str | None:
+    if 200 <= response.status_code < 300:
+        return None
+    if 300 <= response.status_code < 400:
+        return f"answered {response.status_code}: redirects are not followed, give the final URL"
+    return f"answered {response.status_code} {response.reason_phrase}".rstrip()
+
+
+def _retry_after(response: httpx.Response, now: datetime) -> float | None:
+    value = response.headers.get("retry-after")
+    if value is None or response.status_code not in (429, 503):
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        return None
+    return max(0.0, (when - now).total_seconds())

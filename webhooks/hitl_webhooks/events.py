@@ -1,0 +1,162 @@
+"""The events, their ids and their bodies.
+
+A body is ``{"type", "timestamp", "data"}`` per Standard Webhooks 1.0.0 and stays under its recommended
+20 KB: long texts are cut, and ``data`` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+MAX_BODY_BYTES = 20_000
+"""Upper bound of a body, in bytes (Standard Webhooks recommends payloads under 20 KB)."""
+
+_PROMPT_BYTES = 2_000
+_FEEDBACK_BYTES = 4_000
+
+
+class EventType(str, Enum):
+    """What can be told to an outside system."""
+
+    OUTPUT_READY = "hitl_review.output_ready"
+    FINALIZED = "hitl_review.finalized"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who decided: the id and name that Airflow's auth manager gives."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ReviewFacts:
+    """What an event tells about a review. Times are timezone-aware.
+
+    Attributes:
+        task_instance_id: Airflow's id of the task instance, a UUID; another one for each try.
+        status: the session's status, or ``"failed"`` where regenerating failed for good.
+        iteration: number of the output, from 1.
+        output: the output as the reviewer sees it.
+        feedback: what the reviewer wrote, if anything.
+        links: name to URL; ``review`` is where a person decides.
+    """
+
+    task_instance_id: str
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    status: str
+    iteration: int
+    max_iterations: int
+    prompt: str
+    output: str
+    created_at: datetime | None = None
+    deadline_at: datetime | None = None
+    feedback: str | None = None
+    decided_by: Person | None = None
+    decided_at: datetime | None = None
+    links: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it is sent: the id never changes, nor does one byte of the body."""
+
+    id: str
+    type: EventType
+    timestamp: datetime
+    body: bytes
+
+
+def event_id(task_instance_id: str, type_: EventType, iteration: int) -> str:
+    """Return the id of an event: UUIDv5 of task instance, type and iteration, so the same for ever."""
+    return str(uuid.uuid5(uuid.UUID(task_instance_id), f"{type_.value}:{iteration}"))
+
+
+def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
+    """Make the event of ``type_`` about a review.
+
+    Args:
+        type_: which event.
+        facts: the review at that moment.
+        at: when it happened, timezone-aware.
+
+    Returns:
+        An event whose body has at most ``MAX_BODY_BYTES`` bytes.
+
+    Raises:
+        ValueError: what cannot be cut (ids, links) alone exceeds the limit.
+    """
+    data: dict[str, Any] = {
+        "session": {
+            "dag_id": facts.dag_id,
+            "run_id": facts.run_id,
+            "task_id": facts.task_id,
+            "map_index": facts.map_index,
+            "try_number": facts.try_number,
+            "status": facts.status,
+            "iteration": facts.iteration,
+            "max_iterations": facts.max_iterations,
+            "prompt": cut_to_bytes(facts.prompt, _PROMPT_BYTES),
+            "created_at": _iso(facts.created_at),
+            "deadline_at": _iso(facts.deadline_at),
+        },
+        "output": "",
+        "output_truncated": False,
+        "output_sha256": hashlib.sha256(facts.output.encode("utf-8", "replace")).hexdigest(),
+        "feedback": cut_to_bytes(facts.feedback, _FEEDBACK_BYTES) if facts.feedback is not None else None,
+        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name} if facts.decided_by else None,
+        "decided_at": _iso(facts.decided_at),
+        "links": facts.links,
+    }
+    event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
+    room = MAX_BODY_BYTES - len(_encode(event)) - len("false")
+    if room < 0:
+        raise ValueError(f"The ids and links of this review alone exceed {MAX_BODY_BYTES} bytes.")
+    data["output"] = cut_to_bytes(facts.output, room)
+    data["output_truncated"] = data["output"] != facts.output
+    return Event(
+        id=event_id(facts.task_instance_id, type_, facts.iteration),
+        type=type_,
+        timestamp=at,
+        body=_encode(event),
+    )
+
+
+def cut_to_bytes(text: str, limit: int) -> str:
+    """Return the longest start of ``text`` that takes at most ``limit`` bytes inside a JSON string."""
+
+    def size(part: str) -> int:
+        return len(_encode(part)) - 2  # without the quotes
+
+    if len(text) <= limit and size(text) <= limit:
+        return text
+    low, high = 0, min(len(text), limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if size(text[:middle]) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low]
+
+
+def _encode(value: object) -> bytes:
+    # A lone surrogate has no UTF-8 form; "replace" turns it into a question mark.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _iso(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
