@@ -1,0 +1,76 @@
+"""Who may see and decide what: dependencies of the routes.
+
+A mounted FastAPI app inherits no authentication from Airflow, so each route but ``/health`` has one of
+these. If Airflow's security cannot be imported, importing this module fails, and with it the plugin: no
+route is served at all, rather than one without a check.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Query
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.schema import TaskKey
+
+CurrentUser = Annotated[internals.BaseUser, Depends(internals.get_user)]
+
+_UNREPLACED = "{MAP_INDEX}"
+
+
+def task_key(
+    dag_id: Annotated[str, Query(description="DAG id")],
+    run_id: Annotated[str, Query(description="DAG run id")],
+    task_id: Annotated[str, Query(description="Task id")],
+    map_index: Annotated[
+        str, Query(description="Index of a mapped task instance; -1 if the task is not mapped")
+    ] = "-1",
+) -> TaskKey:
+    """The task instance that the query names.
+
+    Airflow leaves its placeholder ``{MAP_INDEX}`` in a link of a task that is not mapped: that means -1.
+    ``~`` means "any DAG" to Airflow's own checks, so it is refused, as is an empty id.
+    """
+    for name, value in (("dag_id", dag_id), ("run_id", run_id), ("task_id", task_id)):
+        if not value or value == "~":
+            raise HTTPException(400, f"{name} must name one {name.removesuffix('_id')}, not {value!r}.")
+    if map_index == _UNREPLACED:
+        return TaskKey(dag_id, run_id, task_id)
+    try:
+        index = int(map_index)
+    except ValueError:
+        raise HTTPException(422, f"map_index must be an integer, not {map_index!r}.") from None
+    if not -1 <= index < 2**31:
+        raise HTTPException(422, f"map_index must be -1 or an index, not {index}.")
+    return TaskKey(dag_id, run_id, task_id, index)
+
+
+def _allowed(user: internals.BaseUser, method: internals.Method, dag_id: str) -> bool:
+    with internals.transaction() as db:
+        team = internals.team_names(db, [dag_id])[dag_id]
+    return internals.may(user, method, dag_id, team)
+
+
+def readable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> TaskKey:
+    """The task instance, if the caller may read its DAG's reviews; else 403."""
+    if not _allowed(user, "GET", key.dag_id):
+        raise HTTPException(403, f"You may not read the reviews of DAG {key.dag_id!r}.")
+    return key
+
+
+def decidable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> TaskKey:
+    """The task instance, if the caller may decide its DAG's reviews; else 403."""
+    if not _allowed(user, "PUT", key.dag_id):
+        raise HTTPException(403, f"You may not decide the reviews of DAG {key.dag_id!r}.")
+    return key
+
+
+def readable_dags(db: internals.Session, user: internals.BaseUser, dag_ids: list[str]) -> list[str]:
+    """Those of ``dag_ids`` whose reviews the caller may read."""
+    teams = internals.team_names(db, dag_ids)
+    return [dag_id for dag_id in dag_ids if internals.may(user, "GET", dag_id, teams[dag_id])]
+
+
+ReadableTask = Annotated[TaskKey, Depends(readable)]
+DecidableTask = Annotated[TaskKey, Depends(decidable)]

@@ -1,0 +1,167 @@
+"""``decide()``: the one way in which a reviewer's decision comes to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
+from airflow_hitl_review.schema import (
+    ACTION_KEY,
+    PREFIX,
+    SESSION_KEY,
+    Channel,
+    Decision,
+    HumanAction,
+    TaskKey,
+    User,
+    feedback_key,
+    sha256_of,
+    storable,
+)
+from airflow_hitl_review.states import Action, SessionStatus, advance
+
+
+class SessionNotFoundError(Exception):
+    """The task instance has no review."""
+
+    def __init__(self, key: TaskKey, *, task_active: bool) -> None:
+        self.task_active = task_active
+        super().__init__(
+            f"No review was found for {key}."
+            + (" Its task is active: the review may appear soon." if task_active else "")
+        )
+
+
+class ConflictError(Exception):
+    """The decision cannot be taken any more; ``session`` is what there is now."""
+
+    def __init__(self, message: str, session: ReviewResponse) -> None:
+        self.session = session
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a reviewer asks for.
+
+    Attributes:
+        iteration: number of the output that the reviewer saw; None if the caller does not say.
+        feedback: for ``changes_requested`` what to change; for ``reject`` a reason, if any.
+    """
+
+    action: Action
+    feedback: str = ""
+    iteration: int | None = None
+    channel: Channel = "rest"
+
+
+def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
+    """Read a review.
+
+    Raises:
+        SessionNotFoundError: there is none.
+    """
+    task_instance = internals.load_task_instance(db, key)
+    state = task_instance.state if task_instance else None
+    review = assemble(key, state, internals.read_xcoms(db, key, PREFIX)) if task_instance else None
+    if review is None:
+        raise SessionNotFoundError(key, task_active=is_active(state))
+    return review
+
+
+def decide(
+    db: internals.Session, key: TaskKey, request: Request, user: internals.BaseUser, *, now: datetime
+) -> ReviewResponse:
+    """Take a decision, in the transaction of ``db``: all of it is stored, or nothing.
+
+    Of two decisions at the same instant one waits for the other's lock and then sees its result.
+
+    Args:
+        db: an open session; the caller commits.
+        key: which task instance.
+        request: what is asked for.
+        user: who asks; the caller has checked that they may.
+        now: the time of the decision, timezone-aware.
+
+    Returns:
+        The review after the decision.
+
+    Raises:
+        SessionNotFoundError: the task instance has no review.
+        ConflictError: the review is not pending, another output is current, its deadline has passed, or
+            its task has ended.
+    """
+    task_instance = internals.load_task_instance(db, key, lock=True)
+    xcoms = internals.read_xcoms(db, key, PREFIX)
+    review = assemble(key, task_instance.state, xcoms) if task_instance else None
+    if task_instance is None or review is None:
+        raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
+    if obstacle := _obstacle(review, request, now):
+        raise ConflictError(obstacle, review)
+
+    session = parse_session(xcoms[SESSION_KEY])
+    who = User(id=str(user.get_id()), name=user.get_name())
+    feedback = storable(request.feedback)
+    decision = Decision(
+        action=request.action, iteration=session.iteration, user=who, at=now, channel=request.channel
+    )
+    decided = session.moved_to(
+        advance(session.state, request.action), now, decisions=[*session.decisions, decision]
+    )
+    action = HumanAction(
+        action=request.action,
+        feedback=feedback,
+        iteration=session.iteration,
+        user=who,
+        at=now,
+        channel=request.channel,
+        output_sha256=sha256_of(session.current_output),
+    )
+    if feedback:
+        internals.write_xcom(db, key, feedback_key(session.iteration), feedback)
+    internals.write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
+    # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
+    internals.write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
+    internals.write_audit_log(
+        db,
+        task_instance,
+        event=f"hitl_review.{request.action.value}",
+        user=user,
+        extra={
+            "iteration": session.iteration,
+            "output_sha256": action.output_sha256,
+            "channel": request.channel,
+            "user_id": who.id,
+        },
+    )
+    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX))
+    assert after is not None  # noqa: S101 - it was just written
+    return after
+
+
+def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | None:
+    """Why the decision cannot be taken, in words for the reviewer; None if it can."""
+    if review.status is not SessionStatus.PENDING_REVIEW:
+        who = f" by {review.decided_by.name}" if review.decided_by else ""
+        when = f" at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC" if review.decided_at else ""
+        return {
+            SessionStatus.APPROVED: f"Already approved{who}{when}.",
+            SessionStatus.REJECTED: f"Already rejected{who}{when}.",
+            SessionStatus.CHANGES_REQUESTED: (
+                f"Changes were already requested{who}{when}; the next output is being made."
+            ),
+            SessionStatus.TIMEOUT_EXCEEDED: "The review timed out before a decision.",
+            SessionStatus.MAX_ITERATIONS_EXCEEDED: "The review ended: no further output was allowed.",
+        }[review.status]
+    if request.iteration is not None and request.iteration != review.iteration:
+        return (
+            f"You decided about output {request.iteration}, but output {review.iteration} is the current one. "
+            "Look at it and decide again."
+        )
+    if not is_active(review.task_state):
+        return f"The task is no longer waiting for a review: its state is {review.task_state or 'none'}."
+    if review.deadline_at is not None and now >= review.deadline_at:
+        return f"The review timed out at {review.deadline_at:%Y-%m-%d %H:%M:%S} UTC."
+    return None

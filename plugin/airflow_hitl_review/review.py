@@ -1,0 +1,249 @@
+"""A review as the API shows it, put together from a task instance's XComs. No Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from airflow_hitl_review.schema import (
+    ACTION_KEY,
+    SESSION_KEY,
+    AgentSession,
+    Decision,
+    HumanAction,
+    TaskKey,
+    User,
+    feedback_key,
+    iteration_of,
+    sha256_of,
+)
+from airflow_hitl_review.states import Action, SessionStatus
+
+ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled"})
+"""States of a task instance in which a decision still reaches its worker."""
+
+_SUMMARY_PROMPT_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class StoredValue:
+    """An XCom value, deserialised, and when it was stored (timezone-aware)."""
+
+    value: Any
+    timestamp: datetime
+
+
+class ConversationEntry(BaseModel):
+    """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's."""
+
+    role: Literal["assistant", "human"]
+    content: str
+    iteration: int
+    timestamp: datetime
+    kind: Literal["output", "feedback", "error"]
+    user: User | None = None
+
+
+class ReviewSummary(BaseModel):
+    """One row of the inbox.
+
+    ``prompt`` is cut after 300 characters; the output is not included, only its digest.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    status: SessionStatus
+    iteration: int
+    max_iterations: int
+    prompt: str
+    task_state: str | None
+    task_completed: bool
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime | None
+    last_error: str | None
+    decided_by: User | None
+    decided_at: datetime | None
+    output_sha256: str
+
+
+class ReviewResponse(BaseModel):
+    """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    status: SessionStatus
+    iteration: int
+    max_iterations: int
+    prompt: str
+    current_output: str
+    output_format: Literal["text", "json"]
+    output_sha256: str
+    conversation: list[ConversationEntry]
+    task_state: str | None
+    task_completed: bool
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime | None
+    last_error: str | None
+    decided_by: User | None
+    decided_at: datetime | None
+
+
+def is_active(task_state: str | None) -> bool:
+    """Whether the task instance still runs or waits, so that a decision is of use."""
+    return task_state in ACTIVE_STATES
+
+
+def parse_session(stored: StoredValue) -> AgentSession:
+    """Read a session; times that its writer did not set (the provider's) are those of the row.
+
+    Raises:
+        pydantic.ValidationError: the value is not a session.
+    """
+    session = AgentSession.model_validate(stored.value)
+    return session.model_copy(
+        update={
+            "created_at": session.created_at or stored.timestamp,
+            "updated_at": session.updated_at or stored.timestamp,
+        }
+    )
+
+
+def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
+    """One row of the inbox, from the session alone."""
+    session = parse_session(stored)
+    decided = _final_decision(session)
+    assert session.created_at is not None and session.updated_at is not None  # noqa: S101, PT018
+    return ReviewSummary(
+        **_identity(key),
+        status=session.status,
+        iteration=session.iteration,
+        max_iterations=session.max_iterations,
+        prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH],
+        task_state=task_state,
+        task_completed=not is_active(task_state),
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        deadline_at=session.deadline_at,
+        last_error=session.last_error,
+        decided_by=decided.user if decided else None,
+        decided_at=decided.at if decided else None,
+        output_sha256=sha256_of(session.current_output),
+    )
+
+
+def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
+    """The whole review; None where the task instance has no session."""
+    stored = xcoms.get(SESSION_KEY)
+    if stored is None:
+        return None
+    session = parse_session(stored)
+    decided = _final_decision(session) or _stored_action(session, xcoms)
+    assert session.created_at is not None and session.updated_at is not None  # noqa: S101, PT018
+    return ReviewResponse(
+        **_identity(key),
+        status=session.status,
+        iteration=session.iteration,
+        max_iterations=session.max_iterations,
+        prompt=session.prompt,
+        current_output=session.current_output,
+        output_format=session.output_format,
+        output_sha256=sha256_of(session.current_output),
+        conversation=_conversation(session, xcoms),
+        task_state=task_state,
+        task_completed=not is_active(task_state),
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        deadline_at=session.deadline_at,
+        last_error=session.last_error,
+        decided_by=decided.user if decided else None,
+        decided_at=decided.at if decided else None,
+    )
+
+
+def _identity(key: TaskKey) -> dict[str, Any]:
+    return {
+        "dag_id": key.dag_id,
+        "run_id": key.run_id,
+        "task_id": key.task_id,
+        "map_index": key.map_index,
+    }
+
+
+def _final_decision(session: AgentSession) -> Decision | None:
+    """The decision that the session's status is the outcome of; None while it is pending."""
+    if session.status is SessionStatus.PENDING_REVIEW or not session.decisions:
+        return None
+    return session.decisions[-1]
+
+
+def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
+    """The same for a session that the provider's API wrote: it keeps the last action only."""
+    stored = xcoms.get(ACTION_KEY)
+    if stored is None or session.status is SessionStatus.PENDING_REVIEW:
+        return None
+    action = HumanAction.model_validate(stored.value)
+    return Decision(
+        action=action.action, iteration=action.iteration, user=action.user, at=action.at or stored.timestamp
+    )
+
+
+def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
+    asked = {d.iteration: d for d in session.decisions if d.action is Action.CHANGES_REQUESTED}
+    outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
+    turns: list[ConversationEntry] = []
+    for n in sorted(n for n in outputs if 1 <= n <= session.iteration):
+        turns.append(
+            ConversationEntry(
+                role="assistant",
+                kind="output",
+                content=str(outputs[n].value),
+                iteration=n,
+                timestamp=outputs[n].timestamp,
+            )
+        )
+        for failure in (f for f in session.failures if f.iteration == n):
+            turns.append(
+                ConversationEntry(
+                    role="human",
+                    kind="feedback",
+                    content=failure.feedback,
+                    iteration=n,
+                    timestamp=failure.asked_at or failure.at,
+                    user=failure.user,
+                )
+            )
+            turns.append(
+                ConversationEntry(
+                    role="assistant",
+                    kind="error",
+                    content=f"Regenerating failed: {failure.error}",
+                    iteration=n,
+                    timestamp=failure.at,
+                )
+            )
+        feedback = xcoms.get(feedback_key(n))
+        # Feedback whose regeneration failed is told above; what remains under the key is that same text.
+        open_round = n < session.iteration or session.status is not SessionStatus.PENDING_REVIEW
+        if feedback is not None and open_round:
+            decision = asked.get(n)
+            turns.append(
+                ConversationEntry(
+                    role="human",
+                    kind="feedback",
+                    content=str(feedback.value),
+                    iteration=n,
+                    timestamp=(decision.at if decision else None) or feedback.timestamp,
+                    user=decision.user if decision else None,
+                )
+            )
+    return turns

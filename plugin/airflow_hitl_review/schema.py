@@ -1,0 +1,156 @@
+"""What is in XCom: keys and values. No Airflow.
+
+Keys and required fields are those of the Airflow AI provider, so that each side reads the other's sessions;
+our further fields are optional, and its models ignore them. Times are timezone-aware, set when the thing
+happened, never when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_hitl_review.states import Action, ReviewState, SessionStatus
+
+PREFIX = "airflow_hitl_review_"
+
+SESSION_KEY = f"{PREFIX}agent_session"
+"""``AgentSession``. Written by the worker; the API server sets its status on a decision."""
+
+ACTION_KEY = f"{PREFIX}human_action"
+"""``HumanAction``, the last decision. Written by the API server."""
+
+HISTORY_KEY = f"{PREFIX}message_history"
+"""Any JSON: what regenerating needs after a pause. Written by the worker."""
+
+_OUTPUT_PREFIX = f"{PREFIX}agent_output_"
+_FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
+_WEBHOOK_PREFIX = f"{PREFIX}webhook_"
+
+_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+
+OutputFormat = Literal["text", "json"]
+Channel = Literal["rest", "notebook", "chat"]
+
+
+def output_key(iteration: int) -> str:
+    """Key of the n-th output (text, as shown to the reviewer). Written by the worker."""
+    return f"{_OUTPUT_PREFIX}{iteration}"
+
+
+def feedback_key(iteration: int) -> str:
+    """Key of the feedback on the n-th output (text). Written by the API server."""
+    return f"{_FEEDBACK_PREFIX}{iteration}"
+
+
+def webhook_key(event_id: str) -> str:
+    """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker."""
+    return f"{_WEBHOOK_PREFIX}{event_id}"
+
+
+def iteration_of(key: str, *, feedback: bool) -> int | None:
+    """The n of an output's key, or of a feedback's; None for any other key."""
+    prefix = _FEEDBACK_PREFIX if feedback else _OUTPUT_PREFIX
+    digits = key.removeprefix(prefix)
+    return int(digits) if key.startswith(prefix) and digits.isascii() and digits.isdigit() else None
+
+
+@dataclass(frozen=True, order=True)
+class TaskKey:
+    """Which task instance: ``map_index`` is -1 for a task that is not mapped."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id} / {self.run_id} / {self.task_id}{mapped}"
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class User(_Stored):
+    """A person, as Airflow's auth manager names them."""
+
+    id: str
+    name: str
+
+
+class Decision(_Stored):
+    """One decision of a reviewer, kept for the conversation."""
+
+    action: Action
+    iteration: int
+    user: User | None = None
+    at: datetime | None = None
+    channel: Channel = "rest"
+
+
+class FailedRegeneration(_Stored):
+    """A request for changes that could not be carried out; the review went on with the same output."""
+
+    iteration: int
+    at: datetime
+    feedback: str
+    error: str
+    user: User | None = None
+    asked_at: datetime | None = None
+
+
+class AgentSession(_Stored):
+    """The session, under ``SESSION_KEY``."""
+
+    status: SessionStatus = SessionStatus.PENDING_REVIEW
+    iteration: int = 1
+    max_iterations: int = 5
+    prompt: str = ""
+    current_output: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deadline_at: datetime | None = None
+    last_error: str | None = None
+    output_format: OutputFormat = "text"
+    decisions: list[Decision] = Field(default_factory=list)
+    failures: list[FailedRegeneration] = Field(default_factory=list)
+
+    @property
+    def state(self) -> ReviewState:
+        """The part that the state machine is about."""
+        return ReviewState(self.status, self.iteration, self.max_iterations)
+
+    def moved_to(self, state: ReviewState, at: datetime, **changes: Any) -> AgentSession:
+        """A copy in another state."""
+        return self.model_copy(
+            update={"status": state.status, "iteration": state.iteration, "updated_at": at, **changes}
+        )
+
+
+class HumanAction(_Stored):
+    """The last decision, under ``ACTION_KEY``."""
+
+    action: Action
+    feedback: str = ""
+    iteration: int = 1
+    user: User | None = None
+    at: datetime | None = None
+    channel: Channel = "rest"
+    output_sha256: str | None = None
+
+
+def sha256_of(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 form: names an output without repeating it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def storable(text: str) -> str:
+    """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)

@@ -1,0 +1,223 @@
+"""The worker's side of one review: its state in XCom, and each step that the worker takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pydantic_core
+from airflow.sdk.configuration import conf
+
+from airflow_hitl_review.endpoints import Webhook
+from airflow_hitl_review.notifier import Notifier
+from airflow_hitl_review.schema import (
+    ACTION_KEY,
+    HISTORY_KEY,
+    SESSION_KEY,
+    AgentSession,
+    FailedRegeneration,
+    HumanAction,
+    OutputFormat,
+    TaskKey,
+    output_key,
+    storable,
+)
+from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
+
+log = logging.getLogger(__name__)
+
+
+def utcnow() -> datetime:
+    """The current time."""
+    return datetime.now(timezone.utc)
+
+
+def as_text(output: Any) -> tuple[str, OutputFormat]:
+    """An output as the reviewer sees it: text as it is, all else as indented JSON.
+
+    Raises:
+        TypeError: it is neither text nor anything that pydantic can write as JSON.
+    """
+    if isinstance(output, str):
+        return storable(output), "text"
+    try:
+        return storable(pydantic_core.to_json(output, indent=2).decode()), "json"
+    except (pydantic_core.PydanticSerializationError, UnicodeDecodeError) as error:
+        raise TypeError(
+            f"An output to review must be text or JSON-like; {type(output).__name__} is neither ({error})."
+        ) from error
+
+
+class WorkerReview:
+    """One review, seen from its task. Create with ``start`` or ``load``."""
+
+    def __init__(self, ti: Any, session: AgentSession, notifier: Notifier) -> None:
+        self._ti = ti
+        self._notifier = notifier
+        self.session = session
+
+    @classmethod
+    def start(
+        cls,
+        ti: Any,
+        output: Any,
+        *,
+        prompt: str,
+        max_iterations: int,
+        timeout: timedelta | None,
+        webhooks: Sequence[Webhook],
+    ) -> WorkerReview:
+        """Store the first output and a new session, and announce it."""
+        text, format_ = as_text(output)
+        now = utcnow()
+        session = AgentSession(
+            max_iterations=max_iterations,
+            prompt=storable(prompt),
+            current_output=text,
+            output_format=format_,
+            created_at=now,
+            updated_at=now,
+            deadline_at=now + timeout if timeout is not None else None,
+        )
+        review = cls(ti, session, _notifier(ti, webhooks))
+        review._show(session)
+        return review
+
+    @classmethod
+    def load(cls, ti: Any, webhooks: Sequence[Webhook]) -> WorkerReview:
+        """Take up the review of a task that was resumed.
+
+        Raises:
+            LookupError: the session is gone from XCom.
+        """
+        value = _pull(ti, SESSION_KEY)
+        if value is None:
+            raise LookupError(
+                f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
+                "Clear the task to start over."
+            )
+        return cls(ti, AgentSession.model_validate(value), _notifier(ti, webhooks))
+
+    # --- what the reviewer did
+
+    def decision(self) -> HumanAction | None:
+        """Read XCom; return the decision that waits to be carried out, None while the review is pending.
+
+        The session tells whether there is one. The action alone proves nothing: after a failed
+        regeneration the last action has the current iteration, and is done with.
+        """
+        value = _pull(self._ti, SESSION_KEY)
+        if value is None:
+            return None
+        stored = AgentSession.model_validate(value)
+        if stored.status is SessionStatus.PENDING_REVIEW:
+            return None
+        # The provider's API rewrites the session with the fields it knows; keep our own.
+        ours = self.session.model_dump(exclude_unset=True)
+        self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
+        action = _pull(self._ti, ACTION_KEY)
+        return HumanAction.model_validate(action) if action is not None else None
+
+    # --- what the worker does
+
+    def next_output(self, output: Any) -> None:
+        """Show the next output."""
+        text, format_ = as_text(output)
+        state = advance(self.session.state, Step.REGENERATE)
+        self._show(self._moved(state, current_output=text, output_format=format_, last_error=None))
+
+    def regeneration_failed(self, action: HumanAction, error: str) -> None:
+        """Go back to the output there is, and say why."""
+        at = utcnow()
+        failure = FailedRegeneration(
+            iteration=self.session.iteration,
+            at=at,
+            feedback=action.feedback,
+            error=storable(error),
+            user=action.user,
+            asked_at=action.at,
+        )
+        state = advance(self.session.state, Step.FAIL_TO_REGENERATE)
+        failures = [*self.session.failures, failure]
+        self._store(self._moved(state, last_error=failure.error, failures=failures))
+
+    def end(self, step: Step | None, action: HumanAction | None = None, *, status: str | None = None) -> None:
+        """End the review: by a step of the worker, or as the reviewer decided; announce it.
+
+        Args:
+            step: how the worker ends it; None where the session is final already, or stays as it is.
+            action: the reviewer's decision, if one led here.
+            status: the event's status where it is none of the session's.
+        """
+        if step is not None:
+            self._store(self._moved(advance(self.session.state, step)))
+        self._notifier.finalized(
+            self.session,
+            at=utcnow(),
+            status=status,
+            feedback=action.feedback or None if action else None,
+            decided_by=action.user if action else None,
+            decided_at=action.at if action else None,
+        )
+
+    def time_left(self) -> timedelta | None:
+        """Time until the deadline, negative after it; None without one."""
+        return self.session.deadline_at - utcnow() if self.session.deadline_at else None
+
+    # --- what regenerating needs
+
+    def store_history(self, history: Any) -> None:
+        """Keep the conversation state for the time of the pause.
+
+        Raises:
+            TypeError: it cannot be stored in XCom.
+        """
+        try:
+            self._ti.xcom_push(key=HISTORY_KEY, value=history)
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise TypeError(
+                f"The message history ({type(history).__name__}) cannot be stored in XCom while the task is "
+                f"parked: {error}. Return one made of JSON values, or set hitl_wait='poll'."
+            ) from error
+
+    def load_history(self) -> Any:
+        """What ``store_history`` kept; None if nothing was."""
+        return _pull(self._ti, HISTORY_KEY)
+
+    # ---
+
+    def _show(self, session: AgentSession) -> None:
+        # The output first: whoever can see the session can read its output.
+        self._ti.xcom_push(key=output_key(session.iteration), value=session.current_output)
+        self._store(session)
+        self._notifier.output_ready(session, at=session.updated_at or utcnow())
+
+    def _store(self, session: AgentSession) -> None:
+        self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
+        self.session = session
+
+    def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
+        return self.session.moved_to(state, utcnow(), **changes)
+
+
+def _pull(ti: Any, key: str) -> Any:
+    return ti.xcom_pull(key=key, task_ids=ti.task_id, map_indexes=ti.map_index)
+
+
+def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
+    def push(key: str, value: Any) -> None:
+        ti.xcom_push(key=key, value=value)
+
+    pull: Callable[[str], Any] = lambda key: _pull(ti, key)  # noqa: E731
+    return Notifier(
+        key=TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+        task_instance_id=str(ti.id),
+        try_number=ti.try_number,
+        webhooks=webhooks,
+        url_secret=conf.get("hitl_review", "webhook_secret", fallback="") or "",
+        base_url=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
+        push=push,
+        pull=pull,
+    )
