@@ -201,11 +201,11 @@ class HITLReviewMixin:
         # The last look before parking. It also sees a decision that came while webhooks were sent.
         if (action := review.decision()) is not None:
             return action
-        left = review.time_left()
-        if left is not None and left <= timedelta(0):
+        if _is_over(review):
             self._time_out(review)
         if self.hitl_wait == "poll":
             return self._poll(review)
+        left = review.time_left()
         raise TaskAwaitingInput(
             method_name="resume_hitl_review",
             kwargs={},
@@ -217,8 +217,8 @@ class HITLReviewMixin:
         while True:
             left = review.time_left()
             pause = self.hitl_poll_interval
-            if left is not None:
-                pause = min(pause, max(left.total_seconds(), 0.0) + _LAST_LOOK)
+            if left is not None and left.total_seconds() <= pause:
+                pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
             sleep(pause)
             try:
                 action = review.decision()
@@ -231,7 +231,7 @@ class HITLReviewMixin:
             failed = 0
             if action is not None:
                 return action
-            if left is not None and review_is_over(review):
+            if _is_over(review):
                 self._time_out(review)
 
     def _time_out(self, review: WorkerReview) -> NoReturn:
@@ -239,7 +239,6 @@ class HITLReviewMixin:
         raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")
 
 
-def review_is_over(review: WorkerReview) -> bool:
-    """Whether the deadline has passed."""
+def _is_over(review: WorkerReview) -> bool:
     left = review.time_left()
     return left is not None and left <= timedelta(0)

@@ -41,7 +41,6 @@ class Notifier:
         url_secret: signing secret of plain URLs; empty for none.
         base_url: address of Airflow's API server, for links.
         push: stores an XCom.
-        pull: reads an XCom; None where there is none.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Notifier:
         url_secret: str,
         base_url: str,
         push: Callable[[str, Any], None],
-        pull: Callable[[str], Any],
     ) -> None:
         self._key = key
         self._task_instance_id = task_instance_id
@@ -63,7 +61,6 @@ class Notifier:
         self._url_secret = url_secret
         self._links = links_of(key, base_url)
         self._push = push
-        self._pull = pull
 
     def output_ready(self, session: AgentSession, *, at: datetime) -> None:
         """An output waits for a review."""
@@ -119,9 +116,6 @@ class Notifier:
             log.exception("Sending %s for %s failed; the review goes on.", type_.value, self._key)
 
     def _deliver(self, event: Event, webhooks: Sequence[Webhook]) -> None:
-        if self._pull(webhook_key(event.id)) is not None:
-            # A resumed task that comes by here again: same event, same id, already in the outbox.
-            return
         entry = OutboxEntry.of(event, [webhook.name for webhook in webhooks])
         self._push(webhook_key(event.id), entry.to_json())
         targets: list[tuple[Endpoint, EndpointDelivery]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -210,7 +210,6 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def push(key: str, value: Any) -> None:
         ti.xcom_push(key=key, value=value)
 
-    pull: Callable[[str], Any] = lambda key: _pull(ti, key)  # noqa: E731
     return Notifier(
         key=TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
         task_instance_id=str(ti.id),
@@ -219,5 +218,4 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
         url_secret=conf.get("hitl_review", "webhook_secret", fallback="") or "",
         base_url=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
         push=push,
-        pull=pull,
     )

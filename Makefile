@@ -1,0 +1,43 @@
+# make demo   try it: Airflow, a webhook receiver and JupyterLab on this machine
+# make test   all tests that this machine can run; the others say why they were skipped
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check smoke format constraints clean
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Creating $(VENV) failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -c constraints.txt -e '.[notebook,airflow,receiver]' --group dev
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python -m demo
+
+smoke: $(READY)
+	@$(BIN)/python -m demo.smoke
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Pin anew what the tests run with.
+constraints: $(READY)
+	@{ echo '# Tested versions: "pip install -c constraints.txt ...". Made by: make constraints'; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header \
+	    --no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache

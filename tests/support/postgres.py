@@ -1,0 +1,74 @@
+"""A PostgreSQL server for the tests: own folder, own port, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from demo.airflow_instance import free_port
+
+ACCOUNT = "postgres"
+
+
+def find_binaries() -> Path | None:
+    """The folder with ``initdb``, or None where PostgreSQL is not installed."""
+    if found := shutil.which("initdb"):
+        return Path(found).parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return installed[-1].parent if installed else None
+
+
+def _run(binaries: Path, *command: str) -> None:
+    # The server refuses to run as root; then it runs as the account that Debian's package makes.
+    prefix = ["runuser", "-u", ACCOUNT, "--"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [*prefix, str(binaries / command[0]), *command[1:]],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+    )
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, binaries: Path, port: int) -> None:
+        self._binaries = binaries
+        self._port = port
+        self._user = ACCOUNT
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg2://{self._user}@127.0.0.1:{self._port}/{database}"
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """Make a database, as a copy of another one, and return its URL."""
+        arguments = ["-h", "127.0.0.1", "-p", str(self._port), "-U", self._user, "-T", template, database]
+        _run(self._binaries, "createdb", *arguments)
+        return self.url(database)
+
+
+@contextmanager
+def server(binaries: Path, folder: Path) -> Iterator[Server]:
+    """Start a server with its data in ``folder``; stop it at the end."""
+    port, data = free_port(), folder / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        # The account must be able to walk down to its folder.
+        for parent in (folder, *folder.parents):
+            if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        shutil.chown(folder, ACCOUNT)
+    _run(binaries, "initdb", "-D", str(data), "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--no-sync")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+    _run(binaries, "pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield Server(binaries, port)
+    finally:
+        _run(binaries, "pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
