@@ -1,1 +1,71 @@
-"""x"""
+"""Review what an Airflow task produced, from a notebook or a script.
+
+In a notebook::
+
+    from hitl_notebook import ReviewPanel
+
+    ReviewPanel(url="http://localhost:8080", username="admin", password="admin")
+
+In a script, ``Client`` does the same without widgets. This package never imports Airflow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hitl_notebook.client import Client
+    from hitl_notebook.errors import (
+        AuthenticationError,
+        ConflictError,
+        ConnectionFailedError,
+        HITLNotebookError,
+        InvalidRequestError,
+        PermissionDeniedError,
+        ReviewNotFoundError,
+        ServerError,
+    )
+    from hitl_notebook.panel import ReviewPanel
+    from hitl_notebook.records import Review, ReviewKey, ReviewPage, ReviewSummary, Turn, User
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AuthenticationError",
+    "Client",
+    "ConflictError",
+    "ConnectionFailedError",
+    "HITLNotebookError",
+    "InvalidRequestError",
+    "PermissionDeniedError",
+    "Review",
+    "ReviewKey",
+    "ReviewNotFoundError",
+    "ReviewPage",
+    "ReviewPanel",
+    "ReviewSummary",
+    "ServerError",
+    "Turn",
+    "User",
+]
+
+_HOMES = {
+    **dict.fromkeys(("Review", "ReviewKey", "ReviewPage", "ReviewSummary", "Turn", "User"), "records"),
+    "Client": "client",
+    "ReviewPanel": "panel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == __name__:
+            raise
+        raise ImportError(
+            f"{__name__}.{name} needs {error.name}, which is not installed. "
+            'Install it with: pip install "hitl-notebook[notebook]"'
+        ) from error

@@ -17,7 +17,7 @@ ACCOUNT = "postgres"
 def find_binaries() -> Path | None:
     """The folder with ``initdb``, or None where PostgreSQL is not installed."""
     if found := shutil.which("initdb"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return installed[-1].parent if installed else None
 

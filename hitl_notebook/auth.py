@@ -1,0 +1,130 @@
+"""Tokens for Airflow's API: given, or fetched from ``/auth/token`` and renewed before they expire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import requests
+
+from hitl_notebook.errors import AuthenticationError, ConnectionFailedError, ServerError
+
+RENEW_BEFORE = 60.0
+"""Seconds before its expiry at which a token is renewed."""
+
+
+class TokenSource:
+    """Gives the bearer token for a request.
+
+    Args:
+        url: address of Airflow's API server.
+        token: a token to use as it is; or
+        username: with ``password``, to fetch one.
+        password: of that user.
+        timeout: seconds to wait for a new token.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if token and (username or password):
+            raise ValueError("Give a token, or a username and a password, but not both.")
+        if bool(username) != bool(password):
+            raise ValueError("A username needs a password, and a password a username.")
+        if not token and not username:
+            raise ValueError("Give a token, or a username and a password.")
+        self._url = url
+        self._credentials = (username, password) if username else None
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token = token
+        self._expires_at = expiry_of(token) if token else None
+
+    def __repr__(self) -> str:
+        who = f"user {self._credentials[0]!r}" if self._credentials else "a given token"
+        return f"<TokenSource with {who}>"
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a new token can be fetched."""
+        return self._credentials is not None
+
+    def get(self) -> str:
+        """A token that is valid for now.
+
+        Raises:
+            AuthenticationError: wrong username or password, or the given token has expired.
+            ConnectionFailedError: no answer.
+        """
+        with self._lock:
+            left = None if self._expires_at is None else self._expires_at - self._clock()
+            if self._token is not None and not self.renewable:
+                if left is not None and left <= 0:
+                    raise AuthenticationError(
+                        "The token has expired. Get a new one, or connect with a username and a password."
+                    )
+                return self._token
+            if self._token is None or (left is not None and left < RENEW_BEFORE):
+                self._token = self._fetch()
+                self._expires_at = expiry_of(self._token)
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """Drop a token that the server refused; the next ``get`` fetches another."""
+        with self._lock:
+            if self.renewable and self._token == token:
+                self._token = None
+
+    def _fetch(self) -> str:
+        assert self._credentials is not None  # noqa: S101 - only called where there are some
+        username, password = self._credentials
+        try:
+            answer = requests.post(
+                f"{self._url}/auth/token",
+                json={"username": username, "password": password},
+                timeout=self._timeout,
+            )
+        except requests.RequestException as error:
+            raise ConnectionFailedError(f"No answer from {self._url}: {_reason(error)}.") from error
+        if answer.status_code in (400, 401, 403, 422):
+            raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
+        try:
+            token = answer.json()["access_token"]
+        except (ValueError, KeyError, TypeError):
+            raise ServerError(
+                f"{self._url}/auth/token answered {answer.status_code} and no token: is that Airflow's API server?"
+            ) from None
+        return str(token)
+
+
+def expiry_of(token: str) -> float | None:
+    """When a JWT expires, as Unix time in seconds; None if it does not say. The signature is not checked."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return float(claims["exp"])
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return "it took too long"
+    if isinstance(error, requests.ConnectionError):
+        return "is the API server running, and the address right?"
+    return type(error).__name__

@@ -1,0 +1,100 @@
+"""Where the panel's work runs.
+
+In a notebook there is the kernel's event loop: HTTP goes into threads, and its results are applied on the
+loop, whichever thread a widget's callback came from (with ipykernel 7.0 to 7.3 JupyterLab delivers it from
+another one). In plain Python there is no loop; then everything runs at once, where it is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hitl_notebook.errors import HITLNotebookError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Background:
+    """Runs work beside the kernel and hands its results to the loop it was made on."""
+
+    def __init__(self) -> None:
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether there is an event loop, so that something can go on by itself."""
+        return self._loop is not None
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Call ``function`` on the loop; at once without one. From any thread."""
+        if self._loop is None:
+            function()
+        elif not self._closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
+
+    def run(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Callable[[HITLNotebookError], object],
+    ) -> None:
+        """Do ``work`` in a thread, then call ``done`` or ``failed`` on the loop; without one, all at once."""
+        if self._loop is None:
+            try:
+                result = work()
+            except HITLNotebookError as error:
+                failed(error)
+            else:
+                done(result)
+            return
+        self.start(self._work(work, done, failed))
+
+    def start(self, coroutine: Any) -> None:
+        """Run a coroutine until it ends or the panel is closed; call on the loop's thread."""
+        assert self._loop is not None  # noqa: S101 - callers ask has_loop first
+        if self._closed:
+            coroutine.close()
+            return
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def settled(self) -> None:
+        """Wait until no work is left but what goes on for ever (tasks named ``forever``)."""
+        while pending := [t for t in self._tasks if not t.done() and t.get_name() != "forever"]:
+            await asyncio.wait(pending)
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Cancel what runs; results that are still under way are dropped."""
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _work(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Callable[[HITLNotebookError], object],
+    ) -> None:
+        try:
+            result = await asyncio.to_thread(work)
+        except HITLNotebookError as error:
+            failed(error)
+        else:
+            done(result)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("The review panel failed.", exc_info=error)

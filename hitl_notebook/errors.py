@@ -1,0 +1,66 @@
+"""Every error of the reviewer's side.
+
+::
+
+    HITLNotebookError
+    ├── ConnectionFailedError   no answer: wrong address, server down, time-out
+    ├── AuthenticationError     401: no token, a wrong password, or a token that has expired
+    ├── PermissionDeniedError   403: you may not read or decide this DAG's reviews
+    ├── ReviewNotFoundError     404: no such review; ``task_active`` says whether one may still appear
+    ├── ConflictError           409: decided already, or another output is current; carries ``review``
+    ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
+    └── ServerError             any other answer: 5xx, or one that is not ours
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hitl_notebook.records import Review, User
+
+
+class HITLNotebookError(Exception):
+    """Root of all errors of ``hitl_notebook``."""
+
+
+class ConnectionFailedError(HITLNotebookError):
+    """No answer came. A decision that was being sent may or may not have been taken: look before repeating."""
+
+
+class AuthenticationError(HITLNotebookError):
+    """Airflow does not know who you are."""
+
+
+class PermissionDeniedError(HITLNotebookError):
+    """Airflow knows you, and does not let you do this."""
+
+
+class ReviewNotFoundError(HITLNotebookError):
+    """There is no such review."""
+
+    def __init__(self, message: str, *, task_active: bool = False) -> None:
+        self.task_active = task_active
+        super().__init__(message)
+
+
+class ConflictError(HITLNotebookError):
+    """The decision was not taken.
+
+    Attributes:
+        review: the review as it is now.
+        decided_by: who decided before, if anybody did.
+    """
+
+    def __init__(self, message: str, *, review: Review, decided_by: User | None) -> None:
+        self.review = review
+        self.decided_by = decided_by
+        super().__init__(message)
+
+
+class InvalidRequestError(HITLNotebookError):
+    """What was sent cannot be used."""
+
+
+class ServerError(HITLNotebookError):
+    """The server failed, or what answers there is not hitl-notebook's API."""
