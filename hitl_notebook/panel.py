@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from importlib import resources
 from typing import Any
 
@@ -15,7 +14,8 @@ from hitl_notebook.model import ReviewModel
 from hitl_notebook.records import Review
 from hitl_notebook.views import HeadView, InboxView, NoticeView, SessionView
 
-_in_cell: weakref.WeakValueDictionary[str, ReviewPanel] = weakref.WeakValueDictionary()
+_in_cell: dict[str, tuple[str, ReviewPanel]] = {}
+"""Cell id -> id of the run that made a panel there, and the panel."""
 
 
 class ReviewPanel:
@@ -97,11 +97,10 @@ class ReviewPanel:
         if cell is None:
             return
         cell_id, run = cell
-        earlier = _in_cell.get(cell_id)
-        if earlier is not None and earlier._run != run:
+        earlier_run, earlier = _in_cell.get(cell_id, (run, None))
+        if earlier is not None and earlier_run != run:
             earlier.close()
-        self._run = run
-        _in_cell[cell_id] = self
+        _in_cell[cell_id] = (run, self)
 
 
 def _current_cell() -> tuple[str, str] | None:

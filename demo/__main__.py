@@ -1,0 +1,77 @@
+"""``make demo``: everything on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from demo.airflow_instance import AirflowInstance, StartError
+from demo.stack import DAG_ID, ROOT, USER, Receiver, whole
+
+HOME = ROOT / ".demo" / "run"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def describe(event: dict[str, Any]) -> str:
+    """An event in one line."""
+    session, data = event["data"]["session"], event["data"]
+    who = f" by {data['decided_by']['name']}" if data["decided_by"] else ""
+    return f"{event['type']}: output {session['iteration']} of {session['run_id']} is {session['status']}{who}"
+
+
+def main() -> int:
+    """Start, explain, follow the webhooks."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    print("Starting Airflow, a webhook receiver and JupyterLab. This takes about half a minute.", flush=True)
+    try:
+        with whole(HOME, with_jupyter=True) as (airflow, receiver, address):
+            for _ in range(2):
+                airflow.trigger(DAG_ID)
+            explain(airflow, address)
+            follow(receiver)
+    except StartError as error:
+        print(f"The demo could not start: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nEnded. Run `make demo` to start afresh.")
+    return 0
+
+
+def explain(airflow: AirflowInstance, address: str) -> None:
+    """Say where to click and what to try."""
+    print(
+        f"""
+  1. Open the notebook     {address}
+     and run its cells (Run > Run All Cells). Two drafted reports wait for you.
+  2. Ask for changes:      write "by region, as a table" and press Request changes.
+     The next output appears within seconds. Then press Approve.
+     Other wishes it understands: by product, by month, shorter, with growth, with units.
+  3. Reject the other one, and look at both runs in Airflow:
+                           {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})
+
+  Webhooks that an outside receiver has verified appear below. Ctrl-C ends everything.
+""",
+        flush=True,
+    )
+
+
+def follow(receiver: Receiver) -> None:
+    """Print each event as it comes in."""
+    seen = 0
+    while True:
+        events = receiver.events()
+        for event in events[seen:]:
+            print(f"  webhook  {describe(event)}", flush=True)
+        seen = len(events)
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

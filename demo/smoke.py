@@ -1,0 +1,132 @@
+"""``make smoke``: the demo's whole loop without a browser; the last line counts what passed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from demo.airflow_instance import AirflowInstance, StartError
+from demo.stack import DAG_ID, ROOT, Receiver, notebook_env, whole
+
+HOME = ROOT / ".demo" / "smoke"
+WAIT = 90.0
+
+
+class Checks:
+    """Counts what held and what did not."""
+
+    def __init__(self) -> None:
+        self.passed = self.failed = 0
+
+    def expect(self, what: str, holds: bool, detail: object = "") -> None:
+        """Count and print one check."""
+        self.passed, self.failed = self.passed + holds, self.failed + (not holds)
+        print(f"{'ok  ' if holds else 'FAIL'} {what}{'' if holds else f': {detail}'}", flush=True)
+
+    def eventually(self, what: str, holds: Callable[[], bool], detail: Callable[[], object]) -> None:
+        """Count one check that may take a while to hold."""
+        end = time.monotonic() + WAIT
+        while not (held := holds()) and time.monotonic() < end:
+            time.sleep(0.5)
+        self.expect(what, held, None if held else detail())
+
+
+class Notebook:
+    """The notebook in a live kernel: run its cells, then drive its panel as a reviewer would."""
+
+    def __init__(self, path: Path, env: dict[str, str]) -> None:
+        self._book = nbformat.read(path, as_version=4)
+        self._client = NotebookClient(self._book, timeout=120, kernel_name="python3")
+        os.environ.update(env)  # the kernel inherits it
+        self._next = len(self._book.cells)
+
+    def run_all(self) -> None:
+        """Run the file's cells, in order."""
+        for index, cell in enumerate(list(self._book.cells)):
+            self._client.execute_cell(cell, index)
+
+    def run(self, source: str) -> str:
+        """Run one more cell and return what it printed."""
+        cell = nbformat.v4.new_code_cell(source)
+        self._book.cells.append(cell)
+        self._client.execute_cell(cell, self._next)
+        self._next += 1
+        return "".join(output.get("text", "") for output in cell.outputs)
+
+    def setup(self) -> NotebookClient:
+        """The client, to be used as a context manager around all runs."""
+        return self._client
+
+
+def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Notebook) -> None:
+    """One round of changes, one approval, one rejection."""
+    first, second = airflow.trigger(DAG_ID), airflow.trigger(DAG_ID)
+
+    def state(run_id: str, task_id: str = "review") -> str | None:
+        return airflow.task_states(DAG_ID, run_id).get((task_id, -1))
+
+    for run_id in (first, second):
+        checks.eventually(f"parked {run_id}", lambda r=run_id: state(r) == "awaiting_input", lambda r=run_id: state(r))  # type: ignore[misc]
+
+    with book.setup().setup_kernel():
+        book.run_all()
+
+        def panel(source: str) -> str:
+            return book.run(f"await panel.settled()\n{source}\nawait panel.settled()")
+
+        def open_run(run_id: str) -> None:
+            panel(f"panel._inbox.select.value = next(r.key for r in panel.model.inbox if r.key.run_id == {run_id!r})")
+
+        listed = panel("print(sorted(row.key.run_id for row in panel.model.inbox))")
+        checks.expect("the panel lists both reviews", first in listed and second in listed, listed)
+
+        open_run(first)
+        before = panel("print(panel.output)")
+        checks.expect("the draft is shown", "Sales by month" in before, before)
+        panel("panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()")
+        checks.eventually(
+            "changes lead to the next output",
+            lambda: "Sales by region" in panel("print(panel.output)"),
+            lambda: panel("print(panel.model.notice, panel.session)"),
+        )
+        after = panel("print(panel.output)")
+        checks.expect("the next output follows the feedback", "| Region | Revenue |" in after, after)
+        panel("panel._session.approve.click()")
+        checks.eventually("approved: the task succeeds", lambda: state(first) == "success", lambda: state(first))
+        checks.eventually("approved: the next task ran", lambda: state(first, "publish") == "success", lambda: state(first, "publish"))
+
+        open_run(second)
+        panel("panel._session.feedback.value = 'not this quarter'; panel._session.reject.click()")
+        checks.eventually("rejected: the task fails", lambda: state(second) == "failed", lambda: state(second))
+
+    result = airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value")["value"]
+    checks.expect("the task's result is the approved output", "Sales by region" in result, result)
+
+    got = [(e["type"].removeprefix("hitl_review."), e["data"]["session"]["status"]) for e in receiver.events()]
+    wanted = [("output_ready", "pending_review")] * 3 + [("finalized", "approved"), ("finalized", "rejected")]
+    checks.expect("the receiver verified every webhook", sorted(got) == sorted(wanted), got)
+
+
+def main() -> int:
+    """Run it; 0 if all held."""
+    checks = Checks()
+    try:
+        with whole(HOME, with_jupyter=False) as (airflow, receiver, _):
+            book = Notebook(ROOT / "notebooks" / "review.ipynb", notebook_env(HOME / "jupyter", airflow))
+            walk(checks, airflow, receiver, book)
+    except StartError as error:
+        checks.expect("everything starts", False, error)
+    except Exception as error:  # noqa: BLE001 - the last line must count it
+        checks.expect("the loop runs to its end", False, repr(error))
+    print(f"smoke: {checks.passed} passed, {checks.failed} failed")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""All parts of the demo: Airflow, the webhook receiver and, if wanted, JupyterLab."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from hitl_webhooks import generate_secret
+
+from demo.airflow_instance import BIN, AirflowInstance, Process, StartError, free_port, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+DAGS = Path(__file__).resolve().parent / "dags"
+USER = "admin"
+DAG_ID = "report_review"
+
+
+@dataclass
+class Receiver:
+    """The webhook receiver, as a process of its own."""
+
+    process: Process
+    port: int
+    secret: str
+
+    @property
+    def url(self) -> str:
+        """Where events are posted."""
+        return f"http://127.0.0.1:{self.port}/webhooks"
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has received and verified so far."""
+        answer = requests.get(f"http://127.0.0.1:{self.port}/events", timeout=10)
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+    def connection(self) -> str:
+        """An Airflow connection to it, as the JSON of an ``AIRFLOW_CONN_...`` variable."""
+        return json.dumps({"conn_type": "http", "host": self.url, "password": self.secret})
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that no other run uses.
+
+    Raises:
+        StartError: another run holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_suffix(".lock")
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"Another run uses {path}. End it first (Ctrl-C where it runs).") from None
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        yield path
+
+
+@contextmanager
+def receiver(home: Path) -> Iterator[Receiver]:
+    """Start the receiver."""
+    port, secret = free_port(), generate_secret()
+    process = Process(
+        [sys.executable, "-m", "hitl_webhooks.receiver", "--port", str(port), "--log", str(home / "events.jsonl")],
+        env={**os.environ, "HITL_WEBHOOK_SECRET": secret},
+        log=home / "receiver.log",
+        cwd=home,
+    )
+    found = Receiver(process, port, secret)
+    try:
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/events"), timeout=60, what="the receiver", alive=process.alive)
+        yield found
+    finally:
+        process.stop()
+
+
+@contextmanager
+def airflow(home: Path, hook: Receiver) -> Iterator[AirflowInstance]:
+    """Start ``airflow standalone`` with the demo's DAGs."""
+    instance = AirflowInstance(
+        home,
+        DAGS,
+        users={USER: "admin"},
+        settings={
+            "AIRFLOW_CONN_DEMO_WEBHOOK": hook.connection(),
+            # A decision within seconds of the output waits for a heartbeat of the scheduler (5 s by default).
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        },
+    )
+    try:
+        instance.start("standalone")
+        instance.wait_for_dag(DAG_ID)
+        yield instance
+    finally:
+        instance.stop()
+
+
+@contextmanager
+def jupyter(home: Path, instance: AirflowInstance) -> Iterator[str]:
+    """Start JupyterLab on a copy of the notebook; yields the address to open."""
+    home.mkdir(parents=True, exist_ok=True)
+    notebooks = home / "notebooks"
+    shutil.copytree(ROOT / "notebooks", notebooks, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    port, token = free_port(), secrets.token_hex(16)
+    command = [str(BIN / "jupyter"), "lab", "--no-browser", f"--port={port}", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}"]
+    command += ["--ServerApp.port_retries=0", "--LabApp.extension_manager=readonly"]
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    process = Process(command, env=notebook_env(home, instance), log=home / "jupyter.log", cwd=notebooks)
+    try:
+        wait_until(
+            lambda: _answers(f"http://127.0.0.1:{port}/api/status?token={token}"),
+            timeout=120,
+            what="JupyterLab",
+            alive=process.alive,
+        )
+        yield f"http://127.0.0.1:{port}/lab/tree/review.ipynb?token={token}"
+    except StartError as error:
+        raise StartError(f"{error}:\n{process.tail()}") from None
+    finally:
+        process.stop()
+
+
+def notebook_env(home: Path, instance: AirflowInstance) -> dict[str, str]:
+    """Environment of a kernel that is to find this Airflow; apart from the user's own Jupyter settings."""
+    return {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        "HITL_REVIEW_URL": instance.url,
+        "HITL_REVIEW_USERNAME": USER,
+        "HITL_REVIEW_PASSWORD": USER,
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+
+
+@contextmanager
+def whole(home: Path, *, with_jupyter: bool) -> Iterator[tuple[AirflowInstance, Receiver, str]]:
+    """Start everything; the third value is JupyterLab's address, empty without it."""
+    with ExitStack() as stack:
+        stack.enter_context(own_folder(home))
+        hook = stack.enter_context(receiver(home))
+        instance = stack.enter_context(airflow(home / "airflow", hook))
+        address = stack.enter_context(jupyter(home / "jupyter", instance)) if with_jupyter else ""
+        yield instance, hook, address
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
