@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,12 @@ def free_port() -> int:
 
 
 def wait_until(
-    ready: Callable[[], bool], *, timeout: float, what: str, interval: float = 0.2, alive: Callable[[], bool] | None = None
+    ready: Callable[[], bool],
+    *,
+    timeout: float,
+    what: str,
+    interval: float = 0.2,
+    alive: Callable[[], bool] | None = None,
 ) -> None:
     """Wait until ``ready()``, at most ``timeout`` seconds.
 
@@ -88,10 +94,8 @@ class Process:
     def stop(self) -> None:
         """Ask it to end, then make it end."""
         self._signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._child.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            pass
         # Also what it may have left behind in its group.
         self.kill()
 
@@ -100,10 +104,8 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 @dataclass

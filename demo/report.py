@@ -73,7 +73,7 @@ def understand(feedbacks: Iterable[str]) -> Wishes:
     return wishes
 
 
-def write(rows: list[Row], wishes: Wishes = Wishes()) -> str:  # noqa: B008 - frozen
+def write(rows: list[Row], wishes: Wishes = Wishes()) -> str:
     """Write the report as Markdown."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -93,7 +93,10 @@ def write(rows: list[Row], wishes: Wishes = Wishes()) -> str:  # noqa: B008 - fr
     if wishes.with_growth:
         lines += ["", _growth(rows)]
     if wishes.unknown:
-        lines += ["", f"> I did not understand: “{wishes.unknown[0]}”. Try *by region*, *as a table*, *shorter*."]
+        lines += [
+            "",
+            f"> I did not understand: “{wishes.unknown[0]}”. Try *by region*, *as a table*, *shorter*.",
+        ]
     return "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ class Notebook:
     """The notebook in a live kernel: run its cells, then drive its panel as a reviewer would."""
 
     def __init__(self, path: Path, env: dict[str, str]) -> None:
-        self._book = nbformat.read(path, as_version=4)
+        self._book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         self._client = NotebookClient(self._book, timeout=120, kernel_name="python3")
         os.environ.update(env)  # the kernel inherits it
         self._next = len(self._book.cells)
@@ -53,7 +53,7 @@ class Notebook:
 
     def run(self, source: str) -> str:
         """Run one more cell and return what it printed."""
-        cell = nbformat.v4.new_code_cell(source)
+        cell = nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
         self._book.cells.append(cell)
         self._client.execute_cell(cell, self._next)
         self._next += 1
@@ -71,8 +71,13 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
     def state(run_id: str, task_id: str = "review") -> str | None:
         return airflow.task_states(DAG_ID, run_id).get((task_id, -1))
 
-    for run_id in (first, second):
-        checks.eventually(f"parked {run_id}", lambda r=run_id: state(r) == "awaiting_input", lambda r=run_id: state(r))  # type: ignore[misc]
+    def parks(run_id: str) -> None:
+        checks.eventually(
+            f"parked {run_id}", lambda: state(run_id) == "awaiting_input", lambda: state(run_id)
+        )
+
+    parks(first)
+    parks(second)
 
     with book.setup().setup_kernel():
         book.run_all()
@@ -81,7 +86,9 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
             return book.run(f"await panel.settled()\n{source}\nawait panel.settled()")
 
         def open_run(run_id: str) -> None:
-            panel(f"panel._inbox.select.value = next(r.key for r in panel.model.inbox if r.key.run_id == {run_id!r})")
+            panel(
+                f"panel._inbox.select.value = next(r.key for r in panel.model.inbox if r.key.run_id == {run_id!r})"
+            )
 
         listed = panel("print(sorted(row.key.run_id for row in panel.model.inbox))")
         checks.expect("the panel lists both reviews", first in listed and second in listed, listed)
@@ -89,7 +96,9 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         open_run(first)
         before = panel("print(panel.output)")
         checks.expect("the draft is shown", "Sales by month" in before, before)
-        panel("panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()")
+        panel(
+            "panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()"
+        )
         checks.eventually(
             "changes lead to the next output",
             lambda: "Sales by region" in panel("print(panel.output)"),
@@ -98,17 +107,29 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         after = panel("print(panel.output)")
         checks.expect("the next output follows the feedback", "| Region | Revenue |" in after, after)
         panel("panel._session.approve.click()")
-        checks.eventually("approved: the task succeeds", lambda: state(first) == "success", lambda: state(first))
-        checks.eventually("approved: the next task ran", lambda: state(first, "publish") == "success", lambda: state(first, "publish"))
+        checks.eventually(
+            "approved: the task succeeds", lambda: state(first) == "success", lambda: state(first)
+        )
+        checks.eventually(
+            "approved: the next task ran",
+            lambda: state(first, "publish") == "success",
+            lambda: state(first, "publish"),
+        )
 
         open_run(second)
         panel("panel._session.feedback.value = 'not this quarter'; panel._session.reject.click()")
-        checks.eventually("rejected: the task fails", lambda: state(second) == "failed", lambda: state(second))
+        checks.eventually(
+            "rejected: the task fails", lambda: state(second) == "failed", lambda: state(second)
+        )
 
-    result = airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value")["value"]
+    result = airflow.api(
+        "GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value"
+    )["value"]
     checks.expect("the task's result is the approved output", "Sales by region" in result, result)
 
-    got = [(e["type"].removeprefix("hitl_review."), e["data"]["session"]["status"]) for e in receiver.events()]
+    got = [
+        (e["type"].removeprefix("hitl_review."), e["data"]["session"]["status"]) for e in receiver.events()
+    ]
     wanted = [("output_ready", "pending_review")] * 3 + [("finalized", "approved"), ("finalized", "rejected")]
     checks.expect("the receiver verified every webhook", sorted(got) == sorted(wanted), got)
 
@@ -118,6 +139,7 @@ def main() -> int:
     checks = Checks()
     try:
         with whole(HOME, with_jupyter=False) as (airflow, receiver, _):
+            (HOME / "jupyter").mkdir()
             book = Notebook(ROOT / "notebooks" / "review.ipynb", notebook_env(HOME / "jupyter", airflow))
             walk(checks, airflow, receiver, book)
     except StartError as error:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from hitl_webhooks import generate_secret
 
 from demo.airflow_instance import BIN, AirflowInstance, Process, StartError, free_port, wait_until
+from hitl_webhooks import generate_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 DAGS = Path(__file__).resolve().parent / "dags"
@@ -73,14 +73,27 @@ def receiver(home: Path) -> Iterator[Receiver]:
     """Start the receiver."""
     port, secret = free_port(), generate_secret()
     process = Process(
-        [sys.executable, "-m", "hitl_webhooks.receiver", "--port", str(port), "--log", str(home / "events.jsonl")],
+        [
+            sys.executable,
+            "-m",
+            "hitl_webhooks.receiver",
+            "--port",
+            str(port),
+            "--log",
+            str(home / "events.jsonl"),
+        ],
         env={**os.environ, "HITL_WEBHOOK_SECRET": secret},
         log=home / "receiver.log",
         cwd=home,
     )
     found = Receiver(process, port, secret)
     try:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/events"), timeout=60, what="the receiver", alive=process.alive)
+        wait_until(
+            lambda: _answers(f"http://127.0.0.1:{port}/events"),
+            timeout=60,
+            what="the receiver",
+            alive=process.alive,
+        )
         yield found
     finally:
         process.stop()

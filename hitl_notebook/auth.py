@@ -89,7 +89,7 @@ class TokenSource:
                 self._token = None
 
     def _fetch(self) -> str:
-        assert self._credentials is not None  # noqa: S101 - only called where there are some
+        assert self._credentials is not None
         username, password = self._credentials
         try:
             answer = requests.post(

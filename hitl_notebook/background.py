@@ -61,7 +61,7 @@ class Background:
 
     def start(self, coroutine: Any) -> None:
         """Run a coroutine until it ends or the panel is closed; call on the loop's thread."""
-        assert self._loop is not None  # noqa: S101 - callers ask has_loop first
+        assert self._loop is not None
         if self._closed:
             coroutine.close()
             return

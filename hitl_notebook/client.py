@@ -75,7 +75,9 @@ class Client:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}.")
+            raise ValueError(
+                f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
+            )
         if parts.username or parts.password:
             raise ValueError("Give the username and the password as arguments, not in the url.")
         self.url = url.rstrip("/")
@@ -192,7 +194,9 @@ class Client:
     ) -> Review:
         if iteration is None:
             if isinstance(review, ReviewKey):
-                raise ValueError("Say which output you looked at: iteration=..., or give a review instead of a key.")
+                raise ValueError(
+                    "Say which output you looked at: iteration=..., or give a review instead of a key."
+                )
             iteration = review.iteration
         answer = self._request(
             "POST",
@@ -248,7 +252,9 @@ def _params(review: ReviewKey | ReviewSummary) -> dict[str, Any]:
 
 
 def _not_ours(url: str) -> str:
-    return f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
+    return (
+        f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
+    )
 
 
 def _error_of(answer: requests.Response, url: str) -> Exception:

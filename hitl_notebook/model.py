@@ -176,7 +176,8 @@ class ReviewModel(HasTraits):
             self.notice = Notice("warning", f"Your decision was not taken. {error}")
         elif isinstance(error, ConnectionFailedError):
             self.notice = Notice(
-                "error", f"{error} It is not known whether your decision arrived: refresh before you repeat it."
+                "error",
+                f"{error} It is not known whether your decision arrived: refresh before you repeat it.",
             )
         else:
             self.notice = Notice("error", f"Your decision was not taken. {error}")

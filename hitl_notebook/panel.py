@@ -109,7 +109,7 @@ def _current_cell() -> tuple[str, str] | None:
         from IPython.core.getipython import get_ipython
     except ImportError:
         return None
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     header = getattr(shell, "parent_header", None)
     if not isinstance(header, dict):
         return None

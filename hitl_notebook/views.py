@@ -217,14 +217,15 @@ class SessionView:
 
 
 def row_label(row: ReviewSummary) -> str:
-    """A line of the list."""
+    """A row of the list: what it is, then where it stands."""
     mapped = f"[{row.key.map_index}]" if row.key.map_index >= 0 else ""
     words = _ROW_WORDS.get(row.status, row.status)
     if row.task_completed and row.status in (PENDING, CHANGES_REQUESTED):
         words = "✗ Abandoned"
+    # The line break is kept by the style sheet; where it is not, it is shown as a space.
     return (
-        f"{words} · {row.key.dag_id} › {row.key.task_id}{mapped} · "
-        f"{row.iteration}/{row.max_iterations} · {render.moment(row.updated_at)}"
+        f"{words} · {row.key.dag_id} › {row.key.task_id}{mapped}\n"
+        f"{row.iteration} of {row.max_iterations} · {render.moment(row.updated_at)} · {row.key.run_id}"
     )
 
 
@@ -263,7 +264,9 @@ def output_html(review: Review) -> str:
         else ""
     )
     shown = render.output(review.current_output, review.output_format)
-    return f'<div class="hitl-label">{label}</div><div class="hitl-output" tabindex="0">{shown}</div>{working}'
+    return (
+        f'<div class="hitl-label">{label}</div><div class="hitl-output" tabindex="0">{shown}</div>{working}'
+    )
 
 
 def _turn_html(turn: Turn, review: Review) -> str:

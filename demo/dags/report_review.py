@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import DAG, task
+
 from airflow_hitl_review import HITLReviewOperator
 from demo import report
 
@@ -31,4 +32,4 @@ with DAG("report_review", schedule=None, tags=["demo"], catchup=False):
     def publish(text: str) -> str:
         return f"Published {len(text.split())} words."
 
-    publish(review.output)
+    publish(review.output)  # type: ignore[arg-type]

@@ -31,14 +31,16 @@ MAX_FEEDBACK_LENGTH = 100_000
 class DecisionBody(BaseModel):
     """Body of an approval; may be left out."""
 
-    iteration: int | None = Field(None, ge=1, description="Number of the output that the reviewer saw")
-    channel: Channel = Field("rest", description="Where the reviewer decided")
+    iteration: int | None = Field(
+        default=None, ge=1, description="Number of the output that the reviewer saw"
+    )
+    channel: Channel = Field(default="rest", description="Where the reviewer decided")
 
 
 class RejectBody(DecisionBody):
     """Body of a rejection; may be left out."""
 
-    feedback: str = Field("", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
+    feedback: str = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
 
 
 class FeedbackBody(DecisionBody):
@@ -88,7 +90,9 @@ def _add_routes(app: FastAPI) -> None:
         403: {"description": "The caller may not do this for that DAG"},
         404: {"description": "No such review; `task_active` says whether one may still appear"},
     }
-    conflict = {409: {"description": "Not pending, or another output is current; carries the session"}}
+    conflict: dict[int | str, dict[str, Any]] = {
+        409: {"description": "Not pending, or another output is current; carries the session"}
+    }
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -111,7 +115,10 @@ def _add_routes(app: FastAPI) -> None:
         filters = Filters(status, dag_id, q, include_ended, limit, offset, order_by)
         with internals.transaction() as db:
             body = list_reviews(db, user, filters).model_dump_json().encode()
-        headers = {"ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+        headers = {
+            "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
+            "Cache-Control": "private, no-cache",
+        }
         if headers["ETag"] in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=headers)
         return Response(body, media_type="application/json", headers=headers)
@@ -137,7 +144,11 @@ def _add_routes(app: FastAPI) -> None:
 
     @app.post("/sessions/feedback", response_model=ReviewResponse, responses={**errors, **conflict})
     def feedback(
-        request: Request, background: BackgroundTasks, key: DecidableTask, user: CurrentUser, body: FeedbackBody
+        request: Request,
+        background: BackgroundTasks,
+        key: DecidableTask,
+        user: CurrentUser,
+        body: FeedbackBody,
     ) -> Response | ReviewResponse:
         """Ask for changes: the task makes the next output, and waits for a review again."""
         if not body.feedback.strip():

@@ -137,7 +137,7 @@ def decide(
         },
     )
     after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX))
-    assert after is not None  # noqa: S101 - it was just written
+    assert after is not None
     return after
 
 

@@ -34,6 +34,7 @@ from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, TaskKey
+from airflow_hitl_review.settling import SchedulerFacts
 
 __all__ = ["BaseUser", "Session", "get_user"]
 
@@ -60,14 +61,6 @@ class TaskInstanceFacts:
 
 
 @dataclass(frozen=True)
-class SchedulerFacts:
-    """A scheduler job: whether it is alive, and its last heartbeat."""
-
-    alive: bool
-    latest_heartbeat: datetime | None
-
-
-@dataclass(frozen=True)
 class SessionRow:
     """A session's XCom with the state of its task instance."""
 
@@ -83,7 +76,7 @@ def utcnow() -> datetime:
 
 def option(name: str, default: str) -> str:
     """A setting of Airflow's ``[hitl_review]`` section."""
-    return cast("str", conf.get("hitl_review", name, fallback=default))
+    return str(conf.get("hitl_review", name, fallback=default))
 
 
 @contextmanager
@@ -146,7 +139,8 @@ def resume(db: Session, key: TaskKey, payload: Mapping[str, Any]) -> None:
     task_instance = db.scalar(select(TaskInstance).where(_is(key)))
     if task_instance is None:
         raise LookupError(f"No task instance {key}")
-    handle_event_submit(TriggerEvent(dict(payload)), task_instance=task_instance, session=db)
+    event = TriggerEvent(dict(payload))  # type: ignore[no-untyped-call]
+    handle_event_submit(event, task_instance=task_instance, session=db)
 
 
 def load_scheduler(db: Session, job_id: int | None) -> SchedulerFacts:
@@ -178,7 +172,7 @@ def read_xcoms(db: Session, key: TaskKey, prefix: str) -> dict[str, StoredValue]
 
 def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
     """Store an XCom through the XCom backend, replacing an older one."""
-    where = {
+    where: dict[str, Any] = {
         "dag_id": key.dag_id,
         "run_id": key.run_id,
         "task_id": key.task_id,

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from airflow_hitl_review.endpoints import Webhook, resolve
+from airflow_hitl_review.schema import AgentSession, TaskKey, User, webhook_key
 from hitl_webhooks import (
     DeliveryStatus,
     Endpoint,
@@ -23,9 +25,6 @@ from hitl_webhooks import (
     build_event,
     deliver_to_all,
 )
-
-from airflow_hitl_review.endpoints import Webhook, resolve
-from airflow_hitl_review.schema import AgentSession, TaskKey, User, webhook_key
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +111,7 @@ class Notifier:
                 **decision,
             )
             self._deliver(build_event(type_, facts, at=at), webhooks)
-        except Exception:  # noqa: BLE001 - the boundary: a webhook never fails a review
+        except Exception:
             log.exception("Sending %s for %s failed; the review goes on.", type_.value, self._key)
 
     def _deliver(self, event: Event, webhooks: Sequence[Webhook]) -> None:
@@ -124,7 +123,7 @@ class Notifier:
                 endpoint = resolve(webhook, url_secret=self._url_secret)
             except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
                 delivery.last_error = f"{type(error).__name__}: {error}"
-                log.error("Webhook endpoint %r cannot be used: %s", webhook.name, delivery.last_error)  # noqa: TRY400
+                log.error("Webhook endpoint %r cannot be used: %s", webhook.name, delivery.last_error)
                 continue
             if not endpoint.secrets:
                 log.warning("Webhook endpoint %r has no secret: requests to it are unsigned.", webhook.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
@@ -40,8 +40,8 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         ValueError: a setting is wrong; raised when the DAG file is read.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("prompt", "webhooks")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"prompt": "md"}
+    template_fields: Sequence[str] = ("prompt", "webhooks")
+    template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
     ui_color = "#e8f0e4"
 
     def __init__(

@@ -36,4 +36,4 @@ class HITLNotebookPlugin(AirflowPlugin):
     """What Airflow loads. The name differs from the provider's, or only one of the two would be loaded."""
 
     name = "hitl_notebook"
-    fastapi_apps = _MadeWhenRead()  # type: ignore[assignment]
+    fastapi_apps = _MadeWhenRead()

@@ -122,7 +122,7 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
     """One row of the inbox, from the session alone."""
     session = parse_session(stored)
     decided = _final_decision(session)
-    assert session.created_at is not None and session.updated_at is not None  # noqa: S101, PT018
+    assert session.created_at is not None and session.updated_at is not None  # noqa: PT018
     return ReviewSummary(
         **_identity(key),
         status=session.status,
@@ -148,7 +148,7 @@ def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredVal
         return None
     session = parse_session(stored)
     decided = _final_decision(session) or _stored_action(session, xcoms)
-    assert session.created_at is not None and session.updated_at is not None  # noqa: S101, PT018
+    assert session.created_at is not None and session.updated_at is not None  # noqa: PT018
     return ReviewResponse(
         **_identity(key),
         status=session.status,

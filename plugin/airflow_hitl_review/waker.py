@@ -2,12 +2,6 @@
 
 ``wake()`` is the one mechanism. The API calls it right after a decision; ``Waker`` calls it again for what
 was not ready then, and for what an earlier API server left behind.
-
-Why it waits: Airflow 3.3 fails a task that is resumed before its scheduler has taken note that the run
-which parked it has ended (apache/airflow #66374, #67287, #72716). The scheduler leaves no trace of that in
-the database; but it takes note in each of its loops before it may write its heartbeat. So a task counts as
-settled once its scheduler has a heartbeat that is ``park_settle_seconds`` younger than the park. That span
-covers the end of the worker's process and one loop of the scheduler.
 """
 
 from __future__ import annotations
@@ -17,12 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.review import is_active, parse_session
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.settling import is_settled
 from airflow_hitl_review.states import SessionStatus
 
 log = logging.getLogger(__name__)
@@ -39,25 +34,6 @@ class Wake(str, Enum):
     """Decided, but its worker has not parked yet or the park has not settled: try again."""
     NOTHING = "nothing"
     """Not decided, already woken, or ended."""
-
-
-def is_settled(
-    *, parked_at: datetime, now: datetime, scheduler: internals.SchedulerFacts, settle: timedelta
-) -> bool:
-    """Whether a task parked at ``parked_at`` can be resumed without Airflow failing it.
-
-    Args:
-        parked_at: when the task instance became ``awaiting_input``.
-        now: the current time.
-        scheduler: the scheduler job that queued the task. A dead one will never take note of anything.
-        settle: how long the worker's end and one loop of the scheduler may take.
-    """
-    if now - parked_at < settle:
-        return False
-    if not scheduler.alive:
-        return True
-    heartbeat = scheduler.latest_heartbeat
-    return heartbeat is not None and heartbeat - parked_at >= settle
 
 
 def settle_time() -> timedelta:
@@ -124,7 +100,7 @@ class Waker:
         try:
             with internals.transaction() as db:
                 found = internals.decided_but_parked(db)
-        except Exception:  # noqa: BLE001 - a loop's boundary: the next sweep tries again
+        except Exception:
             log.exception("Looking for decided but parked tasks failed; trying again later.")
             return
         for key in found:
@@ -133,7 +109,7 @@ class Waker:
     def _try(self, key: TaskKey) -> Wake:
         try:
             return wake(key)
-        except Exception:  # noqa: BLE001 - a boundary: one task must not stop the others
+        except Exception:
             log.warning("Waking %s failed; trying again.", key, exc_info=True)
             return Wake.LATER
 

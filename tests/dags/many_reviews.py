@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, task
+
 from airflow_hitl_review import HITLReviewOperator
 
 

@@ -71,7 +71,7 @@ async def attempt(
     event_id: str,
     body: bytes,
     *,
-    timeout: float = ATTEMPT_TIMEOUT,  # noqa: ASYNC109 - passed on to httpx, and bounds what it does not
+    timeout: float = ATTEMPT_TIMEOUT,
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
 ) -> Attempt:
     """Make one attempt and say what came of it; never raises for what the endpoint does.
@@ -135,7 +135,9 @@ async def deliver(
         await sleep(pause)
         left = end - time.monotonic()
         delivery.record(
-            await attempt(client, endpoint, event.id, event.body, timeout=max(0.1, min(ATTEMPT_TIMEOUT, left)))
+            await attempt(
+                client, endpoint, event.id, event.body, timeout=max(0.1, min(ATTEMPT_TIMEOUT, left))
+            )
         )
         if delivery.status is not DeliveryStatus.PENDING:
             return

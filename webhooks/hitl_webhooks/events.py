@@ -115,7 +115,9 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         "output_truncated": False,
         "output_sha256": hashlib.sha256(facts.output.encode("utf-8", "replace")).hexdigest(),
         "feedback": cut_to_bytes(facts.feedback, _FEEDBACK_BYTES) if facts.feedback is not None else None,
-        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name} if facts.decided_by else None,
+        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name}
+        if facts.decided_by
+        else None,
         "decided_at": _iso(facts.decided_at),
         "links": facts.links,
     }

@@ -1,0 +1,313 @@
+"""A small server that speaks the review API, with sessions in memory, on a free loopback port."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+from urllib.parse import parse_qs
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from hitl_notebook.records import Review, ReviewKey, ReviewPage, parse_review
+
+START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+_ONLY_IN_REVIEW = ("current_output", "output_format", "conversation")
+
+
+def stamp(seconds: float) -> str:
+    """A time, so many seconds after the start, as the API writes it."""
+    return (START + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
+    """A review as the API answers it."""
+    key = key or ReviewKey("reports", "manual__2030", "draft")
+    output = changes.get("current_output", "# First draft")
+    value: dict[str, Any] = {
+        **key._asdict(),
+        "status": "pending_review",
+        "iteration": 1,
+        "max_iterations": 3,
+        "prompt": "Write the report.",
+        "current_output": output,
+        "output_format": "text",
+        "output_sha256": hashlib.sha256(output.encode()).hexdigest(),
+        "conversation": [turn("output", output, 1)],
+        "task_state": "awaiting_input",
+        "task_completed": False,
+        "created_at": stamp(0),
+        "updated_at": stamp(0),
+        "deadline_at": None,
+        "last_error": None,
+        "decided_by": None,
+        "decided_at": None,
+    }
+    return {**value, **changes}
+
+
+def turn(kind: str, content: str, iteration: int, user: dict[str, str] | None = None) -> dict[str, Any]:
+    """One turn of a conversation as the API answers it."""
+    role = "human" if kind == "feedback" else "assistant"
+    return {
+        "role": role,
+        "kind": kind,
+        "content": content,
+        "iteration": iteration,
+        "timestamp": stamp(0),
+        "user": user,
+    }
+
+
+def review(key: ReviewKey | None = None, **changes: Any) -> Review:
+    """The same as a record."""
+    return parse_review(session(key, **changes))
+
+
+def page(*reviews: Review) -> ReviewPage:
+    """A page with these."""
+    return ReviewPage(reviews, len(reviews))
+
+
+def jwt(user: str, expires_at: float, number: int = 0) -> str:
+    """A token with an expiry; its signature is worth nothing."""
+    claims = json.dumps({"sub": user, "exp": expires_at, "jti": number}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
+
+
+class DecisionBody(BaseModel):
+    """Body of every decision."""
+
+    iteration: int | None = Field(None, ge=1)
+    channel: Literal["rest", "notebook", "provider"] = "rest"
+    feedback: str = Field("", max_length=1000)
+
+
+class FeedbackBody(DecisionBody):
+    """Body of a request for changes."""
+
+    feedback: str = Field(max_length=1000)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that came in."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+class ReviewServer:
+    """Serves until ``stop``; tests put sessions in and look at what was asked.
+
+    Attributes:
+        sessions: what there is.
+        seen: the requests, oldest first.
+        broken: start of a path -> status, media type and body that are answered there instead.
+        refused: tokens that are no longer accepted.
+        lifetime: of new tokens, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(self._app(), log_level="critical", ws="none", lifespan="off")
+        self._listener = listener
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="review-server")
+        self._thread.start()
+        until = time.monotonic() + 10
+        while not self._server.started:
+            assert time.monotonic() < until, "the server did not start"
+            time.sleep(0.01)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.sessions: dict[ReviewKey, dict[str, Any]] = {}
+        self.seen: list[Seen] = []
+        self.broken: dict[str, tuple[int, str, str]] = {}
+        self.refused: set[str] = set()
+        self.lifetime = 3600.0
+        self._ticks = 0
+        self._tokens = 0
+
+    def stop(self) -> None:
+        """Stop serving, and wait for the end."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
+        assert not self._thread.is_alive()
+
+    def add(self, dag_id: str = "reports", run_id: str = "manual__2030", **changes: Any) -> ReviewKey:
+        """Put a review in; later ones are listed first."""
+        key = ReviewKey(dag_id, run_id, "draft")
+        self.sessions[key] = session(key, **{"updated_at": self._now(), **changes})
+        return key
+
+    def change(self, key: ReviewKey, **changes: Any) -> None:
+        """Change a review behind the client's back."""
+        self.sessions[key] = {**self.sessions[key], "updated_at": self._now(), **changes}
+
+    def next_output(self, key: ReviewKey, output: str) -> None:
+        """What the task does when changes are requested."""
+        number = self.sessions[key]["iteration"] + 1
+        turns = [*self.sessions[key]["conversation"], turn("output", output, number)]
+        self.change(
+            key,
+            iteration=number,
+            current_output=output,
+            status="pending_review",
+            conversation=turns,
+            decided_by=None,
+            decided_at=None,
+        )
+
+    def asked(self, path: str) -> list[Seen]:
+        """The requests for this path."""
+        return [seen for seen in self.seen if seen.path == path]
+
+    def _now(self) -> str:
+        self._ticks += 1
+        return stamp(self._ticks)
+
+    def _app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.middleware("http")
+        async def look(
+            request: Request, call_next: Callable[[Request], Awaitable[Response]]
+        ) -> Response | JSONResponse:
+            body = await request.body()
+            query = {name: values[-1] for name, values in parse_qs(request.url.query).items()}
+            self.seen.append(
+                Seen(
+                    request.method,
+                    request.url.path,
+                    query,
+                    dict(request.headers),
+                    json.loads(body) if body else None,
+                )
+            )
+            for start, (status, media_type, text) in self.broken.items():
+                if request.url.path.startswith(start):
+                    return Response(text, status, media_type=media_type)
+            return await call_next(request)
+
+        @app.post("/auth/token")
+        async def token(request: Request) -> JSONResponse:
+            who = await request.json()
+            if who["password"] != f"{who['username']}-password":
+                return JSONResponse({"detail": "Invalid credentials"}, status_code=401)
+            self._tokens += 1
+            value = jwt(who["username"], time.time() + self.lifetime, self._tokens)
+            return JSONResponse({"access_token": value}, status_code=201)
+
+        @app.get("/hitl-review/sessions")
+        async def sessions(
+            request: Request,
+            status: str | None = None,
+            dag_id: str | None = None,
+            q: str | None = None,
+            include_ended: bool = False,
+            limit: int = 50,
+            offset: int = 0,
+        ) -> Response:
+            self._user(request)
+            found = [
+                {name: value for name, value in item.items() if name not in _ONLY_IN_REVIEW}
+                for item in sorted(self.sessions.values(), key=lambda s: str(s["updated_at"]), reverse=True)
+                if (include_ended or not item["task_completed"])
+                and status in (None, item["status"])
+                and dag_id in (None, item["dag_id"])
+                and (q or "") in item["prompt"]
+            ]
+            answer = {"sessions": found[offset : offset + limit], "total_entries": len(found)}
+            body = json.dumps(answer).encode()
+            headers = {"ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'}
+            if request.headers.get("if-none-match") == headers["ETag"]:
+                return Response(status_code=304, headers=headers)
+            return Response(body, media_type="application/json", headers=headers)
+
+        @app.get("/hitl-review/sessions/find")
+        async def find(
+            request: Request, dag_id: str, run_id: str, task_id: str, map_index: int = -1
+        ) -> JSONResponse:
+            self._user(request)
+            return self._one(ReviewKey(dag_id, run_id, task_id, map_index))
+
+        @app.post("/hitl-review/sessions/feedback")
+        async def feedback(
+            request: Request, dag_id: str, run_id: str, task_id: str, map_index: int, body: FeedbackBody
+        ) -> JSONResponse:
+            key = ReviewKey(dag_id, run_id, task_id, map_index)
+            return self._decide(request, key, "changes_requested", body)
+
+        @app.post("/hitl-review/sessions/{action}")
+        async def decide(
+            request: Request,
+            action: Literal["approve", "reject"],
+            dag_id: str,
+            run_id: str,
+            task_id: str,
+            map_index: int,
+            body: DecisionBody,
+        ) -> JSONResponse:
+            key = ReviewKey(dag_id, run_id, task_id, map_index)
+            return self._decide(request, key, f"{action}d".replace("rejectd", "rejected"), body)
+
+        return app
+
+    def _user(self, request: Request) -> str:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not token:
+            raise HTTPException(401, "Not authenticated")
+        if token in self.refused or token.count(".") != 2:
+            raise HTTPException(401, "Invalid JWT token")
+        claims = token.split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
+
+    def _one(self, key: ReviewKey) -> JSONResponse:
+        if key not in self.sessions:
+            active = key.dag_id == "running"
+            detail = {"message": f"No review was found for {key.dag_id}.", "task_active": active}
+            return JSONResponse({"detail": detail}, status_code=404)
+        return JSONResponse(self.sessions[key])
+
+    def _decide(self, request: Request, key: ReviewKey, status: str, body: DecisionBody) -> JSONResponse:
+        user = self._user(request)
+        if user == "viewer":
+            raise HTTPException(403, f"You may not decide the reviews of DAG {key.dag_id!r}.")
+        if status == "changes_requested" and not body.feedback.strip():
+            raise HTTPException(400, "Say what to change: the feedback is empty.")
+        now = self.sessions.get(key)
+        if now is None:
+            return self._one(key)
+        message = ""
+        if now["status"] != "pending_review":
+            message = f"Already {now['status']} by {(now['decided_by'] or {}).get('name')}."
+        elif body.iteration not in (None, now["iteration"]):
+            message = f"You decided about output {body.iteration}, but output {now['iteration']} is current."
+        if message:
+            detail = {"message": message, "decided_by": now["decided_by"], "session": now}
+            return JSONResponse({"detail": detail}, status_code=409)
+        who = {"id": "1", "name": user}
+        turns = list(now["conversation"])
+        if body.feedback:
+            turns.append(turn("feedback", body.feedback, now["iteration"], who))
+        self.change(key, status=status, decided_by=who, decided_at=stamp(0), conversation=turns)
+        return JSONResponse(self.sessions[key])

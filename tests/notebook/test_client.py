@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from hitl_notebook import (
+    AuthenticationError,
+    Client,
+    ConflictError,
+    ConnectionFailedError,
+    HITLNotebookError,
+    InvalidRequestError,
+    PermissionDeniedError,
+    ReviewKey,
+    ReviewNotFoundError,
+    ServerError,
+)
+from tests.notebook.server import ReviewServer, jwt
+
+FOREVER = 4e9
+
+
+def test_a_decision_names_the_output_that_was_seen(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    seen = client.find(key)
+    after = client.request_changes(seen, "Shorter, please: ünï\n<b>&</b>")
+    assert after.status == "changes_requested"
+    assert after.conversation[-1].content == "Shorter, please: ünï\n<b>&</b>"
+    assert after.conversation[-1].user is not None
+    assert after.conversation[-1].user.name == "ada"
+
+    server.next_output(key, "Second")
+    (row,) = client.sessions()
+    assert client.approve(row).status == "approved"
+
+    bodies = [(s.path.rpartition("/")[2], s.body) for s in server.seen if "/sessions/" in s.path and s.body]
+    assert bodies == [
+        ("feedback", {"feedback": "Shorter, please: ünï\n<b>&</b>", "iteration": 1, "channel": "rest"}),
+        ("approve", {"iteration": 2, "channel": "rest"}),
+    ]
+
+
+def test_reject_sends_the_reason_and_the_channel(server: ReviewServer) -> None:
+    key = server.add()
+    client = Client(f"{server.url}/", token=jwt("ada", FOREVER), channel="notebook")
+    assert client.reject(key, feedback="Wrong numbers", iteration=1).status == "rejected"
+    (asked,) = server.asked("/hitl-review/sessions/reject")
+    assert asked.body == {"feedback": "Wrong numbers", "iteration": 1, "channel": "notebook"}
+
+
+def test_a_key_alone_does_not_say_which_output_was_seen(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    with pytest.raises(ValueError, match="which output"):
+        client.approve(key)
+    with pytest.raises(ValueError, match="which output"):
+        client.reject(key)
+    with pytest.raises(ValueError, match="which output"):
+        client.request_changes(key, "more")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("feedback", ["", " \n\t"])
+def test_empty_feedback_is_not_sent(server: ReviewServer, client: Client, feedback: str) -> None:
+    review = client.find(server.add())
+    with pytest.raises(InvalidRequestError, match="empty"):
+        client.request_changes(review, feedback)
+    assert server.asked("/hitl-review/sessions/feedback") == []
+
+
+@pytest.mark.parametrize("run_id", ["scheduled__2030-01-02T00:00:00+00:00", "a b&c=d#e?f%2B/ü", "日本 🎌"])
+def test_ids_survive_the_query(server: ReviewServer, client: Client, run_id: str) -> None:
+    key = server.add("dag.a+b", run_id)
+    review = client.find(client.sessions().reviews[0])
+    assert review.key == key
+    assert client.approve(review).key == key
+    assert {s.query["run_id"] for s in server.seen if "run_id" in s.query} == {run_id}
+
+
+def test_filters(server: ReviewServer, client: Client) -> None:
+    server.add("a", prompt="Sales of May")
+    server.add("b", status="changes_requested")
+    server.add("c", task_completed=True)
+
+    def listed(**filters: Any) -> list[str]:
+        return [row.key.dag_id for row in client.sessions(**filters)]
+
+    assert listed() == ["b", "a"]
+    assert listed(include_ended=True) == ["c", "b", "a"]
+    assert listed(status="pending_review") == ["a"]
+    assert listed(q="May") == ["a"]
+    assert listed(dag_id="b") == ["b"]
+    assert listed(limit=1, offset=1) == ["a"]
+    first = server.asked("/hitl-review/sessions")[0].query
+    assert first == {"include_ended": "false", "limit": "50", "offset": "0", "order_by": "-updated_at"}
+    assert client.sessions(limit=1).total_entries == 2
+
+
+def test_an_unchanged_page_is_not_sent_again(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    first = client.sessions_if_changed(None)
+    assert client.sessions_if_changed(first) is first
+    server.change(key, status="changes_requested")
+    second = client.sessions_if_changed(first)
+    assert second is not first
+    assert second.page.reviews[0].status == "changes_requested"
+    sent = [s.headers.get("if-none-match") for s in server.asked("/hitl-review/sessions")]
+    assert sent == [None, first.etag, first.etag]
+
+
+def test_conflicts_carry_the_review_as_it_is_now(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    stale = client.find(key)
+    server.next_output(key, "Second")
+    with pytest.raises(ConflictError, match="output 2 is current") as newer:
+        client.approve(stale)
+    assert newer.value.review.current_output == "Second"
+    assert newer.value.decided_by is None
+
+    client.approve(client.find(key))
+    with pytest.raises(ConflictError, match="Already approved by ada") as late:
+        client.reject(stale)
+    assert late.value.decided_by is not None
+    assert late.value.decided_by.name == "ada"
+    assert late.value.review.status == "approved"
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_no_such_review(server: ReviewServer, client: Client, active: bool) -> None:
+    key = ReviewKey("running" if active else "ended", "r", "t")
+    with pytest.raises(ReviewNotFoundError, match="No review was found") as read:
+        client.find(key)
+    with pytest.raises(ReviewNotFoundError, match="No review was found") as decided:
+        client.approve(key, iteration=1)
+    assert (read.value.task_active, decided.value.task_active) == (active, active)
+
+
+def test_who_may_read_only(server: ReviewServer) -> None:
+    client = Client(server.url, username="viewer", password="viewer-password")
+    review = client.find(server.add("sales"))
+    with pytest.raises(PermissionDeniedError, match="may not decide the reviews of DAG 'sales'"):
+        client.approve(review)
+
+
+def test_what_cannot_be_used(server: ReviewServer, client: Client) -> None:
+    review = client.find(server.add())
+    with pytest.raises(InvalidRequestError, match=r"body\.feedback: .*1000"):
+        client.request_changes(review, "x" * 1001)
+    with pytest.raises(InvalidRequestError, match=r"body\.iteration: "):
+        client.approve(review, iteration=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "message"),
+    [
+        (400, '{"detail": "Bad."}', InvalidRequestError, "Bad"),
+        (413, "<html>too large</html>", InvalidRequestError, "413"),
+        (403, "", PermissionDeniedError, "may not"),
+        (404, '{"detail": "Not Found"}', ServerError, "plugin installed"),
+        (404, "<html>nginx</html>", ServerError, "plugin installed"),
+        (409, '{"detail": "Conflict"}', ServerError, "409: Conflict"),
+        (500, "Internal Server Error", ServerError, "500"),
+        (503, '{"detail": "Starting"}', ServerError, "503: Starting"),
+        (302, "", ServerError, "plugin installed"),
+        (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin installed"),
+        (200, "", ServerError, "plugin installed"),
+    ],
+)
+def test_every_other_answer(
+    server: ReviewServer,
+    client: Client,
+    status: int,
+    body: str,
+    expected: type[HITLNotebookError],
+    message: str,
+) -> None:
+    server.broken["/hitl-review"] = (status, "text/html", body)
+    for call in (client.sessions, lambda: client.find(ReviewKey("d", "r", "t"))):
+        with pytest.raises(expected, match=message) as error:
+            call()
+        assert type(error.value) is expected
+
+
+def test_nobody_answers() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        clients = (
+            Client(url, token="opaque", timeout=2),
+            Client(url, username="ada", password="ada-password", timeout=2),
+        )
+        for client in clients:
+            with pytest.raises(ConnectionFailedError, match=f"No answer from {url}") as error:
+                client.sessions()
+            assert "password" not in str(error.value)
+
+
+def test_a_refused_token_is_renewed_once(server: ReviewServer, client: Client) -> None:
+    review = client.find(server.add())
+    server.refused.add(server.seen[-1].headers["authorization"].removeprefix("Bearer "))
+    assert client.approve(review).status == "approved"
+    assert len(server.asked("/auth/token")) == 2
+    assert len(server.asked("/hitl-review/sessions/approve")) == 2
+
+    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Invalid JWT token"}')
+    with pytest.raises(AuthenticationError, match="does not accept the token: Invalid JWT token"):
+        client.sessions()
+    assert len(server.asked("/auth/token")) == 3
+    assert len(server.asked("/hitl-review/sessions")) == 2
+
+
+def test_a_given_token_is_not_renewed(server: ReviewServer) -> None:
+    client = Client(server.url, token="opaque")
+    with pytest.raises(AuthenticationError, match="Invalid JWT token"):
+        client.sessions()
+    assert [s.path for s in server.seen] == ["/hitl-review/sessions"]
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host", "http://", "file:///etc", "/hitl-review"])
+def test_bad_addresses(url: str) -> None:
+    with pytest.raises(ValueError, match="address of Airflow's API server"):
+        Client(url, token="t")
+
+
+def test_credentials_do_not_belong_in_the_address() -> None:
+    with pytest.raises(ValueError, match="as arguments") as error:
+        Client("http://ada:secret@host", token="t")
+    assert "secret" not in str(error.value)
+
+
+def test_secrets_are_not_shown(server: ReviewServer) -> None:
+    shown = repr(Client(server.url, token="s3cret")) + repr(Client(server.url, username="ada", password="s3cret"))
+    assert "s3cret" not in shown
+    assert server.url in shown

@@ -1,0 +1,59 @@
+"""Make parked reviews without running a task: ``python -m tests.support.seed COUNT`` in an Airflow's environment.
+
+Prints the run id. Everything goes through Airflow's own models and this project's own XCom writing.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from airflow_hitl_review import internals
+from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
+
+from tests.support.api_server import DAG_ID, TASK_ID
+
+
+def seed(count: int) -> str:
+    """Make a run with ``count`` mapped, parked reviews and return its id."""
+    run_id = f"seed+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
+    with internals.transaction() as db:
+        dag = SerializedDagModel.get_dag(DAG_ID, session=db)
+        version = DagVersion.get_latest_version(DAG_ID, session=db)
+        assert dag is not None
+        assert version is not None
+        now = internals.utcnow()
+        dag.create_dagrun(
+            run_id=run_id,
+            logical_date=None,
+            run_after=now,
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.RUNNING,
+            session=db,
+        )
+        task = dag.get_task(TASK_ID)
+        for index in range(count):
+            ti = TaskInstance(task=task, run_id=run_id, dag_version_id=version.id, map_index=index)
+            ti.state = TaskInstanceState.AWAITING_INPUT
+            ti.try_number = 1
+            ti.next_method = "resume_hitl_review"
+            ti.next_kwargs = {}
+            db.add(ti)
+        db.flush()
+        for index in range(count):
+            key = TaskKey(DAG_ID, run_id, TASK_ID, index)
+            output = f"Draft of item {index}."
+            session = AgentSession(prompt=f"Item {index}", current_output=output, created_at=now, updated_at=now)
+            internals.write_xcom(db, key, output_key(1), output)
+            internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+    return run_id
+
+
+if __name__ == "__main__":
+    print(seed(int(sys.argv[1])))  # noqa: T201 - its result

@@ -1,0 +1,339 @@
+"""Delivery against real servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+import respx
+import uvicorn
+
+from hitl_webhooks import (
+    Attempt,
+    DeliveryStatus,
+    Endpoint,
+    EndpointDelivery,
+    Event,
+    EventType,
+    InvalidEndpointError,
+    InvalidSecretError,
+    deliver_to_all,
+    generate_secret,
+    verify,
+)
+from hitl_webhooks.delivery import attempt, deliver
+from hitl_webhooks.receiver import create_receiver
+
+SECRET, OTHER = generate_secret(), generate_secret()
+EVENT = Event(
+    id="0b1f8c5e-5a0f-5f51-9d0c-0a0b0c0d0e0f",
+    type=EventType.FINALIZED,
+    timestamp=datetime(2026, 3, 4, tzinfo=timezone.utc),
+    body='{"type":"hitl_review.finalized","timestamp":"2026-03-04T00:00:00.000Z","data":{"é":"🎉"}}'.encode(),
+)
+HANG = 0
+"""In a script: take the request and never answer."""
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """Answers the requests to each path with that path's script; its last line is repeated."""
+
+    daemon_threads = False  # so that closing the server waits for its threads
+
+    def __init__(self, script: dict[str, list[tuple[int, dict[str, str]]]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script = script
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.closing = threading.Event()
+
+    def endpoint(self, path: str, *secrets: str) -> Endpoint:
+        return Endpoint(path, f"http://127.0.0.1:{self.server_port}{path}", secrets)
+
+    def count(self, path: str) -> int:
+        return sum(requested == path for requested, _, _ in self.requests)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ScriptedServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        number = self.server.count(self.path)
+        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        script = self.server.script[self.path]
+        status, headers = script[min(number, len(script) - 1)]
+        if status == HANG:
+            self.server.closing.wait(20)
+            return
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+@contextmanager
+def serving(**script: list[int | tuple[int, dict[str, str]]]) -> Iterator[ScriptedServer]:
+    lines = {"/" + path: [(a, {}) if isinstance(a, int) else a for a in s] for path, s in script.items()}
+    server = ScriptedServer(lines)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.closing.set()
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+@contextmanager
+def receiving(secret: str) -> Iterator[str]:
+    """The package's own receiver under uvicorn; gives its base URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        app = create_receiver(secret)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(5)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_and_no_thread_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)
+    assert not set(threading.enumerate()) - before
+
+
+@pytest.fixture
+def refusing_url() -> str:
+    """A URL at which nothing listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{closed.getsockname()[1]}/"
+
+
+def run_deliver(
+    endpoint: Endpoint, *, retries: tuple[float, ...] = (0.5, 2.0), bound: float = 10.0
+) -> tuple[EndpointDelivery, list[float]]:
+    """Deliver without waiting; gives the delivery and the pauses it asked for."""
+    delivery, pauses = EndpointDelivery(endpoint.name), []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run() -> None:
+        async with httpx.AsyncClient() as client:
+            await deliver(client, endpoint, EVENT, delivery, bound=bound, retries=retries, sleep=sleep)
+
+    asyncio.run(run())
+    return delivery, pauses
+
+
+def run_attempt(endpoint: Endpoint, *, timeout: float = 5.0, at: datetime | None = None) -> Attempt:
+    async def run() -> Attempt:
+        async with httpx.AsyncClient() as client:
+            clock = (lambda: at) if at else (lambda: datetime.now(timezone.utc))
+            return await attempt(client, endpoint, EVENT.id, EVENT.body, timeout=timeout, clock=clock)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_delivered_signed_and_verified_by_the_receiver(in_loop: bool) -> None:
+    with receiving(OTHER) as url:
+        noted = EndpointDelivery("good"), EndpointDelivery("unsigned")
+        targets = [
+            (Endpoint("good", url + "/webhooks", (SECRET, OTHER)), noted[0]),
+            (Endpoint("unsigned", url + "/webhooks"), noted[1]),
+        ]
+
+        async def call_within_a_loop() -> None:
+            deliver_to_all(EVENT, targets, bound=2.4)
+
+        if in_loop:
+            asyncio.run(call_within_a_loop())
+        else:
+            deliver_to_all(EVENT, targets, bound=2.4)
+        events = httpx.get(url + "/events").json()["events"]
+    assert [(event["id"], event["data"]) for event in events] == [(EVENT.id, {"é": "🎉"})]
+    assert (noted[0].status, noted[0].attempts, noted[0].last_error) == (DeliveryStatus.DELIVERED, 1, None)
+    assert (noted[1].status, noted[1].last_error) == (DeliveryStatus.PENDING, "answered 401 Unauthorized")
+
+
+def test_request_as_it_is_on_the_wire() -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    with serving(hook=[204], plain=[204]) as server:
+        endpoint = server.endpoint("/hook", SECRET)
+        sent = Endpoint("hook", endpoint.url, (SECRET, OTHER), {"authorization": "Bearer x"})
+        assert run_attempt(sent, at=at).error is None
+        assert run_attempt(server.endpoint("/plain")).status_code == 204
+    (_, headers, body), (_, plain, _) = server.requests
+    assert body == EVENT.body
+    assert headers["content-type"] == "application/json"
+    assert headers["user-agent"] == "hitl-notebook"
+    assert headers["authorization"] == "Bearer x"
+    assert headers["webhook-id"] == EVENT.id
+    assert headers["webhook-timestamp"] == str(int(at.timestamp()))
+    for secret in (SECRET, OTHER):
+        assert verify(body, headers, secret, now=at).id == EVENT.id
+    assert "webhook-signature" not in plain
+    assert plain["webhook-id"] == EVENT.id
+
+
+def test_retried_with_the_same_id_and_body_until_delivered() -> None:
+    with serving(hook=[500, 404, 200]) as server:
+        delivery, pauses = run_deliver(server.endpoint("/hook", SECRET))
+    assert (delivery.status, delivery.attempts, delivery.last_error) == (DeliveryStatus.DELIVERED, 3, None)
+    assert [a.status_code for a in delivery.log] == [500, 404, 200]
+    assert delivery.log[0].error == "answered 500 Internal Server Error"
+    assert pauses == [0.0, 0.5, 2.0]
+    assert {(headers["webhook-id"], body) for _, headers, body in server.requests} == {(EVENT.id, EVENT.body)}
+
+
+@pytest.mark.parametrize("headers", [{}, {"connection": "close"}])
+@pytest.mark.parametrize("status", [500, 400, 429])
+def test_stays_pending_when_retries_are_used_up(status: int, headers: dict[str, str]) -> None:
+    with serving(hook=[(status, headers)]) as server:
+        delivery, _ = run_deliver(server.endpoint("/hook"))
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.PENDING, 3)
+    assert server.count("/hook") == 3
+
+
+def test_gone_is_not_retried() -> None:
+    with serving(hook=[410, 200]) as server:
+        delivery, _ = run_deliver(server.endpoint("/hook"))
+    assert (delivery.status, delivery.last_error) == (DeliveryStatus.GONE, "answered 410 Gone")
+    assert server.count("/hook") == 1
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_redirect_is_not_followed(status: int) -> None:
+    with serving(hook=[(status, {"location": "/elsewhere"})], elsewhere=[200]) as server:
+        noted = EndpointDelivery("hook")
+        deliver_to_all(EVENT, [(server.endpoint("/hook"), noted)], bound=2.4)
+    assert (server.count("/hook"), server.count("/elsewhere")) == (2, 0)
+    assert noted.status is DeliveryStatus.PENDING
+    assert noted.last_error == f"answered {status}: redirects are not followed, give the final URL"
+
+
+def test_hanging_endpoint_delays_no_other_and_the_bound_holds() -> None:
+    with serving(hang=[HANG], good=[500, 200], gone=[410]) as server:
+        noted = {name: EndpointDelivery(name) for name in ("/hang", "/good", "/gone")}
+        start, began = time.monotonic(), datetime.now(timezone.utc)
+        deliver_to_all(EVENT, [(server.endpoint(n, SECRET), d) for n, d in noted.items()], bound=1.5)
+        elapsed = time.monotonic() - start
+    assert elapsed < 2.2
+    good = noted["/good"]
+    assert (good.status, good.attempts) == (DeliveryStatus.DELIVERED, 2)
+    assert datetime.fromisoformat(good.log[1].at) - began < timedelta(seconds=1.2)
+    assert noted["/gone"].status is DeliveryStatus.GONE
+    hang = noted["/hang"]
+    assert hang.status is DeliveryStatus.PENDING
+    assert hang.last_error is not None
+    assert "no answer within" in hang.last_error
+
+
+def test_attempt_that_hangs_is_noted_in_words() -> None:
+    with serving(hang=[HANG]) as server:
+        result = run_attempt(server.endpoint("/hang"), timeout=0.2)
+    assert (result.status_code, result.error) == (None, "no answer within 0.2 s")
+    assert 150 < result.duration_ms < 1500
+
+
+def test_refused_connection_is_noted_in_words(refusing_url: str) -> None:
+    delivery, _ = run_deliver(Endpoint("refusing", refusing_url))
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.PENDING, 3)
+    assert delivery.last_error is not None
+    assert delivery.last_error.startswith("ConnectError: ")
+    assert delivery.log[-1].status_code is None
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "pauses"),
+    [
+        (503, "4", [0.0, 4.0]),
+        (429, " 4 ", [0.0, 4.0]),
+        (503, "0", [0.0, 0.5]),  # never sooner than our own schedule
+        (500, "4", [0.0, 0.5]),  # means something for 429 and 503 only
+        (503, "soon", [0.0, 0.5]),
+        (503, "-4", [0.0, 0.5]),
+        (503, "Mon, 01 Jan 2024 00:00:00 GMT", [0.0, 0.5]),
+        (503, "Mon, 01 Jan 2024 00:00:00", [0.0, 0.5]),
+        (503, "3600", [0.0]),  # beyond the bound: left for later
+    ],
+)
+def test_retry_after(status: int, value: str, pauses: list[float]) -> None:
+    with serving(hook=[(status, {"retry-after": value}), 200]) as server:
+        delivery, asked = run_deliver(server.endpoint("/hook"), bound=8.0)
+    assert asked == pauses
+    delivered = len(pauses) == 2
+    assert delivery.status is (DeliveryStatus.DELIVERED if delivered else DeliveryStatus.PENDING)
+    json.dumps([a.retry_after for a in delivery.log], allow_nan=False)
+
+
+def test_retry_after_as_a_date() -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+    value = format_datetime(at + timedelta(seconds=90), usegmt=True)
+    with serving(hook=[(503, {"retry-after": value})]) as server:
+        assert run_attempt(server.endpoint("/hook"), at=at).retry_after == 90.0
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (httpx.RemoteProtocolError("broken"), "RemoteProtocolError: broken"),
+        (httpx.ReadError(""), "ReadError"),
+        (OSError(113, "No route to host"), "OSError: [Errno 113] No route to host"),
+        (httpx.PoolTimeout("full"), "no answer within 5 s"),
+    ],
+)
+def test_failure_that_a_server_cannot_be_made_to_produce(failure: Exception, words: str) -> None:
+    with respx.mock(assert_all_called=True) as router:
+        router.post("http://endpoint.invalid/").mock(side_effect=failure)
+        result = run_attempt(Endpoint("mocked", "http://endpoint.invalid/"))
+    assert (result.status_code, result.error) == (None, words)
+
+
+def test_no_targets() -> None:
+    deliver_to_all(EVENT, [])
+
+
+@pytest.mark.parametrize("url", ["", "/hook", "example.com/hook", "ftp://example.com", "http://", "http://[::1"])
+def test_endpoint_with_a_bad_url(url: str) -> None:
+    with pytest.raises(InvalidEndpointError, match="'mine'"):
+        Endpoint("mine", url)
+
+
+def test_endpoint_keeps_its_secrets_to_itself() -> None:
+    with pytest.raises(InvalidSecretError):
+        Endpoint("mine", "https://example.com", ("whsec_short",))
+    shown = repr(Endpoint("mine", "https://example.com/token", (SECRET,), {"authorization": "Bearer token"}))
+    assert "mine" in shown
+    assert SECRET not in shown
+    assert "token" not in shown

@@ -1,0 +1,155 @@
+"""Events: ids that never change and bodies that always fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hitl_webhooks import EventType, Person, ReviewFacts, build_event, event_id
+from hitl_webhooks.events import MAX_BODY_BYTES, cut_to_bytes
+
+TASK_INSTANCE = "018f3c5e-7a1b-7c3d-8e4f-5a6b7c8d9e0f"
+AT = datetime(2026, 3, 4, 6, 6, 7, 890_123, tzinfo=timezone(timedelta(hours=1)))
+FACTS = ReviewFacts(
+    task_instance_id=TASK_INSTANCE,
+    dag_id="reports",
+    run_id="manual__1",
+    task_id="draft",
+    map_index=-1,
+    try_number=1,
+    status="approved",
+    iteration=2,
+    max_iterations=5,
+    prompt="Write",
+    output="Written ✓",
+    created_at=AT,
+    feedback="Good",
+    decided_by=Person(id="7", name="Zoë"),
+    decided_at=AT,
+    links={"review": "https://airflow.example/review"},
+)
+# Any code point, lone surrogates included.
+TEXT = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('"\\\n\x00\x7f\u2028é🎉'))
+
+
+def json_bytes(text: str) -> int:
+    """Bytes of ``text`` inside a JSON string, as they are sent."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) - 2
+
+
+def data_of(facts: ReviewFacts) -> dict[str, Any]:
+    body = build_event(EventType.FINALIZED, facts, at=AT).body
+    assert len(body) <= MAX_BODY_BYTES
+    event = json.loads(body.decode("utf-8"))
+    assert list(event) == ["type", "timestamp", "data"]
+    data: dict[str, Any] = event["data"]
+    return data
+
+
+def test_id_is_stable_and_known() -> None:
+    expected = uuid.uuid5(uuid.UUID(TASK_INSTANCE), "hitl_review.finalized:2")
+    assert event_id(TASK_INSTANCE, EventType.FINALIZED, 2) == str(expected)
+    assert event_id("018F3C5E7A1B7C3D8E4F5A6B7C8D9E0F", EventType.FINALIZED, 2) == str(expected)
+    # Written down: an id that changes with a release would make receivers take a repeat for news.
+    assert str(expected) == "c3cd87da-03b1-5d79-b9e2-a080a9fc4237"
+    assert "." not in str(expected)
+
+
+def test_id_differs_by_type_iteration_and_task_instance() -> None:
+    ids = {
+        event_id(instance, type_, iteration)
+        for instance in (TASK_INSTANCE, TASK_INSTANCE.replace("0f", "10"), str(uuid.UUID(int=0)))
+        for type_ in EventType
+        for iteration in (1, 2, 11, 12)
+    }
+    assert len(ids) == 3 * len(EventType) * 4
+
+
+def test_same_facts_give_the_same_bytes() -> None:
+    first, again = (build_event(EventType.FINALIZED, FACTS, at=AT) for _ in range(2))
+    assert first == again
+    later = build_event(EventType.FINALIZED, replace(FACTS, output="other"), at=AT + timedelta(hours=1))
+    assert later.id == first.id == event_id(TASK_INSTANCE, EventType.FINALIZED, 2)
+
+
+def test_body_tells_the_review() -> None:
+    event = json.loads(build_event(EventType.OUTPUT_READY, FACTS, at=AT).body)
+    assert event == {
+        "type": "hitl_review.output_ready",
+        "timestamp": "2026-03-04T05:06:07.890Z",
+        "data": {
+            "session": {
+                "dag_id": "reports",
+                "run_id": "manual__1",
+                "task_id": "draft",
+                "map_index": -1,
+                "try_number": 1,
+                "status": "approved",
+                "iteration": 2,
+                "max_iterations": 5,
+                "prompt": "Write",
+                "created_at": "2026-03-04T05:06:07.890Z",
+                "deadline_at": None,
+            },
+            "output": "Written ✓",
+            "output_truncated": False,
+            "output_sha256": hashlib.sha256("Written ✓".encode()).hexdigest(),
+            "feedback": "Good",
+            "decided_by": {"id": "7", "name": "Zoë"},
+            "decided_at": "2026-03-04T05:06:07.890Z",
+            "links": {"review": "https://airflow.example/review"},
+        },
+    }
+
+
+def test_absent_facts_are_null() -> None:
+    data = data_of(replace(FACTS, feedback=None, decided_by=None, decided_at=None, created_at=None))
+    assert data["feedback"] is data["decided_by"] is data["decided_at"] is None
+    assert data_of(replace(FACTS, feedback=""))["feedback"] == ""
+
+
+@pytest.mark.parametrize("unit", ["x", "é", "🎉", "\x00", '"', "\\", "\n", "\u2028", "\ud800", "a🎉\x1b\udc80"])
+def test_huge_texts_are_cut_to_fit(unit: str) -> None:
+    text = unit * 60_000
+    data = data_of(replace(FACTS, output=text, prompt=text, feedback=text))
+    sent = text.encode("utf-8", "replace").decode()
+    assert data["output_truncated"] is True
+    assert data["output_sha256"] == hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    for value in (data["output"], data["session"]["prompt"], data["feedback"]):
+        assert value
+        assert sent.startswith(value)
+    assert json_bytes(data["session"]["prompt"]) <= 2_000
+    assert json_bytes(data["feedback"]) <= 4_000
+    # Not cut more than needed: no further character would fit (one takes at most 6 bytes).
+    body = build_event(EventType.FINALIZED, replace(FACTS, output=text, prompt=text, feedback=text), at=AT).body
+    assert len(body) > MAX_BODY_BYTES - 16
+
+
+@given(output=TEXT, prompt=TEXT, feedback=TEXT | st.none(), times=st.sampled_from([1, 500, 20_000]))
+@settings(max_examples=40, deadline=None)
+def test_body_always_fits_and_is_utf8_json(output: str, prompt: str, feedback: str | None, times: int) -> None:
+    data = data_of(replace(FACTS, output=output * times, prompt=prompt * times, feedback=feedback))
+    if not data["output_truncated"]:
+        assert data["output"] == (output * times).encode("utf-8", "replace").decode()
+
+
+def test_what_cannot_be_cut_is_refused() -> None:
+    with pytest.raises(ValueError, match="exceed 20000 bytes"):
+        build_event(EventType.FINALIZED, replace(FACTS, links={"review": "x" * 20_000}), at=AT)
+
+
+@given(text=TEXT, limit=st.integers(0, 60))
+@settings(max_examples=300, deadline=None)
+def test_cut_is_the_longest_prefix_that_fits(text: str, limit: int) -> None:
+    cut = cut_to_bytes(text, limit)
+    assert text.startswith(cut)
+    assert json_bytes(cut) <= limit
+    assert cut == text or json_bytes(text[: len(cut) + 1]) > limit

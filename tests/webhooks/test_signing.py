@@ -1,0 +1,281 @@
+"""The signature: known answers, interop, and one family of errors for all that is wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+import hitl_webhooks
+from hitl_webhooks import (
+    HITLWebhookError,
+    InvalidEndpointError,
+    InvalidSecretError,
+    InvalidSignatureError,
+    MalformedEventError,
+    MissingHeaderError,
+    TimestampError,
+    WebhookVerificationError,
+    check_secret,
+    generate_secret,
+    sign,
+    verify,
+)
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, 890_000, tzinfo=timezone.utc)
+ID = "0b1f8c5e-5a0f-5f51-9d0c-0a0b0c0d0e0f"
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+OTHER = "whsec_" + base64.b64encode(bytes(range(32, 64))).decode()
+BODY = '{"type":"hitl_review.finalized","timestamp":"2026-03-04T05:06:07.000Z","data":{"né":"🎉"}}'.encode()
+
+
+def expected_signature(secret: str, event_id: str, seconds: int, body: bytes) -> str:
+    """The definition of Standard Webhooks, with nothing but the standard library."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{event_id}.{seconds}.".encode() + body, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()
+
+
+def signed(body: bytes = BODY, *secrets: str, at: datetime = NOW) -> dict[str, str]:
+    return {
+        "webhook-id": ID,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": sign(event_id=ID, timestamp=at, body=body, secrets=secrets or (SECRET,)),
+    }
+
+
+def test_known_answer_of_the_standard() -> None:
+    signature = sign(
+        event_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
+        timestamp=datetime.fromtimestamp(1614265330, tz=timezone.utc),
+        body=b'{"test": 2432232314}',
+        secrets=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", BODY, b'{"a":"x.y.z"}\n'])
+@pytest.mark.parametrize("size", [24, 32, 64])
+@pytest.mark.parametrize("zone", [timezone.utc, timezone(timedelta(hours=5, minutes=30))])
+def test_signature_is_hmac_of_id_time_and_body(body: bytes, size: int, zone: timezone) -> None:
+    secret = generate_secret(size)
+    signature = sign(event_id=ID, timestamp=NOW.astimezone(zone), body=body, secrets=[secret])
+    assert signature == expected_signature(secret, ID, int(NOW.timestamp()), body)
+
+
+def test_standardwebhooks_accepts_what_we_sign_and_we_what_it_signs() -> None:
+    now = datetime.now(timezone.utc)
+    headers = signed(BODY, SECRET, OTHER, at=now)
+    for secret in (SECRET, OTHER):
+        assert Webhook(secret).verify(BODY, headers) == json.loads(BODY)
+    theirs = headers | {"webhook-signature": Webhook(SECRET).sign(ID, now, BODY.decode())}
+    assert verify(BODY, theirs, SECRET).data == {"né": "🎉"}
+
+
+def test_verified_event_and_header_names_in_any_case() -> None:
+    event = verify(BODY, {name.title(): value for name, value in signed().items()}, SECRET, now=NOW)
+    assert event == hitl_webhooks.ReceivedEvent(
+        id=ID,
+        type="hitl_review.finalized",
+        timestamp="2026-03-04T05:06:07.000Z",
+        data={"né": "🎉"},
+    )
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_missing_header(name: str, value: str | None) -> None:
+    headers = signed()
+    if value is None:
+        del headers[name]
+    else:
+        headers[name] = value
+    with pytest.raises(MissingHeaderError, match=name):
+        verify(BODY, headers, SECRET, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word"), [(301, "old"), (-301, "new"), (10**6, "old"), (299, None), (-299, None), (0, None)]
+)
+def test_tolerance_with_an_injected_clock(seconds: int, word: str | None) -> None:
+    now = NOW.replace(microsecond=0) + timedelta(seconds=seconds)
+    if word is None:
+        assert verify(BODY, signed(), SECRET, now=now).id == ID
+    else:
+        with pytest.raises(TimestampError, match=f"too {word}"):
+            verify(BODY, signed(), SECRET, now=now)
+        assert verify(BODY, signed(), SECRET, now=now, tolerance=timedelta(days=30)).id == ID
+
+
+def test_clock_is_the_systems_when_none_is_given() -> None:
+    with pytest.raises(TimestampError, match="too old"):
+        verify(BODY, signed(at=datetime(2020, 1, 1, tzinfo=timezone.utc)), SECRET)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x",
+        "1.5",
+        "-1",
+        "+1",
+        "1e9",
+        "nan",
+        "inf",
+        " 1",
+        "1_0",
+        "٣",
+        "²",
+        "\x00",
+        "\ud800",
+        "9" * 13,
+        "9" * 5000,
+    ],
+)
+def test_garbage_timestamp(value: str) -> None:
+    with pytest.raises(TimestampError):
+        verify(BODY, signed() | {"webhook-timestamp": value}, SECRET, now=NOW)
+
+
+GOOD = expected_signature(SECRET, ID, int(NOW.timestamp()), BODY)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        " ",
+        ",",
+        "v1",
+        "v1,",
+        "v1,,",
+        "nocomma",
+        "v1,é🎉",
+        "v1,\xff\x00",
+        "v1,\udcff",
+        "v1,!!!not base64!!!",
+        "v1,YQ",
+        GOOD[3:],
+        GOOD.replace("v1", "v2"),
+        GOOD.replace("v1", "v1a"),
+        GOOD[:-1],
+        GOOD + "=",
+        GOOD + "," + GOOD,
+    ],
+)
+def test_garbage_signature(value: str) -> None:
+    with pytest.raises(InvalidSignatureError):
+        verify(BODY, signed() | {"webhook-signature": value}, SECRET, now=NOW)
+
+
+def test_good_signature_among_garbage() -> None:
+    headers = signed() | {"webhook-signature": f"nocomma v1a,é  v2,x {GOOD} v1,"}
+    assert verify(BODY, headers, SECRET, now=NOW).id == ID
+
+
+@pytest.mark.parametrize("body", [BODY + b" ", BODY[:-1], b"", b"\xff\xfe", b"\x80" * 10, "{}".encode("utf-16")])
+def test_tampered_or_undecodable_body(body: bytes) -> None:
+    with pytest.raises(InvalidSignatureError):
+        verify(body, signed(), SECRET, now=NOW)
+
+
+@pytest.mark.parametrize("event_id", ["other", "with.stop", "é", "\ud800", ID + ".1"])
+def test_tampered_id(event_id: str) -> None:
+    with pytest.raises(InvalidSignatureError):
+        verify(BODY, signed() | {"webhook-id": event_id}, SECRET, now=NOW)
+
+
+def test_tampered_timestamp_within_tolerance() -> None:
+    with pytest.raises(InvalidSignatureError):
+        verify(BODY, signed() | {"webhook-timestamp": str(int(NOW.timestamp()) + 1)}, SECRET, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"hello",
+        b"{",
+        b"\x00",
+        b"\xef\xbb\xbf{}",
+        b"[]",
+        b"null",
+        b"{}",
+        b"1" * 5000,
+        b'{"type":1,"timestamp":"t","data":{}}',
+        b'{"type":"t","timestamp":null,"data":{}}',
+        b'{"type":"t","timestamp":"t","data":[]}',
+        b'{"type":"t","timestamp":"t"}',
+    ],
+)
+def test_signed_body_that_is_no_event(body: bytes) -> None:
+    with pytest.raises(MalformedEventError):
+        verify(body, signed(body), SECRET, now=NOW)
+
+
+def test_secret_rotation() -> None:
+    # The sender signs with both, the receiver knows either; or the other way about.
+    for known in (SECRET, OTHER, [OTHER, SECRET]):
+        assert verify(BODY, signed(BODY, SECRET, OTHER), known, now=NOW).id == ID
+    for used in (SECRET, OTHER):
+        assert verify(BODY, signed(BODY, used), [SECRET, OTHER], now=NOW).id == ID
+    signatures = signed(BODY, SECRET, OTHER)["webhook-signature"].split(" ")
+    assert signatures == [expected_signature(s, ID, int(NOW.timestamp()), BODY) for s in (SECRET, OTHER)]
+    with pytest.raises(InvalidSignatureError):
+        verify(BODY, signed(BODY, SECRET, OTHER), generate_secret(), now=NOW)
+
+
+@pytest.mark.parametrize("size", [0, 23, 65])
+def test_secret_out_of_bounds(size: int) -> None:
+    with pytest.raises(InvalidSecretError, match="24 to 64"):
+        generate_secret(size)
+    with pytest.raises(InvalidSecretError, match="24 to 64"):
+        check_secret("whsec_" + base64.b64encode(bytes(size)).decode())
+
+
+def test_secret_within_bounds_is_random() -> None:
+    for size in (24, 64):
+        secret = check_secret(generate_secret(size))
+        assert len(base64.b64decode(secret.removeprefix("whsec_"))) == size
+    assert generate_secret() != generate_secret()
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", SECRET[6:], SECRET[:-1], "whsec_é" + SECRET[7:], SECRET + "\n"])
+def test_malformed_secret_is_named_but_never_shown(secret: str) -> None:
+    for action in (
+        lambda: check_secret(secret),
+        lambda: verify(BODY, signed(), secret, now=NOW),
+        lambda: verify(BODY, signed(), [SECRET, secret], now=NOW),
+        lambda: sign(event_id=ID, timestamp=NOW, body=BODY, secrets=[secret]),
+    ):
+        with pytest.raises(InvalidSecretError) as caught:
+            action()
+        assert SECRET[8:20] not in str(caught.value)
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_no_secret_at_all_never_verifies() -> None:
+    with pytest.raises(InvalidSecretError):
+        verify(BODY, signed(), [], now=NOW)
+
+
+@pytest.mark.parametrize(("event_id", "at"), [("a.b", NOW), (ID, NOW.replace(tzinfo=None))])
+def test_what_cannot_be_signed(event_id: str, at: datetime) -> None:
+    with pytest.raises(ValueError, match="must"):
+        sign(event_id=event_id, timestamp=at, body=BODY, secrets=[SECRET])
+
+
+def test_tree_of_errors_and_exported_names() -> None:
+    for error in (MissingHeaderError, TimestampError, InvalidSignatureError, MalformedEventError):
+        assert issubclass(error, WebhookVerificationError)
+    for mistake in (InvalidSecretError, InvalidEndpointError):
+        assert issubclass(mistake, ValueError)
+        assert not issubclass(mistake, WebhookVerificationError)
+    exported = [getattr(hitl_webhooks, name) for name in hitl_webhooks.__all__]
+    errors = [e for e in exported if isinstance(e, type) and issubclass(e, Exception)]
+    assert len(errors) == 8
+    assert all(issubclass(e, HITLWebhookError) for e in errors)
