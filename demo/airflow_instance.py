@@ -226,9 +226,7 @@ class AirflowInstance:
 
     def token(self, user: str = "admin") -> str:
         """A fresh token of a user."""
-        answer = requests.post(
-            f"{self.url}/auth/token", json={"username": user, "password": user}, timeout=30
-        )
+        answer = requests.post(f"{self.url}/auth/token", json={"username": user, "password": user}, timeout=30)
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
         return token

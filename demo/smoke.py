@@ -72,9 +72,7 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         return airflow.task_states(DAG_ID, run_id).get((task_id, -1))
 
     def parks(run_id: str) -> None:
-        checks.eventually(
-            f"parked {run_id}", lambda: state(run_id) == "awaiting_input", lambda: state(run_id)
-        )
+        checks.eventually(f"parked {run_id}", lambda: state(run_id) == "awaiting_input", lambda: state(run_id))
 
     parks(first)
     parks(second)
@@ -96,9 +94,7 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         open_run(first)
         before = panel("print(panel.output)")
         checks.expect("the draft is shown", "Sales by month" in before, before)
-        panel(
-            "panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()"
-        )
+        panel("panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()")
         checks.eventually(
             "changes lead to the next output",
             lambda: "Sales by region" in panel("print(panel.output)"),
@@ -107,9 +103,7 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         after = panel("print(panel.output)")
         checks.expect("the next output follows the feedback", "| Region | Revenue |" in after, after)
         panel("panel._session.approve.click()")
-        checks.eventually(
-            "approved: the task succeeds", lambda: state(first) == "success", lambda: state(first)
-        )
+        checks.eventually("approved: the task succeeds", lambda: state(first) == "success", lambda: state(first))
         checks.eventually(
             "approved: the next task ran",
             lambda: state(first, "publish") == "success",
@@ -118,18 +112,14 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
 
         open_run(second)
         panel("panel._session.feedback.value = 'not this quarter'; panel._session.reject.click()")
-        checks.eventually(
-            "rejected: the task fails", lambda: state(second) == "failed", lambda: state(second)
-        )
+        checks.eventually("rejected: the task fails", lambda: state(second) == "failed", lambda: state(second))
 
-    result = airflow.api(
-        "GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value"
-    )["value"]
+    result = airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value")[
+        "value"
+    ]
     checks.expect("the task's result is the approved output", "Sales by region" in result, result)
 
-    got = [
-        (e["type"].removeprefix("hitl_review."), e["data"]["session"]["status"]) for e in receiver.events()
-    ]
+    got = [(e["type"].removeprefix("hitl_review."), e["data"]["session"]["status"]) for e in receiver.events()]
     wanted = [("output_ready", "pending_review")] * 3 + [("finalized", "approved"), ("finalized", "rejected")]
     checks.expect("the receiver verified every webhook", sorted(got) == sorted(wanted), got)
 

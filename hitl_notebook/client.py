@@ -81,9 +81,7 @@ class Client:
         if parts.username or parts.password:
             raise ValueError("Give the username and the password as arguments, not in the url.")
         self.url = url.rstrip("/")
-        self._tokens = TokenSource(
-            self.url, token=token, username=username, password=password, timeout=timeout
-        )
+        self._tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
         self._timeout = timeout
         self._channel = channel
         self._local = threading.local()
@@ -252,9 +250,7 @@ def _params(review: ReviewKey | ReviewSummary) -> dict[str, Any]:
 
 
 def _not_ours(url: str) -> str:
-    return (
-        f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
-    )
+    return f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
 
 
 def _error_of(answer: requests.Response, url: str) -> Exception:

@@ -77,9 +77,7 @@ class Controller:
         key: ReviewKey | None = self._model.selected
         if key is None:
             return
-        self._background.run(
-            lambda: self._client.find(key), self._model.apply_review, self._model.refresh_failed
-        )
+        self._background.run(lambda: self._client.find(key), self._model.apply_review, self._model.refresh_failed)
 
     def decide(self, action: Action) -> None:
         """Send a decision about the output that is shown."""

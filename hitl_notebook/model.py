@@ -86,9 +86,7 @@ class ReviewModel(HasTraits):
     def waits_for_output(self) -> bool:
         """Whether the open review's next output is being made, so that looking often is worth it."""
         return (
-            self.review is not None
-            and self.review.status == CHANGES_REQUESTED
-            and not self.review.task_completed
+            self.review is not None and self.review.status == CHANGES_REQUESTED and not self.review.task_completed
         )
 
     def begin(self, action: Action) -> Review | None:

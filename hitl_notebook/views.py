@@ -82,9 +82,7 @@ class NoticeView:
             notices.append((self._model.notice.kind, self._model.notice.text))
         if self._model.offline:
             notices.append(("error", f"Refreshing does not work. {self._model.offline}"))
-        lines = [
-            f'<div class="hitl-notice {kind}"><span>{escape(text)}</span></div>' for kind, text in notices
-        ]
+        lines = [f'<div class="hitl-notice {kind}"><span>{escape(text)}</span></div>' for kind, text in notices]
         self.widget.value = f'<div role="status" aria-live="polite">{"".join(lines)}</div>'
 
 
@@ -264,9 +262,7 @@ def output_html(review: Review) -> str:
         else ""
     )
     shown = render.output(review.current_output, review.output_format)
-    return (
-        f'<div class="hitl-label">{label}</div><div class="hitl-output" tabindex="0">{shown}</div>{working}'
-    )
+    return f'<div class="hitl-label">{label}</div><div class="hitl-output" tabindex="0">{shown}</div>{working}'
 
 
 def _turn_html(turn: Turn, review: Review) -> str:

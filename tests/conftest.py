@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-
-# Importing Airflow makes its home folder: not in the developer's own home.
-_HOME = tempfile.mkdtemp(prefix="hitl-test-home-")
-os.environ["AIRFLOW_HOME"] = _HOME
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from demo.airflow_instance import AirflowInstance
 from demo.stack import Receiver, receiver
-
 from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 
 DAGS = Path(__file__).parent / "dags"
 
 
+def pytest_configure() -> None:
+    # Importing Airflow makes its home folder: not in the developer's own home.
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="hitl-test-home-")
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+    shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 
 def missing(what: str, how: str) -> None:

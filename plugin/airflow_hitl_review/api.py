@@ -31,9 +31,7 @@ MAX_FEEDBACK_LENGTH = 100_000
 class DecisionBody(BaseModel):
     """Body of an approval; may be left out."""
 
-    iteration: int | None = Field(
-        default=None, ge=1, description="Number of the output that the reviewer saw"
-    )
+    iteration: int | None = Field(default=None, ge=1, description="Number of the output that the reviewer saw")
     channel: Channel = Field(default="rest", description="Where the reviewer decided")
 
 

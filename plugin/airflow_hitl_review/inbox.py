@@ -12,9 +12,7 @@ from airflow_hitl_review.access import readable_dags
 from airflow_hitl_review.review import ReviewSummary, summarize
 from airflow_hitl_review.states import SessionStatus
 
-OrderBy = Literal[
-    "updated_at", "-updated_at", "dag_id", "-dag_id", "run_id", "-run_id", "task_id", "-task_id"
-]
+OrderBy = Literal["updated_at", "-updated_at", "dag_id", "-dag_id", "run_id", "-run_id", "task_id", "-task_id"]
 
 
 class ReviewList(BaseModel):

@@ -154,9 +154,7 @@ class HITLReviewMixin:
         if self.hitl_wait not in ("park", "poll"):
             raise ValueError(f"hitl_wait must be 'park' or 'poll', not {self.hitl_wait!r}.")
         if self.on_regenerate_error not in ("return", "fail"):
-            raise ValueError(
-                f"on_regenerate_error must be 'return' or 'fail', not {self.on_regenerate_error!r}."
-            )
+            raise ValueError(f"on_regenerate_error must be 'return' or 'fail', not {self.on_regenerate_error!r}.")
         as_webhooks(self.webhooks)
 
     def _hitl_review(self, review: WorkerReview, history: Any) -> Any:
@@ -181,9 +179,7 @@ class HITLReviewMixin:
 
     def _regenerate(self, review: WorkerReview, action: HumanAction, history: Any) -> Any:
         try:
-            output, new_history = self.regenerate_with_feedback(
-                feedback=action.feedback, message_history=history
-            )
+            output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
             if self.hitl_wait == "park":
                 review.store_history(new_history)
             review.next_output(output)

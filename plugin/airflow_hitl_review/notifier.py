@@ -86,9 +86,7 @@ class Notifier:
             decided_at=decided_at,
         )
 
-    def _send(
-        self, type_: EventType, session: AgentSession, status: str, at: datetime, **decision: Any
-    ) -> None:
+    def _send(self, type_: EventType, session: AgentSession, status: str, at: datetime, **decision: Any) -> None:
         webhooks = [webhook for webhook in self._webhooks if webhook.wants(type_)]
         if not webhooks:
             return

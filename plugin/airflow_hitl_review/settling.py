@@ -21,9 +21,7 @@ class SchedulerFacts:
     latest_heartbeat: datetime | None
 
 
-def is_settled(
-    *, parked_at: datetime, now: datetime, scheduler: SchedulerFacts, settle: timedelta
-) -> bool:
+def is_settled(*, parked_at: datetime, now: datetime, scheduler: SchedulerFacts, settle: timedelta) -> bool:
     """Whether a task parked at ``parked_at`` can be resumed without Airflow failing it.
 
     Args:

@@ -109,8 +109,6 @@ def advance(state: ReviewState, event: Action | Step) -> ReviewState:
     if event is Step.REGENERATE and not state.may_regenerate:
         raise InvalidTransitionError(f"All {state.max_iterations} outputs were shown already.")
     if event is Step.GIVE_UP and state.may_regenerate:
-        raise InvalidTransitionError(
-            f"Only {state.iteration} of {state.max_iterations} outputs were shown so far."
-        )
+        raise InvalidTransitionError(f"Only {state.iteration} of {state.max_iterations} outputs were shown so far.")
     iteration = state.iteration + 1 if event is Step.REGENERATE else state.iteration
     return ReviewState(status, iteration, state.max_iterations)

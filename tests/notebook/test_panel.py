@@ -316,7 +316,7 @@ def test_callbacks_from_other_threads_are_applied_on_the_loop(server: ReviewServ
 
     server.add("a")
     server.add("b")
-    asyncio.run(scenario())
+    asyncio.run(scenario(), debug=True)  # in debug mode the loop refuses calls from other threads
 
 
 def test_it_refreshes_by_itself_until_it_is_closed(server: ReviewServer) -> None:

@@ -147,6 +147,13 @@ def test_ordinary_markdown() -> None:
     assert "x<1" in parts.text
 
 
+def test_html_in_markdown_is_shown_as_text() -> None:
+    parts = harmless(render.markdown("a <b>x</b>\n\n<div onclick=y>z</div>"))
+    assert "a <b>x</b>" in parts.text
+    assert "<div onclick=y>z</div>" in parts.text
+    assert parts.tags == ["div", "p", "p"]
+
+
 def test_very_long_text_is_plain() -> None:
     text = "<b>" * (render.MARKDOWN_LIMIT // 3 + 1)
     assert render.markdown(text) == render.plain(text)

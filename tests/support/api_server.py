@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
 from demo.airflow_instance import AirflowInstance
 
 DAG_ID = "many_reviews"

@@ -13,9 +13,9 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
 from airflow_hitl_review import internals
 from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
-
 from tests.support.api_server import DAG_ID, TASK_ID
 
 

@@ -115,14 +115,12 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         "output_truncated": False,
         "output_sha256": hashlib.sha256(facts.output.encode("utf-8", "replace")).hexdigest(),
         "feedback": cut_to_bytes(facts.feedback, _FEEDBACK_BYTES) if facts.feedback is not None else None,
-        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name}
-        if facts.decided_by
-        else None,
+        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name} if facts.decided_by else None,
         "decided_at": _iso(facts.decided_at),
         "links": facts.links,
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
-    room = MAX_BODY_BYTES - len(_encode(event)) - len("false")
+    room = MAX_BODY_BYTES - len(_encode(event))
     if room < 0:
         raise ValueError(f"The ids and links of this review alone exceed {MAX_BODY_BYTES} bytes.")
     data["output"] = cut_to_bytes(facts.output, room)

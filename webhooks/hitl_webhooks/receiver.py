@@ -43,19 +43,28 @@ class EventLog:
         self._events: dict[str, dict[str, Any]] = {}
         if path is not None and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
-                event = json.loads(line)
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue  # half a line, from a crash while it was written: its event comes again
                 self._events[event["id"]] = event
 
-    def add(self, event: ReceivedEvent) -> bool:
-        """Keep an event; False if it is a repeat."""
+    def add(self, event: ReceivedEvent, on_event: Callable[[ReceivedEvent], None] | None = None) -> bool:
+        """Handle and keep an event; False, and nothing is done, if it is a repeat.
+
+        One event at a time, so that two deliveries of the same one are handled once. It is kept last: if
+        ``on_event`` raises or the file cannot be written, it is not known yet, and comes again.
+        """
         with self._lock:
             if event.id in self._events:
                 return False
+            if on_event is not None:
+                on_event(event)
             record = {"id": event.id, "type": event.type, "timestamp": event.timestamp, "data": event.data}
-            self._events[event.id] = record
             if self._path is not None:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record, ensure_ascii=True) + "\n")
+            self._events[event.id] = record
             return True
 
     def all(self) -> list[dict[str, Any]]:
@@ -96,13 +105,8 @@ def create_receiver(
             event = verify(body, request.headers, secret)
         except WebhookVerificationError as error:
             return Response(str(error), status_code=401)
-        await run_in_threadpool(handle, event)
+        await run_in_threadpool(events.add, event, on_event)
         return Response(status_code=204)
-
-    def handle(event: ReceivedEvent) -> None:
-        if on_event is not None and event.id not in {e["id"] for e in events.all()}:
-            on_event(event)
-        events.add(event)
 
     @app.get("/events")
     def list_events() -> dict[str, Any]:

@@ -154,7 +154,10 @@ def verify(
 def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetime:
     if not (value.isascii() and value.isdigit() and len(value) <= 12):
         raise TimestampError(f"{TIMESTAMP_HEADER} is not a Unix time in whole seconds.")
-    sent_at = datetime.fromtimestamp(int(value), tz=timezone.utc)
+    try:
+        sent_at = datetime.fromtimestamp(int(value), tz=timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        raise TimestampError(f"{TIMESTAMP_HEADER} is beyond all calendars.") from None
     if abs(now - sent_at) > tolerance:
         word = "old" if sent_at < now else "new"
         raise TimestampError(f"{TIMESTAMP_HEADER} is too {word}: more than {tolerance} from now.")
@@ -170,7 +173,7 @@ def _check_signature(body: bytes, event_id: str, at: datetime, header: str, secr
         raise InvalidSignatureError("The request cannot have been signed: " + str(error)) from None
     for given in header.split(" "):
         for good in expected:
-            if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), good.encode()):
+            if hmac.compare_digest(given.encode("utf-8", "replace"), good.encode()):
                 return
     raise InvalidSignatureError(f"No signature in {SIGNATURE_HEADER} fits.")
 
@@ -178,7 +181,7 @@ def _check_signature(body: bytes, event_id: str, at: datetime, header: str, secr
 def _parse(event_id: str, body: bytes) -> ReceivedEvent:
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MalformedEventError("The body is signed, but is not JSON.") from None
     if not isinstance(event, dict) or not (
         isinstance(event.get("type"), str)

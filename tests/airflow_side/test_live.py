@@ -1,0 +1,191 @@
+"""A whole Airflow on PostgreSQL: real scheduler, workers and API server."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import create_engine, text
+
+from demo.airflow_instance import AirflowInstance, wait_until
+from demo.stack import Receiver
+
+pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
+
+DAG_ID = "many_reviews"
+
+
+def states(
+    airflow: AirflowInstance, run_id: str, dag_id: str = DAG_ID, task_id: str = "review"
+) -> Counter[str | None]:
+    return Counter(state for (task, _), state in airflow.task_states(dag_id, run_id).items() if task == task_id)
+
+
+def call(
+    airflow: AirflowInstance, method: str, path: str, token: str, params: Any, body: Any = None
+) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{airflow.url}/hitl-review/sessions/{path}"
+    return requests.request(method, url, params=params, json=body, headers=headers, timeout=60)
+
+
+def query(run_id: str, map_index: int = 0, *, dag_id: str = DAG_ID, task_id: str = "review") -> dict[str, Any]:
+    return {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
+
+
+def wait_for(
+    airflow: AirflowInstance, run_id: str, wanted: dict[str | None, int], timeout: float = 180, **which: str
+) -> None:
+    wait_until(
+        lambda: states(airflow, run_id, **which) == wanted,
+        timeout=timeout,
+        what=f"{run_id} {wanted}",
+        interval=0.5,
+    )
+
+
+def test_fifty_pending_reviews_use_no_slot(live: AirflowInstance) -> None:
+    run_id = live.trigger(DAG_ID, {"count": 50})
+    wait_for(live, run_id, {"awaiting_input": 50})
+    pool = live.api("GET", "/pools/default_pool")
+    assert (pool["occupied_slots"], pool["running_slots"], pool["queued_slots"]) == (0, 0, 0)
+
+    other = live.trigger("other_work")
+    wait_for(live, other, {"success": 1}, timeout=60, dag_id="other_work", task_id="work")
+    assert states(live, run_id) == {"awaiting_input": 50}
+
+    token = live.token()
+    for index in range(50):
+        answer = call(live, "POST", "approve", token, query(run_id, index), {"iteration": 1})
+        assert answer.status_code == 200
+    wait_for(live, run_id, {"success": 50})
+
+
+@pytest.mark.parametrize("delay", [0, 0.2, 0.5, 1, 3])
+def test_decisions_soon_after_the_park(live: AirflowInstance, delay: float) -> None:
+    """None fails, none is lost, however soon after its park a task is decided."""
+    run_id = live.trigger(DAG_ID, {"count": 20})
+    token = live.token()
+    parked: dict[int, float] = {}
+    decided: set[int] = set()
+    engine = create_engine(live.database)
+    statement = text(
+        "select map_index, updated_at from task_instance"
+        " where dag_id = :dag and run_id = :run and task_id = 'review' and state = 'awaiting_input'"
+    )
+    end = time.monotonic() + 120
+    try:
+        while len(decided) < 20:
+            assert time.monotonic() < end, f"only {len(parked)} parked"
+            with engine.connect() as connection:
+                for index, at in connection.execute(statement, {"dag": DAG_ID, "run": run_id}):
+                    parked.setdefault(index, at.timestamp())
+            for index, at in parked.items():
+                if index not in decided and time.time() >= at + delay:
+                    answer = call(live, "POST", "approve", token, query(run_id, index), {"iteration": 1})
+                    assert answer.status_code == 200, answer.text
+                    decided.add(index)
+            time.sleep(0.02)
+    finally:
+        engine.dispose()
+    wait_for(live, run_id, {"success": 20}, timeout=120)
+
+
+def test_changes_failure_and_the_last_round(live: AirflowInstance, webhook_receiver: Receiver) -> None:
+    """Rounds of one review: changes, a regeneration that fails, approval; another one ends by the limit."""
+    run_id = live.trigger(DAG_ID, {"count": 3})
+    wait_for(live, run_id, {"awaiting_input": 3})
+    token = live.token()
+
+    def find(index: int) -> Any:
+        return call(live, "GET", "find", token, query(run_id, index)).json()
+
+    def ask(index: int, feedback: str, iteration: int) -> None:
+        body = {"feedback": feedback, "iteration": iteration}
+        answer = call(live, "POST", "feedback", token, query(run_id, index), body)
+        assert answer.status_code == 200, answer.text
+
+    ask(0, "shorter", 1)
+    wait_until(lambda: find(0)["iteration"] == 2, timeout=60, what="the second output")
+    assert find(0)["current_output"] == "Draft 1 after: shorter"
+    ask(0, "please fail", 2)
+    wait_until(
+        lambda: find(0)["status"] == "pending_review" and bool(find(0)["last_error"]), timeout=60, what="the error"
+    )
+    review = find(0)
+    assert (review["iteration"], review["current_output"]) == (2, "Draft 1 after: shorter")
+    assert "the model is not available" in review["last_error"]
+    assert [t["kind"] for t in review["conversation"]] == ["output", "feedback", "output", "feedback", "error"]
+    ask(0, "longer", 2)
+    wait_until(lambda: find(0)["iteration"] == 3, timeout=60, what="the third output")
+    assert find(0)["last_error"] is None
+    assert call(live, "POST", "approve", token, query(run_id, 0), {"iteration": 2}).status_code == 409
+    assert call(live, "POST", "approve", token, query(run_id, 0), {"iteration": 3}).status_code == 200
+    answer = call(live, "POST", "reject", token, query(run_id, 1), {"iteration": 1, "feedback": "wrong item"})
+    assert answer.status_code == 200
+    for iteration in range(1, 6):
+        wait_until(lambda n=iteration: find(2)["iteration"] == n, timeout=60, what=f"output {iteration}")  # type: ignore[misc]
+        ask(2, f"round {iteration}", iteration)
+    wait_for(live, run_id, {"success": 1, "failed": 2})
+    result = live.api(
+        "GET", f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value?map_index=0"
+    )["value"]
+    assert result == find(0)["current_output"] == find(0)["conversation"][-1]["content"]
+    assert find(2)["status"] == "max_iterations_exceeded"
+
+    def events() -> list[tuple[int, str, str]]:
+        mine = [e["data"] for e in webhook_receiver.events() if e["data"]["session"]["run_id"] == run_id]
+        finals = [d for d in mine if d["session"]["status"] != "pending_review"]
+        return sorted((d["session"]["map_index"], d["session"]["status"], d["feedback"] or "") for d in finals)
+
+    assert events() == [
+        (0, "approved", ""),
+        (1, "rejected", "wrong item"),
+        (2, "max_iterations_exceeded", "round 5"),
+    ]
+    ready = [e for e in webhook_receiver.events() if e["type"] == "hitl_review.output_ready"]
+    mine = Counter(e["data"]["session"]["map_index"] for e in ready if e["data"]["session"]["run_id"] == run_id)
+    assert mine == {0: 3, 1: 1, 2: 5}
+
+
+def test_timeout_templates_and_polling(live: AirflowInstance) -> None:
+    run_id = live.trigger("timed_review", {"name": "Ada"})
+    which = {"dag_id": "timed_review"}
+    token = live.token()
+    parked = query(run_id, -1, dag_id="timed_review")
+    polled = query(run_id, -1, dag_id="timed_review", task_id="polled")
+
+    def find(params: dict[str, Any]) -> Any:
+        return call(live, "GET", "find", token, params).json()
+
+    wait_until(lambda: "prompt" in find(parked) and "prompt" in find(polled), timeout=60, what="both reviews")
+    assert find(parked)["prompt"] == "Decide soon, Ada"
+    assert find(polled)["output_format"] == "json"
+    assert live.task_states("timed_review", run_id)["polled", -1] == "running"
+    assert call(live, "POST", "feedback", token, polled, {"feedback": "one more", "iteration": 1}).ok
+    wait_until(lambda: find(polled)["iteration"] == 2, timeout=60, what="the second output")
+    assert call(live, "POST", "approve", token, polled, {"iteration": 2}).ok
+    wait_for(live, run_id, {"success": 1}, task_id="polled", **which)
+    path = f"/dags/timed_review/dagRuns/{run_id}/taskInstances/polled/xcomEntries/return_value"
+    assert live.api("GET", path)["value"] == {"total": 4, "feedback": "one more"}
+
+    wait_for(live, run_id, {"failed": 1}, **which)
+    assert find(parked)["status"] == "timeout_exceeded"
+    late = call(live, "POST", "approve", token, parked, {"iteration": 1})
+    assert late.status_code == 409
+    assert "timed out" in late.json()["detail"]["message"]
+
+
+def test_a_decision_survives_kill_9_of_the_api_server(live: AirflowInstance) -> None:
+    run_id = live.trigger(DAG_ID, {"count": 1})
+    wait_for(live, run_id, {"awaiting_input": 1})
+    # At once after the park, so that the wake cannot have been done when the server dies.
+    answer = call(live, "POST", "approve", live.token(), query(run_id), {"iteration": 1})
+    live.kill("api-server")
+    assert answer.status_code == 200
+    live.start("api-server")
+    assert call(live, "GET", "find", live.token(), query(run_id)).json()["status"] == "approved"
+    wait_for(live, run_id, {"success": 1}, timeout=120)
