@@ -45,6 +45,9 @@ class TokenSource:
             raise ValueError("A username needs a password, and a password a username.")
         if not token and not username:
             raise ValueError("Give a token, or a username and a password.")
+        token = token.strip() if token else None
+        if token and not (token.isascii() and token.isprintable()):
+            raise ValueError("The token has characters that no token has; was it copied whole?")
         self._url = url
         self._credentials = (username, password) if username else None
         self._timeout = timeout
@@ -118,7 +121,7 @@ def expiry_of(token: str) -> float | None:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return float(claims["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -28,6 +28,7 @@ class Background:
         except RuntimeError:
             self._loop = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._forever: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -52,33 +53,39 @@ class Background:
         if self._loop is None:
             try:
                 result = work()
-            except HITLNotebookError as error:
-                failed(error)
+            except Exception as error:  # noqa: BLE001 - a boundary, see _as_ours
+                failed(_as_ours(error))
             else:
                 done(result)
             return
         self.start(self._work(work, done, failed))
 
-    def start(self, coroutine: Any) -> None:
-        """Run a coroutine until it ends or the panel is closed; call on the loop's thread."""
+    def start(self, coroutine: Any, *, forever: bool = False) -> None:
+        """Run a coroutine until it ends or the panel is closed; call on the loop's thread.
+
+        Args:
+            coroutine: what to run.
+            forever: it does not end by itself, so ``settled`` does not wait for it.
+        """
         assert self._loop is not None
         if self._closed:
             coroutine.close()
             return
         task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
+        (self._forever if forever else self._tasks).add(task)
         task.add_done_callback(self._ended)
 
     async def settled(self) -> None:
-        """Wait until no work is left but what goes on for ever (tasks named ``forever``)."""
-        while pending := [t for t in self._tasks if not t.done() and t.get_name() != "forever"]:
-            await asyncio.wait(pending)
-        await asyncio.sleep(0)
+        """Wait until no work is left but what goes on for ever."""
+        await asyncio.sleep(0)  # what was posted before this call starts its work only now
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Cancel what runs; results that are still under way are dropped."""
         self._closed = True
-        for task in list(self._tasks):
+        for task in [*self._tasks, *self._forever]:
             task.cancel()
 
     async def _work(
@@ -89,12 +96,21 @@ class Background:
     ) -> None:
         try:
             result = await asyncio.to_thread(work)
-        except HITLNotebookError as error:
-            failed(error)
+        except Exception as error:  # noqa: BLE001 - a boundary, see _as_ours
+            failed(_as_ours(error))
         else:
             done(result)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._forever.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("The review panel failed.", exc_info=error)
+
+
+def _as_ours(error: Exception) -> HITLNotebookError:
+    """An error for the panel to show. One of another family is a mistake of ours: logged, and shown too."""
+    if isinstance(error, HITLNotebookError):
+        return error
+    log.error("The review panel failed.", exc_info=error)
+    return HITLNotebookError(f"Something went wrong in the panel: {type(error).__name__}: {error}.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -30,6 +31,10 @@ from hitl_notebook.records import (
 )
 
 Channel = Literal["rest", "notebook"]
+
+T = TypeVar("T")
+
+_NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,7 @@ class Client:
         timeout: float = 30.0,
         channel: Channel = "rest",
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
-            )
-        if parts.username or parts.password:
-            raise ValueError("Give the username and the password as arguments, not in the url.")
+        _check_url(url)
         self.url = url.rstrip("/")
         self._tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
         self._timeout = timeout
@@ -136,7 +135,7 @@ class Client:
         answer = self._request("GET", "/sessions", params=params, headers=headers)
         if answer.status_code == 304 and known is not None:
             return known
-        return CachedPage(parse_page(self._json(answer)), answer.headers.get("ETag"))
+        return CachedPage(self._read(parse_page, answer), answer.headers.get("ETag"))
 
     def find(self, review: ReviewKey | ReviewSummary) -> Review:
         """One review, with its conversation.
@@ -147,7 +146,7 @@ class Client:
         Raises:
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        return parse_review(self._json(self._request("GET", "/sessions/find", params=_params(review))))
+        return self._read(parse_review, self._request("GET", "/sessions/find", params=_params(review)))
 
     # --- deciding
 
@@ -202,7 +201,7 @@ class Client:
             params=_params(review),
             json={**body, "iteration": iteration, "channel": self._channel},
         )
-        return parse_review(self._json(answer))
+        return self._read(parse_review, answer)
 
     # --- HTTP
 
@@ -237,11 +236,25 @@ class Client:
         session: requests.Session = self._local.session
         return session
 
-    def _json(self, answer: requests.Response) -> Any:
+    def _read(self, parse: Callable[[Any], T], answer: requests.Response) -> T:
         try:
-            return answer.json()
-        except ValueError:
+            return parse(answer.json())
+        except _NOT_OUR_SHAPE:
             raise ServerError(_not_ours(self.url)) from None
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # among others for a port that is none
+        valid = False
+    if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
+        raise ValueError(
+            f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
+        )
+    if parts.username or parts.password:
+        raise ValueError("Give the username and the password as arguments, not in the url.")
 
 
 def _params(review: ReviewKey | ReviewSummary) -> dict[str, Any]:
@@ -268,10 +281,12 @@ def _error_of(answer: requests.Response, url: str) -> Exception:
             return ReviewNotFoundError(text, task_active=bool(detail["task_active"]))
         case 404:
             return ServerError(_not_ours(url))
-        case 409 if isinstance(detail, dict) and "session" in detail:
-            return ConflictError(
-                text, review=parse_review(detail["session"]), decided_by=parse_user(detail["decided_by"])
-            )
+        case 409 if isinstance(detail, dict):
+            try:
+                review, by = parse_review(detail["session"]), parse_user(detail["decided_by"])
+            except _NOT_OUR_SHAPE:
+                return ServerError(_not_ours(url))
+            return ConflictError(text, review=review, decided_by=by)
         case 400 | 413 | 422:
             return InvalidRequestError(text or f"The server answered {answer.status_code}.")
         case code:
@@ -282,5 +297,9 @@ def _text_of(detail: Any) -> str:
     if isinstance(detail, dict):
         return str(detail.get("message", ""))
     if isinstance(detail, list):  # FastAPI's validation errors
-        return "; ".join(f"{'.'.join(str(p) for p in e.get('loc', ()))}: {e.get('msg', '')}" for e in detail)
+        return "; ".join(
+            f"{'.'.join(str(p) for p in e.get('loc', ()))}: {e.get('msg', '')}"
+            for e in detail
+            if isinstance(e, dict)
+        )
     return str(detail).rstrip(".") if detail else ""

@@ -36,6 +36,7 @@ class Controller:
         self._known_filter: bool | None = None
         self._refreshing = False
         self._again = False
+        self._fetching: ReviewKey | None = None
         model.observe(self._on_selected, "selected")
         model.observe(lambda _: self.refresh(), "show_ended")
 
@@ -43,7 +44,7 @@ class Controller:
         """Fetch the inbox, and go on refreshing where there is an event loop."""
         self.refresh()
         if self._background.has_loop and self._interval > 0:
-            self._background.start(self._keep_up())
+            self._background.start(self._keep_up(), forever=True)
 
     def refresh(self) -> None:
         """Fetch the inbox, and the open review if it has changed."""
@@ -69,15 +70,30 @@ class Controller:
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
             self._model.refresh_failed(error)
+            if self._again:
+                self.refresh()
 
         self._background.run(fetch, done, failed)
 
     def fetch_selected(self) -> None:
         """Fetch the open review."""
         key: ReviewKey | None = self._model.selected
-        if key is None:
+        if key is None or key == self._fetching:
             return
-        self._background.run(lambda: self._client.find(key), self._model.apply_review, self._model.refresh_failed)
+        self._fetching = key
+
+        def done(review: Review) -> None:
+            if self._fetching == key:
+                self._fetching = None
+            self._model.apply_review(review)
+
+        def failed(error: HITLNotebookError) -> None:
+            if self._fetching == key:
+                self._fetching = None
+            if self._model.selected == key:  # else it is about a review that is no longer open
+                self._model.refresh_failed(error)
+
+        self._background.run(lambda: self._client.find(key), done, failed)
 
     def decide(self, action: Action) -> None:
         """Send a decision about the output that is shown."""
@@ -101,9 +117,6 @@ class Controller:
         self.fetch_selected()
 
     async def _keep_up(self) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            task.set_name("forever")
         while True:
             waiting = self._model.waits_for_output
             await asyncio.sleep(min(WAITING_INTERVAL, self._interval) if waiting else self._interval)

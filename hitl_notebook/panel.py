@@ -50,6 +50,7 @@ class ReviewPanel:
             if url is None:
                 raise ValueError("Give the url of Airflow's API server, or a client.")
             client = Client(url, token=token, username=username, password=password, channel="notebook")
+        self._closed = False
         self.client = client
         self.model = ReviewModel()
         self._background = Background()
@@ -84,11 +85,17 @@ class ReviewPanel:
 
     def close(self) -> None:
         """Stop refreshing and remove the widgets."""
+        self._closed = True
         self._background.close()
+        for cell_id, (_, panel) in list(_in_cell.items()):
+            if panel is self:
+                del _in_cell[cell_id]
         for widget in _all_of(self.widget):
             widget.close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if self._closed:
+            return {"text/plain": "This review panel is closed. Run its cell again."}
         return self.widget._repr_mimebundle_(**kwargs)
 
     def _replace_earlier(self) -> None:
@@ -123,7 +130,7 @@ def _css() -> str:
 
 
 def _all_of(widget: Any) -> list[Any]:
-    found = [widget]
+    found = [widget, widget.layout, *([widget.style] if hasattr(widget, "style") else [])]
     for child in getattr(widget, "children", ()):
         found += _all_of(child)
     return found

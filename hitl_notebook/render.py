@@ -12,7 +12,7 @@ from html import escape
 import nh3
 from markdown_it import MarkdownIt
 
-MARKDOWN_LIMIT = 200_000
+MARKDOWN_LIMIT = 50_000
 """Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
@@ -59,7 +59,7 @@ def markdown(text: str) -> str:
 
 def plain(text: str) -> str:
     """Text as it is."""
-    return f'<pre class="hitl-plain">{escape(text)}</pre>'
+    return f'<pre class="hitl-plain">{escape(text.encode("utf-8", "replace").decode())}</pre>'
 
 
 def output(text: str, output_format: str) -> str:
@@ -67,7 +67,7 @@ def output(text: str, output_format: str) -> str:
     if output_format == "json":
         try:
             return plain(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
-        except ValueError:
+        except (ValueError, RecursionError):
             return plain(text)
     return markdown(text)
 

@@ -153,7 +153,6 @@ def test_changes_failure_and_the_last_round(live: AirflowInstance, webhook_recei
 
 def test_timeout_templates_and_polling(live: AirflowInstance) -> None:
     run_id = live.trigger("timed_review", {"name": "Ada"})
-    which = {"dag_id": "timed_review"}
     token = live.token()
     parked = query(run_id, -1, dag_id="timed_review")
     polled = query(run_id, -1, dag_id="timed_review", task_id="polled")
@@ -168,11 +167,11 @@ def test_timeout_templates_and_polling(live: AirflowInstance) -> None:
     assert call(live, "POST", "feedback", token, polled, {"feedback": "one more", "iteration": 1}).ok
     wait_until(lambda: find(polled)["iteration"] == 2, timeout=60, what="the second output")
     assert call(live, "POST", "approve", token, polled, {"iteration": 2}).ok
-    wait_for(live, run_id, {"success": 1}, task_id="polled", **which)
+    wait_for(live, run_id, {"success": 1}, dag_id="timed_review", task_id="polled")
     path = f"/dags/timed_review/dagRuns/{run_id}/taskInstances/polled/xcomEntries/return_value"
     assert live.api("GET", path)["value"] == {"total": 4, "feedback": "one more"}
 
-    wait_for(live, run_id, {"failed": 1}, **which)
+    wait_for(live, run_id, {"failed": 1}, dag_id="timed_review")
     assert find(parked)["status"] == "timeout_exceeded"
     late = call(live, "POST", "approve", token, parked, {"iteration": 1})
     assert late.status_code == 409
