@@ -1,0 +1,89 @@
+"""What a DAG author meets, in a process of its own: errors, settings, serialization; with the provider's names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+def run(source: str) -> str:
+    """Run Python with Airflow in a process of its own; Airflow's own warnings are not ours to fail on."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_a_rejection_is_not_retried_and_is_the_standard_providers_too() -> None:
+    run("""
+        from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError as Standard
+        from airflow.sdk.exceptions import AirflowFailException
+        from airflow_hitl_review import HITLRejectError, HITLReviewError, HITLTimeoutError
+        for base in (HITLRejectException, AirflowFailException, HITLReviewError):
+            assert issubclass(HITLRejectError, base)
+        assert issubclass(HITLTimeoutError, Standard)
+        assert not issubclass(HITLTimeoutError, AirflowFailException)
+    """)
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("max_hitl_iterations=0", "max_hitl_iterations"),
+        ("max_hitl_iterations=True", "max_hitl_iterations"),
+        ("hitl_timeout=5", "hitl_timeout"),
+        ("hitl_poll_interval=0", "hitl_poll_interval"),
+        ("hitl_wait='sleep'", "hitl_wait"),
+        ("on_regenerate_error='ignore'", "on_regenerate_error"),
+        ("webhooks=['a', 'a']", "webhooks"),
+        ("generate='x'", "generate"),
+    ],
+)
+def test_wrong_settings_are_refused_when_the_dag_is_read(setting: str, word: str) -> None:
+    printed = run(f"""
+        from airflow_hitl_review import HITLReviewOperator
+        given = dict(task_id="t", prompt="p", generate=print, regenerate=print)
+        try:
+            HITLReviewOperator(**(given | dict({setting})))
+        except ValueError as error:
+            print(error)
+    """)
+    assert word in printed
+
+
+def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() -> None:
+    run("""
+        import sys
+        from airflow_hitl_review.plugin import HITLNotebookPlugin
+        assert "airflow_hitl_review.internals" not in sys.modules
+        (app,) = HITLNotebookPlugin.fastapi_apps
+        assert app["url_prefix"] == "/hitl-review"
+        assert HITLNotebookPlugin.fastapi_apps is HITLNotebookPlugin.fastapi_apps
+        from airflow.providers_manager import ProvidersManager
+        assert "hitl-notebook" in ProvidersManager().providers
+        from airflow.configuration import conf
+        ProvidersManager().initialize_providers_configuration()
+        assert conf.get("hitl_review", "park_settle_seconds") == "3"
+    """)
+
+
+def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
+    run("""
+        import inspect
+        from airflow_hitl_review.api import create_app
+        from airflow_hitl_review import internals
+
+        def asks(dependant):
+            return any(d.call is internals.get_user or asks(d) for d in dependant.dependencies)
+
+        routes = [r for r in create_app().routes if hasattr(r, "dependant")]
+        assert {r.path for r in routes} >= {"/health", "/sessions", "/sessions/find", "/sessions/approve"}
+        for route in routes:
+            if route.path != "/health":
+                assert asks(route.dependant), route.path
+                assert not inspect.iscoroutinefunction(route.endpoint), route.path
+    """)

@@ -1,0 +1,138 @@
+"""Schema, conversation and the settle guard, without Airflow."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_hitl_review.endpoints import Webhook, as_webhooks
+from airflow_hitl_review.review import StoredValue, assemble, is_active
+from airflow_hitl_review.schema import (
+    ACTION_KEY,
+    SESSION_KEY,
+    AgentSession,
+    TaskKey,
+    feedback_key,
+    iteration_of,
+    output_key,
+    storable,
+)
+from airflow_hitl_review.settling import SchedulerFacts, is_settled
+
+T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
+KEY = TaskKey("d", "r", "t")
+SETTLE = timedelta(seconds=3)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("now", "alive", "heartbeat", "settled"),
+    [
+        (2.9, True, 2.9, False),  # too young
+        (2.9, False, None, False),
+        (10, True, None, False),
+        (10, True, 0.5, False),  # its heartbeat may be older than the end of the worker
+        (10, True, 2.9, False),
+        (10, True, 3, True),
+        (10, False, 0.5, True),  # a dead scheduler takes note of nothing any more
+        (10, False, None, True),
+    ],
+)
+def test_settle_guard(now: float, alive: bool, heartbeat: float | None, settled: bool) -> None:
+    scheduler = SchedulerFacts(alive=alive, latest_heartbeat=at(heartbeat) if heartbeat is not None else None)
+    assert is_settled(parked_at=T0, now=at(now), scheduler=scheduler, settle=SETTLE) is settled
+
+
+def test_keys_are_the_providers() -> None:
+    assert SESSION_KEY == "airflow_hitl_review_agent_session"
+    assert ACTION_KEY == "airflow_hitl_review_human_action"
+    assert output_key(2) == "airflow_hitl_review_agent_output_2"
+    assert feedback_key(2) == "airflow_hitl_review_human_feedback_2"
+    assert iteration_of(output_key(12), feedback=False) == 12
+    assert iteration_of(output_key(12), feedback=True) is None
+    assert iteration_of("airflow_hitl_review_agent_output_x", feedback=False) is None
+
+
+def test_a_session_of_the_provider_is_read() -> None:
+    """It has five fields, no times, and the last action only."""
+    xcoms = {
+        SESSION_KEY: StoredValue(
+            {"status": "approved", "iteration": 2, "max_iterations": 5, "prompt": "p", "current_output": "b"}, at(9)
+        ),
+        output_key(1): StoredValue("a", at(1)),
+        feedback_key(1): StoredValue("shorter", at(2)),
+        output_key(2): StoredValue("b", at(3)),
+        ACTION_KEY: StoredValue({"action": "approve", "feedback": "", "iteration": 2}, at(8)),
+    }
+    review = assemble(KEY, "running", xcoms)
+    assert review is not None
+    assert (review.status.value, review.created_at, review.decided_at) == ("approved", at(9), at(8))
+    assert [(t.role, t.content, t.timestamp) for t in review.conversation] == [
+        ("assistant", "a", at(1)),
+        ("human", "shorter", at(2)),
+        ("assistant", "b", at(3)),
+    ]
+
+
+def test_feedback_that_failed_is_told_once() -> None:
+    failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"}
+    session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
+    session |= {"failures": [failure], "last_error": "boom"}
+    xcoms = {
+        SESSION_KEY: StoredValue(session, at(5)),
+        output_key(1): StoredValue("a", at(1)),
+        feedback_key(1): StoredValue("shorter", at(4)),
+    }
+    review = assemble(KEY, "awaiting_input", xcoms)
+    assert review is not None
+    assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
+
+
+def test_no_session_is_no_review() -> None:
+    assert assemble(KEY, "running", {}) is None
+
+
+def test_parked_is_active_and_waiting_for_a_retry_is_not() -> None:
+    assert is_active("awaiting_input")
+    assert not any(is_active(state) for state in ("success", "failed", "up_for_retry", "removed", None))
+
+
+def test_storable_text() -> None:
+    assert storable("a\x00b\ud800c☃😀") == "a\ufffdb\ufffdc☃😀"
+
+
+def test_webhooks_argument() -> None:
+    given: list[str | Webhook] = [
+        "https://example.org/hook",
+        "my_conn",
+        Webhook(conn_id="other", events=("hitl_review.finalized",)),
+    ]
+    names = [webhook.name for webhook in as_webhooks(given)]
+    assert names == ["https://example.org/hook", "my_conn", "other"]
+    assert as_webhooks("my_conn")[0].conn_id == "my_conn"
+
+
+@pytest.mark.parametrize("given", [["a", "a"], [""], [3], "  "])
+def test_webhooks_argument_is_checked(given: Any) -> None:
+    with pytest.raises(ValueError, match="webhooks"):
+        as_webhooks(given)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"url": "https://x", "conn_id": "y"},
+        {"conn_id": "y", "events": ("hitl_review.finalised",)},
+        {"conn_id": "y", "events": "hitl_review.finalized"},
+        {"conn_id": "y", "format": "xml"},
+    ],
+)
+def test_a_webhook_is_checked(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Webhook"):
+        Webhook(**arguments)

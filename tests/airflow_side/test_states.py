@@ -1,0 +1,59 @@
+"""The state machine: every status with every event."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from airflow_hitl_review.states import Action, InvalidTransitionError, ReviewState, SessionStatus, Step, advance
+
+P, C = SessionStatus.PENDING_REVIEW, SessionStatus.CHANGES_REQUESTED
+EVENTS: list[Action | Step] = [*Action, *Step]
+ROUNDS = [(1, 1), (1, 3), (2, 3), (3, 3)]
+
+
+def expected(status: SessionStatus, event: Action | Step, n: int, limit: int) -> tuple[SessionStatus, int] | None:
+    """The table of the design, written down a second time."""
+    table = {
+        (P, Action.APPROVE): (SessionStatus.APPROVED, n),
+        (P, Action.REJECT): (SessionStatus.REJECTED, n),
+        (P, Action.CHANGES_REQUESTED): (C, n),
+        (P, Step.TIME_OUT): (SessionStatus.TIMEOUT_EXCEEDED, n),
+        (C, Step.FAIL_TO_REGENERATE): (P, n),
+    }
+    if n < limit:
+        table[C, Step.REGENERATE] = (P, n + 1)
+    else:
+        table[C, Step.GIVE_UP] = (SessionStatus.MAX_ITERATIONS_EXCEEDED, n)
+    return table.get((status, event))
+
+
+@pytest.mark.parametrize(("status", "event"), list(product(SessionStatus, EVENTS)))
+@pytest.mark.parametrize(("n", "limit"), ROUNDS)
+def test_every_transition(status: SessionStatus, event: Action | Step, n: int, limit: int) -> None:
+    wanted = expected(status, event, n, limit)
+    state = ReviewState(status, n, limit)
+    if wanted is None:
+        with pytest.raises(InvalidTransitionError):
+            advance(state, event)
+    else:
+        assert advance(state, event) == ReviewState(*wanted, limit)
+
+
+def test_final_is_where_nothing_follows() -> None:
+    for status in SessionStatus:
+        leads_on = any(expected(status, event, n, limit) for event in EVENTS for n, limit in ROUNDS)
+        assert status.is_final is not leads_on
+
+
+def test_the_words_are_the_providers() -> None:
+    assert {s.value for s in SessionStatus} == {
+        "pending_review",
+        "changes_requested",
+        "approved",
+        "rejected",
+        "timeout_exceeded",
+        "max_iterations_exceeded",
+    }
+    assert {a.value for a in Action} == {"approve", "reject", "changes_requested"}

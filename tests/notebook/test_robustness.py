@@ -1,0 +1,90 @@
+"""Answers, outputs and orders of events that nobody wishes for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from hitl_notebook import Client, ReviewKey, ReviewPanel, ServerError, render
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """A server that gives the same answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"detail": "x"}', b"<html>", b'{"sessions": 3}'])
+def test_another_shape_is_an_error_in_words(body: bytes) -> None:
+    with answering(200, body) as url:
+        client = Client(url, token="t")
+        for call in (client.sessions, lambda: client.find(ReviewKey("d", "r", "t"))):
+            with pytest.raises(ServerError, match="plugin installed"):
+                call()
+        panel = ReviewPanel(client=client)
+        assert "plugin installed" in panel.model.offline
+        panel.close()
+
+
+def test_a_conflict_without_its_session_is_an_error_in_words() -> None:
+    with answering(409, b'{"detail": {"session": {}}}') as url, pytest.raises(ServerError):
+        Client(url, token="t").approve(ReviewKey("d", "r", "t"), iteration=1)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:99999", "http://h ost", "http://host?x=1", "http://host/#x", "localhost:8080"]
+)
+def test_addresses_that_cannot_be_one(url: str) -> None:
+    with pytest.raises(ValueError, match="such as http://localhost:8080"):
+        Client(url, token="t")
+
+
+@pytest.mark.parametrize("token", ["tök€n", "a\nb"])
+def test_tokens_that_cannot_be_one(token: str) -> None:
+    with pytest.raises(ValueError, match="copied whole"):
+        Client("http://localhost:8080", token=token)
+
+
+def test_outputs_that_are_hard_to_show() -> None:
+    assert "[[[" in render.output("[" * 100_000, "json")
+    render.output('"\\ud800"', "json").encode()
+
+
+def test_settled_waits_for_the_panel_at_once_and_close_ends_it() -> None:
+    async def main(url: str) -> str:
+        panel = ReviewPanel(url, token="t", refresh_seconds=5)
+        await asyncio.wait_for(panel.settled(), 10)
+        offline: str = panel.model.offline
+        panel.close()
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1
+        assert "closed" in panel._repr_mimebundle_()["text/plain"]
+        return offline
+
+    with answering(500, b"") as url:
+        assert "500" in asyncio.run(main(url))

@@ -1,0 +1,46 @@
+"""Headless Chromium, and JupyterLab in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+# The last five keep it from calling home.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+WAIT = 60_000.0
+"""Milliseconds; a kernel starts slowly on a small machine."""
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium on this machine, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def new_page(chromium: str, *, width: int = 1360, height: int = 1000) -> Iterator[Page]:
+    """A page in a new browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(WAIT)
+            expect.set_options(timeout=WAIT)
+            yield page
+        finally:
+            browser.close()
+
+
+def run_notebook(page: Page, address: str) -> None:
+    """Open a notebook in JupyterLab, run all cells, and wait for the panel."""
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text("Python 3")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".hitl-panel").wait_for()

@@ -1,0 +1,110 @@
+"""The demo as a user meets it: ``airflow standalone`` on SQLite, the notebook, JupyterLab in a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import report
+from demo.airflow_instance import AirflowInstance, wait_until
+from demo.stack import DAG_ID, ROOT, Receiver, own_folder, whole
+from tests.conftest import missing
+
+
+def test_the_report_follows_the_feedback() -> None:
+    rows = report.read()
+    first = report.write(rows)
+    assert "Sales by month" in first
+    assert "€66,180" in first
+    table = report.write(rows, report.understand(["by region, as a table"]))
+    assert "| North | €39,200 |" in table
+    both = report.write(rows, report.understand(["by region, as a table", "with growth"]))
+    assert both.startswith(table)
+    assert "+11.2%" in both
+    assert "I did not understand" in report.write(rows, report.understand(["sing it"]))
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with own_folder(tmp_path / "run"):
+        with pytest.raises(RuntimeError, match="Another run uses"), own_folder(tmp_path / "run"):
+            pass
+        assert (tmp_path / "run").is_dir()
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_smoke() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.smoke"], capture_output=True, text=True, cwd=ROOT, timeout=500, check=False
+    )
+    last = done.stdout.splitlines()[-1]
+    assert (done.returncode, last) == (0, "smoke: 11 passed, 0 failed"), done.stdout + done.stderr
+
+
+@pytest.fixture
+def jupyter(folder: Path) -> Iterator[tuple[AirflowInstance, Receiver, str]]:
+    with whole(folder / "demo", with_jupyter=True) as parts:
+        yield parts
+
+
+@pytest.mark.browser
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> None:
+    from playwright.sync_api import expect
+
+    from tests.support import browser
+
+    chromium = browser.find_chromium()
+    if chromium is None:
+        missing("Chromium", "Debian: apt-get install chromium")
+        raise AssertionError
+    airflow, receiver, address = request.getfixturevalue("jupyter")
+    run_id = airflow.trigger(DAG_ID)
+
+    def state(task_id: str = "review") -> str | None:
+        states: dict[tuple[str, int], str | None] = airflow.task_states(DAG_ID, run_id)
+        return states.get((task_id, -1))
+
+    wait_until(lambda: state() == "awaiting_input", timeout=90, what="the review")
+    with browser.new_page(chromium) as page:
+        browser.run_notebook(page, address)
+        panel = page.locator(".hitl-panel")
+        expect(panel.locator("select option")).to_have_count(1)
+        expect(panel.locator("select option")).to_contain_text("Waiting · report_review › review")
+        expect(panel.locator(".hitl-output")).to_contain_text("Sales by month")
+
+        request_changes = panel.get_by_role("button", name="Request changes")
+        request_changes.click()
+        expect(panel.get_by_role("status")).to_contain_text("Write what should change")
+
+        panel.locator("textarea").fill("by region, as a table")
+        # The panel refreshes by itself meanwhile; what is being typed stays.
+        page.wait_for_timeout(6_000)
+        expect(panel.locator("textarea")).to_have_value("by region, as a table")
+        request_changes.click()
+        expect(panel.locator(".hitl-output")).to_contain_text("Sales by region")
+        expect(panel.locator(".hitl-output td").first).to_have_text("North")
+        expect(panel.locator(".hitl-turn.human")).to_contain_text("by region, as a table")
+        expect(panel.locator("textarea")).to_have_value("")
+
+        panel.get_by_role("button", name="Approve").click()
+        expect(panel.get_by_role("status")).to_contain_text("Approved output 2")
+        expect(panel.locator(".hitl-pill")).to_have_text("approved")
+        expect(panel.get_by_role("button", name="Approve")).to_be_hidden()
+        # Nothing waits now; the open review is still there to be read.
+        expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
+
+        page.goto(f"{airflow.url}/auth/login")
+        page.locator("input[name=username]").fill("admin")
+        page.locator("input[name=password]").fill("admin")
+        page.get_by_role("button", name="Sign in").click()
+        page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/review")
+        expect(page.get_by_text("Success").first).to_be_visible()
+    wait_until(lambda: state() == "success", timeout=60, what="the end of the task")
+    wait_until(lambda: len(receiver.events()) == 3, timeout=30, what="the webhooks")
+    assert [e["data"]["session"]["status"] for e in receiver.events()] == ["pending_review"] * 2 + ["approved"]
