@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from html import escape
 
@@ -14,6 +15,8 @@ from markdown_it import MarkdownIt
 
 MARKDOWN_LIMIT = 50_000
 """Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""
+
+_FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 
@@ -76,3 +79,8 @@ def moment(at: datetime) -> str:
     """A time in the kernel's time zone, such as ``23 Nov 14:05``."""
     local = at.astimezone()
     return f"{local.day} {local:%b %H:%M}"
+
+
+def short_run(run_id: str) -> str:
+    """A run id without the fraction of a second that Airflow's generated ones end in."""
+    return _FRACTION.sub("", run_id)

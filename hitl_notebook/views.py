@@ -223,7 +223,8 @@ def row_label(row: ReviewSummary) -> str:
     # The line break is kept by the style sheet; where it is not, it is shown as a space.
     return (
         f"{words} · {row.key.dag_id} › {row.key.task_id}{mapped}\n"
-        f"{row.iteration} of {row.max_iterations} · {render.moment(row.updated_at)} · {row.key.run_id}"
+        f"{row.iteration} of {row.max_iterations} · {render.moment(row.updated_at)}\n"
+        f"{render.short_run(row.key.run_id)}"
     )
 
 
