@@ -220,10 +220,9 @@ def row_label(row: ReviewSummary) -> str:
     words = _ROW_WORDS.get(row.status, row.status)
     if row.task_completed and row.status in (PENDING, CHANGES_REQUESTED):
         words = "✗ Abandoned"
-    # The line break is kept by the style sheet; where it is not, it is shown as a space.
     return (
-        f"{words} · {row.key.dag_id} › {row.key.task_id}{mapped}\n"
-        f"{row.iteration} of {row.max_iterations} · {render.moment(row.updated_at)}\n"
+        f"{words} · {row.key.dag_id} › {row.key.task_id}{mapped} · "
+        f"{row.iteration} of {row.max_iterations} · {render.moment(row.updated_at)} · "
         f"{render.short_run(row.key.run_id)}"
     )
 
