@@ -88,7 +88,7 @@ def live(folder: Path, postgres_server: postgres.Server, webhook_receiver: Recei
     instance.migrate()
     try:
         instance.start("api-server", "scheduler", "dag-processor")
-        for dag_id in ("many_reviews", "other_work", "timed_review"):
+        for dag_id in ("many_reviews", "other_work", "timed_review", "json_review"):
             instance.wait_for_dag(dag_id)
         yield instance
     finally:

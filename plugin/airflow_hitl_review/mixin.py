@@ -19,7 +19,7 @@ from airflow_hitl_review.errors import (
 )
 from airflow_hitl_review.schema import HumanAction
 from airflow_hitl_review.states import Action, Step
-from airflow_hitl_review.worker import WorkerReview
+from airflow_hitl_review.worker import WorkerReview, as_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -180,9 +180,10 @@ class HITLReviewMixin:
     def _regenerate(self, review: WorkerReview, action: HumanAction, history: Any) -> Any:
         try:
             output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
+            text, format_ = as_text(output)  # before anything is stored: it may be refused
             if self.hitl_wait == "park":
                 review.store_history(new_history)
-            review.next_output(output)
+            review.next_output(text, format_)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             if self.on_regenerate_error == "fail":

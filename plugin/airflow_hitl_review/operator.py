@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_hitl_review.endpoints import Webhook
 from airflow_hitl_review.mixin import HITLReviewMixin
+from airflow_hitl_review.worker import as_json_value
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,7 +81,7 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         output = self.generate(context)
         if not self.enable_hitl_review:
             return output
-        history = [{"role": "assistant", "content": output}]
+        history = [{"role": "assistant", "content": as_json_value(output)}]
         return self.run_hitl_review(context, output, message_history=history)
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
@@ -92,7 +93,7 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         return result, [
             *turns,
             {"role": "human", "content": feedback},
-            {"role": "assistant", "content": result},
+            {"role": "assistant", "content": as_json_value(result)},
         ]
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
@@ -48,6 +49,16 @@ def as_text(output: Any) -> tuple[str, OutputFormat]:
         raise TypeError(
             f"An output to review must be text or JSON-like; {type(output).__name__} is neither ({error})."
         ) from error
+
+
+def as_json_value(output: Any) -> Any:
+    """An output made of JSON values only, as it is kept in a history.
+
+    Raises:
+        TypeError: as for ``as_text``.
+    """
+    text, format_ = as_text(output)
+    return json.loads(text) if format_ == "json" else text
 
 
 class WorkerReview:
@@ -122,9 +133,8 @@ class WorkerReview:
 
     # --- what the worker does
 
-    def next_output(self, output: Any) -> None:
-        """Show the next output."""
-        text, format_ = as_text(output)
+    def next_output(self, text: str, format_: OutputFormat) -> None:
+        """Show the next output, given as by ``as_text``."""
         state = advance(self.session.state, Step.REGENERATE)
         self._show(self._moved(state, current_output=text, output_format=format_, last_error=None))
 
@@ -175,12 +185,14 @@ class WorkerReview:
             TypeError: it cannot be stored in XCom.
         """
         try:
-            self._ti.xcom_push(key=HISTORY_KEY, value=history)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            # Airflow would also store objects, and then refuse to read back a class that it does not know.
+            json.dumps(history, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
             raise TypeError(
                 f"The message history ({type(history).__name__}) cannot be stored in XCom while the task is "
                 f"parked: {error}. Return one made of JSON values, or set hitl_wait='poll'."
             ) from error
+        self._ti.xcom_push(key=HISTORY_KEY, value=history)
 
     def load_history(self) -> Any:
         """What ``store_history`` kept; None if nothing was."""

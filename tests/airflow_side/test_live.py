@@ -178,6 +178,28 @@ def test_timeout_templates_and_polling(live: AirflowInstance) -> None:
     assert "timed out" in late.json()["detail"]["message"]
 
 
+def test_an_output_that_is_no_text_comes_back_as_json_values(live: AirflowInstance) -> None:
+    """Also over a pause; and a history that cannot be kept does not cost the review."""
+    run_id = live.trigger("json_review")
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="json_review")
+    token = live.token()
+    params = query(run_id, -1, dag_id="json_review")
+
+    def find() -> Any:
+        return call(live, "GET", "find", token, params).json()
+
+    assert call(live, "POST", "feedback", token, params, {"feedback": "tuple", "iteration": 1}).ok
+    wait_until(lambda: bool(find()["last_error"]), timeout=60, what="the error")
+    assert "cannot be stored in XCom" in find()["last_error"]
+    assert find()["status"] == "pending_review"
+    assert call(live, "POST", "feedback", token, params, {"feedback": "more", "iteration": 1}).ok
+    wait_until(lambda: find()["iteration"] == 2, timeout=60, what="the second output")
+    assert call(live, "POST", "approve", token, params, {"iteration": 2}).ok
+    wait_for(live, run_id, {"success": 1}, dag_id="json_review")
+    path = f"/dags/json_review/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value"
+    assert live.api("GET", path)["value"] == {"total": 4, "note": "more"}
+
+
 def test_a_decision_survives_kill_9_of_the_api_server(live: AirflowInstance) -> None:
     run_id = live.trigger(DAG_ID, {"count": 1})
     wait_for(live, run_id, {"awaiting_input": 1})

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, task
+from pydantic import BaseModel
 
 from airflow_hitl_review import HITLReviewOperator
 
@@ -57,4 +58,21 @@ with DAG("timed_review", schedule=None, catchup=False):
         hitl_poll_interval=0.5,
         max_hitl_iterations=2,
         retries=0,
+    )
+
+
+class Figures(BaseModel):
+    total: int
+    note: str = ""
+
+
+def next_figures(feedback: str, history: list[dict[str, Any]]) -> Any:
+    if "tuple" in feedback:
+        return Figures(total=0), {"not": {"json"}}  # a set: cannot be kept
+    return Figures(total=history[-1]["content"]["total"] + 1, note=feedback)
+
+
+with DAG("json_review", schedule=None, catchup=False):
+    HITLReviewOperator(
+        task_id="review", prompt="Figures", generate=lambda context: Figures(total=3), regenerate=next_figures
     )
