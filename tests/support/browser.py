@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -31,7 +33,12 @@ def new_page(chromium: str, *, width: int = 1360, height: int = 1000) -> Iterato
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(WAIT)
             expect.set_options(timeout=WAIT)
-            yield page
+            try:
+                yield page
+            except BaseException:
+                # What was on the screen then says more than the error.
+                page.screenshot(path=Path(tempfile.gettempdir()) / "hitl-browser-failure.png")
+                raise
         finally:
             browser.close()
 
@@ -40,7 +47,12 @@ def run_notebook(page: Page, address: str) -> None:
     """Open a notebook in JupyterLab, run all cells, and wait for the panel."""
     page.goto(address)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text("Python 3")
+    # JupyterLab calls itself idle before it has a kernel, too; cells that are run then ask for one instead.
+    page.wait_for_function(
+        """() => document.querySelector(".jp-KernelName")?.textContent.includes("Python 3")
+            && document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle" """
+    )
+    page.wait_for_timeout(1_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.locator(".hitl-panel").wait_for()
