@@ -51,7 +51,7 @@ def explain(airflow: AirflowInstance, address: str) -> None:
   1. Open the notebook     {address}
      and run its cells (Run > Run All Cells). Two drafted reports wait for you.
   2. Ask for changes:      write "by region, as a table" and press Request changes.
-     The next output appears within seconds. Then press Approve.
+     The next output appears within some 15 seconds. Then press Approve.
      Other wishes it understands: by product, by month, shorter, with growth, with units.
   3. Reject the other one, and look at both runs in Airflow:
                            {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})

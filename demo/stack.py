@@ -108,7 +108,7 @@ def airflow(home: Path, hook: Receiver) -> Iterator[AirflowInstance]:
         users={USER: "admin"},
         settings={
             "AIRFLOW_CONN_DEMO_WEBHOOK": hook.connection(),
-            # A decision within seconds of the output waits for a heartbeat of the scheduler (5 s by default).
+            # A decision soon after the output waits for a heartbeat of the scheduler (every 5 s by default).
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         },
     )

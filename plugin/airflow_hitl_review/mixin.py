@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_FAILED_READS = 10
 """While polling: so many failed reads of XCom in a row end the task with the last error."""
 
-_SHORTEST_PARK = timedelta(seconds=5)
+_SHORTEST_PARK = timedelta(seconds=10)
 """The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
 
 _LAST_LOOK = 2.0

@@ -23,8 +23,8 @@ def get_provider_info() -> dict[str, Any]:
                         ),
                         "version_added": "0.1.0",
                         "type": "float",
-                        "example": "10",
-                        "default": "3",
+                        "example": "30",
+                        "default": "10",
                     },
                     "wake_sweep_interval": {
                         "description": (

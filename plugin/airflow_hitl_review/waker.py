@@ -38,7 +38,7 @@ class Wake(str, Enum):
 
 def settle_time() -> timedelta:
     """The setting ``[hitl_review] park_settle_seconds``."""
-    return timedelta(seconds=float(internals.option("park_settle_seconds", "3")))
+    return timedelta(seconds=float(internals.option("park_settle_seconds", "10")))
 
 
 def wake(key: TaskKey) -> Wake:
