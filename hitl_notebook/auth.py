@@ -129,5 +129,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "it took too long"
     if isinstance(error, requests.ConnectionError):
-        return "is the API server running, and the address right"
+        return "check that the API server is running and the address is right"
     return type(error).__name__

@@ -98,7 +98,7 @@ class InboxView:
         self.widget = widgets.VBox([self.select, self._empty])
         self.widget.add_class("hitl-inbox")
         self.select.observe(self._on_select, "value")
-        model.observe(lambda _: self.update(), ["inbox", "selected", "show_ended"])
+        model.observe(lambda _: self.update(), ["inbox", "selected", "show_ended", "offline"])
         self.update()
 
     def update(self) -> None:
@@ -122,7 +122,7 @@ class InboxView:
 
     def _nothing(self) -> str:
         if self._model.inbox is None:
-            return "Looking for reviews…"
+            return "The list could not be fetched yet." if self._model.offline else "Looking for reviews…"
         if self._model.show_ended:
             return "There are no reviews yet. One appears here when a task waits for it."
         return "Nothing waits for a review. New ones appear here by themselves."
