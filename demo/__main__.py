@@ -27,6 +27,8 @@ def describe(event: dict[str, Any]) -> str:
 
 def main() -> int:
     """Start, explain, follow the webhooks."""
+    # Also Ctrl-C, which a shell that started us in the background had ignored.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     print("Starting Airflow, a webhook receiver and JupyterLab. This takes about half a minute.", flush=True)
