@@ -315,13 +315,49 @@ def test_retry_after_as_a_date() -> None:
 )
 def test_failure_that_a_server_cannot_be_made_to_produce(failure: Exception, words: str) -> None:
     with respx.mock(assert_all_called=True) as router:
-        router.post("http://endpoint.invalid/").mock(side_effect=failure)
-        result = run_attempt(Endpoint("mocked", "http://endpoint.invalid/"))
+        router.post("https://endpoint.invalid/").mock(side_effect=failure)
+        result = run_attempt(Endpoint("mocked", "https://endpoint.invalid/"))
     assert (result.status_code, result.error) == (None, words)
 
 
 def test_no_targets() -> None:
     deliver_to_all(EVENT, [])
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://example.com/hook", True),
+        ("http://127.0.0.1:8090/", True),
+        ("http://[::1]/", True),
+        ("http://localhost/", True),
+        ("http://example.com/", False),
+        ("http://10.0.0.1/", False),
+        ("http://localhost.example.com/", False),
+    ],
+)
+def test_https_is_demanded_of_other_machines(url: str, allowed: bool) -> None:
+    if allowed:
+        Endpoint("one", url)
+    else:
+        with pytest.raises(InvalidEndpointError, match="webhook_allow_http"):
+            Endpoint("one", url)
+    Endpoint("one", url, allow_http=True)
+
+
+@pytest.mark.parametrize("headers", [{"a b": "x"}, {"": "x"}, {"x": "known\n"}, {"x": " known"}, {"x": "knöwn"}])
+def test_headers_are_checked_and_not_repeated(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidEndpointError, match="headers") as caught:
+        Endpoint("one", "https://example.com/", headers=headers)
+    assert "kn" not in str(caught.value)
+
+
+def test_what_is_secret_is_taken_out_of_errors() -> None:
+    url, value = "https://user:passw0rd@example.com/T00/B00/token?key=other", "known\twith a tab"
+    endpoint = Endpoint("one", url, (SECRET,), headers={"x": value})
+    error = f"bad {url} {SECRET} {value} {value!r} /T00/B00/token key=other passw0rd"
+    assert endpoint.without_secrets(error) == "bad *** *** *** '***' *** *** ***"
+    assert endpoint.without_secrets("answered 404 Not Found") == "answered 404 Not Found"
 
 
 @pytest.mark.parametrize("url", ["", "/hook", "example.com/hook", "ftp://example.com", "http://", "http://[::1"])

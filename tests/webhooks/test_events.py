@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hitl_webhooks import EventType, Person, ReviewFacts, build_event, event_id
-from hitl_webhooks.events import MAX_BODY_BYTES, cut_to_bytes
+from hitl_webhooks.events import MAX_BODY_BYTES, build_test_event, cut_to_bytes
 
 TASK_INSTANCE = "018f3c5e-7a1b-7c3d-8e4f-5a6b7c8d9e0f"
 AT = datetime(2026, 3, 4, 6, 6, 7, 890_123, tzinfo=timezone(timedelta(hours=1)))
@@ -58,9 +58,31 @@ def test_id_is_stable_and_known() -> None:
     expected = uuid.uuid5(uuid.UUID(TASK_INSTANCE), "hitl_review.finalized:2")
     assert event_id(TASK_INSTANCE, EventType.FINALIZED, 2) == str(expected)
     assert event_id("018F3C5E7A1B7C3D8E4F5A6B7C8D9E0F", EventType.FINALIZED, 2) == str(expected)
+    assert event_id(TASK_INSTANCE, EventType.FINALIZED, 2, occurrence=0) == str(expected)
     # Written down: an id that changes with a release would make receivers take a repeat for news.
     assert str(expected) == "c3cd87da-03b1-5d79-b9e2-a080a9fc4237"
     assert "." not in str(expected)
+
+
+def test_a_second_request_for_changes_has_an_id_of_its_own() -> None:
+    ids = {event_id(TASK_INSTANCE, EventType.CHANGES_REQUESTED, 2, occurrence=n) for n in range(3)}
+    assert len(ids) == 3
+
+
+def test_the_events_word_and_the_sessions() -> None:
+    data = data_of(replace(FACTS, status="abandoned", session_status="pending_review"))
+    assert (data["status"], data["session"]["status"]) == ("abandoned", "pending_review")
+    data = data_of(FACTS)
+    assert (data["status"], data["session"]["status"]) == ("approved", "approved")
+
+
+def test_a_test_event_says_that_it_is_one() -> None:
+    one, two = (build_test_event(at=AT, address="https://airflow.example") for _ in range(2))
+    assert one.id != two.id
+    event = json.loads(one.body)
+    assert event["type"] == "hitl_review.delivery.test"
+    assert event["data"]["status"] == "test"
+    assert event["data"]["links"] == {"review": "https://airflow.example"}
 
 
 def test_id_differs_by_type_iteration_and_task_instance() -> None:
@@ -86,6 +108,7 @@ def test_body_tells_the_review() -> None:
         "type": "hitl_review.output_ready",
         "timestamp": "2026-03-04T05:06:07.890Z",
         "data": {
+            "status": "approved",
             "session": {
                 "dag_id": "reports",
                 "run_id": "manual__1",

@@ -98,7 +98,7 @@ def test_an_event_that_comes_twice_at_once_is_handled_once(tmp_path: Path) -> No
         told.append(event.id)
         inside.wait(0.2)
 
-    event = ReceivedEvent("a", "t", "x", {})
+    event = ReceivedEvent("a", "t", NOW, NOW, {})
     threads = [threading.Thread(target=log.add, args=(event, on_event)) for _ in range(2)]
     for thread in threads:
         thread.start()

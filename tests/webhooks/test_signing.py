@@ -6,26 +6,34 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 import hitl_webhooks
 from hitl_webhooks import (
+    EventType,
     HITLWebhookError,
     InvalidEndpointError,
     InvalidSecretError,
     InvalidSignatureError,
     MalformedEventError,
     MissingHeaderError,
+    Person,
+    ReceivedEvent,
+    ReviewFacts,
     TimestampError,
     WebhookVerificationError,
+    build_event,
     check_secret,
     generate_secret,
     sign,
     verify,
 )
+from hitl_webhooks.received import SessionRef
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_000, tzinfo=timezone.utc)
 ID = "0b1f8c5e-5a0f-5f51-9d0c-0a0b0c0d0e0f"
@@ -82,7 +90,8 @@ def test_verified_event_and_header_names_in_any_case() -> None:
     assert event == hitl_webhooks.ReceivedEvent(
         id=ID,
         type="hitl_review.finalized",
-        timestamp="2026-03-04T05:06:07.000Z",
+        timestamp=NOW.replace(microsecond=0),
+        sent_at=NOW.replace(microsecond=0),
         data={"né": "🎉"},
     )
 
@@ -189,6 +198,14 @@ def test_tampered_id(event_id: str) -> None:
         verify(BODY, signed() | {"webhook-id": event_id}, SECRET, now=NOW)
 
 
+def test_an_id_with_a_full_stop_is_refused_even_if_signed() -> None:
+    # "a.1" sent at 2 and "a" sent at 1 with the body "2...." have the same signature.
+    at = int(NOW.timestamp())
+    headers = signed() | {"webhook-id": "a.1", "webhook-signature": expected_signature(SECRET, "a.1", at, BODY)}
+    with pytest.raises(InvalidSignatureError, match="full stop"):
+        verify(BODY, headers, SECRET, now=NOW)
+
+
 def test_tampered_timestamp_within_tolerance() -> None:
     with pytest.raises(InvalidSignatureError):
         verify(BODY, signed() | {"webhook-timestamp": str(int(NOW.timestamp()) + 1)}, SECRET, now=NOW)
@@ -269,6 +286,234 @@ def test_what_cannot_be_signed(event_id: str, at: datetime) -> None:
         sign(event_id=event_id, timestamp=at, body=BODY, secrets=[SECRET])
 
 
+FACTS = ReviewFacts(
+    task_instance_id="8d1c2a7e-0000-4000-8000-000000000000",
+    dag_id="reports",
+    run_id="manual__1",
+    task_id="report",
+    map_index=3,
+    try_number=1,
+    status="approved",
+    iteration=2,
+    max_iterations=5,
+    prompt="Draft the report",
+    output="# The report",
+    feedback="Shorter",
+    decided_by=Person("7", "ann"),
+)
+
+
+def body_of(data: dict[str, Any], type_: str = "hitl_review.finalized") -> bytes:
+    return json.dumps({"type": type_, "timestamp": "2026-03-04T05:06:07.890Z", "data": data}).encode()
+
+
+def received(body: bytes) -> ReceivedEvent:
+    # Not by sign(), which takes only text.
+    headers = signed(b"") | {"webhook-signature": expected_signature(SECRET, ID, int(NOW.timestamp()), body)}
+    return verify(body, headers, SECRET, now=NOW)
+
+
+def test_what_our_events_carry_is_typed() -> None:
+    sent = build_event(EventType.FINALIZED, FACTS, at=NOW)
+    later = NOW + timedelta(hours=5)
+    event = verify(sent.body, signed(sent.body, at=later), SECRET, now=later)
+    assert (event.id, event.type) == (ID, "hitl_review.finalized")
+    assert event.timestamp == NOW
+    assert event.sent_at == later.replace(microsecond=0)
+    assert event.session == SessionRef("reports", "manual__1", "report", 3, 1, 2, 5, "Draft the report")
+    assert (event.status, event.output, event.output_truncated) == ("approved", "# The report", False)
+    assert (event.feedback, event.decided_by) == ("Shorter", Person("7", "ann"))
+
+
+def test_long_outputs_say_that_they_were_cut() -> None:
+    facts = replace(FACTS, output="x" * 50_000, feedback=None, decided_by=None)
+    event = received(build_event(EventType.OUTPUT_READY, facts, at=NOW).body)
+    assert event.output_truncated is True
+    assert event.output
+    assert set(event.output) == {"x"}
+    assert (event.feedback, event.decided_by) == (None, None)
+
+
+def test_events_that_this_version_does_not_know() -> None:
+    event = received(body_of({"status": "test", "news": 1}, "hitl_review.delivery.test"))
+    assert (event.type, event.status, event.session) == ("hitl_review.delivery.test", "test", None)
+    assert (event.output, event.output_truncated, event.feedback, event.decided_by) == (None, False, None, None)
+    assert event.data["news"] == 1
+
+
+def test_the_events_status_comes_before_the_sessions() -> None:
+    session = {"status": "pending_review"}
+    assert received(body_of({"session": session})).status == "pending_review"
+    assert received(body_of({"session": session, "status": "failed"})).status == "failed"
+    assert received(body_of({"session": session, "status": 5})).status == "pending_review"
+    assert received(body_of({"session": [], "status": {}})).status is None
+
+
+SESSION: dict[str, Any] = {
+    "dag_id": "d",
+    "run_id": "r",
+    "task_id": "t",
+    "map_index": -1,
+    "try_number": 1,
+    "iteration": 1,
+    "max_iterations": 5,
+    "prompt": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "formed"),
+    [
+        ({}, True),
+        ({"more": None}, True),
+        ({"dag_id": None}, False),
+        ({"map_index": True}, False),
+        ({"iteration": 1.0}, False),
+        ({"max_iterations": "5"}, False),
+        ({"prompt": ["p"]}, False),
+    ],
+)
+def test_a_session_is_whole_or_none(change: dict[str, Any], formed: bool) -> None:
+    event = received(body_of({"session": {**SESSION, **change}}))
+    assert event.session == (SessionRef(**SESSION) if formed else None)
+    assert received(body_of({"session": {k: v for k, v in SESSION.items() if k != "run_id"}})).session is None
+
+
+@pytest.mark.parametrize(
+    ("value", "person"),
+    [
+        ({"id": "7", "name": "ann"}, Person("7", "ann")),
+        ({"id": "7"}, Person("7", "7")),
+        ({"id": None, "name": "ann"}, Person("ann", "ann")),
+        ({"id": 7}, None),
+        ("ann", None),
+        (None, None),
+    ],
+)
+def test_who_decided(value: object, person: Person | None) -> None:
+    assert received(body_of({"decided_by": value})).decided_by == person
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-04T05:06:07Z", NOW.replace(microsecond=0)),
+        ("2026-03-04t05:06:07.890z", NOW),
+        ("2026-03-04T05:06:07.890999999Z", NOW.replace(microsecond=890_999)),
+        ("2026-03-04T10:36:07.890+05:30", NOW),
+        ("2026-03-04T05:06:07.890", None),
+        ("2026-03-04 05:06:07Z", None),
+        ("2026-01-02", None),
+        ("20260102T030405Z", None),
+        ("2026-02-30T00:00:00Z", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("٢026-01-02T03:04:05Z", None),
+        ("2026-03-04T05:06:07Z\n", None),
+    ],
+)
+@pytest.mark.parametrize("as_cloudevent", [False, True])
+def test_times(text: str, expected: datetime | None, as_cloudevent: bool) -> None:
+    value = {"type": "t", "timestamp": text, "data": {}}
+    if as_cloudevent:
+        value = {"specversion": "1.0", "id": ID, "source": "s", "type": "t", "time": text, "data": {}}
+    body = json.dumps(value).encode()
+    if expected is None:
+        with pytest.raises(MalformedEventError, match="RFC 3339"):
+            received(body)
+    else:
+        assert received(body).timestamp == expected
+        assert received(body).timestamp.utcoffset() == timedelta()
+
+
+CLOUDEVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": ID,
+    "source": "https://airflow.example.org",
+    "type": "hitl_review.finalized",
+    "time": "2026-03-04T05:06:07.890Z",
+    "subject": "reports/manual__1/report",
+    "datacontenttype": "application/json",
+    "data": {"status": "approved", "session": SESSION},
+}
+
+
+def test_cloudevents() -> None:
+    event = received(json.dumps({**CLOUDEVENT, "extension": 1, "timestamp": 5}).encode())
+    assert event == ReceivedEvent(ID, "hitl_review.finalized", NOW, NOW.replace(microsecond=0), CLOUDEVENT["data"])
+    assert event.session == SessionRef(**SESSION)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"id": "two"}, "id"),
+        ({"id": None}, "id"),
+        ({"id": 1}, "id"),
+        ({"specversion": "0.3"}, "version"),
+        ({"specversion": None}, "version"),
+        ({"source": None}, "source"),
+        ({"type": 1}, "type"),
+        ({"time": None}, "time"),
+        ({"data": None}, "data"),
+        ({"data": None, "data_base64": "e30="}, "data"),
+    ],
+)
+def test_malformed_cloudevents(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(MalformedEventError, match=why):
+        received(json.dumps({**CLOUDEVENT, **change}).encode())
+
+
+@pytest.mark.parametrize("value", [r"\ud800", r"\udc00\ud800"])
+def test_what_others_could_not_pass_on_is_no_event(value: str) -> None:
+    whole = '{"type":"t","timestamp":"2026-03-04T05:06:07Z","data":{"x":%s}}'
+    assert received((whole % r'"\ud83c\udf89"').encode()).data == {"x": "🎉"}
+    for wrong in (f'"{value}"', "NaN", "-Infinity", "1e999", f'{{"{value}":1}}'):
+        with pytest.raises(MalformedEventError, match="not JSON"):
+            received((whole % wrong).encode())
+    for encoding in ("utf-16", "utf-32", "utf-8-sig"):
+        with pytest.raises(MalformedEventError, match="not JSON"):
+            received((whole % 1).encode(encoding))
+
+
+class Pairs:
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self._pairs = pairs
+
+    def items(self) -> tuple[tuple[str, str], ...]:
+        return self._pairs
+
+
+def test_a_repeated_header_must_say_the_same() -> None:
+    body = body_of({})
+    headers = signed(body)
+    pairs = tuple(headers.items())
+    assert verify(body, Pairs(*pairs, *pairs, ("x", "1"), ("x", "2")), SECRET, now=NOW).id == ID
+    for name in headers:
+        for doubled in (((name.upper(), "1"), *pairs), (*pairs, (name.title(), "1"))):
+            with pytest.raises(InvalidSignatureError, match=f"{name} is there twice"):
+                verify(body, Pairs(*doubled), SECRET, now=NOW)
+
+
+def test_mistakes_of_the_receiver_are_not_blamed_on_the_sender() -> None:
+    body = body_of({})
+    headers: dict[Any, Any] = dict(signed(body))
+    payload: Any
+    for payload in (body.decode(), bytearray(body), None, {}):
+        with pytest.raises(TypeError, match="raw bytes"):
+            verify(payload, headers, SECRET, now=NOW)
+    wrong: Any
+    for wrong in ({b"webhook-id": b"one"}, {"webhook-id": b"one"}, {"webhook-id": ["one"]}):
+        with pytest.raises(TypeError, match="strings"):
+            verify(body, {**headers, **wrong}, SECRET, now=NOW)
+    secret: Any
+    for secret in (None, "", [], [None], b"whsec_", 5):
+        with pytest.raises(InvalidSecretError):
+            verify(body, headers, secret, now=NOW)
+    # That a header is absent is up to the sender, in whichever way the framework says so.
+    with pytest.raises(MissingHeaderError, match="webhook-id"):
+        verify(body, headers | {"webhook-id": None}, SECRET, now=NOW)
+
+
 def test_tree_of_errors_and_exported_names() -> None:
     for error in (MissingHeaderError, TimestampError, InvalidSignatureError, MalformedEventError):
         assert issubclass(error, WebhookVerificationError)
@@ -277,5 +522,5 @@ def test_tree_of_errors_and_exported_names() -> None:
         assert not issubclass(mistake, WebhookVerificationError)
     exported = [getattr(hitl_webhooks, name) for name in hitl_webhooks.__all__]
     errors = [e for e in exported if isinstance(e, type) and issubclass(e, Exception)]
-    assert len(errors) == 8
+    assert len(errors) == 9
     assert all(issubclass(e, HITLWebhookError) for e in errors)

@@ -2,14 +2,16 @@
 
 A receiver needs one function::
 
-    event = hitl_webhooks.verify(body, headers, secret)
+    event = hitl_webhooks.verify(payload, headers, secret)
 
 This package imports neither Airflow nor Jupyter.
 """
 
 from __future__ import annotations
 
-from hitl_webhooks.delivery import Endpoint, deliver_to_all
+from hitl_webhooks.delivery import deliver_to_all
+from hitl_webhooks.duplicates import DuplicateGuard
+from hitl_webhooks.endpoint import Endpoint
 from hitl_webhooks.errors import (
     HITLWebhookError,
     InvalidEndpointError,
@@ -17,16 +19,19 @@ from hitl_webhooks.errors import (
     InvalidSignatureError,
     MalformedEventError,
     MissingHeaderError,
+    PrivateAddressError,
     TimestampError,
     WebhookVerificationError,
 )
 from hitl_webhooks.events import Event, EventType, Person, ReviewFacts, build_event, event_id
 from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
-from hitl_webhooks.signing import ReceivedEvent, check_secret, generate_secret, sign, verify
+from hitl_webhooks.received import ReceivedEvent, SessionRef
+from hitl_webhooks.signing import check_secret, generate_secret, sign, verify
 
 __all__ = [
     "Attempt",
     "DeliveryStatus",
+    "DuplicateGuard",
     "Endpoint",
     "EndpointDelivery",
     "Event",
@@ -39,8 +44,10 @@ __all__ = [
     "MissingHeaderError",
     "OutboxEntry",
     "Person",
+    "PrivateAddressError",
     "ReceivedEvent",
     "ReviewFacts",
+    "SessionRef",
     "TimestampError",
     "WebhookVerificationError",
     "build_event",

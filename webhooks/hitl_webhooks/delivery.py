@@ -7,17 +7,19 @@ import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 import httpx
 
-from hitl_webhooks.errors import InvalidEndpointError
+from hitl_webhooks.addresses import PublicAddressTransport
+from hitl_webhooks.endpoint import Endpoint
 from hitl_webhooks.events import Event
+from hitl_webhooks.formats import get_format
 from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery
-from hitl_webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, check_secret, sign
+from hitl_webhooks.quiet import no_request_log
+from hitl_webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 DELIVERY_BOUND = 10.0
 """Seconds that the first delivery of an event may take in all, retries included."""
@@ -31,40 +33,17 @@ QUICK_RETRIES: tuple[float, ...] = (0.5, 2.0)
 USER_AGENT = "hitl-notebook"
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where events go.
+def open_client(*, block_private_addresses: bool = False) -> httpx.AsyncClient:
+    """The client that events are posted with: follows no redirect.
 
-    Attributes:
-        name: how it is called in the outbox and in logs; never holds a secret.
-        url: absolute ``http`` or ``https`` URL.
-        secrets: signing secrets; two while one rotates; none leaves requests unsigned.
-        headers: further headers, for instance an authorization that the receiver wants.
-
-    Raises:
-        InvalidEndpointError: the URL is not absolute or not HTTP.
-        InvalidSecretError: a secret is malformed.
+    Args:
+        block_private_addresses: refuse to connect to an address that is not public. Proxies named in the
+            environment are then not used: it would be the proxy that connects.
     """
-
-    name: str
-    url: str = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # among others for a port that is none
-            valid = False
-        if not valid:
-            raise InvalidEndpointError(
-                f"Webhook endpoint {self.name!r}: the URL must be absolute and start with https:// or http://."
-            )
-        if not all(f"{name}{value}".isascii() for name, value in self.headers.items()):
-            raise InvalidEndpointError(f"Webhook endpoint {self.name!r}: headers must be ASCII.")
-        for secret in self.secrets:
-            check_secret(secret)
+    transport = PublicAddressTransport() if block_private_addresses else None
+    # No connection is kept: an endpoint may close an idle one just as the next event goes out on it.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+    return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits)
 
 
 async def attempt(
@@ -82,25 +61,17 @@ async def attempt(
         client: must not follow redirects.
         endpoint: where to post.
         event_id: value of ``webhook-id``.
-        body: the exact bytes to post.
+        body: the event's standard body; the endpoint's format makes of it what is posted.
         timeout: seconds for the whole attempt.
         clock: current time, timezone-aware; becomes ``webhook-timestamp``.
     """
     at, start = clock(), time.monotonic()
-    headers = {
-        **endpoint.headers,
-        "content-type": "application/json",
-        "user-agent": USER_AGENT,
-        ID_HEADER: event_id,
-        TIMESTAMP_HEADER: str(math.floor(at.timestamp())),
-    }
-    if endpoint.secrets:
-        headers[SIGNATURE_HEADER] = sign(event_id=event_id, timestamp=at, body=body, secrets=endpoint.secrets)
     status_code: int | None = None
     retry_after: float | None = None
     error: str | None
     try:
-        response = await asyncio.wait_for(_post(client, endpoint.url, headers, body, timeout), timeout)
+        headers, content = _request(endpoint, event_id, body, at)
+        response = await asyncio.wait_for(_post(client, endpoint.url, headers, content, timeout), timeout)
         status_code = response.status_code
         error = _error_of(response)
         retry_after = _retry_after(response, at)
@@ -112,7 +83,7 @@ async def attempt(
         at=at.isoformat(),
         duration_ms=round((time.monotonic() - start) * 1000),
         status_code=status_code,
-        error=error,
+        error=endpoint.without_secrets(error) if error else None,
         retry_after=retry_after,
     )
 
@@ -144,25 +115,39 @@ async def deliver(
 
 
 def deliver_to_all(
-    event: Event, targets: Sequence[tuple[Endpoint, EndpointDelivery]], *, bound: float = DELIVERY_BOUND
+    event: Event,
+    targets: Sequence[tuple[Endpoint, EndpointDelivery]],
+    *,
+    bound: float = DELIVERY_BOUND,
+    block_private_addresses: bool = False,
 ) -> None:
     """Deliver ``event`` to all endpoints at once and return within ``bound`` seconds.
 
     Runs in a thread with an event loop of its own, so that it can be called with or without a running loop.
+    An endpoint that takes only so many messages per second is left to the dispatcher: of many workers none
+    knows what the others send.
 
     Args:
         event: what to send.
         targets: each endpoint with the delivery in which its attempts are noted.
         bound: seconds in all. What is then undelivered stays ``pending``.
+        block_private_addresses: see ``open_client``.
     """
-    if not targets:
+    own = [(endpoint, noted) for endpoint, noted in targets if not get_format(endpoint.format).min_interval]
+    if not own:
         return
+    # The thread notes in copies: it may still run when this function has returned.
+    copies = [replace(noted) for _, noted in own]
+    started = datetime.now(timezone.utc)
 
     async def run() -> None:
-        async with httpx.AsyncClient(follow_redirects=False) as client:
+        async with open_client(block_private_addresses=block_private_addresses) as client:
             # A little less than the bound, so that the last attempt ends by its own time-out and is noted.
             inner = bound - min(0.5, bound / 10)
-            tasks = [deliver(client, endpoint, event, noted, bound=inner) for endpoint, noted in targets]
+            tasks = [
+                deliver(client, endpoint, event, copy, bound=inner)
+                for (endpoint, _), copy in zip(own, copies, strict=True)
+            ]
             await asyncio.gather(*tasks)
 
     # A daemon thread and a join with a limit: looking a host name up can block beyond any asyncio timeout,
@@ -170,17 +155,38 @@ def deliver_to_all(
     thread = threading.Thread(target=lambda: asyncio.run(run()), name="hitl-webhooks", daemon=True)
     thread.start()
     thread.join(bound)
-    for _, noted in targets:
-        if noted.status is DeliveryStatus.PENDING and noted.last_error is None:
-            noted.last_error = f"no answer within {bound:g} s"
+    for (_, noted), copy in zip(own, copies, strict=True):
+        for done in copy.log[len(noted.log) :]:
+            noted.record(done)
+        if noted.status is DeliveryStatus.PENDING and not noted.log:
+            noted.record(Attempt(started.isoformat(), round(bound * 1000), error=f"no answer within {bound:g} s"))
+
+
+def _request(endpoint: Endpoint, event_id: str, body: bytes, at: datetime) -> tuple[dict[str, str], bytes]:
+    """Headers and body of one attempt."""
+    format_ = get_format(endpoint.format)
+    rendered = format_.render(event_id, body)
+    headers = {
+        **{name.lower(): value for name, value in endpoint.headers.items()},
+        "content-type": rendered.content_type,
+        "user-agent": USER_AGENT,
+    }
+    if format_.signed:
+        headers |= {ID_HEADER: event_id, TIMESTAMP_HEADER: str(math.floor(at.timestamp()))}
+        if endpoint.secrets:
+            headers[SIGNATURE_HEADER] = sign(
+                event_id=event_id, timestamp=at, body=rendered.body, secrets=endpoint.secrets
+            )
+    return headers, rendered.body
 
 
 async def _post(
     client: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, timeout: float
 ) -> httpx.Response:
     # The answer's body is never read: an endpoint cannot fill our memory with it.
-    async with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
-        return response
+    with no_request_log():
+        async with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+            return response
 
 
 def _error_of(response: httpx.Response) -> str | None:

@@ -5,6 +5,7 @@
     HITLWebhookError
     ├── InvalidSecretError          (also ValueError)   a signing secret that is not a Standard Webhooks one
     ├── InvalidEndpointError        (also ValueError)   a URL that nothing can be posted to
+    ├── PrivateAddressError                             a host without a public address, where that is demanded
     └── WebhookVerificationError                        a request that did not come from us, or not now
         ├── MissingHeaderError      one of the three ``webhook-*`` headers is absent
         ├── TimestampError          too old, too new, or no number
@@ -25,6 +26,10 @@ class InvalidSecretError(HITLWebhookError, ValueError):
 
 class InvalidEndpointError(HITLWebhookError, ValueError):
     """An endpoint's URL is not an absolute ``http`` or ``https`` URL."""
+
+
+class PrivateAddressError(HITLWebhookError):
+    """A host has no public address. Nothing was sent to it, nor was it connected to."""
 
 
 class WebhookVerificationError(HITLWebhookError):

@@ -25,7 +25,13 @@ class EventType(str, Enum):
     """What can be told to an outside system."""
 
     OUTPUT_READY = "hitl_review.output_ready"
+    """An output waits for a review; once each round."""
+    CHANGES_REQUESTED = "hitl_review.changes_requested"
+    """The reviewer asked for changes, and the next output is being made."""
     FINALIZED = "hitl_review.finalized"
+    """The review has ended, in one way or another."""
+    TEST = "hitl_review.delivery.test"
+    """Nothing happened: somebody tries an endpoint out."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,15 @@ class ReviewFacts:
 
     Attributes:
         task_instance_id: Airflow's id of the task instance, a UUID; another one for each try.
-        status: the session's status, or ``"failed"`` where regenerating failed for good.
+        status: what the event says: the session's status, ``"failed"`` where regenerating failed for good,
+            or ``"abandoned"`` where the task ended or was cleared under a review that nobody had decided.
+        session_status: the session's status as it is stored, where the event says something else.
         iteration: number of the output, from 1.
         output: the output as the reviewer sees it.
         feedback: what the reviewer wrote, if anything.
         links: name to URL; ``review`` is where a person decides.
+        occurrence: how often this has happened to this output before: changes can be requested again after
+            a regeneration that failed.
     """
 
     task_instance_id: str
@@ -66,6 +76,8 @@ class ReviewFacts:
     decided_by: Person | None = None
     decided_at: datetime | None = None
     links: dict[str, str] = field(default_factory=dict)
+    session_status: str | None = None
+    occurrence: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,13 @@ class Event:
     body: bytes
 
 
-def event_id(task_instance_id: str, type_: EventType, iteration: int) -> str:
-    """Return the id of an event: UUIDv5 of task instance, type and iteration, so the same for ever."""
-    return str(uuid.uuid5(uuid.UUID(task_instance_id), f"{type_.value}:{iteration}"))
+def event_id(task_instance_id: str, type_: EventType, iteration: int, occurrence: int = 0) -> str:
+    """Return the id of an event: UUIDv5 of task instance, type and iteration, so the same for ever.
+
+    ``occurrence`` tells a second event of that kind about the same output from the first one (0).
+    """
+    again = f":{occurrence}" if occurrence else ""
+    return str(uuid.uuid5(uuid.UUID(task_instance_id), f"{type_.value}:{iteration}{again}"))
 
 
 def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
@@ -98,13 +114,14 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         ValueError: what cannot be cut (ids, links) alone exceeds the limit.
     """
     data: dict[str, Any] = {
+        "status": facts.status,
         "session": {
             "dag_id": facts.dag_id,
             "run_id": facts.run_id,
             "task_id": facts.task_id,
             "map_index": facts.map_index,
             "try_number": facts.try_number,
-            "status": facts.status,
+            "status": facts.session_status or facts.status,
             "iteration": facts.iteration,
             "max_iterations": facts.max_iterations,
             "prompt": cut_to_bytes(facts.prompt, _PROMPT_BYTES),
@@ -126,11 +143,27 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
     data["output"] = cut_to_bytes(facts.output, room)
     data["output_truncated"] = data["output"] != facts.output
     return Event(
-        id=event_id(facts.task_instance_id, type_, facts.iteration),
+        id=event_id(facts.task_instance_id, type_, facts.iteration, facts.occurrence),
         type=type_,
         timestamp=at,
         body=_encode(event),
     )
+
+
+def build_test_event(*, at: datetime, address: str) -> Event:
+    """Make an event that says nothing, to try an endpoint out; each has an id of its own.
+
+    Args:
+        at: the current time, timezone-aware.
+        address: address of the Airflow that sends it.
+    """
+    data = {
+        "status": "test",
+        "message": "This is a test. No review has changed.",
+        "links": {"review": address},
+    }
+    event = {"type": EventType.TEST.value, "timestamp": _iso(at), "data": data}
+    return Event(id=str(uuid.uuid4()), type=EventType.TEST, timestamp=at, body=_encode(event))
 
 
 def cut_to_bytes(text: str, limit: int) -> str:

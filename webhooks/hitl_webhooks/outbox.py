@@ -2,28 +2,39 @@
 
 One entry per event, kept as JSON. It holds the body and all that a later delivery needs except the secret
 and the address behind a connection, which are looked up again at each attempt.
+
+Whoever is about to send moves ``next_attempt_at`` into the future first: that is a claim. If the sender dies,
+the time comes and another one sends; so an event can arrive twice, and none is lost.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
 from hitl_webhooks.events import Event
+from hitl_webhooks.schedule import RetrySchedule
 
 MAX_LOGGED_ATTEMPTS = 20
 
+MAX_ERROR_LENGTH = 300
+"""Characters kept of an error: the other side writes part of it, and it is stored with each attempt."""
+
 
 class DeliveryStatus(str, Enum):
-    """State of one event at one endpoint."""
+    """State of one event at one endpoint, or at all of them."""
 
     PENDING = "pending"
-    """Not delivered yet; another attempt may follow."""
+    """Not delivered yet; another attempt follows."""
     DELIVERED = "delivered"
     """The endpoint answered 2xx."""
     GONE = "gone"
     """The endpoint answered 410: nothing more is sent there for this event."""
+    FAILED = "failed"
+    """Given up: no attempt of the schedule was accepted."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +62,65 @@ class EndpointDelivery:
 
     Attributes:
         endpoint: the connection id, or the URL for an endpoint given as one.
+        format: name of the body's format; None until it is known, which a connection may decide.
         attempts: how often it was tried.
-        log: the last ``MAX_LOGGED_ATTEMPTS`` attempts, oldest first.
+        step: how many waits of the schedule are used up.
+        next_attempt_at: not before then; only while pending. Also the end of a claim.
         last_error: in words; None once delivered.
+        log: the last ``MAX_LOGGED_ATTEMPTS`` attempts, oldest first.
     """
 
     endpoint: str
+    format: str | None = None
     status: DeliveryStatus = DeliveryStatus.PENDING
     attempts: int = 0
+    step: int = 0
+    next_attempt_at: datetime | None = None
     last_error: str | None = None
     log: list[Attempt] = field(default_factory=list)
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether an attempt is to be made now."""
+        return self.status is DeliveryStatus.PENDING and (
+            self.next_attempt_at is None or self.next_attempt_at <= now
+        )
+
+    def claim(self, until: datetime) -> None:
+        """Keep others from sending until then."""
+        self.next_attempt_at = until
+
     def record(self, attempt: Attempt) -> None:
-        """Note an attempt and what it means for the delivery."""
+        """Note an attempt and what it means."""
+        if attempt.error is not None:
+            attempt = replace(attempt, error=attempt.error[:MAX_ERROR_LENGTH])
         self.attempts += 1
         self.log = [*self.log, attempt][-MAX_LOGGED_ATTEMPTS:]
-        self.last_error = attempt.error
         if attempt.error is None:
             self.status = DeliveryStatus.DELIVERED
-        elif attempt.status_code == 410:
+        elif attempt.status_code == 410 and self.status is DeliveryStatus.PENDING:
             self.status = DeliveryStatus.GONE
+        if self.status is DeliveryStatus.DELIVERED:
+            # Also where another sender, whose claim had run out, failed after this one had succeeded.
+            self.last_error = None
+        else:
+            self.last_error = attempt.error
+        if self.status is not DeliveryStatus.PENDING:
+            self.next_attempt_at = None
+
+    def schedule_next(self, now: datetime, schedule: RetrySchedule) -> None:
+        """After an attempt that failed: when the next one is made, or that none is."""
+        if self.status is not DeliveryStatus.PENDING:
+            return
+        wait = schedule.wait(self.step, self.log[-1].retry_after if self.log else None)
+        self.step += 1
+        if wait is None:
+            self.status, self.next_attempt_at = DeliveryStatus.FAILED, None
+        else:
+            self.next_attempt_at = now + wait
+
+    def send_again(self, now: datetime) -> None:
+        """Make it due at once, whatever came of it before; the schedule starts over."""
+        self.status, self.step, self.next_attempt_at = DeliveryStatus.PENDING, 0, now
 
 
 @dataclass
@@ -84,44 +134,95 @@ class OutboxEntry:
     deliveries: list[EndpointDelivery]
 
     @classmethod
-    def of(cls, event: Event, endpoints: list[str]) -> OutboxEntry:
-        """A new entry: nothing tried yet."""
+    def of(cls, event: Event, endpoints: Sequence[tuple[str, str | None]]) -> OutboxEntry:
+        """A new entry for endpoints given as name and format: nothing tried yet, all due."""
         return cls(
             event_id=event.id,
             type=event.type.value,
             timestamp=event.timestamp.isoformat(),
             body=event.body.decode(),
-            deliveries=[EndpointDelivery(endpoint=name) for name in endpoints],
+            deliveries=[EndpointDelivery(endpoint=name, format=format_) for name, format_ in endpoints],
         )
 
+    @property
+    def status(self) -> DeliveryStatus:
+        """Pending while any endpoint is; then failed if any did not take it; else delivered."""
+        found = {delivery.status for delivery in self.deliveries}
+        if DeliveryStatus.PENDING in found:
+            return DeliveryStatus.PENDING
+        return DeliveryStatus.DELIVERED if found <= {DeliveryStatus.DELIVERED} else DeliveryStatus.FAILED
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """The earliest time at which something is to be done; None if nothing is."""
+        pending = [d for d in self.deliveries if d.status is DeliveryStatus.PENDING]
+        if not pending:
+            return None
+        return min(d.next_attempt_at or datetime.min.replace(tzinfo=timezone.utc) for d in pending)
+
+    def delivery_to(self, endpoint: str) -> EndpointDelivery | None:
+        """The delivery to an endpoint, by its name."""
+        return next((d for d in self.deliveries if d.endpoint == endpoint), None)
+
     def to_json(self) -> dict[str, Any]:
-        """The entry as plain JSON values."""
-        value = asdict(self)
+        """The entry as plain JSON values; ``status`` is there for those who search."""
+        value = asdict(self) | {"status": self.status.value}
         for delivery in value["deliveries"]:
             delivery["status"] = delivery["status"].value
+            at = delivery["next_attempt_at"]
+            delivery["next_attempt_at"] = at.isoformat() if at else None
         return value
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> OutboxEntry:
+    def from_json(cls, value: Mapping[str, Any]) -> OutboxEntry:
         """Read what ``to_json`` wrote.
 
         Raises:
             KeyError, TypeError, ValueError: ``value`` is not an outbox entry.
         """
-        deliveries = [
-            EndpointDelivery(
-                endpoint=d["endpoint"],
-                status=DeliveryStatus(d["status"]),
-                attempts=d["attempts"],
-                last_error=d["last_error"],
-                log=[Attempt(**a) for a in d["log"]],
-            )
-            for d in value["deliveries"]
-        ]
         return cls(
-            event_id=value["event_id"],
-            type=value["type"],
-            timestamp=value["timestamp"],
-            body=value["body"],
-            deliveries=deliveries,
+            event_id=_text(value["event_id"]),
+            type=_text(value["type"]),
+            timestamp=_text(value["timestamp"]),
+            body=_text(value["body"]),
+            deliveries=[_delivery(delivery) for delivery in value["deliveries"]],
         )
+
+
+def _delivery(value: Mapping[str, Any]) -> EndpointDelivery:
+    return EndpointDelivery(
+        endpoint=_text(value["endpoint"]),
+        format=_text(value["format"]) if value["format"] is not None else None,
+        status=DeliveryStatus(value["status"]),
+        attempts=int(value["attempts"]),
+        step=int(value["step"]),
+        next_attempt_at=_time(value["next_attempt_at"]),
+        last_error=_text(value["last_error"]) if value["last_error"] is not None else None,
+        log=[_attempt(attempt) for attempt in value["log"]],
+    )
+
+
+def _attempt(value: Mapping[str, Any]) -> Attempt:
+    # By name: a later version may know more of an attempt.
+    return Attempt(
+        at=_text(value["at"]),
+        duration_ms=int(value["duration_ms"]),
+        status_code=value["status_code"],
+        error=value["error"],
+        retry_after=value["retry_after"],
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {value!r}")
+    return value
+
+
+def _time(value: object) -> datetime | None:
+    if value is None:
+        return None
+    at = datetime.fromisoformat(_text(value))
+    if at.tzinfo is None:
+        raise ValueError(f"a time without a timezone: {value!r}")
+    return at

@@ -1,33 +1,35 @@
 """A small FastAPI receiver: verifies each event, tells repeats apart, keeps what it saw.
 
-The demo and the tests use it; it also shows what a receiver of your own has to do. Needs
-``pip install "hitl-notebook[receiver]"``. Run it with::
+The demo and the tests use it. Needs ``pip install "hitl-notebook[receiver]"``. Run it with::
 
     HITL_WEBHOOK_SECRET=whsec_... python -m hitl_webhooks.receiver --port 8090
 """
 
-from __future__ import annotations
+# No "from __future__ import annotations" here: the endpoint's annotation names a local variable, which FastAPI
+# could not look up.
 
 import argparse
 import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from hitl_webhooks.errors import WebhookVerificationError
-from hitl_webhooks.signing import ReceivedEvent, verify
+from hitl_webhooks.duplicates import DuplicateGuard
+from hitl_webhooks.errors import InvalidSecretError
+from hitl_webhooks.received import MAX_REQUEST_BYTES as MAX_REQUEST_BYTES  # the limit of this receiver
+from hitl_webhooks.received import ReceivedEvent
 
 try:
-    from fastapi import FastAPI, Request, Response
-    from fastapi.concurrency import run_in_threadpool
+    from fastapi import Depends, FastAPI, HTTPException, Request, Response
+
+    from hitl_webhooks.fastapi import verified_event
 except ImportError as missing:
     raise ImportError(
         'hitl_webhooks.receiver needs FastAPI. Install it with: pip install "hitl-notebook[receiver]"'
     ) from missing
-
-MAX_REQUEST_BYTES = 256_000
 
 
 class EventLog:
@@ -40,41 +42,53 @@ class EventLog:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._guard = DuplicateGuard()
         self._events: dict[str, dict[str, Any]] = {}
+        self._torn = False
         if path is not None and path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue  # half a line, from a crash while it was written: its event comes again
-                self._events[event["id"]] = event
+            text = path.read_text(encoding="utf-8", errors="replace")
+            self._torn = bool(text) and not text.endswith("\n")
+            for line in text.splitlines():
+                record = _read_record(line)
+                if record is not None:
+                    self._events[record["id"]] = record
 
     def add(self, event: ReceivedEvent, on_event: Callable[[ReceivedEvent], None] | None = None) -> bool:
         """Handle and keep an event; False, and nothing is done, if it is a repeat.
 
-        One event at a time, so that two deliveries of the same one are handled once. It is kept last: if
-        ``on_event`` raises or the file cannot be written, it is not known yet, and comes again.
+        Two deliveries of the same event are handled one after the other, and so at most once. It is kept last:
+        if ``on_event`` raises or the file cannot be written, it is not known yet, and comes again.
+
+        Raises:
+            TimeoutError: another delivery of it is still being handled, see ``DuplicateGuard.claim``.
         """
-        with self._lock:
-            if event.id in self._events:
+        with self._guard.claim(event.id) as new:
+            if not new or event.id in self._events:
                 return False
             if on_event is not None:
                 on_event(event)
-            record = {"id": event.id, "type": event.type, "timestamp": event.timestamp, "data": event.data}
-            if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record, ensure_ascii=True) + "\n")
-            self._events[event.id] = record
+            self._keep(event)
             return True
 
     def all(self) -> list[dict[str, Any]]:
-        """Events in the order of their arrival."""
+        """Events in the order in which they were handled."""
         with self._lock:
             return list(self._events.values())
 
+    def _keep(self, event: ReceivedEvent) -> None:
+        record = {"id": event.id, "type": event.type, "timestamp": _iso(event.timestamp), "data": event.data}
+        with self._lock:
+            if self._path is not None:
+                # Half a line is left of a crash or a full disk: without a break, this one would be lost with it.
+                start, self._torn = "\n" if self._torn else "", True
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(start + json.dumps(record, ensure_ascii=True) + "\n")
+                self._torn = False
+            self._events[event.id] = record
+
 
 def create_receiver(
-    secret: str | Sequence[str],
+    secret: str | Sequence[str] | Callable[[], str | Sequence[str]],
     *,
     log: EventLog | None = None,
     on_event: Callable[[ReceivedEvent], None] | None = None,
@@ -82,30 +96,29 @@ def create_receiver(
     """Make the receiver.
 
     Args:
-        secret: the endpoint's secret, or several while one rotates.
+        secret: the endpoint's secret, several while one rotates, or a function that looks them up.
         log: where events are kept; a new one in memory if not given.
-        on_event: called once per event, in a worker thread. If it raises, the answer is 500, the event is
-            not kept, and the sender tries again.
+        on_event: called once per event, in a worker thread; for several events at a time. If it raises, the
+            answer is 500, the event is not kept, and the sender tries again.
 
     Returns:
         An app with ``POST /webhooks`` (204; 401 for what is not ours; 413 for a body over
         ``MAX_REQUEST_BYTES``) and ``GET /events`` (all events so far; for people and tests on loopback).
+
+    Raises:
+        InvalidSecretError: ``secret`` is malformed.
     """
     events = log if log is not None else EventLog()
+    verified = verified_event(secret, max_bytes=MAX_REQUEST_BYTES)
     app = FastAPI(title="hitl-notebook webhook receiver")
 
+    @app.exception_handler(HTTPException)
+    def refuse(_: Request, error: HTTPException) -> Response:
+        return Response(error.detail, status_code=error.status_code, media_type="text/plain")
+
     @app.post("/webhooks", status_code=204)
-    async def receive(request: Request) -> Response:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_REQUEST_BYTES:
-                return Response("The body is too large.", status_code=413)
-        try:
-            event = verify(body, request.headers, secret)
-        except WebhookVerificationError as error:
-            return Response(str(error), status_code=401)
-        await run_in_threadpool(events.add, event, on_event)
+    def receive(event: Annotated[ReceivedEvent, Depends(verified)]) -> Response:
+        events.add(event, on_event)
         return Response(status_code=204)
 
     @app.get("/events")
@@ -113,6 +126,19 @@ def create_receiver(
         return {"events": events.all()}
 
     return app
+
+
+def _read_record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None  # half a line, from a crash while it was written: its event comes again
+    return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
+
+
+def _iso(value: datetime) -> str:
+    spec = "microseconds" if value.microsecond % 1000 else "milliseconds"
+    return value.isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -123,15 +149,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--log", type=Path, help="file to append the events to, one JSON object per line")
     arguments = parser.parse_args(argv)
-    secret = os.environ.get("HITL_WEBHOOK_SECRET")
-    if not secret:
-        parser.error("set HITL_WEBHOOK_SECRET to the secret of the endpoint (whsec_...)")
-    uvicorn.run(
-        create_receiver(secret, log=EventLog(arguments.log)),
-        host="127.0.0.1",
-        port=arguments.port,
-        log_level="warning",
-    )
+    secrets = os.environ.get("HITL_WEBHOOK_SECRET", "").split()
+    if not secrets:
+        parser.error("set HITL_WEBHOOK_SECRET to the secret of the endpoint (whsec_...); two while one rotates")
+    try:
+        app = create_receiver(secrets, log=EventLog(arguments.log))
+    except InvalidSecretError as error:
+        parser.error(f"HITL_WEBHOOK_SECRET: {error}")
+    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

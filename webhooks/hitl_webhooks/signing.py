@@ -1,8 +1,8 @@
 """Sign and verify, per Standard Webhooks 1.0.0 (symmetric, ``v1``).
 
-The signature itself is made by the ``standardwebhooks`` library. This module adds what it leaves open:
-the length of a secret, several secrets while one rotates, a clock that can be given, and errors that are
-all of one family (its own ``verify`` lets ``binascii.Error``, ``UnicodeDecodeError`` and others through).
+What is sent is signed by the ``standardwebhooks`` library. This module adds what it leaves open: the length of a
+secret, several secrets while one rotates, a clock that can be given, and a ``verify`` of its own, whose errors
+are all of one family (the library's lets ``binascii.Error``, ``UnicodeDecodeError`` and others through).
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import json
 import secrets as _secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Protocol
 
 from standardwebhooks.webhooks import Webhook as _Signer
 
 from hitl_webhooks.errors import (
     InvalidSecretError,
     InvalidSignatureError,
-    MalformedEventError,
     MissingHeaderError,
     TimestampError,
 )
+from hitl_webhooks.received import ReceivedEvent as ReceivedEvent  # this is where it used to be
+from hitl_webhooks.received import parse_event
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of every secret, not one
 MIN_SECRET_BYTES = 24
@@ -35,23 +34,14 @@ TOLERANCE = timedelta(minutes=5)
 ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
+_OUR_HEADERS = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 
 
-@dataclass(frozen=True)
-class ReceivedEvent:
-    """A verified event.
+class Headers(Protocol):
+    """Headers as any framework has them: a dict, Starlette's, Werkzeug's, Django's, ``email.message.Message``."""
 
-    Attributes:
-        id: the event's id. The same event always has the same id: remember it to ignore a repeat.
-        type: for instance ``"hitl_review.finalized"``.
-        timestamp: ISO 8601 time at which the thing happened (not that of this delivery).
-        data: the payload, see ``docs/webhooks.md``.
-    """
-
-    id: str
-    type: str
-    timestamp: str
-    data: dict[str, Any]
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Name and value of each header, in any order."""
 
 
 def generate_secret(size: int = 32) -> str:
@@ -113,9 +103,24 @@ def sign(*, event_id: str, timestamp: datetime, body: bytes, secrets: Sequence[s
     return " ".join(_Signer(check_secret(s)).sign(event_id, utc, text) for s in secrets)
 
 
+def check_secrets(secret: str | Sequence[str]) -> list[str]:
+    """Return one secret or several as a list, if all are well formed.
+
+    Raises:
+        InvalidSecretError: one is malformed, or there is none at all.
+    """
+    # Whatever is no collection is one (wrong) secret: None, for instance, from a variable that is not set.
+    if isinstance(secret, str) or not isinstance(secret, Iterable):
+        secret = [secret]
+    known = [check_secret(s) for s in secret]
+    if not known:
+        raise InvalidSecretError("No secret was given to verify with.")
+    return known
+
+
 def verify(
-    body: bytes,
-    headers: Mapping[str, str],
+    payload: bytes,
+    headers: Headers,
     secret: str | Sequence[str],
     *,
     tolerance: timedelta = TOLERANCE,
@@ -123,36 +128,54 @@ def verify(
 ) -> ReceivedEvent:
     """Check that a received request is ours, and return its event.
 
+    Whatever a request contains, only ``WebhookVerificationError`` says so. The other errors are mistakes on
+    the receiver's side, and must not be answered with 401: the sender would be blamed for them.
+
     Args:
-        body: the raw bytes of the request, before any parsing.
+        payload: the raw bytes of the request's body, before any parsing.
         headers: the request's headers; names in any case.
         secret: the endpoint's secret, or several while one rotates.
         tolerance: how far ``webhook-timestamp`` may be from now, either way.
         now: the current time, timezone-aware; the system's clock if not given.
 
     Returns:
-        The event. Deliveries repeat: keep ``event.id`` and ignore one that you know.
+        The event, of a known type or not. Deliveries repeat: see ``hitl_webhooks.duplicates``.
 
     Raises:
         WebhookVerificationError: do not trust the request; the subclass and the message say why.
-        InvalidSecretError: ``secret`` is malformed; this is a mistake on the receiver's side.
+        InvalidSecretError: ``secret`` is malformed.
+        TypeError: ``payload`` is not bytes, or a header is not a string.
     """
-    known = [check_secret(s) for s in ([secret] if isinstance(secret, str) else secret)]
-    if not known:
-        raise InvalidSecretError("No secret was given to verify with.")
-    lower = {name.lower(): value for name, value in headers.items()}
-    missing = [h for h in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER) if not lower.get(h)]
+    if not isinstance(payload, bytes):
+        raise TypeError(f"payload must be the raw bytes of the request's body, not {type(payload).__name__}.")
+    keys = [_key(s) for s in check_secrets(secret)]
+    found = _our_headers(headers)
+    event_id = found[ID_HEADER]
+    sent_at = _check_timestamp(found[TIMESTAMP_HEADER], tolerance, now or datetime.now(timezone.utc))
+    _check_signature(payload, event_id, found[TIMESTAMP_HEADER], found[SIGNATURE_HEADER], keys)
+    return parse_event(event_id, sent_at, payload)
+
+
+def _our_headers(headers: Headers) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        if value is None:  # what the headers.get() of most frameworks gives for one that is absent
+            continue
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise TypeError("headers must have names and values that are strings.")
+        key = name.lower()
+        # Of two different ones a proxy, a log and we might each look at another.
+        if key in _OUR_HEADERS and found.setdefault(key, value) != value:
+            raise InvalidSignatureError(f"The request cannot have been signed: {key} is there twice.")
+    missing = [h for h in _OUR_HEADERS if not found.get(h)]
     if missing:
         raise MissingHeaderError(f"Missing header: {', '.join(missing)}.")
-
-    event_id = lower[ID_HEADER]
-    sent_at = _check_timestamp(lower[TIMESTAMP_HEADER], tolerance, now or datetime.now(timezone.utc))
-    _check_signature(body, event_id, sent_at, lower[SIGNATURE_HEADER], known)
-    return _parse(event_id, body)
+    return found
 
 
 def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetime:
-    if not (value.isascii() and value.isdigit() and len(value) <= 12):
+    # One way to write a number only, that of str(int): the header's very characters are signed.
+    if not (value.isascii() and value.isdigit() and len(value) <= 12 and str(int(value)) == value):
         raise TimestampError(f"{TIMESTAMP_HEADER} is not a Unix time in whole seconds.")
     try:
         sent_at = datetime.fromtimestamp(int(value), tz=timezone.utc)
@@ -164,29 +187,21 @@ def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetim
     return sent_at
 
 
-def _check_signature(body: bytes, event_id: str, at: datetime, header: str, secrets: list[str]) -> None:
+def _check_signature(payload: bytes, event_id: str, timestamp: str, header: str, keys: list[bytes]) -> None:
+    if "." in event_id:  # it separates the parts that are signed: with one more, they can be cut in two ways
+        raise InvalidSignatureError(f"The request cannot have been signed: {ID_HEADER} contains a full stop.")
     try:
-        expected = sign(event_id=event_id, timestamp=at, body=body, secrets=secrets).split(" ")
-    except InvalidSecretError:
-        raise
-    except ValueError as error:  # UnicodeDecodeError of the body, or a full stop in the id
-        raise InvalidSignatureError("The request cannot have been signed: " + str(error)) from None
+        content = f"{event_id}.{timestamp}.".encode() + payload
+    except UnicodeEncodeError:
+        raise InvalidSignatureError(f"The request cannot have been signed: {ID_HEADER} is no text.") from None
+    # Not by the library: it signs text, and what came are bytes.
+    expected = [b"v1," + base64.b64encode(hmac.digest(key, content, "sha256")) for key in keys]
     for given in header.split(" "):
         for good in expected:
-            if hmac.compare_digest(given.encode("utf-8", "replace"), good.encode()):
+            if hmac.compare_digest(given.encode("utf-8", "replace"), good):
                 return
     raise InvalidSignatureError(f"No signature in {SIGNATURE_HEADER} fits.")
 
 
-def _parse(event_id: str, body: bytes) -> ReceivedEvent:
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        raise MalformedEventError("The body is signed, but is not JSON.") from None
-    if not isinstance(event, dict) or not (
-        isinstance(event.get("type"), str)
-        and isinstance(event.get("timestamp"), str)
-        and isinstance(event.get("data"), dict)
-    ):
-        raise MalformedEventError("The body is not an object with type, timestamp and data.")
-    return ReceivedEvent(id=event_id, type=event["type"], timestamp=event["timestamp"], data=event["data"])
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret[len(SECRET_PREFIX) :])

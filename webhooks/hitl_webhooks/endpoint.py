@@ -1,0 +1,95 @@
+"""Where events go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from hitl_webhooks.errors import InvalidEndpointError
+from hitl_webhooks.formats import get_format
+from hitl_webhooks.signing import check_secret
+
+# RFC 9110, 5.5 and 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where events go, and how.
+
+    Attributes:
+        name: how it is called in the outbox and in logs; never holds a secret.
+        url: absolute ``https`` URL; ``http`` only to this machine, or where it is allowed.
+        secrets: signing secrets; two while one rotates; none leaves requests unsigned.
+        headers: further headers, for instance an authorization that the receiver wants.
+        format: name of the body's format, see ``hitl_webhooks.formats``.
+        allow_http: permit ``http`` to other machines, where everyone on the way can read along.
+
+    Raises:
+        InvalidEndpointError: the URL, a header or the format cannot be used.
+        InvalidSecretError: a secret is malformed.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    format: str = "standard"
+    allow_http: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # among others for a port that is none
+            valid = False
+        if not valid:
+            raise InvalidEndpointError(
+                f"Webhook endpoint {self.name!r}: the URL must be absolute and start with https:// or http://."
+            )
+        if parts.scheme == "http" and not self.allow_http and not _is_this_machine(parts.hostname or ""):
+            raise InvalidEndpointError(
+                f"Webhook endpoint {self.name!r}: the URL must start with https://. To send over http:// all the "
+                "same, where others can read along, set [hitl_review] webhook_allow_http = True."
+            )
+        if not all(_HEADER_NAME.fullmatch(n) and _HEADER_VALUE.fullmatch(v) for n, v in self.headers.items()):
+            # Said here and without the value: httpx would repeat it in its error.
+            raise InvalidEndpointError(
+                f"Webhook endpoint {self.name!r}: headers must be printable ASCII, without spaces around the value."
+            )
+        try:
+            get_format(self.format)
+        except ValueError as error:
+            raise InvalidEndpointError(f"Webhook endpoint {self.name!r}: {error}") from None
+        for secret in self.secrets:
+            check_secret(secret)
+
+    def without_secrets(self, text: str) -> str:
+        """``text`` with all of this endpoint that may be secret replaced, for logs and answers."""
+        parts = urlsplit(self.url)
+        hidden = {*self.secrets, *self.headers.values(), *_secret_parts(parts)}
+        if "://" not in self.name:
+            hidden.add(self.url)
+        hidden |= {repr(secret)[1:-1] for secret in hidden}
+        for secret in sorted(hidden, key=len, reverse=True):
+            if len(secret) >= 4:  # "/" or "v1" is no secret, and would tear the text apart
+                text = text.replace(secret, "***")
+        return text
+
+
+def _secret_parts(parts: SplitResult) -> set[str]:
+    found = {parts.path, parts.query, parts.username or "", parts.password or ""}
+    return found | {unquote(part) for part in found}
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

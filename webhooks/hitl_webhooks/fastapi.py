@@ -1,0 +1,82 @@
+"""Verified events for FastAPI: a dependency. Needs ``pip install "hitl-notebook[receiver]"``.
+
+::
+
+    verified = verified_event(os.environ["HITL_WEBHOOK_SECRET"])
+
+    @app.post("/webhooks", status_code=204)
+    def receive(event: Annotated[ReceivedEvent, Depends(verified)]) -> None:
+        ...
+
+(From a checkout, do not run files of this folder by their path: this one would then be taken for FastAPI.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from hitl_webhooks.errors import WebhookVerificationError
+from hitl_webhooks.received import MAX_REQUEST_BYTES, ReceivedEvent
+from hitl_webhooks.signing import TOLERANCE, check_secrets, verify
+
+try:
+    # "Request" must stay a name of this module: FastAPI looks the dependency's annotations up here.
+    from fastapi import HTTPException, Request
+    from fastapi.concurrency import run_in_threadpool
+    from starlette.requests import ClientDisconnect
+except ImportError as missing:
+    raise ImportError(
+        'hitl_webhooks.fastapi needs FastAPI. Install it with: pip install "hitl-notebook[receiver]"'
+    ) from missing
+
+
+def verified_event(
+    secret: str | Sequence[str] | Callable[[], str | Sequence[str]],
+    *,
+    tolerance: timedelta = TOLERANCE,
+    max_bytes: int = MAX_REQUEST_BYTES,
+) -> Callable[[Request], Awaitable[ReceivedEvent]]:
+    """Make a dependency whose value is the request's event.
+
+    Make it once and use it by name: the body of a request can be read only once, so two dependencies on one
+    path fail, and so does an endpoint that reads the body again.
+
+    What is not ours never reaches the endpoint: it is answered with 401 and the reason. A body of more than
+    ``max_bytes`` is answered with 413, without being read further.
+
+    Args:
+        secret: the endpoint's secret, or several while one rotates. Or a function that returns that: it is
+            called for each request, in a worker thread, so it may look the secret up. If it raises, the
+            answer is 500 and the sender tries again.
+        tolerance: how far ``webhook-timestamp`` may be from now, either way.
+        max_bytes: upper bound of the body, in bytes.
+
+    Raises:
+        InvalidSecretError: ``secret`` is malformed. If it is what a function returned, the request that asked
+            for it is answered with 500.
+    """
+    if not callable(secret):
+        secret = check_secrets(secret)  # now, not at the first request
+
+    async def dependency(request: Request) -> ReceivedEvent:
+        payload = await _read(request, max_bytes)
+        known = await run_in_threadpool(secret) if callable(secret) else secret
+        try:
+            return verify(payload, request.headers, known, tolerance=tolerance)
+        except WebhookVerificationError as error:
+            raise HTTPException(401, str(error)) from None
+
+    return dependency
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    payload = bytearray()
+    try:
+        async for chunk in request.stream():
+            payload += chunk
+            if len(payload) > limit:
+                raise HTTPException(413, f"The body is too large: more than {limit} bytes.")
+    except ClientDisconnect:  # nobody reads the answer; without this, the server would log a failure of ours
+        raise HTTPException(400, "The body ended early.") from None
+    return bytes(payload)

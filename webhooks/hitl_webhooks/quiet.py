@@ -1,0 +1,33 @@
+"""Keeps our requests out of httpx's log.
+
+At level INFO httpx logs the URL of each request, and some URLs are secrets (Slack's, for one).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_ours: ContextVar[bool] = ContextVar("hitl_webhooks_request", default=False)
+
+
+class _NotOurs(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _ours.get()
+
+
+_FILTER = _NotOurs()
+
+
+@contextmanager
+def no_request_log() -> Iterator[None]:
+    """Requests made inside the block, by this task or thread alone, are not logged by httpx."""
+    for name in ("httpx", "httpcore.http11", "httpcore.http2", "httpcore.connection", "httpcore.proxy"):
+        logging.getLogger(name).addFilter(_FILTER)  # does nothing if it is there already
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)

@@ -1,0 +1,62 @@
+"""When an undelivered event is tried again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+STANDARD_WAITS: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+"""Seconds: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Standard Webhooks 1.0.0, "Retry schedule"."""
+
+LONGEST_WAIT = 86400.0
+"""Seconds. A ``Retry-After`` beyond a day is not waited for."""
+
+
+@dataclass(frozen=True)
+class RetrySchedule:
+    """Waits between attempts.
+
+    Attributes:
+        waits: seconds before each further attempt; after the last one it is given up.
+        jitter: each wait is lengthened or shortened at random by up to this share, so that what failed
+            together does not come back together.
+    """
+
+    waits: tuple[float, ...] = STANDARD_WAITS
+    jitter: float = 0.1
+
+    def wait(
+        self,
+        step: int,
+        retry_after: float | None = None,
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> timedelta | None:
+        """How long to wait before the next attempt; None if none follows.
+
+        Args:
+            step: how many of the waits are over, from 0.
+            retry_after: seconds that the endpoint asked for; a longer wait than scheduled is granted.
+            uniform: source of randomness.
+        """
+        if step >= len(self.waits):
+            return None
+        scheduled = self.waits[step] * uniform(1 - self.jitter, 1 + self.jitter)
+        return timedelta(seconds=max(scheduled, min(retry_after or 0.0, LONGEST_WAIT)))
+
+    @classmethod
+    def parse(cls, text: str) -> RetrySchedule:
+        """Read waits from a setting: seconds, separated by commas; empty for no further attempt.
+
+        Raises:
+            ValueError: something else is there.
+        """
+        try:
+            waits = tuple(float(part) for part in text.split(",") if part.strip())
+        except ValueError:
+            waits = (-1.0,)
+        if not all(0 < wait <= 30 * LONGEST_WAIT for wait in waits):
+            raise ValueError(f"A retry schedule is a list of seconds such as '5, 300, 1800', not {text!r}.")
+        return cls(waits)
