@@ -61,9 +61,35 @@ def readable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> T
 
 def decidable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> TaskKey:
     """The task instance, if the caller may decide its DAG's reviews; else 403."""
+    require_decidable(user, key)
+    return key
+
+
+def require_decidable(user: internals.BaseUser, key: TaskKey) -> None:
+    """403 unless the caller may decide the reviews of that task instance's DAG."""
     if not _allowed(user, "PUT", key.dag_id):
         raise HTTPException(403, f"You may not decide the reviews of DAG {key.dag_id!r}.")
-    return key
+
+
+def require_connection(user: internals.BaseUser, conn_id: str | None) -> None:
+    """403 unless the caller may make Airflow post to a connection, or (None) to an address of their own."""
+    if not internals.may_use_connection(user, conn_id):
+        raise HTTPException(403, "You may not use Airflow's connections, so you may not test webhooks.")
+
+
+def optional_task_key(
+    user: CurrentUser,
+    dag_id: Annotated[str | None, Query(description="DAG id")] = None,
+    run_id: Annotated[str | None, Query(description="DAG run id; only with dag_id and task_id")] = None,
+    task_id: Annotated[str | None, Query(description="Task id; only with dag_id and run_id")] = None,
+    map_index: Annotated[str, Query(description="As for one review; only with the other three")] = "-1",
+) -> TaskKey | None:
+    """The task instance that the query names, if it names one that the caller may read; else None."""
+    if run_id is None and task_id is None:
+        return None
+    if dag_id is None or run_id is None or task_id is None:
+        raise HTTPException(400, "Name one review by dag_id, run_id and task_id, or leave run_id and task_id out.")
+    return readable(user, task_key(dag_id, run_id, task_id, map_index))
 
 
 def readable_dags(db: internals.Session, user: internals.BaseUser, dag_ids: list[str]) -> list[str]:
@@ -74,3 +100,4 @@ def readable_dags(db: internals.Session, user: internals.BaseUser, dag_ids: list
 
 ReadableTask = Annotated[TaskKey, Depends(readable)]
 DecidableTask = Annotated[TaskKey, Depends(decidable)]
+OptionalTask = Annotated[TaskKey | None, Depends(optional_task_key)]

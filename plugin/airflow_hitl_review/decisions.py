@@ -11,6 +11,7 @@ from airflow_hitl_review.schema import (
     ACTION_KEY,
     PREFIX,
     SESSION_KEY,
+    WEBHOOK_PREFIX,
     Channel,
     Decision,
     HumanAction,
@@ -65,7 +66,11 @@ def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
     """
     task_instance = internals.load_task_instance(db, key)
     state = task_instance.state if task_instance else None
-    review = assemble(key, state, internals.read_xcoms(db, key, PREFIX)) if task_instance else None
+    review = (
+        assemble(key, state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
+        if task_instance
+        else None
+    )
     if review is None:
         raise SessionNotFoundError(key, task_active=is_active(state))
     return review
@@ -94,7 +99,7 @@ def decide(
             its task has ended.
     """
     task_instance = internals.load_task_instance(db, key, lock=True)
-    xcoms = internals.read_xcoms(db, key, PREFIX)
+    xcoms = internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX)
     review = assemble(key, task_instance.state, xcoms) if task_instance else None
     if task_instance is None or review is None:
         raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
@@ -136,7 +141,7 @@ def decide(
             "user_id": who.id,
         },
     )
-    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX))
+    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
     assert after is not None
     return after
 

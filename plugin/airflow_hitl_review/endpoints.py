@@ -1,13 +1,23 @@
-"""Where a DAG author wants webhooks to go, and what that means on the worker."""
+"""Where a DAG author wants webhooks to go, and what that means at the moment of an attempt."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 
+from airflow_hitl_review.schema import WebhookTarget
+from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import Endpoint, EventType, InvalidEndpointError
+from hitl_webhooks.formats import get_format
+
+log = logging.getLogger(__name__)
+
+_SLACK_CONNECTION = "slackwebhook"
+_SENDABLE = [event.value for event in EventType if event is not EventType.TEST]
 
 
 @dataclass(frozen=True)
@@ -15,44 +25,81 @@ class Webhook:
     """A webhook endpoint: either ``url`` or ``conn_id``.
 
     Attributes:
-        url: absolute URL. It is signed with the setting ``[hitl_review] webhook_secret``; without one,
-            requests to it are unsigned.
+        url: absolute URL without user, password or query, since it is stored in XCom: an address that is a
+            secret belongs into a connection. It is signed with the setting ``[hitl_review] webhook_secret``;
+            without one, requests to it are unsigned.
         conn_id: an Airflow connection. Its host is the URL (or host, schema and port make it, with
-            ``path`` in the extra); its password is the signing secret (``whsec_...``); ``headers`` in the
-            extra are sent along.
+            ``path`` in the extra); its password is the signing secret (``whsec_...``; two, with a space
+            between them, while one rotates); ``headers`` in the extra are sent along. For ``slack`` the
+            password is the secret end of the URL, as in Airflow's ``slackwebhook`` connections.
         events: names of the events to send, such as ``"hitl_review.finalized"``; all if empty.
-        format: ``"standard"``, the Standard Webhooks body; the only one so far.
+        format: ``"standard"``, ``"cloudevents"``, ``"slack"``, or another one of ``hitl_webhooks.formats``.
+            If not given, ``slack`` for a connection of type ``slackwebhook``, else ``standard``.
 
     Raises:
-        ValueError: not exactly one of ``url`` and ``conn_id``, an unknown event or format.
+        ValueError: not exactly one of ``url`` and ``conn_id``, a URL with a secret, an unknown event or format.
     """
 
     url: str | None = None
     conn_id: str | None = None
     events: tuple[str, ...] = ()
-    format: Literal["standard"] = "standard"
+    format: str | None = None
 
     def __post_init__(self) -> None:
         if bool(self.url) == bool(self.conn_id):
             raise ValueError("Webhook needs a url or a conn_id, and not both.")
-        known = {event.value for event in EventType}
-        if isinstance(self.events, str) or not known.issuperset(self.events):
-            raise ValueError(f"Webhook events must be a tuple of {sorted(known)}, not {self.events!r}.")
-        if self.format != "standard":
-            raise ValueError(f"Webhook format must be 'standard', not {self.format!r}.")
+        if isinstance(self.events, str) or not set(_SENDABLE).issuperset(self.events):
+            raise ValueError(f"Webhook events must be a tuple of {_SENDABLE}, not {self.events!r}.")
+        if self.format is not None:
+            try:
+                get_format(self.format)
+            except ValueError as error:
+                raise ValueError(f"Webhook format: {error}") from None
+        if self.conn_id and "://" in self.conn_id:
+            raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
+        if self.url:
+            self._check_url(self.url)
+
+    def _check_url(self, url: str) -> None:
+        if _is_template(url):
+            raise ValueError("Webhook url: Airflow renders no template in here. Give webhook_url, or a plain text.")
+        try:
+            parts = urlsplit(url)
+            secret = parts.username or parts.password or parts.query or parts.fragment
+        except ValueError:
+            raise ValueError("Webhook url: this is no URL.") from None
+        if secret:
+            raise ValueError(
+                "Webhook url: a URL with a user, a password or a query would be readable in XCom. "
+                "Make an Airflow connection of it, and give its id."
+            )
+        if self.format == "slack" or parts.hostname == "hooks.slack.com":
+            raise ValueError(
+                "Webhook url: the address of a Slack webhook is a secret. Make an Airflow connection of type "
+                "slackwebhook of it, and give its id."
+            )
 
     @property
     def name(self) -> str:
         """How the endpoint is called in the outbox."""
         return self.conn_id or self.url or ""
 
-    def wants(self, type_: EventType) -> bool:
-        """Whether an event of this type goes there."""
-        return not self.events or type_.value in self.events
+    @property
+    def target(self) -> WebhookTarget:
+        """What is stored of it."""
+        return WebhookTarget(endpoint=self.name, format=self.format, events=tuple(self.events))
 
 
-def as_webhooks(given: Sequence[str | Webhook] | str | Webhook) -> tuple[Webhook, ...]:
-    """Read the operator's ``webhooks`` argument: URLs, connection ids and ``Webhook`` objects.
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
+def as_webhooks(
+    given: Sequence[str | Webhook] | str | Webhook, url: str | None = None, *, rendered: bool = True
+) -> tuple[Webhook, ...]:
+    """Read the operator's ``webhooks`` and ``webhook_url``: URLs, connection ids and ``Webhook`` objects.
+
+    Before they are ``rendered``, texts with templates are not looked at.
 
     Raises:
         ValueError: something else is among them, or the same endpoint is there twice.
@@ -60,43 +107,83 @@ def as_webhooks(given: Sequence[str | Webhook] | str | Webhook) -> tuple[Webhook
     items = [given] if isinstance(given, str | Webhook) else list(given)
     webhooks: list[Webhook] = []
     for item in items:
+        if isinstance(item, str) and not rendered and _is_template(item):
+            continue
         if isinstance(item, Webhook):
             webhooks.append(item)
         elif isinstance(item, str) and item.strip():
             webhooks.append(Webhook(url=item) if "://" in item else Webhook(conn_id=item))
         else:
             raise ValueError(f"webhooks takes URLs, connection ids and Webhook objects, not {item!r}.")
+    if url and not (isinstance(url, str) and not rendered and _is_template(url)):
+        if not isinstance(url, str) or "://" not in url:
+            raise ValueError("webhook_url takes a URL. Give a connection id in webhooks.")
+        webhooks.append(Webhook(url=url))
     names = [webhook.name for webhook in webhooks]
     if len(set(names)) != len(names):
         raise ValueError(f"webhooks names an endpoint twice: {sorted(names)}.")
     return tuple(webhooks)
 
 
-def resolve(webhook: Webhook, *, url_secret: str) -> Endpoint:
-    """Look up address and secret, on the worker.
+def usable_webhooks(given: Any, url: str | None) -> tuple[Webhook, ...]:
+    """As ``as_webhooks``, at run time: what a template has made unusable is logged and left out.
+
+    The output is there by then, or even approved: a webhook must not cost it.
+    """
+    items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] if given else []
+    usable: dict[str, Webhook] = {}
+    for items_, url_ in [*(([item], None) for item in items), *([((), url)] if url else [])]:
+        try:
+            for webhook in as_webhooks(items_, url_):
+                usable.setdefault(webhook.name, webhook)
+        except ValueError as error:
+            log.error("A webhook of this task cannot be used, and is left out: %s", error)
+    return tuple(usable.values())
+
+
+def all_targets(webhooks: Sequence[Webhook], settings: WebhookSettings) -> list[WebhookTarget]:
+    """The DAG's endpoints and, behind them, those of the deployment that are not among them."""
+    targets = [webhook.target for webhook in webhooks]
+    named = {target.endpoint for target in targets}
+    return targets + [WebhookTarget(endpoint=c) for c in dict.fromkeys(settings.conn_ids) if c not in named]
+
+
+def resolve(
+    name: str, format_: str | None, *, connection: Callable[[str], Any], settings: WebhookSettings
+) -> Endpoint:
+    """Look up address, secrets and format, as they are now.
 
     Args:
-        webhook: what the DAG author gave.
-        url_secret: secret for plain URLs; empty for none.
+        name: a connection id, or a URL.
+        format_: as the DAG author gave it; None lets the connection say.
+        connection: looks up an Airflow connection by its id.
+        settings: for plain URLs and what is allowed.
 
     Raises:
-        HITLWebhookError: the address or the secret cannot be used.
+        HITLWebhookError: the address or a secret cannot be used.
         AirflowNotFoundException: there is no such connection.
     """
-    if webhook.url:
-        return Endpoint(webhook.name, webhook.url, secrets=(url_secret,) if url_secret else ())
-    from airflow.sdk import Connection
-
-    connection = Connection.get(webhook.conn_id or "")
-    extra = _extra(connection)
+    if "://" in name:
+        return Endpoint(
+            name, name, settings.url_secrets, format=format_ or "standard", allow_http=settings.allow_http
+        )
+    found = connection(name)
+    format_ = format_ or ("slack" if found.conn_type == _SLACK_CONNECTION else "standard")
+    extra = _extra(found)
     headers = extra.get("headers") or {}
     if not isinstance(headers, dict):
-        raise InvalidEndpointError(f"Connection {webhook.conn_id!r}: headers in the extra must be an object.")
+        raise InvalidEndpointError(f"Connection {name!r}: headers in the extra must be an object.")
+    url = _url(found, str(extra.get("path") or ""))
+    password = (found.password or "").strip()
+    if not get_format(format_).signed and password:
+        url, password = f"{url.rstrip('/')}/{password.lstrip('/')}", ""
     return Endpoint(
-        webhook.name,
-        _url(connection, str(extra.get("path") or "")),
-        secrets=(connection.password,) if connection.password else (),
-        headers={str(name): str(value) for name, value in headers.items()},
+        name,
+        url,
+        secrets=tuple(password.split()),
+        headers={str(header).strip(): str(value).strip() for header, value in headers.items()},
+        format=format_,
+        allow_http=settings.allow_http,
     )
 
 
@@ -113,7 +200,9 @@ def _extra(connection: Any) -> dict[str, Any]:
 def _url(connection: Any, path: str) -> str:
     host = connection.host or ""
     if "://" not in host:
-        host = f"{connection.schema or connection.conn_type or 'https'}://{host}"
+        scheme = connection.schema or connection.conn_type or "https"
+        host = f"{scheme if scheme in ('http', 'https') else 'https'}://{host}"
         if connection.port:
-            host += f":{connection.port}"
+            address, slash, rest = host.partition("://")[2].partition("/")
+            host = f"{host.partition('://')[0]}://{address}:{connection.port}{slash}{rest}"
     return host + path

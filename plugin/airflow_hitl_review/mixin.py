@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from airflow_hitl_review.endpoints import Webhook, as_webhooks
+from airflow_hitl_review.callbacks import Callbacks, GivenCallbacks
+from airflow_hitl_review.endpoints import Webhook, as_webhooks, usable_webhooks
 from airflow_hitl_review.errors import (
     HITLMaxIterationsError,
     HITLRegenerationError,
@@ -61,7 +62,13 @@ class HITLReviewMixin:
         hitl_timeout: time for the whole review, all rounds included; None for no limit.
         hitl_poll_interval: seconds between two looks, when polling.
         hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
-        webhooks: endpoints that hear of the review.
+        webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
+        webhook_url: one more endpoint, given as a plain URL.
+        on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
+            an output waits for a review, each round. The context then has ``hitl_review``, see ``Callbacks``.
+        on_finalized_callback: as above, when the review has ended, by the worker: not where the task was
+            killed or cleared.
+        notifiers: as ``on_output_ready_callback``; the name that Airflow's ``HITLOperator`` has for it.
         on_regenerate_error: ``"return"`` gives the review back to the reviewer with the error;
             ``"fail"`` fails the task.
     """
@@ -73,6 +80,10 @@ class HITLReviewMixin:
     hitl_poll_interval: float = 10.0
     hitl_wait: Literal["park", "poll"] = "park"
     webhooks: Sequence[str | Webhook] | str | Webhook = ()
+    webhook_url: str | None = None
+    on_output_ready_callback: GivenCallbacks = None
+    on_finalized_callback: GivenCallbacks = None
+    notifiers: GivenCallbacks = None
     on_regenerate_error: Literal["return", "fail"] = "return"
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
@@ -94,14 +105,15 @@ class HITLReviewMixin:
             TaskAwaitingInput: Airflow's signal to park the task; let it through.
             TypeError: the output or the history cannot be stored.
         """
-        self.check_hitl_settings()
+        self._check_review_settings()
         review = WorkerReview.start(
             context["ti"],
             output,
             prompt=self.prompt,
             max_iterations=self.max_hitl_iterations,
             timeout=self.hitl_timeout,
-            webhooks=as_webhooks(self.webhooks),
+            webhooks=usable_webhooks(self.webhooks, self.webhook_url),
+            callbacks=self._callbacks(context),
         )
         if self.hitl_wait == "park":
             review.store_history(message_history)
@@ -109,7 +121,9 @@ class HITLReviewMixin:
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with a parked review. Airflow calls this; ``event`` only says why, the facts are in XCom."""
-        review = WorkerReview.load(context["ti"], as_webhooks(self.webhooks))
+        review = WorkerReview.load(
+            context["ti"], usable_webhooks(self.webhooks, self.webhook_url), self._callbacks(context)
+        )
         return self._hitl_review(review, review.load_history())
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
@@ -134,11 +148,16 @@ class HITLReviewMixin:
         return output
 
     def check_hitl_settings(self) -> None:
-        """Check the attributes above.
+        """Check the attributes above, templates not rendered yet; call it where the operator is made.
 
         Raises:
             ValueError: says which one is wrong and what it takes.
         """
+        self._check_review_settings()
+        as_webhooks(self.webhooks, self.webhook_url, rendered=False)
+        self._callbacks({})
+
+    def _check_review_settings(self) -> None:
         if isinstance(self.max_hitl_iterations, bool) or not (
             isinstance(self.max_hitl_iterations, int) and self.max_hitl_iterations >= 1
         ):
@@ -155,7 +174,14 @@ class HITLReviewMixin:
             raise ValueError(f"hitl_wait must be 'park' or 'poll', not {self.hitl_wait!r}.")
         if self.on_regenerate_error not in ("return", "fail"):
             raise ValueError(f"on_regenerate_error must be 'return' or 'fail', not {self.on_regenerate_error!r}.")
-        as_webhooks(self.webhooks)
+
+    def _callbacks(self, context: Any) -> Callbacks:
+        return Callbacks(
+            context,
+            on_output_ready=self.on_output_ready_callback,
+            on_finalized=self.on_finalized_callback,
+            notifiers=self.notifiers,
+        )
 
     def _hitl_review(self, review: WorkerReview, history: Any) -> Any:
         while True:
@@ -175,6 +201,7 @@ class HITLReviewMixin:
                     f"Changes were requested for output {session.iteration}, the last that "
                     f"max_hitl_iterations={session.max_iterations} allows."
                 )
+            review.changes_requested(action)
             history = self._regenerate(review, action, history)
 
     def _regenerate(self, review: WorkerReview, action: HumanAction, history: Any) -> Any:
@@ -195,6 +222,8 @@ class HITLReviewMixin:
         return new_history
 
     def _wait_for_decision(self, review: WorkerReview) -> HumanAction:
+        if self.hitl_wait == "park":
+            review.finish_announcing()
         # The last look before parking. It also sees a decision that came while webhooks were sent.
         if (action := review.decision()) is not None:
             return action

@@ -1,32 +1,51 @@
 """Tell outside systems, from the worker: build the event, keep it in the outbox, make the first attempt.
 
-Nothing here may fail or delay a review: what cannot be delivered is noted and logged.
+Nothing here may fail or delay a review: what cannot be delivered is noted and logged, and the API server's
+dispatcher goes on with it.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from airflow_hitl_review.endpoints import Webhook, resolve
-from airflow_hitl_review.schema import AgentSession, TaskKey, User, webhook_key
+from airflow.sdk.execution_time import task_runner
+
+from airflow_hitl_review.announcement import announce
+from airflow_hitl_review.endpoints import resolve
+from airflow_hitl_review.schema import (
+    WEBHOOKS_ENDED_KEY,
+    WEBHOOKS_KEY,
+    AgentSession,
+    ReviewWebhooks,
+    TaskKey,
+    WebhookTarget,
+    webhook_key,
+)
+from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import (
+    Attempt,
     DeliveryStatus,
     Endpoint,
     EndpointDelivery,
     Event,
     EventType,
     OutboxEntry,
-    Person,
-    ReviewFacts,
-    build_event,
     deliver_to_all,
 )
+from hitl_webhooks.delivery import DELIVERY_BOUND
+from hitl_webhooks.formats import get_format
 
 log = logging.getLogger(__name__)
+
+_IN_PROCESS = "InProcess"
+"""In the name of what connects a task with Airflow under ``dag.test()``, which is not for several threads."""
+
+LEASE = timedelta(seconds=30)
+"""How long the dispatcher leaves an event to the worker: the bound of the first delivery, and room to spare."""
 
 
 class Notifier:
@@ -36,10 +55,12 @@ class Notifier:
         key: the task instance.
         task_instance_id: Airflow's id of it, a UUID.
         try_number: its current try.
-        webhooks: where events go.
-        url_secret: signing secret of plain URLs; empty for none.
+        targets: where events go.
+        settings: the webhook settings.
         base_url: address of Airflow's API server, for links.
-        push: stores an XCom.
+        push: stores an XCom; may be called from another thread.
+        delete: deletes an XCom.
+        connection: looks up an Airflow connection; may be called from another thread.
     """
 
     def __init__(
@@ -48,112 +69,156 @@ class Notifier:
         key: TaskKey,
         task_instance_id: str,
         try_number: int,
-        webhooks: Sequence[Webhook],
-        url_secret: str,
+        targets: Sequence[WebhookTarget],
+        settings: WebhookSettings,
         base_url: str,
         push: Callable[[str, Any], None],
+        delete: Callable[[str], None],
+        connection: Callable[[str], Any],
     ) -> None:
         self._key = key
-        self._task_instance_id = task_instance_id
-        self._try_number = try_number
-        self._webhooks = webhooks
-        self._url_secret = url_secret
-        self._links = links_of(key, base_url)
+        self._webhooks = ReviewWebhooks(
+            task_instance_id=task_instance_id, try_number=try_number, targets=list(targets)
+        )
+        self._settings = settings
+        self._base_url = base_url
         self._push = push
+        self._delete = delete
+        self._connection = connection
+        self._sending: list[threading.Thread] = []
 
-    def output_ready(self, session: AgentSession, *, at: datetime) -> None:
-        """An output waits for a review."""
-        self._send(EventType.OUTPUT_READY, session, session.status.value, at)
+    def open(self) -> None:
+        """Before the session is stored: from then on the API server tells of its end if the worker cannot."""
+        if self._webhooks.targets:
+            self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
 
-    def finalized(
+    def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> bool:
+        """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``.
+
+        Returns:
+            Whether that is done: the event is in the outbox, or nobody wants it.
+        """
+        endpoints = self._webhooks.wanting(type_.value)
+        if not endpoints:
+            return True
+        return self._safely(type_.value, lambda: self._begin(type_, session, endpoints, at, decision))
+
+    def finish(self) -> None:
+        """Wait until what was started is delivered or left to the dispatcher; bounded."""
+        for thread in self._sending:
+            thread.join(2 * DELIVERY_BOUND)
+        self._sending.clear()
+
+    def close(self) -> None:
+        """After the final event: from now on the outbox only holds what is undelivered, if anything."""
+        if self._webhooks.targets:
+            self._safely("Closing the outbox", self._close)
+
+    def _close(self) -> None:
+        # This row first: at no moment is the outbox without one.
+        self._push(WEBHOOKS_ENDED_KEY, True)
+        self._delete(WEBHOOKS_KEY)
+
+    def _begin(
         self,
+        type_: EventType,
         session: AgentSession,
-        *,
+        endpoints: Sequence[tuple[str, str | None]],
         at: datetime,
-        status: str | None = None,
-        feedback: str | None = None,
-        decided_by: User | None = None,
-        decided_at: datetime | None = None,
+        decision: dict[str, Any],
     ) -> None:
-        """The review has ended; ``status`` only where it is none of the session's (``"failed"``)."""
-        self._send(
-            EventType.FINALIZED,
+        event = announce(
+            type_,
             session,
-            status or session.status.value,
-            at,
-            feedback=feedback,
-            decided_by=Person(decided_by.id, decided_by.name) if decided_by else None,
-            decided_at=decided_at,
+            key=self._key,
+            task_instance_id=self._webhooks.task_instance_id,
+            try_number=self._webhooks.try_number,
+            base_url=self._base_url,
+            at=at,
+            **decision,
+        )
+        entry = OutboxEntry.of(event, endpoints)
+        for delivery in entry.deliveries:
+            delivery.claim(_now() + LEASE)
+        # This row first: its new time makes the dispatcher look, whenever the worker is killed from here on.
+        self._push(WEBHOOKS_KEY, self._stored_webhooks())
+        self._push(webhook_key(event.id), entry.to_json())
+        if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
+            self._safely(type_.value, lambda: self._deliver(event, entry))
+            return
+        # Beside the task: the reviewer's feedback is carried out meanwhile, or the task looks for a decision.
+        thread = threading.Thread(
+            target=lambda: self._safely(type_.value, lambda: self._deliver(event, entry)),
+            name="hitl-notifier",
+            daemon=True,
+        )
+        self._sending.append(thread)
+        thread.start()
+
+    def _deliver(self, event: Event, entry: OutboxEntry) -> None:
+        claimed_until = min((d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=_now())
+        resolved = [(self._resolve(delivery), delivery) for delivery in entry.deliveries]
+        targets = [(endpoint, delivery) for endpoint, delivery in resolved if endpoint is not None]
+        if _now() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
+            log.warning(
+                "Looking up the endpoints of %s took too long: the API server delivers it.", event.type.value
+            )
+            return
+        deliver_to_all(event, targets, block_private_addresses=self._settings.block_private_addresses)
+        for delivery in entry.deliveries:
+            if delivery.attempts:
+                delivery.schedule_next(_now(), self._settings.schedule)
+            else:
+                delivery.next_attempt_at = _now()  # left to the dispatcher, see deliver_to_all
+        self._push(webhook_key(event.id), entry.to_json())
+        if entry.status is DeliveryStatus.PENDING:
+            # The dispatcher has put its next look off until the claim ends; now there is an earlier time.
+            self._push(WEBHOOKS_KEY, self._stored_webhooks())
+        for delivery in entry.deliveries:
+            _log_outcome(event, delivery)
+
+    def _resolve(self, delivery: EndpointDelivery) -> Endpoint | None:
+        try:
+            endpoint = resolve(
+                delivery.endpoint, delivery.format, connection=self._connection, settings=self._settings
+            )
+        except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
+            delivery.record(Attempt(_now().isoformat(), 0, error=f"{type(error).__name__}: {error}"))
+            return None
+        delivery.format = endpoint.format
+        if not endpoint.secrets and get_format(endpoint.format).signed:
+            log.warning("Webhook endpoint %r has no secret: requests to it are unsigned.", endpoint.name)
+        return endpoint
+
+    def _stored_webhooks(self) -> dict[str, Any]:
+        return self._webhooks.model_dump(mode="json")
+
+    def _safely(self, what: str, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except Exception:
+            log.exception("%s for %s failed; the review goes on.", what, self._key)
+            return False
+        return True
+
+
+def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:
+    if delivery.status is DeliveryStatus.DELIVERED:
+        log.info("Delivered %s to %r.", event.type.value, delivery.endpoint)
+    elif not delivery.attempts:
+        log.info("%s goes to %r from the API server.", event.type.value, delivery.endpoint)
+    else:
+        log.warning(
+            "%s was not delivered to %r after %d attempts: %s. %s",
+            event.type.value,
+            delivery.endpoint,
+            delivery.attempts,
+            delivery.last_error,
+            f"The API server tries again from {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
+            if delivery.next_attempt_at
+            else "It is not tried again by itself.",
         )
 
-    def _send(self, type_: EventType, session: AgentSession, status: str, at: datetime, **decision: Any) -> None:
-        webhooks = [webhook for webhook in self._webhooks if webhook.wants(type_)]
-        if not webhooks:
-            return
-        try:
-            facts = ReviewFacts(
-                task_instance_id=self._task_instance_id,
-                dag_id=self._key.dag_id,
-                run_id=self._key.run_id,
-                task_id=self._key.task_id,
-                map_index=self._key.map_index,
-                try_number=self._try_number,
-                status=status,
-                iteration=session.iteration,
-                max_iterations=session.max_iterations,
-                prompt=session.prompt,
-                output=session.current_output,
-                created_at=session.created_at,
-                deadline_at=session.deadline_at,
-                links=self._links,
-                **decision,
-            )
-            self._deliver(build_event(type_, facts, at=at), webhooks)
-        except Exception:
-            log.exception("Sending %s for %s failed; the review goes on.", type_.value, self._key)
 
-    def _deliver(self, event: Event, webhooks: Sequence[Webhook]) -> None:
-        entry = OutboxEntry.of(event, [webhook.name for webhook in webhooks])
-        self._push(webhook_key(event.id), entry.to_json())
-        targets: list[tuple[Endpoint, EndpointDelivery]] = []
-        for webhook, delivery in zip(webhooks, entry.deliveries, strict=True):
-            try:
-                endpoint = resolve(webhook, url_secret=self._url_secret)
-            except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-                delivery.last_error = f"{type(error).__name__}: {error}"
-                log.error("Webhook endpoint %r cannot be used: %s", webhook.name, delivery.last_error)
-                continue
-            if not endpoint.secrets:
-                log.warning("Webhook endpoint %r has no secret: requests to it are unsigned.", webhook.name)
-            targets.append((endpoint, delivery))
-        deliver_to_all(event, targets)
-        self._push(webhook_key(event.id), entry.to_json())
-        for delivery in entry.deliveries:
-            if delivery.status is DeliveryStatus.DELIVERED:
-                log.info("Delivered %s to %r.", event.type.value, delivery.endpoint)
-            else:
-                log.warning(
-                    "%s was not delivered to %r after %d attempts: %s",
-                    event.type.value,
-                    delivery.endpoint,
-                    delivery.attempts,
-                    delivery.last_error,
-                )
-
-
-def links_of(key: TaskKey, base_url: str) -> dict[str, str]:
-    """Where a person and a program find the review.
-
-    Returns:
-        ``review``: the task instance's page in Airflow; ``api``: the review over REST.
-    """
-    base = base_url.rstrip("/")
-    path = [quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id)]
-    mapped = f"/mapped/{key.map_index}" if key.map_index >= 0 else ""
-    query = urlencode(
-        {"dag_id": key.dag_id, "run_id": key.run_id, "task_id": key.task_id, "map_index": key.map_index}
-    )
-    return {
-        "review": f"{base}/dags/{path[0]}/runs/{path[1]}/tasks/{path[2]}{mapped}",
-        "api": f"{base}/hitl-review/sessions/find?{query}",
-    }
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

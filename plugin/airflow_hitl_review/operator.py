@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_hitl_review.callbacks import GivenCallbacks
 from airflow_hitl_review.endpoints import Webhook
 from airflow_hitl_review.mixin import HITLReviewMixin
 from airflow_hitl_review.worker import as_json_value
@@ -35,13 +36,17 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         hitl_poll_interval: seconds between two looks with ``hitl_wait="poll"``.
         hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
         webhooks: URLs, connection ids, and ``Webhook`` objects; a template for the texts among them.
+        webhook_url: one more endpoint, given as a plain URL; a template.
+        on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
+        on_finalized_callback: called when the review has ended.
+        notifiers: called when an output waits for a review.
         on_regenerate_error: ``"return"`` or ``"fail"``, see ``HITLReviewMixin``.
 
     Raises:
         ValueError: a setting is wrong; raised when the DAG file is read.
     """
 
-    template_fields: Sequence[str] = ("prompt", "webhooks")
+    template_fields: Sequence[str] = ("prompt", "webhooks", "webhook_url")
     template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
     ui_color = "#e8f0e4"
 
@@ -57,6 +62,10 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         hitl_poll_interval: float = 10.0,
         hitl_wait: Literal["park", "poll"] = "park",
         webhooks: Sequence[str | Webhook] | str | Webhook = (),
+        webhook_url: str | None = None,
+        on_output_ready_callback: GivenCallbacks = None,
+        on_finalized_callback: GivenCallbacks = None,
+        notifiers: GivenCallbacks = None,
         on_regenerate_error: Literal["return", "fail"] = "return",
         **kwargs: Any,
     ) -> None:
@@ -73,6 +82,10 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         self.hitl_poll_interval = hitl_poll_interval
         self.hitl_wait = hitl_wait
         self.webhooks = webhooks
+        self.webhook_url = webhook_url
+        self.on_output_ready_callback = on_output_ready_callback
+        self.on_finalized_callback = on_finalized_callback
+        self.notifiers = notifiers
         self.on_regenerate_error = on_regenerate_error
         self.check_hitl_settings()
 

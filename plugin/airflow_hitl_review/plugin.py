@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from airflow_hitl_review.new_try import BeforeATry
+
 URL_PREFIX = "/hitl-review"
 
 
@@ -19,6 +21,12 @@ def _fastapi_apps() -> list[dict[str, Any]]:
     from airflow_hitl_review.api import create_app
 
     return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "HITL review"}]
+
+
+def _before_a_try(task_instance_id: str) -> None:
+    dispatcher = getattr(_fastapi_apps()[0]["app"].state, "dispatcher", None)
+    if dispatcher is not None:
+        dispatcher.before_a_try(task_instance_id)
 
 
 class _MadeWhenRead:
@@ -37,3 +45,6 @@ class HITLNotebookPlugin(AirflowPlugin):
 
     name = "hitl_notebook"
     fastapi_apps = _MadeWhenRead()
+    fastapi_root_middlewares = [  # noqa: RUF012 - as AirflowPlugin declares it
+        {"middleware": BeforeATry, "kwargs": {"look": _before_a_try}, "name": "HITL review"}
+    ]

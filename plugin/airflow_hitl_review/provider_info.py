@@ -36,10 +36,73 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "30",
                         "default": "10",
                     },
+                    "webhook_conn_ids": {
+                        "description": (
+                            "Airflow connections, separated by commas, that hear of every review, besides those "
+                            "that the DAG names."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "audit_webhook, slack_reviews",
+                        "default": "",
+                    },
+                    "webhook_allow_http": {
+                        "description": (
+                            "Permit webhook addresses that start with http://, where others on the way can read "
+                            "along. This machine itself is always permitted."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
+                    "webhook_block_private_addresses": {
+                        "description": (
+                            "Refuse to send webhooks to addresses that are not public, so that nobody who writes "
+                            "a DAG or a connection can reach into the network that Airflow runs in. Checked when "
+                            "connecting; proxies from the environment are then not used."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
+                    "webhook_retry_schedule": {
+                        "description": (
+                            "Seconds to wait before each further attempt to deliver a webhook, separated by "
+                            "commas; each is varied by up to 10 %. After the last one it is given up. The default "
+                            "is the schedule of Standard Webhooks 1.0.0."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "5, 60, 600",
+                        "default": "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400",
+                    },
+                    "webhook_timeout": {
+                        "description": (
+                            "Seconds after which an attempt of the API server to deliver a webhook is given up. "
+                            "Standard Webhooks suggests 15 to 30."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "30",
+                        "default": "15",
+                    },
+                    "webhook_sweep_interval": {
+                        "description": (
+                            "Seconds between two looks of each API server process for webhooks that are due and "
+                            "reviews that have lost their task."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "5",
+                        "default": "1",
+                    },
                     "webhook_secret": {
                         "description": (
-                            "Signing secret (whsec_...) for webhook endpoints given as a plain URL. Endpoints "
-                            "given as a connection have theirs in the connection's password."
+                            "Signing secret (whsec_...) for webhook endpoints given as a plain URL; two, with a "
+                            "space between them, while one rotates. Endpoints given as a connection have theirs "
+                            "in the connection's password."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",

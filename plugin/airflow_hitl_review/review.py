@@ -73,29 +73,15 @@ class ReviewSummary(BaseModel):
     output_sha256: str
 
 
-class ReviewResponse(BaseModel):
-    """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields."""
+class ReviewResponse(ReviewSummary):
+    """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields.
 
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-    status: SessionStatus
-    iteration: int
-    max_iterations: int
-    prompt: str
+    ``prompt`` is whole here.
+    """
+
     current_output: str
     output_format: Literal["text", "json"]
-    output_sha256: str
     conversation: list[ConversationEntry]
-    task_state: str | None
-    task_completed: bool
-    created_at: datetime
-    updated_at: datetime
-    deadline_at: datetime | None
-    last_error: str | None
-    decided_by: User | None
-    decided_at: datetime | None
 
 
 def is_active(task_state: str | None) -> bool:
@@ -121,24 +107,8 @@ def parse_session(stored: StoredValue) -> AgentSession:
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
     """One row of the inbox, from the session alone."""
     session = parse_session(stored)
-    decided = _final_decision(session)
-    assert session.created_at is not None and session.updated_at is not None  # noqa: PT018
-    return ReviewSummary(
-        **_identity(key),
-        status=session.status,
-        iteration=session.iteration,
-        max_iterations=session.max_iterations,
-        prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH],
-        task_state=task_state,
-        task_completed=not is_active(task_state),
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        deadline_at=session.deadline_at,
-        last_error=session.last_error,
-        decided_by=decided.user if decided else None,
-        decided_at=decided.at if decided else None,
-        output_sha256=sha256_of(session.current_output),
-    )
+    common = _common(key, task_state, session, _final_decision(session))
+    return ReviewSummary(**common, prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH])
 
 
 def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
@@ -148,34 +118,36 @@ def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredVal
         return None
     session = parse_session(stored)
     decided = _final_decision(session) or _stored_action(session, xcoms)
-    assert session.created_at is not None and session.updated_at is not None  # noqa: PT018
     return ReviewResponse(
-        **_identity(key),
-        status=session.status,
-        iteration=session.iteration,
-        max_iterations=session.max_iterations,
+        **_common(key, task_state, session, decided),
         prompt=session.prompt,
         current_output=session.current_output,
         output_format=session.output_format,
-        output_sha256=sha256_of(session.current_output),
         conversation=_conversation(session, xcoms),
-        task_state=task_state,
-        task_completed=not is_active(task_state),
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        deadline_at=session.deadline_at,
-        last_error=session.last_error,
-        decided_by=decided.user if decided else None,
-        decided_at=decided.at if decided else None,
     )
 
 
-def _identity(key: TaskKey) -> dict[str, Any]:
+def _common(
+    key: TaskKey, task_state: str | None, session: AgentSession, decided: Decision | None
+) -> dict[str, Any]:
+    """What both have, but the prompt."""
     return {
         "dag_id": key.dag_id,
         "run_id": key.run_id,
         "task_id": key.task_id,
         "map_index": key.map_index,
+        "status": session.status,
+        "iteration": session.iteration,
+        "max_iterations": session.max_iterations,
+        "task_state": task_state,
+        "task_completed": not is_active(task_state),
+        "created_at": session.created_at,
+        "updated_at": session.updated_at,
+        "deadline_at": session.deadline_at,
+        "last_error": session.last_error,
+        "decided_by": decided.user if decided else None,
+        "decided_at": decided.at if decided else None,
+        "output_sha256": sha256_of(session.current_output),
     }
 
 

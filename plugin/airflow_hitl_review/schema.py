@@ -30,7 +30,16 @@ HISTORY_KEY = f"{PREFIX}message_history"
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
-_WEBHOOK_PREFIX = f"{PREFIX}webhook_"
+WEBHOOK_PREFIX = f"{PREFIX}webhook_"
+"""Start of the keys of outbox entries."""
+
+WEBHOOKS_KEY = f"{PREFIX}webhooks"
+"""``ReviewWebhooks``: whom to tell about this review. Written by the worker before the session, deleted once
+the final event is in the outbox. Its row's time is when the dispatcher looks at this outbox next."""
+
+WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
+"""``True``: the review has ended, and its outbox holds something undelivered. Written by the worker or by the
+API server, deleted by the latter. Its row's time is as above."""
 
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
@@ -49,8 +58,9 @@ def feedback_key(iteration: int) -> str:
 
 
 def webhook_key(event_id: str) -> str:
-    """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker."""
-    return f"{_WEBHOOK_PREFIX}{event_id}"
+    """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker, then by the API
+    server."""
+    return f"{WEBHOOK_PREFIX}{event_id}"
 
 
 def iteration_of(key: str, *, feedback: bool) -> int | None:
@@ -144,6 +154,36 @@ class HumanAction(_Stored):
     at: datetime | None = None
     channel: Channel = "rest"
     output_sha256: str | None = None
+
+
+class WebhookTarget(_Stored):
+    """One endpoint, as the DAG or the deployment names it: never a secret.
+
+    Attributes:
+        endpoint: a connection id, or a URL.
+        format: name of the body's format; None lets the connection say.
+        events: names of the events to send; all if empty.
+    """
+
+    endpoint: str
+    format: str | None = None
+    events: tuple[str, ...] = ()
+
+
+class ReviewWebhooks(_Stored):
+    """Whom to tell about a review, under ``WEBHOOKS_KEY``.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try that wrote this, a UUID; ids of events come from it.
+    """
+
+    task_instance_id: str
+    try_number: int
+    targets: list[WebhookTarget] = Field(default_factory=list)
+
+    def wanting(self, event_type: str) -> list[tuple[str, str | None]]:
+        """Name and format of each endpoint that an event of this type goes to."""
+        return [(t.endpoint, t.format) for t in self.targets if not t.events or event_type in t.events]
 
 
 def sha256_of(text: str) -> str:

@@ -9,9 +9,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pydantic_core
+from airflow.sdk import Connection
 from airflow.sdk.configuration import conf
+from airflow.sdk.execution_time.xcom import XCom
 
-from airflow_hitl_review.endpoints import Webhook
+from airflow_hitl_review.callbacks import Callbacks
+from airflow_hitl_review.endpoints import Webhook, all_targets
 from airflow_hitl_review.notifier import Notifier
 from airflow_hitl_review.schema import (
     ACTION_KEY,
@@ -25,7 +28,9 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
+from airflow_hitl_review.settings import WebhookSettings
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
+from hitl_webhooks import EventType
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +69,10 @@ def as_json_value(output: Any) -> Any:
 class WorkerReview:
     """One review, seen from its task. Create with ``start`` or ``load``."""
 
-    def __init__(self, ti: Any, session: AgentSession, notifier: Notifier) -> None:
+    def __init__(self, ti: Any, session: AgentSession, notifier: Notifier, callbacks: Callbacks) -> None:
         self._ti = ti
         self._notifier = notifier
+        self._callbacks = callbacks
         self.session = session
 
     @classmethod
@@ -79,6 +85,7 @@ class WorkerReview:
         max_iterations: int,
         timeout: timedelta | None,
         webhooks: Sequence[Webhook],
+        callbacks: Callbacks,
     ) -> WorkerReview:
         """Store the first output and a new session, and announce it."""
         text, format_ = as_text(output)
@@ -92,12 +99,13 @@ class WorkerReview:
             updated_at=now,
             deadline_at=now + timeout if timeout is not None else None,
         )
-        review = cls(ti, session, _notifier(ti, webhooks))
+        review = cls(ti, session, _notifier(ti, webhooks), callbacks)
+        review._notifier.open()
         review._show(session)
         return review
 
     @classmethod
-    def load(cls, ti: Any, webhooks: Sequence[Webhook]) -> WorkerReview:
+    def load(cls, ti: Any, webhooks: Sequence[Webhook], callbacks: Callbacks) -> WorkerReview:
         """Take up the review of a task that was resumed.
 
         Raises:
@@ -109,7 +117,7 @@ class WorkerReview:
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
                 "Clear the task to start over."
             )
-        return cls(ti, AgentSession.model_validate(value), _notifier(ti, webhooks))
+        return cls(ti, AgentSession.model_validate(value), _notifier(ti, webhooks), callbacks)
 
     # --- what the reviewer did
 
@@ -163,14 +171,18 @@ class WorkerReview:
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
-        self._notifier.finalized(
-            self.session,
-            at=utcnow(),
-            status=status,
-            feedback=action.feedback or None if action else None,
-            decided_by=action.user if action else None,
-            decided_at=action.at if action else None,
-        )
+        told = self._tell(EventType.FINALIZED, utcnow(), action, status=status)
+        self._notifier.finish()
+        if told:  # else the API server tells it, once the task has ended
+            self._notifier.close()
+
+    def changes_requested(self, action: HumanAction) -> None:
+        """Announce that the reviewer asked for changes, which are being made."""
+        self._tell(EventType.CHANGES_REQUESTED, action.at or utcnow(), action)
+
+    def finish_announcing(self) -> None:
+        """Wait until the endpoints have answered, or the bound for that is over."""
+        self._notifier.finish()
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
@@ -204,7 +216,22 @@ class WorkerReview:
         # The output first: whoever can see the session can read its output.
         self._ti.xcom_push(key=output_key(session.iteration), value=session.current_output)
         self._store(session)
-        self._notifier.output_ready(session, at=session.updated_at or utcnow())
+        self._tell(EventType.OUTPUT_READY, session.updated_at or utcnow())
+
+    def _tell(
+        self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
+    ) -> bool:
+        told = self._notifier.tell(
+            type_,
+            self.session,
+            at=at,
+            status=status,
+            feedback=action.feedback or None if action else None,
+            decided_by=action.user if action else None,
+            decided_at=action.at if action else None,
+        )
+        self._callbacks.call(type_, self.session, status=status, action=action)
+        return told
 
     def _store(self, session: AgentSession) -> None:
         self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
@@ -222,12 +249,21 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def push(key: str, value: Any) -> None:
         ti.xcom_push(key=key, value=value)
 
+    def delete(key: str) -> None:
+        XCom.delete(key=key, task_id=ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id, map_index=ti.map_index)
+
+    def option(name: str, default: str) -> str:
+        return str(conf.get("hitl_review", name, fallback=default) or default)
+
+    settings = WebhookSettings.read(option)
     return Notifier(
         key=TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
         task_instance_id=str(ti.id),
         try_number=ti.try_number,
-        webhooks=webhooks,
-        url_secret=conf.get("hitl_review", "webhook_secret", fallback="") or "",
+        targets=all_targets(webhooks, settings),
+        settings=settings,
         base_url=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
         push=push,
+        delete=delete,
+        connection=Connection.get,
     )

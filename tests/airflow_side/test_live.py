@@ -137,15 +137,12 @@ def test_changes_failure_and_the_last_round(live: AirflowInstance, webhook_recei
     assert find(2)["status"] == "max_iterations_exceeded"
 
     def events() -> list[tuple[int, str, str]]:
-        mine = [e["data"] for e in webhook_receiver.events() if e["data"]["session"]["run_id"] == run_id]
-        finals = [d for d in mine if d["session"]["status"] != "pending_review"]
-        return sorted((d["session"]["map_index"], d["session"]["status"], d["feedback"] or "") for d in finals)
+        mine = [e for e in webhook_receiver.events() if e["data"]["session"]["run_id"] == run_id]
+        finals = [e["data"] for e in mine if e["type"] == "hitl_review.finalized"]
+        return sorted((d["session"]["map_index"], d["status"], d["feedback"] or "") for d in finals)
 
-    assert events() == [
-        (0, "approved", ""),
-        (1, "rejected", "wrong item"),
-        (2, "max_iterations_exceeded", "round 5"),
-    ]
+    wanted = [(0, "approved", ""), (1, "rejected", "wrong item"), (2, "max_iterations_exceeded", "round 5")]
+    wait_until(lambda: events() == wanted, timeout=60, what=f"the final events {wanted}")
     ready = [e for e in webhook_receiver.events() if e["type"] == "hitl_review.output_ready"]
     mine = Counter(e["data"]["session"]["map_index"] for e in ready if e["data"]["session"]["run_id"] == run_id)
     assert mine == {0: 3, 1: 1, 2: 5}

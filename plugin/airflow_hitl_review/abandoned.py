@@ -1,0 +1,116 @@
+"""Reviews that end without their worker: tell of them.
+
+A task can be marked failed or successful, cleared, or killed under an open review. Nobody is left to send the
+final event then, but ``WEBHOOKS_KEY`` still says whom to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pydantic import ValidationError
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.announcement import ABANDONED, announce
+from airflow_hitl_review.review import is_active, parse_session
+from airflow_hitl_review.schema import (
+    ACTION_KEY,
+    SESSION_KEY,
+    WEBHOOKS_ENDED_KEY,
+    WEBHOOKS_KEY,
+    HumanAction,
+    ReviewWebhooks,
+    TaskKey,
+    webhook_key,
+)
+from airflow_hitl_review.states import Action, SessionStatus
+from hitl_webhooks import EventType, OutboxEntry
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 60.0
+"""Before another try with a review whose end could not be told."""
+
+LIMIT = 200
+"""At most so many ends are told in one sweep; the next one takes the others."""
+
+
+class Ends:
+    """Puts the final event of each review that lost its worker into its outbox."""
+
+    def __init__(self) -> None:
+        self._failed: dict[TaskKey, float] = {}  # when to try again
+
+    def announce(self) -> None:
+        """Do so for all that are found."""
+        now = time.monotonic()
+        self._failed = {key: at for key, at in self._failed.items() if at > now}
+        with internals.transaction() as db:
+            keys = internals.rows_without_worker(db, LIMIT + len(self._failed))
+        for key in keys:
+            if key in self._failed:
+                continue
+            try:
+                announce_end(key)
+            except Exception:
+                self._failed[key] = now + RETRY_SECONDS
+                log.exception("Telling that the review of %s has ended failed; trying again later.", key)
+
+
+def announce_end(key: TaskKey) -> None:
+    """Do so for one task instance, if its review has indeed lost its worker."""
+    with internals.transaction() as db:
+        task_instance = internals.load_task_instance(db, key, lock=True)
+        if task_instance is None:
+            return
+        xcoms = internals.read_xcoms(db, key, WEBHOOKS_KEY)
+        stored = xcoms.get(WEBHOOKS_KEY)
+        if stored is None:
+            return
+        try:
+            webhooks = ReviewWebhooks.model_validate(stored.value)
+        except ValidationError:
+            internals.delete_xcom(db, key, WEBHOOKS_KEY)
+            log.warning("XCom %r of %s was not ours: deleted.", WEBHOOKS_KEY, key)
+            return
+        if is_active(task_instance.state) and task_instance.id == webhooks.task_instance_id:
+            return  # resumed in the meantime
+        entry = _final_entry(db, key, webhooks)
+        if entry is not None:
+            internals.write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
+        internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
+        internals.delete_xcom(db, key, WEBHOOKS_KEY)
+
+
+def _final_entry(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> OutboxEntry | None:
+    """The final event; None if the review was never shown, if it has one, or if nobody wants it."""
+    xcoms = internals.read_xcoms(db, key, SESSION_KEY) | internals.read_xcoms(db, key, ACTION_KEY)
+    type_ = EventType.FINALIZED
+    endpoints = webhooks.wanting(type_.value)
+    if SESSION_KEY not in xcoms or not endpoints:
+        return None
+    session = parse_session(xcoms[SESSION_KEY])
+    action = HumanAction.model_validate(xcoms[ACTION_KEY].value) if ACTION_KEY in xcoms else None
+    decided = (
+        action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
+    )
+    event = announce(
+        type_,
+        session,
+        key=key,
+        task_instance_id=webhooks.task_instance_id,
+        try_number=webhooks.try_number,
+        base_url=internals.base_url(),
+        at=internals.utcnow(),
+        status=None if session.status.is_final else ABANDONED,
+        feedback=decided.feedback or None if decided else None,
+        decided_by=decided.user if decided else None,
+        decided_at=decided.at if decided else None,
+    )
+    name = webhook_key(event.id)
+    if name in internals.read_xcoms(db, key, name):
+        return None
+    if session.status is SessionStatus.PENDING_REVIEW:
+        log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
+    return OutboxEntry.of(event, endpoints)

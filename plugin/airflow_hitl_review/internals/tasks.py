@@ -1,0 +1,121 @@
+"""Task instances: read, lock, resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import handle_event_submit
+from airflow.triggers.base import TriggerEvent
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import and_, select, update
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.internals.database import utcnow
+from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.settling import SchedulerFacts
+
+AWAITING_INPUT = TaskInstanceState.AWAITING_INPUT.value
+
+BEFORE_A_TRY = ("scheduled", "queued", "up_for_retry", "restarting")
+"""States, besides none at all, in which a task instance waits for its next try; or, for the first two, to go
+on after a pause."""
+
+
+@dataclass(frozen=True)
+class TaskInstanceFacts:
+    """A task instance's row, as far as we need it.
+
+    Attributes:
+        updated_at: when the row last changed; for one that is ``awaiting_input``, when it was parked.
+        queued_by_job_id: the scheduler job that queued it.
+    """
+
+    id: str
+    key: TaskKey
+    state: str | None
+    try_number: int
+    updated_at: datetime
+    queued_by_job_id: int | None
+
+
+def _is(key: TaskKey) -> Any:
+    return and_(
+        TaskInstance.dag_id == key.dag_id,
+        TaskInstance.run_id == key.run_id,
+        TaskInstance.task_id == key.task_id,
+        TaskInstance.map_index == key.map_index,
+    )
+
+
+def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> TaskInstanceFacts | None:
+    """Read a task instance, or None.
+
+    Args:
+        db: an open session.
+        key: which one.
+        lock: hold its row until the transaction ends. PostgreSQL and MySQL lock the row, on PostgreSQL so
+            that a worker can still store XComs that refer to it (it would deadlock with who writes the same
+            XCom under the lock); SQLite, which has no row locks, takes its one write lock, and so nothing
+            that is read afterwards can be stale.
+    """
+    query = select(
+        TaskInstance.id,
+        TaskInstance.state,
+        TaskInstance.try_number,
+        TaskInstance.updated_at,
+        TaskInstance.queued_by_job_id,
+    ).where(_is(key))
+    if lock:
+        if db.get_bind().dialect.name == "sqlite":
+            # A write that changes nothing. updated_at is named so that it keeps its value: it tells when
+            # the task was parked.
+            db.execute(update(TaskInstance).where(_is(key)).values(updated_at=TaskInstance.updated_at))
+        else:
+            query = query.with_for_update(key_share=True)
+    row = db.execute(query).one_or_none()
+    if row is None:
+        return None
+    return TaskInstanceFacts(
+        id=str(row.id),
+        key=key,
+        state=row.state,
+        try_number=row.try_number,
+        updated_at=row.updated_at or utcnow(),
+        queued_by_job_id=row.queued_by_job_id,
+    )
+
+
+def find_new_try(db: Session, task_instance_id: str) -> TaskKey | None:
+    """The task instance of that id, if it is about to start anew after an earlier try; else None."""
+    row = db.execute(
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index).where(
+            TaskInstance.id == UUID(task_instance_id),
+            TaskInstance.next_method.is_(None),
+            TaskInstance.try_number > 1,
+        )
+    ).one_or_none()
+    return TaskKey(*row) if row is not None else None
+
+
+def resume(db: Session, key: TaskKey, payload: Mapping[str, Any]) -> None:
+    """Let a parked task go on: its worker calls the method it named, with ``event=payload``."""
+    task_instance = db.scalar(select(TaskInstance).where(_is(key)))
+    if task_instance is None:
+        raise LookupError(f"No task instance {key}")
+    event = TriggerEvent(dict(payload))  # type: ignore[no-untyped-call]
+    handle_event_submit(event, task_instance=task_instance, session=db)
+
+
+def load_scheduler(db: Session, job_id: int | None) -> SchedulerFacts:
+    """Read the scheduler job that queued a task; one that is not known counts as dead."""
+    from airflow.jobs.job import Job
+
+    job = db.get(Job, job_id) if job_id is not None else None
+    if job is None:
+        return SchedulerFacts(alive=False, latest_heartbeat=None)
+    return SchedulerFacts(alive=bool(job.is_alive()), latest_heartbeat=job.latest_heartbeat)

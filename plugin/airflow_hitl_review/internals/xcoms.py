@@ -1,0 +1,96 @@
+"""XComs of one task instance, through the configured XCom backend."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from airflow.models.xcom import XComModel
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.execution_time.xcom import XCom
+from sqlalchemy import and_, delete, select, update
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.review import StoredValue
+from airflow_hitl_review.schema import TaskKey
+
+log = logging.getLogger(__name__)
+
+
+def values_are_in_the_row() -> bool:
+    """Whether XCom values are JSON in the database (Airflow's own backend), so that SQL can look inside."""
+    return XCom is BaseXCom
+
+
+def _of(key: TaskKey) -> Any:
+    return and_(
+        XComModel.dag_id == key.dag_id,
+        XComModel.run_id == key.run_id,
+        XComModel.task_id == key.task_id,
+        XComModel.map_index == key.map_index,
+    )
+
+
+def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: str | None = None) -> dict[str, StoredValue]:
+    """All XComs of a task instance whose key starts with ``prefix``, through the XCom backend.
+
+    Args:
+        db: an open session.
+        key: which task instance.
+        prefix: start of the keys; a whole key is one too.
+        without: leave out keys that start so.
+    """
+    query = select(XComModel.key, XComModel.value, XComModel.timestamp).where(
+        _of(key), XComModel.key.startswith(prefix, autoescape=True)
+    )
+    if without is not None:
+        query = query.where(XComModel.key.not_like(without.replace("_", r"\_") + "%", escape="\\"))
+    found = {row.key: stored_value(row) for row in db.execute(query).all()}
+    return {name: stored for name, stored in found.items() if stored is not None}
+
+
+def stored_value(row: Any) -> StoredValue | None:
+    """A row's value through the XCom backend; None, and a line in the log, for one that it refuses to read."""
+    try:
+        return StoredValue(XCom.deserialize_value(row), row.timestamp)
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything, and one value must not hide others
+        log.warning("An XCom of ours cannot be read, so it counts as absent: %r", error)
+        return None
+
+
+def _serialized(key: TaskKey, name: str, value: Any) -> Any:
+    return XCom.serialize_value(
+        value, key=name, dag_id=key.dag_id, run_id=key.run_id, task_id=key.task_id, map_index=key.map_index
+    )
+
+
+def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
+    """Store an XCom through the XCom backend, replacing an older one."""
+    XComModel.set(
+        key=name,
+        value=_serialized(key, name, value),
+        serialize=False,
+        session=db,
+        dag_id=key.dag_id,
+        run_id=key.run_id,
+        task_id=key.task_id,
+        map_index=key.map_index,
+    )
+
+
+def rewrite_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
+    """Replace the value of an XCom, if it is still there; its time stays that of the first writing."""
+    db.execute(update(XComModel).where(_of(key), XComModel.key == name).values(value=_serialized(key, name, value)))
+
+
+def set_xcom_time(db: Session, key: TaskKey, name: str, at: datetime, *, was: datetime | None = None) -> None:
+    """Set the time of an XCom, if it is still there; with ``was``, only if nobody has written it since."""
+    query = update(XComModel).where(_of(key), XComModel.key == name)
+    db.execute((query.where(XComModel.timestamp == was) if was is not None else query).values(timestamp=at))
+
+
+def delete_xcom(db: Session, key: TaskKey, name: str, *, was: datetime | None = None) -> None:
+    """Delete an XCom, if it is there; with ``was``, only if nobody has written it since."""
+    query = delete(XComModel).where(_of(key), XComModel.key == name)
+    db.execute(query.where(XComModel.timestamp == was) if was is not None else query)

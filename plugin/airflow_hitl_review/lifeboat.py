@@ -1,0 +1,105 @@
+"""Keep undelivered events over the start of a new try.
+
+When a task is tried again, Airflow deletes its XComs as the new try starts, and so what is undelivered of the
+earlier one. Those entries are taken on board before, and written again after. For that time, which is a few
+seconds, they are in memory alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_hitl_review import internals, outbox
+from airflow_hitl_review.review import StoredValue
+from airflow_hitl_review.schema import WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
+from hitl_webhooks import OutboxEntry
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 1.0
+"""How old a copy of an entry in danger may get."""
+
+
+@dataclass
+class _Copy:
+    """Entries, each with the time of its XCom; and when they were read, by ``time.monotonic()``."""
+
+    entries: list[tuple[OutboxEntry, datetime]]
+    read_at: float
+
+
+class Lifeboat:
+    """Undelivered entries whose XComs are about to be deleted; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._aboard: dict[TaskKey, _Copy] = {}
+
+    def take_aboard(self, key: TaskKey) -> None:
+        """Copy what one task instance has undelivered; what was lost before and is not back yet stays aboard."""
+        with self._lock:
+            with internals.transaction() as db:
+                entries = outbox.undelivered(db, key)
+                earlier = self._aboard[key].entries if key in self._aboard else []
+                lost = [(e, at) for e, at in earlier if not _read(db, key, e)]
+            if entries or lost:
+                self._aboard[key] = _Copy([*entries, *lost], time.monotonic())
+            else:
+                self._aboard.pop(key, None)
+
+    def sweep(self) -> None:
+        """Copy what is in danger, and write again what was deleted."""
+        with self._lock:
+            before = dict(self._aboard)
+        with internals.transaction() as db:
+            in_danger = set(internals.rows_about_to_be_cleared(db))
+        for key in in_danger:
+            if key not in before or time.monotonic() - before[key].read_at > REFRESH_SECONDS:
+                try:
+                    self.take_aboard(key)
+                except Exception:
+                    log.warning("The undelivered events of %s cannot be read.", key, exc_info=True)
+        for key, copy in before.items():
+            if key in in_danger:
+                continue
+            try:
+                done = _put_back(key, copy.entries)
+            except Exception:
+                log.exception("Keeping the undelivered events of %s failed; trying again.", key)
+                continue
+            with self._lock:
+                if done and self._aboard.get(key) is copy:
+                    del self._aboard[key]
+
+
+def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool:
+    """Write what is lost; returns whether there is nothing left to do."""
+    with internals.transaction() as db:
+        task_instance = internals.load_task_instance(db, key, lock=True)
+        if task_instance is None:
+            return True  # the run was deleted, and with it all that was to be told
+        marked = WEBHOOKS_ENDED_KEY in internals.read_xcoms(db, key, WEBHOOKS_ENDED_KEY)
+        if task_instance.state is None or task_instance.state in internals.BEFORE_A_TRY:
+            return not marked  # nothing is deleted yet; without that row all was delivered
+        read = [(entry, at, _read(db, key, entry)) for entry, at in entries]
+        there = [(stored, at) for _, at, stored in read if stored is not None]
+        if any(stored.timestamp != at for stored, at in there):
+            return True  # another API server has written them again
+        if task_instance.state == "running" and (there or marked):
+            return False  # a worker deletes them one by one as it starts
+        lost = [entry for entry, _, stored in read if stored is None]
+        for entry in lost:
+            internals.write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
+            log.info("Kept an undelivered event of an earlier try of %s.", key)
+        if lost:
+            outbox.wake_at(db, key, internals.utcnow())
+        return True
+
+
+def _read(db: internals.Session, key: TaskKey, entry: OutboxEntry) -> StoredValue | None:
+    name = webhook_key(entry.event_id)
+    return internals.read_xcoms(db, key, name).get(name)

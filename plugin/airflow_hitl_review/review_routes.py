@@ -1,0 +1,138 @@
+"""Routes that list, show and decide reviews."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from airflow_hitl_review import decisions, internals
+from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
+from airflow_hitl_review.inbox import Filters, OrderBy, ReviewList, list_reviews
+from airflow_hitl_review.review import ReviewResponse
+from airflow_hitl_review.schema import Channel, TaskKey
+from airflow_hitl_review.states import Action, SessionStatus
+
+MAX_FEEDBACK_LENGTH = 100_000
+
+router = APIRouter()
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No token, or an expired one"},
+    403: {"description": "The caller may not do this for that DAG"},
+    404: {"description": "No such review; `task_active` says whether one may still appear"},
+}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Not pending, or another output is current; carries the session"}
+}
+
+
+class DecisionBody(BaseModel):
+    """Body of an approval; may be left out."""
+
+    iteration: int | None = Field(default=None, ge=1, description="Number of the output that the reviewer saw")
+    channel: Channel = Field(default="rest", description="Where the reviewer decided")
+
+
+class RejectBody(DecisionBody):
+    """Body of a rejection; may be left out."""
+
+    feedback: str = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
+
+
+class FeedbackBody(DecisionBody):
+    """Body of a request for changes."""
+
+    feedback: str = Field(max_length=MAX_FEEDBACK_LENGTH, description="What to change")
+
+
+@router.get("/sessions", response_model=ReviewList, responses={304: {"description": "Not modified"}})
+def sessions(
+    request: Request,
+    user: CurrentUser,
+    status: SessionStatus | None = None,
+    dag_id: str | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="Text in an id or the prompt")] = None,
+    include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    order_by: OrderBy = "-updated_at",
+) -> Response:
+    """The reviews that the caller may read, newest change first."""
+    filters = Filters(status, dag_id, q, include_ended, limit, offset, order_by)
+    with internals.transaction() as db:
+        body = list_reviews(db, user, filters).model_dump_json().encode()
+    headers = {
+        "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "Cache-Control": "private, no-cache",
+    }
+    if headers["ETag"] in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@router.get("/sessions/find", response_model=ReviewResponse, responses=ERRORS)
+def find(key: ReadableTask) -> ReviewResponse:
+    """One review, with its conversation."""
+    with internals.transaction() as db:
+        return decisions.find(db, key)
+
+
+def _decide(
+    request: Request,
+    background: BackgroundTasks,
+    key: TaskKey,
+    user: internals.BaseUser,
+    wanted: decisions.Request,
+) -> ReviewResponse:
+    with internals.transaction() as db:
+        review = decisions.decide(db, key, wanted, user, now=internals.utcnow())
+    # Committed: from here on the sweep would wake the task if this process died.
+    background.add_task(request.app.state.waker.wake_soon, key)
+    return review
+
+
+@router.post("/sessions/feedback", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+def feedback(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: FeedbackBody,
+) -> Response | ReviewResponse:
+    """Ask for changes: the task makes the next output, and waits for a review again."""
+    if not body.feedback.strip():
+        return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
+    wanted = decisions.Request(Action.CHANGES_REQUESTED, body.feedback, body.iteration, body.channel)
+    return _decide(request, background, key, user, wanted)
+
+
+@router.post("/sessions/approve", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+def approve(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: DecisionBody | None = None,
+) -> ReviewResponse:
+    """Approve the current output: the task ends with it."""
+    body = body or DecisionBody()
+    wanted = decisions.Request(Action.APPROVE, "", body.iteration, body.channel)
+    return _decide(request, background, key, user, wanted)
+
+
+@router.post("/sessions/reject", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+def reject(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: RejectBody | None = None,
+) -> ReviewResponse:
+    """Reject: the task fails, and is not retried."""
+    body = body or RejectBody()
+    wanted = decisions.Request(Action.REJECT, body.feedback, body.iteration, body.channel)
+    return _decide(request, background, key, user, wanted)

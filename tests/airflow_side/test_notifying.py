@@ -1,0 +1,263 @@
+"""Webhooks seen from the task, and how much is sent at once: without an Airflow that runs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+
+from airflow_hitl_review.endpoints import Webhook, all_targets, as_webhooks, resolve, usable_webhooks
+from airflow_hitl_review.gate import (
+    MAX_IN_FLIGHT,
+    MAX_IN_FLIGHT_IF_SILENT,
+    MAX_IN_FLIGHT_PER_ENDPOINT,
+    MAX_QUEUED_AT_A_PACE,
+    Gate,
+)
+from airflow_hitl_review.schema import WebhookTarget
+from airflow_hitl_review.settings import WebhookSettings
+from hitl_webhooks import InvalidEndpointError, generate_secret
+from hitl_webhooks.schedule import STANDARD_WAITS
+from tests.airflow_side.test_operator import run
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+class Connection:
+    """What ``resolve`` reads of an Airflow connection."""
+
+    def __init__(self, **given: object) -> None:
+        self.conn_id, self.conn_type, self.host, self.schema = "one", "http", "https://example.org/hook", None
+        self.port, self.password, self.extra = None, "", None
+        self.__dict__.update(given)
+
+
+def test_an_endpoint_that_is_full_is_asked_again_later_and_not_all_at_once() -> None:
+    gate = Gate()
+    assert [gate.admit("one", "standard", NOW) for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT)] == [
+        None
+    ] * MAX_IN_FLIGHT_PER_ENDPOINT
+    later = [gate.admit("one", "standard", NOW) for _ in range(20)]
+    assert all(at is not None and at > NOW + timedelta(seconds=1) for at in later)
+    assert len(set(later)) == 20
+    assert gate.admit("two", None, NOW) is None
+    gate.leave("one")
+    assert gate.admit("one", "standard", NOW) is None
+
+
+def test_endpoints_that_do_not_answer_leave_places_for_the_others() -> None:
+    gate = Gate()
+    for number in range(MAX_IN_FLIGHT // MAX_IN_FLIGHT_PER_ENDPOINT):
+        for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT):
+            assert gate.admit(f"silent {number}", None, NOW) is None
+    assert gate.admit("good", None, NOW) is not None
+    for number in range(MAX_IN_FLIGHT // MAX_IN_FLIGHT_PER_ENDPOINT):
+        for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT):
+            gate.leave(f"silent {number}", answered=False)
+        taken = [gate.admit(f"silent {number}", None, NOW) is None for _ in range(10)]
+        assert sum(taken) == MAX_IN_FLIGHT_IF_SILENT
+    assert gate.admit("good", None, NOW) is None
+    gate.leave("silent 0", answered=True)
+    assert [gate.admit("silent 0", None, NOW) for _ in range(5)] == [None] * 5
+
+
+def test_a_format_with_a_pace_has_a_short_queue() -> None:
+    gate = Gate()
+    taken = [gate.admit("slack", "slack", NOW) for _ in range(10)]
+    assert taken[:MAX_QUEUED_AT_A_PACE] == [None] * MAX_QUEUED_AT_A_PACE
+    waits = [at for at in taken[MAX_QUEUED_AT_A_PACE:] if at is not None]
+    assert [later - earlier for earlier, later in pairwise(waits)] == [timedelta(seconds=1)] * 6
+    assert gate.admit("one", "no such format", NOW) is None  # its endpoint says so
+
+
+def test_templates_are_left_alone_until_they_are_rendered() -> None:
+    given = ["{{ var.value.hook }}", "my_conn"]
+    assert [w.name for w in as_webhooks(given, "{{ var.value.url }}", rendered=False)] == ["my_conn"]
+    with pytest.raises(ValueError, match="renders no template"):
+        Webhook(url="https://{{ host }}/x")
+    with pytest.raises(ValueError, match="Give it as url"):
+        Webhook(conn_id="https://user:pw@example.org")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:pw@example.org/",
+        "https://example.org/?token=x",
+        "https://example.org/#x",
+        "https://hooks.slack.com/services/T/B/x",
+        "https://[::1",
+    ],
+)
+def test_a_url_with_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="Webhook url"):
+        as_webhooks([url])
+    with pytest.raises(ValueError, match="Webhook url"):
+        as_webhooks((), url)
+
+
+def test_at_run_time_what_is_unusable_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    given = ["good", "", "https://example.org/?token=known", 3, "good", Webhook(conn_id="other")]
+    names = [webhook.name for webhook in usable_webhooks(given, "https://example.org/hook")]
+    assert names == ["good", "other", "https://example.org/hook"]
+    assert [webhook.name for webhook in usable_webhooks("good", "nonsense")] == ["good"]
+    assert usable_webhooks((), None) == ()
+    assert len(caplog.records) == 4
+    assert "known" not in caplog.text
+
+
+def test_the_deployments_endpoints_come_behind_those_of_the_dag() -> None:
+    targets = all_targets(as_webhooks(["b", "a"]), WebhookSettings(conn_ids=("a", "c", "c")))
+    assert [target.endpoint for target in targets] == ["b", "a", "c"]
+    assert targets[0] == WebhookTarget(endpoint="b")
+
+
+def test_what_a_connection_means() -> None:
+    one, two = generate_secret(), generate_secret()
+    settings = WebhookSettings(url_secrets=(one, two))
+
+    def endpoint(format_: str | None = None, **given: object) -> tuple[str, str, tuple[str, ...]]:
+        found = resolve("one", format_, connection=lambda _: Connection(**given), settings=settings)
+        return found.url, found.format, found.secrets
+
+    assert endpoint(password=f" {one}  {two}\n") == ("https://example.org/hook", "standard", (one, two))
+    assert endpoint(host="example.org", schema="https", port=8443, extra='{"path": "/hook"}') == (
+        "https://example.org:8443/hook",
+        "standard",
+        (),
+    )
+    assert endpoint("cloudevents")[1] == "cloudevents"
+    slack = {"conn_type": "slackwebhook", "host": "hooks.slack.com/services", "password": "/T0/B0/x"}
+    assert endpoint(None, **slack) == ("https://hooks.slack.com/services/T0/B0/x", "slack", ())
+    named = resolve("https://example.org/", None, connection=lambda _: Connection(), settings=settings)
+    assert named.secrets == (one, two)
+    found = resolve(
+        "one", None, connection=lambda _: Connection(extra='{"headers": {"X-Key ": " v\\n"}}'), settings=settings
+    )
+    assert found.headers == {"X-Key": "v"}
+    for wrong in ({"extra": "["}, {"extra": '{"headers": ["x"]}'}, {"host": ""}, {"host": "http://example.org"}):
+        with pytest.raises(InvalidEndpointError):
+            endpoint(**wrong)
+
+
+def test_settings(caplog: pytest.LogCaptureFixture) -> None:
+    given = {"webhook_secret": " a  b ", "webhook_conn_ids": "x, y,", "webhook_allow_http": "true"}
+    settings = WebhookSettings.read(lambda name, default: given.get(name, default))
+    assert (settings.url_secrets, settings.conn_ids, settings.allow_http) == (("a", "b"), ("x", "y"), True)
+    assert settings.schedule.waits == STANDARD_WAITS
+    assert not caplog.records
+    wrong = {
+        "webhook_allow_http": "maybe",
+        "webhook_block_private_addresses": "ture",
+        "webhook_retry_schedule": "5; 6",
+        "webhook_sweep_interval": "-1",
+        "webhook_timeout": "nan",
+    }
+    settings = WebhookSettings.read(lambda name, default: wrong.get(name, default))
+    # What is safer, not what was meant.
+    assert (settings.allow_http, settings.block_private_addresses) == (False, True)
+    assert (settings.schedule.waits, settings.sweep_seconds, settings.timeout) == (STANDARD_WAITS, 1.0, 15.0)
+    assert len(caplog.records) == 5
+
+
+NOTIFIER = """
+    import logging, threading, time
+    from airflow_hitl_review.notifier import Notifier
+    from airflow_hitl_review.schema import AgentSession, TaskKey, WebhookTarget
+    from airflow_hitl_review.settings import WebhookSettings
+    from airflow_hitl_review.worker import utcnow
+    from hitl_webhooks import EventType
+    stored, broken = {}, set()
+    def push(key, value):
+        for word in broken:
+            if word in key:
+                raise OSError("the API server is away")
+        stored[key.removeprefix("airflow_hitl_review_")] = value
+    def delete(key):
+        stored.pop(key.removeprefix("airflow_hitl_review_"))
+    def no_connection(conn_id):
+        raise LookupError("no such connection")
+    notifier = Notifier(
+        key=TaskKey("d", "r", "t"), task_instance_id="018f3c5e-7a1b-7c3d-8e4f-5a6b7c8d9e0f", try_number=1,
+        targets=[WebhookTarget(endpoint="one"), WebhookTarget(endpoint="http://127.0.0.1:9/")],
+        settings=WebhookSettings(), base_url="http://localhost", push=push, delete=delete, connection=no_connection,
+    )
+    notifier.open()
+"""
+
+
+def test_what_the_task_leaves_to_the_dispatcher() -> None:
+    run(
+        NOTIFIER
+        + """
+    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is True
+    (name,) = [key for key in stored if key.startswith("webhook_")]
+    assert all(d["next_attempt_at"] and not d["attempts"] for d in stored[name]["deliveries"])  # claimed
+    start = time.monotonic()
+    notifier.finish()
+    assert time.monotonic() - start < 12
+    notifier.close()
+    assert set(stored) == {name, "webhooks_ended"}
+    one, two = stored[name]["deliveries"]
+    assert one["attempts"] == 1 and "no such connection" in one["last_error"], one
+    assert two["attempts"] == 3 and two["last_error"].startswith("ConnectError"), two
+    assert all(d["status"] == "pending" and d["step"] == 1 and d["next_attempt_at"] for d in (one, two))
+    """
+    )
+
+
+def test_a_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None:
+    run(
+        NOTIFIER
+        + """
+    broken.add("webhook_")
+    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is False
+    notifier.finish()
+    assert set(stored) == {"webhooks"}  # which makes the API server tell it
+    """
+    )
+
+
+def test_a_callback_that_fails_harms_nothing() -> None:
+    printed = run("""
+        from airflow_hitl_review.callbacks import Callbacks
+        from airflow_hitl_review.schema import AgentSession
+        from hitl_webhooks import EventType
+        def leave(context): raise SystemExit(3)
+        def fail(context): raise ValueError("no")
+        def say(context): print(context["ti"], context["hitl_review"]["event"], context["hitl_review"]["output"])
+        callbacks = Callbacks({"ti": "ti"}, on_output_ready=[leave, fail, say], on_finalized=say, notifiers=say)
+        for type_ in EventType:
+            callbacks.call(type_, AgentSession(current_output="x"), status=None, action=None)
+    """)
+    said = [line for line in printed.splitlines() if line.startswith("ti ")]
+    assert said == ["ti hitl_review.output_ready x"] * 2 + ["ti hitl_review.finalized x"]
+
+
+def test_the_dispatcher_starts_again_after_what_ends_it() -> None:
+    """Here: an environment with which no HTTP client can be made, mended later."""
+    run("""
+        import os, time
+        from airflow_hitl_review.dispatcher import Dispatcher
+        from airflow_hitl_review.settings import WebhookSettings
+        looks = []
+        class Looking(Dispatcher):
+            async def look(self, database, client): looks.append(1)
+            def _sweep(self): pass
+        os.environ["SSL_CERT_FILE"] = "/nowhere"
+        dispatcher = Looking(WebhookSettings(sweep_seconds=0.1))
+        dispatcher.start()
+        time.sleep(0.5)
+        assert not looks and dispatcher._thread.is_alive()
+        del os.environ["SSL_CERT_FILE"]
+        end = time.monotonic() + 20
+        while not looks:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        dispatcher.stop()
+        assert not dispatcher._thread.is_alive()
+        quick = Looking(WebhookSettings())
+        quick.start(); quick.stop()
+        assert not quick._thread.is_alive()
+    """)
