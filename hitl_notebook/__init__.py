@@ -16,6 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hitl_notebook.client import Client
+    from hitl_notebook.deliveries import (
+        Delivery,
+        DeliveryAttempt,
+        DeliveryPage,
+        EndpointDelivery,
+        WebhookTest,
+    )
     from hitl_notebook.errors import (
         AuthenticationError,
         ConflictError,
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         ReviewNotFoundError,
         ServerError,
+        WebhookNotFoundError,
     )
     from hitl_notebook.panel import ReviewPanel
     from hitl_notebook.records import Review, ReviewKey, ReviewPage, ReviewSummary, Turn, User
@@ -36,6 +44,10 @@ __all__ = [
     "Client",
     "ConflictError",
     "ConnectionFailedError",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryPage",
+    "EndpointDelivery",
     "HITLNotebookError",
     "InvalidRequestError",
     "PermissionDeniedError",
@@ -48,10 +60,15 @@ __all__ = [
     "ServerError",
     "Turn",
     "User",
+    "WebhookNotFoundError",
+    "WebhookTest",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Review", "ReviewKey", "ReviewPage", "ReviewSummary", "Turn", "User"), "records"),
+    **dict.fromkeys(
+        ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "deliveries"
+    ),
     "Client": "client",
     "ReviewPanel": "panel",
 }

@@ -101,7 +101,7 @@ class TokenSource:
                 timeout=self._timeout,
             )
         except requests.RequestException as error:
-            raise ConnectionFailedError(f"No answer from {self._url}: {_reason(error)}.") from error
+            raise ConnectionFailedError(f"No answer from {self._url}: {reason_of(error)}.") from error
         if answer.status_code in (400, 401, 403, 422):
             raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
         try:
@@ -125,7 +125,8 @@ def expiry_of(token: str) -> float | None:
         return None
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
     if isinstance(error, requests.Timeout):
         return "it took too long"
     if isinstance(error, requests.ConnectionError):

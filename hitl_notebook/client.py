@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-import requests
-
-from hitl_notebook.auth import TokenSource, _reason
-from hitl_notebook.errors import (
-    AuthenticationError,
-    ConflictError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    PermissionDeniedError,
-    ReviewNotFoundError,
-    ServerError,
-)
+from hitl_notebook.auth import TokenSource
+from hitl_notebook.delivery_client import DeliveryClient
+from hitl_notebook.errors import InvalidRequestError
 from hitl_notebook.records import (
     Review,
     ReviewKey,
     ReviewPage,
     ReviewSummary,
+    key_of,
     parse_page,
     parse_review,
-    parse_user,
 )
+from hitl_notebook.transport import Transport, check_url
 
 Channel = Literal["rest", "notebook"]
-
-T = TypeVar("T")
-
-_NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -45,7 +30,7 @@ class CachedPage:
     etag: str | None
 
 
-class Client:
+class Client(DeliveryClient):
     """Talks to hitl-notebook's plugin on an Airflow API server. Safe to use from several threads.
 
     Args:
@@ -78,12 +63,12 @@ class Client:
         timeout: float = 30.0,
         channel: Channel = "rest",
     ) -> None:
-        _check_url(url)
+        check_url(url)
         self.url = url.rstrip("/")
-        self._tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
-        self._timeout = timeout
+        tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
+        super().__init__(Transport(self.url, tokens, timeout))
+        self._tokens = tokens
         self._channel = channel
-        self._local = threading.local()
 
     def __repr__(self) -> str:
         return f"<Client of {self.url} with {self._tokens!r}>"
@@ -132,10 +117,10 @@ class Client:
         if "include_ended" in params:
             params["include_ended"] = str(bool(params["include_ended"])).lower()
         headers = {"If-None-Match": known.etag} if known and known.etag else {}
-        answer = self._request("GET", "/sessions", params=params, headers=headers)
+        answer = self._transport.request("GET", "/sessions", params=params, headers=headers)
         if answer.status_code == 304 and known is not None:
             return known
-        return CachedPage(self._read(parse_page, answer), answer.headers.get("ETag"))
+        return CachedPage(self._transport.read(parse_page, answer), answer.headers.get("ETag"))
 
     def find(self, review: ReviewKey | ReviewSummary) -> Review:
         """One review, with its conversation.
@@ -146,7 +131,8 @@ class Client:
         Raises:
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        return self._read(parse_review, self._request("GET", "/sessions/find", params=_params(review)))
+        answer = self._transport.request("GET", "/sessions/find", params=key_of(review)._asdict())
+        return self._transport.read(parse_review, answer)
 
     # --- deciding
 
@@ -195,111 +181,10 @@ class Client:
                     "Say which output you looked at: iteration=..., or give a review instead of a key."
                 )
             iteration = review.iteration
-        answer = self._request(
+        answer = self._transport.request(
             "POST",
             f"/sessions/{action}",
-            params=_params(review),
+            params=key_of(review)._asdict(),
             json={**body, "iteration": iteration, "channel": self._channel},
         )
-        return self._read(parse_review, answer)
-
-    # --- HTTP
-
-    def _request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        answer = self._send(method, path, self._tokens.get(), **kwargs)
-        if answer.status_code == 401 and self._tokens.renewable:
-            # Refused before anything was done, so it is safe to repeat once with a new token.
-            self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
-            answer = self._send(method, path, self._tokens.get(), **kwargs)
-        if not answer.ok and answer.status_code != 304:
-            raise _error_of(answer, self.url)
-        return answer
-
-    def _send(self, method: str, path: str, token: str, **kwargs: Any) -> requests.Response:
-        headers = {**kwargs.pop("headers", {}), "Authorization": f"Bearer {token}"}
-        try:
-            return self._session().request(
-                method,
-                f"{self.url}/hitl-review{path}",
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                **kwargs,
-            )
-        except requests.RequestException as error:
-            raise ConnectionFailedError(f"No answer from {self.url}: {_reason(error)}.") from error
-
-    def _session(self) -> requests.Session:
-        # requests does not promise that a session can be shared between threads.
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        session: requests.Session = self._local.session
-        return session
-
-    def _read(self, parse: Callable[[Any], T], answer: requests.Response) -> T:
-        try:
-            return parse(answer.json())
-        except _NOT_OUR_SHAPE:
-            raise ServerError(_not_ours(self.url)) from None
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # among others for a port that is none
-        valid = False
-    if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
-        raise ValueError(
-            f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
-        )
-    if parts.username or parts.password:
-        raise ValueError("Give the username and the password as arguments, not in the url.")
-
-
-def _params(review: ReviewKey | ReviewSummary) -> dict[str, Any]:
-    key = review if isinstance(review, ReviewKey) else review.key
-    return key._asdict()
-
-
-def _not_ours(url: str) -> str:
-    return f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
-
-
-def _error_of(answer: requests.Response, url: str) -> Exception:
-    try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        detail = None
-    text = _text_of(detail)
-    match answer.status_code:
-        case 401:
-            return AuthenticationError(f"Airflow does not accept the token: {text or 'it may have expired'}.")
-        case 403:
-            return PermissionDeniedError(text or "You may not do this.")
-        case 404 if isinstance(detail, dict) and "task_active" in detail:
-            return ReviewNotFoundError(text, task_active=bool(detail["task_active"]))
-        case 404:
-            return ServerError(_not_ours(url))
-        case 409 if isinstance(detail, dict):
-            try:
-                review, by = parse_review(detail["session"]), parse_user(detail["decided_by"])
-            except _NOT_OUR_SHAPE:
-                return ServerError(_not_ours(url))
-            return ConflictError(text, review=review, decided_by=by)
-        case 400 | 413 | 422:
-            return InvalidRequestError(text or f"The server answered {answer.status_code}.")
-        case code:
-            return ServerError(f"The server answered {code}{': ' + text if text else ''}.")
-
-
-def _text_of(detail: Any) -> str:
-    if isinstance(detail, dict):
-        return str(detail.get("message", ""))
-    if isinstance(detail, list):  # FastAPI's validation errors
-        return "; ".join(
-            f"{'.'.join(str(p) for p in e.get('loc', ()))}: {e.get('msg', '')}"
-            for e in detail
-            if isinstance(e, dict)
-        )
-    return str(detail).rstrip(".") if detail else ""
+        return self._transport.read(parse_review, answer)

@@ -25,13 +25,23 @@ class Controller:
         model: what is shown.
         background: where the work runs.
         interval: seconds between two refreshes by itself; 0 for none.
+        refreshed: called after each time that the inbox was fetched, for what else is to be kept up to date.
     """
 
-    def __init__(self, client: Client, model: ReviewModel, background: Background, interval: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        model: ReviewModel,
+        background: Background,
+        interval: float,
+        *,
+        refreshed: Callable[[], object],
+    ) -> None:
         self._client = client
         self._model = model
         self._background = background
         self._interval = interval
+        self._refreshed = refreshed
         self._known: CachedPage | None = None
         self._known_filter: bool | None = None
         self._refreshing = False
@@ -64,6 +74,7 @@ class Controller:
             self._model.apply_inbox(cached.page)
             if self._model.needs_fetch():
                 self.fetch_selected()
+            self._refreshed()
             if self._again:
                 self.refresh()
 

@@ -7,6 +7,7 @@
     ├── AuthenticationError     401: no token, a wrong password, or a token that has expired
     ├── PermissionDeniedError   403: you may not read or decide this DAG's reviews
     ├── ReviewNotFoundError     404: no such review; ``task_active`` says whether one may still appear
+    ├── WebhookNotFoundError    404: no such webhook event, endpoint or connection
     ├── ConflictError           409: decided already, or another output is current; carries ``review``
     ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
     └── ServerError             any other answer: 5xx, or one that is not ours
@@ -42,6 +43,10 @@ class ReviewNotFoundError(HITLNotebookError):
     def __init__(self, message: str, *, task_active: bool = False) -> None:
         self.task_active = task_active
         super().__init__(message)
+
+
+class WebhookNotFoundError(HITLNotebookError):
+    """There is no such webhook event, endpoint or connection."""
 
 
 class ConflictError(HITLNotebookError):

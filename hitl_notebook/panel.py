@@ -10,9 +10,13 @@ import ipywidgets as widgets
 from hitl_notebook.background import Background
 from hitl_notebook.client import Client
 from hitl_notebook.controller import Controller
+from hitl_notebook.delivery_controller import DeliveryController
+from hitl_notebook.delivery_model import DeliveryModel
+from hitl_notebook.delivery_view import DeliveryView
 from hitl_notebook.model import ReviewModel
 from hitl_notebook.records import Review
-from hitl_notebook.views import HeadView, InboxView, NoticeView, SessionView
+from hitl_notebook.session_view import SessionView
+from hitl_notebook.views import HeadView, InboxView, NoticeView, close_all
 
 _in_cell: dict[str, tuple[str, ReviewPanel]] = {}
 """Cell id -> id of the run that made a panel there, and the panel."""
@@ -54,12 +58,17 @@ class ReviewPanel:
         self.client = client
         self.model = ReviewModel()
         self._background = Background()
-        controller = Controller(client, self.model, self._background, refresh_seconds)
+        deliveries = DeliveryModel()
+        webhooks = DeliveryController(client, self.model, deliveries, self._background)
+        controller = Controller(client, self.model, self._background, refresh_seconds, refreshed=webhooks.refresh)
         post = self._background.post
         self._head = HeadView(self.model, post, controller.refresh)
         self._inbox = InboxView(self.model, post)
         self._session = SessionView(self.model, post, controller.decide)
-        body = widgets.HBox([self._inbox.widget, self._session.widget])
+        self._webhooks = DeliveryView(deliveries, post, webhooks.resend)
+        session = widgets.VBox([self._session.widget, self._webhooks.widget])
+        session.add_class("hitl-session")
+        body = widgets.HBox([self._inbox.widget, session])
         body.add_class("hitl-body")
         style = widgets.HTML(f"<style>{_css()}</style>")
         style.add_class("hitl-style")
@@ -90,8 +99,7 @@ class ReviewPanel:
         for cell_id, (_, panel) in list(_in_cell.items()):
             if panel is self:
                 del _in_cell[cell_id]
-        for widget in _all_of(self.widget):
-            widget.close()
+        close_all(self.widget)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._closed:
@@ -127,10 +135,3 @@ def _current_cell() -> tuple[str, str] | None:
 
 def _css() -> str:
     return resources.files("hitl_notebook").joinpath("panel.css").read_text(encoding="utf-8")
-
-
-def _all_of(widget: Any) -> list[Any]:
-    found = [widget, widget.layout, *([widget.style] if hasattr(widget, "style") else [])]
-    for child in getattr(widget, "children", ()):
-        found += _all_of(child)
-    return found

@@ -109,6 +109,11 @@ class ReviewPage:
         return len(self.reviews)
 
 
+def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
+    """Which task instance a review, a row of the inbox or a key is about."""
+    return review if isinstance(review, ReviewKey) else review.key
+
+
 def parse_page(value: dict[str, Any]) -> ReviewPage:
     """Read the answer of ``GET /sessions``."""
     reviews = tuple(ReviewSummary(**_common(item)) for item in value["sessions"])
@@ -123,7 +128,7 @@ def parse_review(value: dict[str, Any]) -> Review:
             kind=turn["kind"],
             content=turn["content"],
             iteration=turn["iteration"],
-            timestamp=_required_time(turn["timestamp"]),
+            timestamp=read_time(turn["timestamp"]),
             user=parse_user(turn["user"]),
         )
         for turn in value["conversation"]
@@ -150,20 +155,22 @@ def _common(value: dict[str, Any]) -> dict[str, Any]:
         "prompt": value["prompt"],
         "task_state": value["task_state"],
         "task_completed": value["task_completed"],
-        "created_at": _required_time(value["created_at"]),
-        "updated_at": _required_time(value["updated_at"]),
-        "deadline_at": _time(value["deadline_at"]),
+        "created_at": read_time(value["created_at"]),
+        "updated_at": read_time(value["updated_at"]),
+        "deadline_at": read_time_or_none(value["deadline_at"]),
         "last_error": value["last_error"],
         "decided_by": parse_user(value["decided_by"]),
-        "decided_at": _time(value["decided_at"]),
+        "decided_at": read_time_or_none(value["decided_at"]),
         "output_sha256": value["output_sha256"],
     }
 
 
-def _required_time(value: str) -> datetime:
+def read_time(value: str) -> datetime:
+    """Read a time in ISO 8601."""
     # Python 3.10's fromisoformat does not know "Z".
     return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
-def _time(value: str | None) -> datetime | None:
-    return _required_time(value) if value else None
+def read_time_or_none(value: str | None) -> datetime | None:
+    """Read a time, or None."""
+    return read_time(value) if value else None

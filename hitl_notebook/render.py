@@ -62,7 +62,19 @@ def markdown(text: str) -> str:
 
 def plain(text: str) -> str:
     """Text as it is."""
-    return f'<pre class="hitl-plain">{escape(text.encode("utf-8", "replace").decode())}</pre>'
+    return f'<pre class="hitl-plain">{inline(text)}</pre>'
+
+
+def inline(text: str, *, limit: int | None = None) -> str:
+    """Text to stand in a line or an attribute; what is beyond ``limit`` characters is cut off."""
+    if limit is not None and len(text) > limit:
+        text = text[:limit] + "…"
+    return escape(encodable(text))
+
+
+def encodable(text: str) -> str:
+    """Text without lone surrogates: JSON can carry them, a message to the front end cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def output(text: str, output_format: str) -> str:
@@ -79,6 +91,13 @@ def moment(at: datetime) -> str:
     """A time in the kernel's time zone, such as ``23 Nov 14:05``."""
     local = at.astimezone()
     return f"{local.day} {local:%b %H:%M}"
+
+
+def time_of_day(at: datetime, *, now: datetime) -> str:
+    """A time to the second in the kernel's time zone, such as ``14:05:10``; with the day if it is not today."""
+    local = at.astimezone()
+    day = "" if local.date() == now.astimezone().date() else f"{local.day} {local:%b} "
+    return f"{day}{local:%H:%M:%S}"
 
 
 def short_run(run_id: str) -> str:

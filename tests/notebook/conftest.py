@@ -8,7 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from hitl_notebook import Client
+from tests.notebook.panels import open_widgets
 from tests.notebook.server import ReviewServer
+
+
+@pytest.fixture(autouse=True)
+def _no_widget_is_left() -> Iterator[None]:
+    before = set(open_widgets())
+    yield
+    left = {name: widget for name, widget in open_widgets().items() if name not in before}
+    for widget in left.values():
+        widget.close()
+    assert left == {}
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +36,14 @@ def server(_server: ReviewServer) -> ReviewServer:
     """The server, without sessions."""
     _server.reset()
     return _server
+
+
+@pytest.fixture
+def outdated() -> Iterator[ReviewServer]:
+    """A server of before there were routes about webhooks."""
+    server = ReviewServer(outdated=True)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

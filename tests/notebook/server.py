@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -20,14 +19,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from hitl_notebook.records import Review, ReviewKey, ReviewPage, parse_review
+from tests.notebook.delivery_server import Deliveries
+from tests.notebook.times import stamp
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 _ONLY_IN_REVIEW = ("current_output", "output_format", "conversation")
-
-
-def stamp(seconds: float) -> str:
-    """A time, so many seconds after the start, as the API writes it."""
-    return (START + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
@@ -119,14 +114,19 @@ class ReviewServer:
         broken: start of a path -> status, media type and body that are answered there instead.
         refused: tokens that are no longer accepted.
         lifetime: of new tokens, in seconds.
+        webhooks: what there is of webhooks.
+
+    Args:
+        outdated: it is of before there were routes about webhooks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, outdated: bool = False) -> None:
+        self.webhooks = Deliveries()
         self.reset()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(self._app(), log_level="critical", ws="none", lifespan="off")
+        config = uvicorn.Config(self._app(outdated), log_level="critical", ws="none", lifespan="off")
         self._listener = listener
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="review-server")
@@ -143,6 +143,7 @@ class ReviewServer:
         self.broken: dict[str, tuple[int, str, str]] = {}
         self.refused: set[str] = set()
         self.lifetime = 3600.0
+        self.webhooks.reset()
         self._ticks = 0
         self._tokens = 0
 
@@ -185,8 +186,10 @@ class ReviewServer:
         self._ticks += 1
         return stamp(self._ticks)
 
-    def _app(self) -> FastAPI:
+    def _app(self, outdated: bool) -> FastAPI:
         app = FastAPI()
+        if not outdated:
+            self.webhooks.add_routes(app, self._user)
 
         @app.middleware("http")
         async def look(

@@ -18,7 +18,8 @@ from hitl_notebook import (
     User,
 )
 from hitl_notebook.model import Action, ReviewModel, words_for
-from tests.notebook.server import page, review, stamp
+from tests.notebook.server import page, review
+from tests.notebook.times import stamp
 
 A, B = ReviewKey("a", "r", "t"), ReviewKey("b", "r", "t")
 BOB = {"id": "2", "name": "Bob"}

@@ -3,26 +3,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import ipywidgets as widgets
 import pytest
-from ipywidgets.widgets import widget as registry
 
-from hitl_notebook import Client, ReviewKey, ReviewPanel
+from hitl_notebook import Client, ReviewPanel
 from hitl_notebook import panel as panel_module
+from tests.notebook.panels import html, key, make, notice, open_widgets, settle, until
 from tests.notebook.server import ReviewServer
-
-
-@pytest.fixture(autouse=True)
-def _no_widget_is_left() -> Iterator[None]:
-    before = set(shown_widgets())
-    yield
-    left = {name: widget for name, widget in shown_widgets().items() if name not in before}
-    for widget in left.values():
-        widget.close()
-    assert left == {}
 
 
 @pytest.fixture
@@ -33,48 +21,6 @@ def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
     panel = make(server)
     yield panel
     panel.close()
-
-
-def make(server: ReviewServer, refresh_seconds: float = 0) -> ReviewPanel:
-    return ReviewPanel(server.url, username="ada", password="ada-password", refresh_seconds=refresh_seconds)
-
-
-def shown_widgets() -> dict[str, Any]:
-    return {name: widget for name, widget in registry._instances.items() if isinstance(widget, widgets.DOMWidget)}
-
-
-def key(dag_id: str) -> ReviewKey:
-    return ReviewKey(dag_id, "manual__2030", "draft")
-
-
-def html(panel: ReviewPanel) -> str:
-    """All HTML that the panel shows."""
-
-    def below(widget: Any) -> list[str]:
-        own = [widget.value] if isinstance(widget, widgets.HTML) else []
-        return own + [text for child in getattr(widget, "children", ()) for text in below(child)]
-
-    return "\n".join(below(panel.widget))
-
-
-def notice(panel: ReviewPanel) -> tuple[str, str]:
-    assert panel.model.notice is not None
-    return panel.model.notice.kind, panel.model.notice.text
-
-
-async def settle(panel: ReviewPanel) -> None:
-    """Let what was just clicked begin, then wait for its end."""
-    await asyncio.sleep(0)
-    await panel.settled()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for it, at most ten seconds."""
-    for _ in range(1000):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it did not happen within ten seconds")
 
 
 # --- plain Python
@@ -219,7 +165,7 @@ def test_refreshing_asks_for_what_changed_only(server: ReviewServer, panel: Revi
 
 def test_no_secret_gets_into_a_widget(server: ReviewServer, panel: ReviewPanel) -> None:
     token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")
-    state = json.dumps([widget.get_state() for widget in shown_widgets().values()], default=str)
+    state = json.dumps([widget.get_state() for widget in open_widgets().values()], default=str)
     assert "ada-password" not in state
     assert token not in state
     assert "Draft of b" in state

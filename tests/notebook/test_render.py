@@ -1,111 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
-from html.parser import HTMLParser
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from hitl_notebook import Review, ReviewKey, render
-from hitl_notebook.views import conversation_html, head_html, output_html, row_label
-from tests.notebook.server import review, stamp, turn
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<SCRIPT SRC=//evil.example/x.js></SCRIPT>",
-    "<img src=x onerror=alert(1)>",
-    "<svg/onload=alert(1)>",
-    "</pre></div><script>alert(1)</script>",
-    "<a href='javascript:alert(1)' onclick=alert(1)>x</a>",
-    "[x](javascript:alert(1))",
-    "[x](JaVaScRiPt:alert(1))",
-    "[x](java&#115;cript:alert(1))",
-    "[x](data:text/html;base64,PHNjcmlwdD4=)",
-    "[x](vbscript:x)",
-    "<javascript:alert(1)>",
-    "[r]\n\n[r]: javascript:alert(1)",
-    '[x](http://ok.example "t\\" onmouseover=alert(1) x=\\"")',
-    "[x](http://ok.example/\"onmouseover='alert(1)')",
-    "![x](http://evil.example/pixel.png)",
-    "![x](javascript:alert(1))",
-    "![r]\n\n[r]: http://evil.example/pixel.png",
-    "<style>*{display:none}</style>",
-    '<p style="position:fixed;inset:0" class="hitl-approve" id="x">x</p>',
-    "<iframe src=//evil.example></iframe>",
-    "<form action=//evil.example><input name=p><button>Approve</button></form>",
-    "<meta http-equiv=refresh content=0;url=//evil.example>",
-    "<base href=//evil.example><link rel=stylesheet href=//evil.example>",
-    "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
-    "<!--><img src=x onerror=alert(1)>-->",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    '```js" onclick="alert(1)\n</code></pre><script>alert(1)</script>\n```',
-    "`</code><script>alert(1)</script>`",
-    "| <script>a</script> |\n|---|\n| <img src=x onerror=b> |",
-    "\u202e<script>\u0000\ufeff\u2028</script>\u202c 🎌 ﹤script﹥",
-    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
-    "\"'><script>alert(1)</script>",
-]
-
-_TEXT_TAGS = frozenset(
-    {"a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "s", "strong", "ul"}
-) | {
-    *(f"h{level}" for level in range(1, 7)),
-    *("table", "tbody", "td", "th", "thead", "tr"),
-}
-_OWN_TAGS = frozenset({"div", "span", "details", "summary", "pre"})
-
-
-class Parts(HTMLParser):
-    """What a browser would make of it: tags, attributes and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.text = ""
-        self.others: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_comment(self, data: str) -> None:
-        self.others.append(data)
-
-    def handle_decl(self, decl: str) -> None:
-        self.others.append(decl)
-
-    def handle_pi(self, data: str) -> None:
-        self.others.append(data)
-
-    def unknown_decl(self, data: str) -> None:
-        self.others.append(data)
-
-
-def harmless(html: str, *, text_tags: bool = True) -> Parts:
-    """Assert that only our own tags and those of plain text are there, with safe attributes."""
-    parts = Parts(html)
-    assert set(parts.tags) <= _OWN_TAGS | (_TEXT_TAGS if text_tags else set())
-    assert parts.others == []
-    for tag, name, value in parts.attributes:
-        if tag == "a":
-            assert name in ("href", "title", "rel")
-        elif tag in _OWN_TAGS:
-            assert name in ("class", "tabindex")
-            assert all(part.startswith("hitl-") or part.isalpha() for part in value.split()) or value == "0"
-        else:
-            assert (tag, name) == ("ol", "start")
-        if name == "href":
-            assert urlsplit(value).scheme in ("http", "https", "mailto", "")
-        if name == "rel":
-            assert value == "noopener noreferrer nofollow"
-    return parts
+from hitl_notebook.session_view import conversation_html, head_html, output_html
+from hitl_notebook.views import row_label
+from tests.notebook.hostile import HOSTILE, Parts, harmless
+from tests.notebook.server import review, turn
+from tests.notebook.times import stamp
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -162,6 +67,18 @@ def test_very_long_text_is_plain() -> None:
 def test_moment_is_in_local_time() -> None:
     at = datetime(2030, 11, 3, 14, 5, tzinfo=timezone.utc)
     assert render.moment(at) == f"{at.astimezone().day} {at.astimezone():%b %H:%M}"
+
+
+def test_time_of_day_tells_the_day_only_if_it_is_another_one() -> None:
+    now = datetime(2030, 11, 3, 14, 5, 10).astimezone()
+    assert render.time_of_day(now.astimezone(timezone.utc), now=now) == "14:05:10"
+    assert render.time_of_day(now + timedelta(days=1), now=now) == f"4 {now:%b} 14:05:10"
+
+
+def test_text_in_a_line() -> None:
+    assert render.inline('<b> & "x"', limit=9) == "&lt;b&gt; &amp; &quot;x&quot;"
+    assert render.inline("<b> and more", limit=4) == "&lt;b&gt; …"
+    assert render.inline("\ud800") == "?"
 
 
 def hostile_review(text: str) -> Review:

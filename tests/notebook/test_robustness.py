@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import json
 
 import pytest
 
 from hitl_notebook import Client, ReviewKey, ReviewPanel, ServerError, render
-
-
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """A server that gives the same answer to everything."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.notebook.fixed_server import answering, hanging_up
+from tests.notebook.server import session
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"detail": "x"}', b"<html>", b'{"sessions": 3}'])
@@ -54,6 +27,19 @@ def test_another_shape_is_an_error_in_words(body: bytes) -> None:
 def test_a_conflict_without_its_session_is_an_error_in_words() -> None:
     with answering(409, b'{"detail": {"session": {}}}') as url, pytest.raises(ServerError):
         Client(url, token="t").approve(ReviewKey("d", "r", "t"), iteration=1)
+
+
+def test_an_idle_connection_that_the_server_closes_is_no_outage() -> None:
+    value = json.dumps(session()).encode()
+    with hanging_up(value) as (url, seen):
+        client = Client(url, token="t", timeout=10)
+        key = ReviewKey("d", "r", "t")
+        reviews = [client.find(key), client.find(key)]
+        assert reviews[0] == reviews[1]
+        assert len(seen) == 3  # the second one was asked for once more
+        client.approve(key, iteration=1)
+        client.approve(key, iteration=1)
+        assert [line.startswith(b"POST") for line in seen[3:]] == [True, True]  # each once
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""The part of ``Client`` that is about webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from hitl_notebook.deliveries import (
+    Delivery,
+    DeliveryPage,
+    WebhookTest,
+    parse_delivery,
+    parse_delivery_page,
+    parse_webhook_test,
+)
+from hitl_notebook.errors import ServerError, WebhookNotFoundError
+from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
+from hitl_notebook.transport import Transport, detail_of, error_of
+
+
+class DeliveryClient:
+    """Looks at webhook deliveries, sends events again and tries endpoints out."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def deliveries(
+        self,
+        review: ReviewKey | ReviewSummary | None = None,
+        *,
+        dag_id: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> DeliveryPage:
+        """A page of webhook events, newest first, of the reviews that you may read.
+
+        Args:
+            review: only those about this one.
+            dag_id: only those of this DAG; not together with ``review``.
+            status: only those in this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
+            limit: at most so many, 1 to 500.
+            offset: leave out so many first.
+
+        Raises:
+            ServerError: among others, the plugin on that Airflow is too old to tell.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        if review is not None and dag_id is not None:
+            raise ValueError("Give a review or a dag_id, but not both.")
+        params: dict[str, Any] = {"limit": limit, "offset": offset}
+        if review is not None:
+            params |= key_of(review)._asdict()
+        if dag_id is not None:
+            params["dag_id"] = dag_id
+        if status is not None:
+            params["status"] = status
+        return self._transport.read(parse_delivery_page, self._ask("GET", "/deliveries", params=params))
+
+    def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
+        """Send an event again, whatever became of it: same id, same body. You must be allowed to decide.
+
+        Args:
+            delivery: the event, or its id.
+            endpoint: only to this one, by its name; else to all that the event has.
+
+        Returns:
+            The event as it is now: pending, and due at once.
+
+        Raises:
+            WebhookNotFoundError: no such event, or no such endpoint of it.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        event_id = delivery.event_id if isinstance(delivery, Delivery) else delivery
+        if not event_id:
+            raise ValueError("The id of the event is empty.")
+        body = {} if endpoint is None else {"json": {"endpoint": endpoint}}
+        answer = self._ask("POST", f"/deliveries/{quote(event_id, safe='')}/resend", **body)
+        return self._transport.read(parse_delivery, answer)
+
+    def test_webhook(
+        self,
+        conn_id: str | None = None,
+        *,
+        url: str | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere else, too
+    ) -> WebhookTest:
+        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and say what came of it.
+
+        Args:
+            conn_id: the Airflow connection to try; or
+            url: a plain URL.
+            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; else what the connection says.
+
+        Returns:
+            What came of it; an endpoint that refuses the event is no error here.
+
+        Raises:
+            PermissionDeniedError: you may not use Airflow's connections.
+            WebhookNotFoundError: no such connection.
+            InvalidRequestError: the connection or the URL cannot be used; the message says why.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        if (conn_id is None) == (url is None):
+            raise ValueError("Give a conn_id or a url, and not both.")
+        given = {"conn_id": conn_id, "url": url, "format": format}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self._transport.read(parse_webhook_test, self._ask("POST", "/webhooks/test", json=body))
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        answer = self._transport.request(method, path, expected=(404,), **kwargs)
+        if answer.status_code != 404:
+            return answer
+        detail = detail_of(answer)
+        if not isinstance(detail, str):
+            raise error_of(answer, self._transport.url)
+        if detail == "Not Found":  # FastAPI's own words for a path that it does not know
+            raise ServerError(
+                f"{self._transport.url}/hitl-review cannot tell about webhooks: hitl-notebook's plugin there is "
+                "older than this one, or not installed. Update it, and restart that API server."
+            )
+        raise WebhookNotFoundError(detail)

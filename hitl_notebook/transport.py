@@ -1,0 +1,174 @@
+"""HTTP to the plugin's API: tokens, time-outs, and answers that are errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+
+from hitl_notebook.auth import TokenSource, reason_of
+from hitl_notebook.errors import (
+    AuthenticationError,
+    ConflictError,
+    ConnectionFailedError,
+    HITLNotebookError,
+    InvalidRequestError,
+    PermissionDeniedError,
+    ReviewNotFoundError,
+    ServerError,
+)
+from hitl_notebook.records import parse_review, parse_user
+
+T = TypeVar("T")
+
+_NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+
+
+class Transport:
+    """Sends requests below ``/hitl-review`` and raises what is an error. Safe to use from several threads.
+
+    Args:
+        url: address of the API server, without a slash at its end.
+        tokens: for the ``Authorization`` header.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, url: str, tokens: TokenSource, timeout: float) -> None:
+        self.url = url
+        self._tokens = tokens
+        self._timeout = timeout
+        self._local = threading.local()
+
+    def __repr__(self) -> str:
+        return f"<Transport to {self.url} with {self._tokens!r}>"
+
+    def request(
+        self, method: str, path: str, *, expected: Collection[int] = (), **kwargs: Any
+    ) -> requests.Response:
+        """Send a request.
+
+        Args:
+            method: of HTTP.
+            path: below ``/hitl-review``, with a slash at its start.
+            expected: statuses of 400 and more that the caller reads itself.
+            **kwargs: for ``requests``: ``params``, ``json``, ``headers``.
+
+        Raises:
+            HITLNotebookError: see ``error_of``; or ``ConnectionFailedError``.
+        """
+        answer = self._send(method, path, self._tokens.get(), **kwargs)
+        if answer.status_code == 401 and self._tokens.renewable:
+            # Refused before anything was done, so it is safe to repeat once with a new token.
+            self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
+            answer = self._send(method, path, self._tokens.get(), **kwargs)
+        if not answer.ok and answer.status_code not in expected:
+            raise error_of(answer, self.url)
+        return answer
+
+    def read(self, parse: Callable[[Any], T], answer: requests.Response) -> T:
+        """What the answer says.
+
+        Raises:
+            ServerError: it is not of the shape that ``parse`` reads.
+        """
+        try:
+            return parse(answer.json())
+        except _NOT_OUR_SHAPE:
+            raise ServerError(_not_ours(self.url)) from None
+
+    def _send(self, method: str, path: str, token: str, **kwargs: Any) -> requests.Response:
+        kwargs["headers"] = {**kwargs.get("headers", {}), "Authorization": f"Bearer {token}"}
+        kwargs |= {"timeout": self._timeout, "allow_redirects": False}
+        url = f"{self.url}/hitl-review{path}"
+        try:
+            if method == "GET":
+                return self._get(url, **kwargs)
+            # On a connection of its own: on an idle one, that the server may be closing just now, nobody could
+            # tell whether a decision arrived.
+            with requests.Session() as session:
+                return session.request(method, url, **kwargs)
+        except requests.RequestException as error:
+            raise ConnectionFailedError(f"No answer from {self.url}: {reason_of(error)}.") from error
+
+    def _get(self, url: str, **kwargs: Any) -> requests.Response:
+        try:
+            return self._session().get(url, **kwargs)
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            # The server may have closed an idle connection just as it was used again. To read twice is safe.
+            return self._session().get(url, **kwargs)
+
+    def _session(self) -> requests.Session:
+        # requests does not promise that a session can be shared between threads.
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
+
+
+def check_url(url: str) -> None:
+    """Raise ``ValueError`` unless ``url`` can be the address of an API server."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # among others for a port that is none
+        valid = False
+    if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
+        raise ValueError(
+            f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
+        )
+    if parts.username or parts.password:
+        raise ValueError("Give the username and the password as arguments, not in the url.")
+
+
+def detail_of(answer: requests.Response) -> Any:
+    """FastAPI's ``detail`` of an error; None if the answer has none."""
+    try:
+        return answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def error_of(answer: requests.Response, url: str) -> HITLNotebookError:
+    """The error that an answer of 400 and more stands for."""
+    detail = detail_of(answer)
+    text = _text_of(detail)
+    match answer.status_code:
+        case 401:
+            return AuthenticationError(f"Airflow does not accept the token: {text or 'it may have expired'}.")
+        case 403:
+            return PermissionDeniedError(text or "You may not do this.")
+        case 404 if isinstance(detail, dict) and "task_active" in detail:
+            return ReviewNotFoundError(text, task_active=bool(detail["task_active"]))
+        case 404:
+            return ServerError(_not_ours(url))
+        case 409 if isinstance(detail, dict):
+            try:
+                review, by = parse_review(detail["session"]), parse_user(detail["decided_by"])
+            except _NOT_OUR_SHAPE:
+                return ServerError(_not_ours(url))
+            return ConflictError(text, review=review, decided_by=by)
+        case 400 | 413 | 422:
+            return InvalidRequestError(text or f"The server answered {answer.status_code}.")
+        case code:
+            return ServerError(f"The server answered {code}{': ' + text if text else ''}.")
+
+
+def _not_ours(url: str) -> str:
+    return f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
+
+
+def _text_of(detail: Any) -> str:
+    if isinstance(detail, dict):
+        return str(detail.get("message", ""))
+    if isinstance(detail, list):  # FastAPI's validation errors
+        return "; ".join(
+            f"{'.'.join(str(p) for p in e.get('loc', ()))}: {e.get('msg', '')}"
+            for e in detail
+            if isinstance(e, dict)
+        )
+    return str(detail).rstrip(".") if detail else ""
