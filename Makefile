@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check smoke format constraints clean
+.PHONY: demo test check smoke bench format constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
@@ -20,6 +20,9 @@ demo: $(READY)
 smoke: $(READY)
 	@$(BIN)/python -m demo.smoke
 
+bench: $(READY)
+	@$(BIN)/python -m bench
+
 test: $(READY)
 	$(BIN)/python -m pytest
 
@@ -27,6 +30,7 @@ check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	MYPYPATH=webhooks $(BIN)/mypy docs/examples/*.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -22,7 +22,7 @@ def describe(event: dict[str, Any]) -> str:
     """An event in one line."""
     session, data = event["data"]["session"], event["data"]
     who = f" by {data['decided_by']['name']}" if data["decided_by"] else ""
-    return f"{event['type']}: output {session['iteration']} of {session['run_id']} is {session['status']}{who}"
+    return f"{event['type']}: output {session['iteration']} of {session['run_id']} is {data['status']}{who}"
 
 
 def main() -> int:

@@ -14,8 +14,12 @@ from demo.airflow_instance import AirflowInstance
 from demo.stack import Receiver, receiver
 from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
+from tests.support.hook_server import LiveHooks
 
 DAGS = Path(__file__).parent / "dags"
+LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review"]
+LIVE_DAGS += ["webhook_review", "webhook_cleared", "webhook_retried", "webhook_endings"]
+LIVE_DAGS += ["webhook_three", "webhook_none", "webhook_callbacks", "webhook_secrets"]
 
 
 def pytest_configure() -> None:
@@ -66,15 +70,25 @@ def webhook_receiver(folder: Path) -> Iterator[Receiver]:
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
     """An API server with two processes and seeded reviews, on each database."""
+    name = f"{request.module.__name__.rpartition('.')[2]}_{request.param}"  # each module has its own
     database = ""
     if request.param == "postgresql":
-        database = request.getfixturevalue("postgres_server").create("reviews")
-    with review_server(folder / f"reviews-{request.param}", DAGS, database) as server:
+        database = request.getfixturevalue("postgres_server").create(name)
+    with review_server(folder / name, DAGS, database) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def live(folder: Path, postgres_server: postgres.Server, webhook_receiver: Receiver) -> Iterator[AirflowInstance]:
+def hooks() -> Iterator[LiveHooks]:
+    """Receivers in this process, known to ``live`` as connections ``hook_...``."""
+    with LiveHooks() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def live(
+    folder: Path, postgres_server: postgres.Server, webhook_receiver: Receiver, hooks: LiveHooks
+) -> Iterator[AirflowInstance]:
     """A whole Airflow on PostgreSQL, with the DAGs of ``tests/dags``."""
     instance = AirflowInstance(
         folder / "live",
@@ -82,13 +96,19 @@ def live(folder: Path, postgres_server: postgres.Server, webhook_receiver: Recei
         database=postgres_server.create("live"),
         settings={
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
+            **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
             "AIRFLOW__CORE__PARALLELISM": "16",
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
+            # Five minutes of short waits, so that the tests need not wait long.
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 150),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         },
     )
     instance.migrate()
     try:
         instance.start("api-server", "scheduler", "dag-processor")
-        for dag_id in ("many_reviews", "other_work", "timed_review", "json_review"):
+        for dag_id in LIVE_DAGS:
             instance.wait_for_dag(dag_id)
         yield instance
     finally:

@@ -99,12 +99,27 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         # Nothing waits now; the open review is still there to be read.
         expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
 
+        panel.get_by_role("button", name="Show webhooks").click()
+        events = panel.locator(".hitl-event")
+        wait_until(lambda: len(receiver.events()) == 4, timeout=60, what="the webhooks")
+        expect(events).to_have_count(4)
+        for text in ("Output 1 ready", "Changes requested", "Output 2 ready", "Review ended"):
+            expect(panel.get_by_text(text)).to_be_visible()
+        expect(events.first).to_contain_text("Delivered")
+        expect(events.first).to_contain_text("1 attempt")
+        events.first.get_by_role("button", name="Send again").click()
+        expect(events.first).to_contain_text("2 attempts")
+        expect(events.first).to_contain_text("Delivered")
+
         page.goto(f"{airflow.url}/auth/login")
         page.locator("input[name=username]").fill("admin")
         page.locator("input[name=password]").fill("admin")
         page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "/auth/" not in url)  # or it would break off where we go next
+        page.wait_for_load_state("load")
         page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/review")
         expect(page.get_by_text("Success").first).to_be_visible()
     wait_until(lambda: state() == "success", timeout=60, what="the end of the task")
-    wait_until(lambda: len(receiver.events()) == 3, timeout=30, what="the webhooks")
-    assert [e["data"]["session"]["status"] for e in receiver.events()] == ["pending_review"] * 2 + ["approved"]
+    got = sorted((e["type"].removeprefix("hitl_review."), e["data"]["status"]) for e in receiver.events())
+    ready, changes = ("output_ready", "pending_review"), ("changes_requested", "changes_requested")
+    assert got == [changes, ("finalized", "approved"), ready, ready]

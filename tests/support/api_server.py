@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +15,7 @@ from typing import Any
 import requests
 
 from demo.airflow_instance import AirflowInstance
+from hitl_webhooks import generate_secret
 
 DAG_ID = "many_reviews"
 TASK_ID = "review"
@@ -24,6 +28,11 @@ USERS = {
     "bob": "user:blue",
 }
 
+ROOT = Path(__file__).resolve().parents[2]
+
+URL_SECRET = generate_secret()
+"""Signs webhooks to endpoints given as a plain URL."""
+
 
 @dataclass
 class ReviewServer:
@@ -31,10 +40,47 @@ class ReviewServer:
 
     airflow: AirflowInstance
     _tokens: dict[str, str] = field(default_factory=dict)
+    _seeder: subprocess.Popen[str] | None = None
+    _seeding: threading.Lock = field(default_factory=threading.Lock)
 
-    def seed(self, count: int = 1) -> str:
-        """Make a run with parked reviews; returns its id."""
-        return self.airflow.run("python", "-m", "tests.support.seed", str(count)).split()[-1]
+    def seed(self, count: int = 1, *outbox: str) -> str:
+        """Make a run with parked reviews; returns its id.
+
+        Args:
+            count: how many.
+            outbox: a kind and endpoints, see ``tests.support.seed_outbox``.
+        """
+        with self._seeding:
+            return self._seed(json.dumps([count, *outbox]))
+
+    def _seed(self, wanted: str) -> str:
+        if self._seeder is None:
+            with (self.airflow.home / "seed.log").open("ab") as log:
+                self._seeder = subprocess.Popen(
+                    [sys.executable, "-m", "tests.support.seed"],
+                    env=self.airflow.env | {"PYTHONPATH": str(ROOT)},
+                    cwd=self.airflow.home,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+        assert self._seeder.stdin is not None
+        assert self._seeder.stdout is not None
+        self._seeder.stdin.write(wanted + "\n")
+        self._seeder.stdin.flush()
+        for line in self._seeder.stdout:
+            if line.startswith("made "):
+                return line.split()[1]
+        raise RuntimeError((self.airflow.home / "seed.log").read_text(errors="replace")[-3000:])
+
+    def close(self) -> None:
+        """End the process that seeds."""
+        if self._seeder is not None:
+            for pipe in (self._seeder.stdin, self._seeder.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._seeder.wait(30)
 
     def token(self, user: str) -> str:
         if user not in self._tokens:
@@ -71,6 +117,9 @@ def review_server(home: Path, dags: Path, database: str) -> Iterator[ReviewServe
         users=USERS,
         settings={
             "AIRFLOW__CORE__MULTI_TEAM": "True",
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_SECRET": URL_SECRET,
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_TIMEOUT": "2",
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["1"] * 200),
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         },
         api_workers=2,
@@ -81,6 +130,10 @@ def review_server(home: Path, dags: Path, database: str) -> Iterator[ReviewServe
     instance.run("airflow", "dags", "reserialize")
     try:
         instance.start("api-server")
-        yield ReviewServer(instance)
+        server = ReviewServer(instance)
+        try:
+            yield server
+        finally:
+            server.close()
     finally:
         instance.stop()

@@ -55,8 +55,8 @@ class Server:
 
 
 @contextmanager
-def server(binaries: Path, folder: Path) -> Iterator[Server]:
-    """Start a server with its data in ``folder``; stop it at the end."""
+def server(binaries: Path, folder: Path, settings: str = "") -> Iterator[Server]:
+    """Start a server with its data in ``folder`` and further options; stop it at the end."""
     port, data = free_port(), folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -66,7 +66,7 @@ def server(binaries: Path, folder: Path) -> Iterator[Server]:
                 parent.chmod(parent.stat().st_mode | 0o011)
         shutil.chown(folder, ACCOUNT)
     _run(binaries, "initdb", "-D", str(data), "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 {settings}"
     _run(binaries, "pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield Server(binaries, port)

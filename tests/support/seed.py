@@ -1,10 +1,15 @@
-"""Make parked reviews without running a task: ``python -m tests.support.seed COUNT`` in an Airflow's environment.
+"""Make parked reviews without running a task: ``python -m tests.support.seed`` in an Airflow's environment.
 
-Prints the run id. Everything goes through Airflow's own models and this project's own XCom writing.
+Reads lines from stdin, each a JSON list: how many reviews, and, to fill their outboxes too, a kind and endpoints
+(see ``tests.support.seed_outbox``). Answers each with the run's id. It stays alive because importing Airflow
+takes longer than all the rest.
+
+Everything goes through Airflow's own models and this project's own XCom writing.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 
@@ -17,6 +22,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from airflow_hitl_review import internals
 from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
 from tests.support.api_server import DAG_ID, TASK_ID
+from tests.support.seed_outbox import seed_outbox
 
 
 def seed(count: int) -> str:
@@ -56,4 +62,9 @@ def seed(count: int) -> str:
 
 
 if __name__ == "__main__":
-    print(seed(int(sys.argv[1])))  # noqa: T201 - its result
+    for line in sys.stdin:
+        count, *outbox = json.loads(line)
+        made = seed(count)
+        if outbox:
+            seed_outbox(made, outbox[0], outbox[1:])
+        print(f"made {made}", flush=True)  # noqa: T201 - its result

@@ -1,0 +1,132 @@
+"""What webhooks cost: the dispatcher at rest and under a burst. On PostgreSQL, an API server of two processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from demo.airflow_instance import wait_until
+from hitl_webhooks import generate_secret
+from tests.support import postgres
+from tests.support.api_server import ReviewServer, review_server
+from tests.support.hook_server import HookServer
+
+ROOT = Path(__file__).resolve().parent.parent
+REVIEWS, ENDPOINTS = 200, 3
+REST_SECONDS = 20.0
+
+
+class Statements:
+    """Counts the SQL statements that a database has executed."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url)
+        with self._engine.begin() as connection:
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
+
+    def total(self) -> int:
+        """So many so far; without BEGIN, COMMIT and the like."""
+        query = text(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
+            " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND query !~* '^(begin|commit|rollback)'"
+        )
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query))
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+
+def memory_mb(server: ReviewServer) -> float:
+    """Resident memory of the API server with its processes, in MB."""
+    group, total = str(server.airflow.processes["api-server"].pid), 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if fields[2] == group:  # the process group
+                total += int((entry / "statm").read_text().split()[1]) * 4096
+        except (OSError, IndexError):
+            continue  # it has ended
+    return total / 1e6
+
+
+def at_rest(server: ReviewServer, statements: Statements) -> float:
+    """Statements per second while nothing happens."""
+    while True:  # what was seeded is looked at once
+        before = statements.total()
+        time.sleep(3)
+        if statements.total() - before < 3 * 20:
+            break
+    before, start = statements.total(), time.monotonic()
+    time.sleep(REST_SECONDS)
+    return (statements.total() - before) / (time.monotonic() - start)
+
+
+def burst(server: ReviewServer, statements: Statements, hooks: HookServer) -> dict[str, Any]:
+    """Reviews whose tasks have failed at once: the dispatcher finds them, makes their events and sends them."""
+    names = [f"endpoint_{number}" for number in range(ENDPOINTS)]
+    found = [hooks.add(f"/{name}", [generate_secret()]) for name in names]
+    for name, hook in zip(names, found, strict=True):
+        body = {"connection_id": name, "conn_type": "http", "host": hook.url, "password": hook.secrets[0]}
+        server.airflow.api("POST", "/connections", json=body)
+    memory = memory_mb(server)
+    server.seed(REVIEWS, "lost", *names)
+    start, before, peak = time.monotonic(), statements.total(), memory
+
+    def arrived() -> int:
+        return sum(len(hook.requests()) for hook in found)
+
+    def undelivered() -> int:
+        params = {"status": "pending", "limit": 1}
+        return int(server.call("GET", "/deliveries", params=params).json()["total_entries"])
+
+    while arrived() < REVIEWS * ENDPOINTS:
+        peak = max(peak, memory_mb(server))
+        time.sleep(0.1)
+    seconds = time.monotonic() - start
+    wait_until(lambda: undelivered() == 0, timeout=60, what="the records")
+    counts = Counter((hook.url, event.id) for hook in found for event in hook.events())
+    return {
+        "reviews": REVIEWS,
+        "endpoints": ENDPOINTS,
+        "deliveries": len(counts),
+        "repeats": sum(counts.values()) - len(counts),
+        "seconds": round(seconds, 1),
+        "deliveries_per_second": round(REVIEWS * ENDPOINTS / seconds, 1),
+        "statements_per_delivery": round((statements.total() - before) / (REVIEWS * ENDPOINTS), 1),
+        "memory_mb_before": round(memory, 1),
+        "memory_mb_peak": round(peak, 1),
+    }
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Measure; ``folder`` is empty and temporary."""
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        raise SystemExit("The benchmarks need PostgreSQL. On Debian: apt-get install postgresql")
+    settings = "-c shared_preload_libraries=pg_stat_statements"
+    with (
+        postgres.server(binaries, folder / "postgres", settings) as database,
+        review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
+        HookServer() as hooks,
+    ):
+        statements = Statements(server.airflow.database)
+        try:
+            rest = {0: at_rest(server, statements)}
+            for open_reviews in (100, 1000):
+                server.seed(open_reviews - (100 if open_reviews == 1000 else 0), "open", "nowhere")
+                rest[open_reviews] = at_rest(server, statements)
+            return {
+                "statements_per_second_at_rest": {str(n): round(value, 1) for n, value in rest.items()},
+                "burst": burst(server, statements, hooks),
+            }
+        finally:
+            statements.close()
