@@ -9,7 +9,7 @@ import pytest
 
 from hitl_notebook import Client
 from tests.notebook.panels import open_widgets
-from tests.notebook.server import ReviewServer
+from tests.notebook.server import THREAD, ReviewServer
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +24,10 @@ def _no_widget_is_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[ReviewServer]:
-    before = set(threading.enumerate())
     server = ReviewServer()
     yield server
     server.stop()
-    assert set(threading.enumerate()) <= before
+    assert THREAD not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.fixture

@@ -22,6 +22,9 @@ from hitl_notebook.records import Review, ReviewKey, ReviewPage, parse_review
 from tests.notebook.delivery_server import Deliveries
 from tests.notebook.times import stamp
 
+THREAD = "review-server"
+"""Name of the thread of each server."""
+
 _ONLY_IN_REVIEW = ("current_output", "output_format", "conversation")
 
 
@@ -129,7 +132,7 @@ class ReviewServer:
         config = uvicorn.Config(self._app(outdated), log_level="critical", ws="none", lifespan="off")
         self._listener = listener
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="review-server")
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name=THREAD)
         self._thread.start()
         until = time.monotonic() + 10
         while not self._server.started:

@@ -30,6 +30,9 @@ from hitl_webhooks import HITLWebhookError, ReceivedEvent, generate_secret, veri
 
 HOST = "127.0.0.1"
 
+THREADS = "hook-server"
+"""How the names of these servers' threads begin: they come and go as long as something delivers to them."""
+
 READ_TIMEOUT = 30.0
 """Seconds after which a client that sends half a request is left."""
 
@@ -187,7 +190,7 @@ class HookServer:
                 return
             self._server = _Server(self)
             self._thread = threading.Thread(
-                target=self._server.serve_forever, args=(0.05,), name=f"hook-server-{self.port}"
+                target=self._server.serve_forever, args=(0.05,), name=f"{THREADS}-{self.port}"
             )
             self._thread.start()
             self._give_up_reservation()
@@ -249,6 +252,10 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = HOST, self.owner.port
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        threading.current_thread().name = f"{THREADS}-{self.owner.port}-request"
+        super().process_request_thread(request, client_address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._open_lock:

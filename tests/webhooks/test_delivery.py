@@ -34,6 +34,7 @@ from hitl_webhooks import (
 )
 from hitl_webhooks.delivery import attempt, deliver
 from hitl_webhooks.receiver import create_receiver
+from tests.support import hook_server
 
 SECRET, OTHER = generate_secret(), generate_secret()
 EVENT = Event(
@@ -123,11 +124,16 @@ def _no_proxy_and_no_thread_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    before = set(threading.enumerate())
+    before = _threads()
     yield
-    for thread in set(threading.enumerate()) - before:
+    for thread in _threads() - before:
         thread.join(2)
-    assert not set(threading.enumerate()) - before
+    assert not _threads() - before
+
+
+def _threads() -> set[threading.Thread]:
+    """Without those of servers to which an API server of another test still delivers."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(hook_server.THREADS)}
 
 
 @pytest.fixture
