@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hitl_notebook.errors import HITLNotebookError
@@ -17,6 +18,15 @@ from hitl_notebook.errors import HITLNotebookError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work for a thread, and what to do with its result or its error on the loop."""
+
+    work: Callable[[], Any]
+    done: Callable[[Any], object]
+    failed: Callable[[HITLNotebookError], object]
 
 
 class Background:
@@ -59,6 +69,50 @@ class Background:
                 done(result)
             return
         self.start(self._work(work, done, failed))
+
+    def run_each(
+        self, jobs: Iterable[Job], go_on: Callable[[], bool], ended: Callable[[], object], at_once: int = 4
+    ) -> None:
+        """Do several pieces of work, a few at a time, as ``run`` does one; then call ``ended``.
+
+        Args:
+            jobs: the work, and what to call after it.
+            go_on: asked before each; where it says no, that one and the rest are left out.
+            ended: called once, after the last.
+            at_once: how many may be under way.
+        """
+        waiting = iter(jobs)
+        if self._loop is None:
+            for job in waiting:
+                if not go_on():
+                    break
+                self.run(job.work, job.done, job.failed)
+            ended()
+            return
+
+        async def take() -> None:
+            for job in waiting:
+                if not go_on():
+                    return
+                await self._work(job.work, job.done, job.failed)
+
+        async def take_all() -> None:
+            await asyncio.gather(*(take() for _ in range(at_once)))
+            ended()
+
+        self.start(take_all())
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call ``function`` after some time; at once where there is no loop. ``settled`` waits for it."""
+        if self._loop is None:
+            function()
+            return
+
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            function()
+
+        self.start(wait())
 
     def start(self, coroutine: Any, *, forever: bool = False) -> None:
         """Run a coroutine until it ends or the panel is closed; call on the loop's thread.

@@ -1,54 +1,63 @@
-"""Connects the model with the client: fetch, decide, keep up to date."""
+"""Connects the models with the client: fetch, decide, keep up to date."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+from hitl_notebook import session_html
 from hitl_notebook.background import Background
 from hitl_notebook.client import CachedPage, Client
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.inbox_model import Filters, InboxModel
 from hitl_notebook.model import Action, ReviewModel
 from hitl_notebook.records import Review, ReviewKey
 
 WAITING_INTERVAL = 1.0
 """Seconds between two looks while the next output is being made."""
 
-LIST_LIMIT = 200
-
 
 class Controller:
-    """Fetches what the model shows and sends what the reviewer decides.
+    """Fetches what the models show and sends what the reviewer decides.
 
     Args:
         client: for HTTP.
-        model: what is shown.
+        inbox: what is listed.
+        model: what is open.
         background: where the work runs.
         interval: seconds between two refreshes by itself; 0 for none.
         refreshed: called after each time that the inbox was fetched, for what else is to be kept up to date.
+        refused: called with an error of fetching, for whoever can do something about it.
+
+    Attributes:
+        client: may be replaced while everything goes on.
     """
 
     def __init__(
         self,
         client: Client,
+        inbox: InboxModel,
         model: ReviewModel,
         background: Background,
         interval: float,
         *,
         refreshed: Callable[[], object],
+        refused: Callable[[HITLNotebookError], object],
     ) -> None:
-        self._client = client
+        self.client = client
+        self._inbox = inbox
         self._model = model
         self._background = background
         self._interval = interval
         self._refreshed = refreshed
+        self._refused = refused
         self._known: CachedPage | None = None
-        self._known_filter: bool | None = None
+        self._known_filters: Filters | None = None
         self._refreshing = False
         self._again = False
         self._fetching: ReviewKey | None = None
         model.observe(self._on_selected, "selected")
-        model.observe(lambda _: self.refresh(), "show_ended")
+        inbox.observe(lambda _: self.refresh(), "filters")
 
     def start(self) -> None:
         """Fetch the inbox, and go on refreshing where there is an event loop."""
@@ -62,17 +71,17 @@ class Controller:
             self._again = True
             return
         self._refreshing, self._again = True, False
-        show_ended = self._model.show_ended
-        known = self._known if self._known_filter == show_ended else None
+        client, filters = self.client, self._inbox.filters
+        known = self._known if self._known_filters == filters else None
 
         def fetch() -> CachedPage:
-            return self._client.sessions_if_changed(known, include_ended=show_ended, limit=LIST_LIMIT)
+            return client.sessions_if_changed(known, **filters.parameters())
 
         def done(cached: CachedPage) -> None:
             self._refreshing = False
-            self._known, self._known_filter = cached, show_ended
-            self._model.apply_inbox(cached.page)
-            if self._model.needs_fetch():
+            self._known, self._known_filters = cached, filters
+            self._inbox.apply(filters, cached.page)
+            if self._model.needs_fetch(self._inbox.page):
                 self.fetch_selected()
             self._refreshed()
             if self._again:
@@ -80,7 +89,8 @@ class Controller:
 
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
-            self._model.refresh_failed(error)
+            self._inbox.refresh_failed(error)
+            self._refused(error)
             if self._again:
                 self.refresh()
 
@@ -92,6 +102,12 @@ class Controller:
         if key is None or key == self._fetching:
             return
         self._fetching = key
+        client = self.client
+
+        def fetch() -> Review:
+            review = client.find(key)
+            session_html.prepare(review)  # here, beside the kernel: a long one takes its time
+            return review
 
         def done(review: Review) -> None:
             if self._fetching == key:
@@ -101,30 +117,44 @@ class Controller:
         def failed(error: HITLNotebookError) -> None:
             if self._fetching == key:
                 self._fetching = None
-            if self._model.selected == key:  # else it is about a review that is no longer open
-                self._model.refresh_failed(error)
+            self._model.fetch_failed(key, error)
+            self._refused(error)
 
-        self._background.run(lambda: self._client.find(key), done, failed)
+        self._background.run(fetch, done, failed)
 
-    def decide(self, action: Action) -> None:
-        """Send a decision about the output that is shown."""
-        review = self._model.begin(action)
-        if review is None:
-            return
-        feedback = self._model.draft
+    def act(self, action: Action) -> None:
+        """The reviewer wants to decide; it may be asked back first."""
+        review = self._model.act(action)
+        if review is not None:
+            self._send(action, review)
+
+    def confirm(self) -> None:
+        """The reviewer has confirmed what was asked back."""
+        confirmed = self._model.confirm()
+        if confirmed is not None:
+            self._send(*confirmed)
+
+    def _send(self, action: Action, review: Review) -> None:
+        feedback, client = self._model.draft, self.client
         send: dict[Action, Callable[[], Review]] = {
-            Action.APPROVE: lambda: self._client.approve(review),
-            Action.REJECT: lambda: self._client.reject(review, feedback=feedback.strip()),
-            Action.REQUEST_CHANGES: lambda: self._client.request_changes(review, feedback),
+            Action.APPROVE: lambda: client.approve(review),
+            Action.REJECT: lambda: client.reject(review, feedback=feedback.strip()),
+            Action.REQUEST_CHANGES: lambda: client.request_changes(review, feedback),
         }
 
         def done(after: Review) -> None:
             self._model.decided(action, after)
             self.refresh()
 
-        self._background.run(send[action], done, self._model.decision_failed)
+        def failed(error: HITLNotebookError) -> None:
+            self._model.decision_failed(error)
+            self._refused(error)
+            self.refresh()
 
-    def _on_selected(self, change: object) -> None:
+        self._background.run(send[action], done, failed)
+
+    def _on_selected(self, _: object) -> None:
+        self._inbox.opened(self._model.selected)
         self.fetch_selected()
 
     async def _keep_up(self) -> None:

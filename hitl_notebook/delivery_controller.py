@@ -21,10 +21,13 @@ class DeliveryController:
         reviews: says which review is open.
         model: what the section shows.
         background: where the work runs.
+
+    Attributes:
+        client: may be replaced while everything goes on.
     """
 
     def __init__(self, client: Client, reviews: ReviewModel, model: DeliveryModel, background: Background) -> None:
-        self._client = client
+        self.client = client
         self._model = model
         self._background = background
         self._fetching: Fetch | None = None
@@ -46,7 +49,7 @@ class DeliveryController:
             self._ended(fetch)
             self._model.fetch_failed(fetch, error)
 
-        self._background.run(lambda: self._client.deliveries(fetch.key, limit=LIMIT), done, failed)
+        self._background.run(lambda: self.client.deliveries(fetch.key, limit=LIMIT), done, failed)
 
     def resend(self, event_id: str) -> None:
         """Send an event again to all its endpoints."""
@@ -62,7 +65,7 @@ class DeliveryController:
             self._model.resend_failed(delivery, error)
             self.refresh()
 
-        self._background.run(lambda: self._client.resend(delivery), done, failed)
+        self._background.run(lambda: self.client.resend(delivery), done, failed)
 
     def _ended(self, fetch: Fetch) -> None:
         if self._fetching == fetch:

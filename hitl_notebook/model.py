@@ -1,4 +1,4 @@
-"""The panel's state and its rules, without widgets and without HTTP.
+"""The open review: the panel's state and its rules, without widgets and without HTTP.
 
 Views observe the traits. Whoever fetches hands results in through ``apply_*`` and ``*_failed``; nothing
 here is ever set from another thread than the one that runs the views.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from traitlets import Bool, HasTraits, Instance, Unicode
+from traitlets import HasTraits, Instance, Int, Unicode
 
 from hitl_notebook.errors import (
     ConflictError,
@@ -26,7 +26,7 @@ class Action(str, Enum):
 
     APPROVE = "approve"
     REJECT = "reject"
-    REQUEST_CHANGES = "request changes"
+    REQUEST_CHANGES = "request_changes"
 
 
 @dataclass(frozen=True)
@@ -37,32 +37,42 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """What is asked back before a decision that can't be undone; ``label`` is that of the button that sends it."""
+
+    action: Action
+    text: str
+    label: str
+
+
 class ReviewModel(HasTraits):
-    """What the panel shows.
+    """What the panel shows of the open review.
 
     Attributes:
-        inbox: the reviews listed; None before the first answer.
         selected: which one is open.
         review: the open one, as last fetched; None while it loads.
         notice: the last thing to tell.
         busy: what is being sent, in words; empty if nothing is.
-        offline: why refreshing fails, in words; empty if it works.
-        draft: what the reviewer is typing about the open review.
-        show_ended: whether reviews whose task has ended are listed too.
+        confirming: what is asked back; None if nothing is.
+        problem: why the open review could not be fetched, in words; empty if it could.
+        draft: what the reviewer has typed about the open review.
+        draft_version: rises when ``draft`` was set by anything but typing, so that it must be shown.
     """
 
-    inbox = Instance(ReviewPage, allow_none=True)
     selected: Any = Instance(ReviewKey, allow_none=True)
     review = Instance(Review, allow_none=True)
     notice = Instance(Notice, allow_none=True)
     busy = Unicode("")
-    offline = Unicode("")
+    confirming = Instance(Confirmation, allow_none=True)
+    problem = Unicode("")
     draft = Unicode("")
-    show_ended = Bool(False)
+    draft_version = Int(0)
 
     def __init__(self) -> None:
         super().__init__()
         self._drafts: dict[ReviewKey, str] = {}
+        self._sending: Review | None = None
 
     # --- what the reviewer does
 
@@ -72,15 +82,30 @@ class ReviewModel(HasTraits):
             return
         if self.selected is not None:
             self._drafts[self.selected] = self.draft
+        self.confirming = None
         self.review = None
         self.notice = None
-        self.selected = key
-        self.draft = self._drafts.get(key, "") if key is not None else ""
+        self.problem = ""
+        with self.hold_trait_notifications():
+            self._set_draft(self._drafts.pop(key, "") if key is not None else "")
+            self.selected = key
+
+    def type(self, key: ReviewKey, text: str) -> None:
+        """Something was typed about a review, which need not be open any more when word of it comes."""
+        if key == self.selected:
+            self.draft = text
+        else:
+            self._drafts[key] = text
 
     @property
     def may_decide(self) -> bool:
         """Whether the buttons are of use now."""
         return self.review is not None and self.review.is_pending and not self.busy
+
+    @property
+    def is_last_round(self) -> bool:
+        """Whether requesting changes ends the review instead of bringing another output."""
+        return self.review is not None and self.review.iteration >= self.review.max_iterations
 
     @property
     def waits_for_output(self) -> bool:
@@ -89,59 +114,91 @@ class ReviewModel(HasTraits):
             self.review is not None and self.review.status == CHANGES_REQUESTED and not self.review.task_completed
         )
 
-    def begin(self, action: Action) -> Review | None:
-        """Start a decision.
+    def act(self, action: Action) -> Review | None:
+        """The reviewer wants to decide.
 
         Returns:
-            The review as shown, which is what the decision is about; None if it cannot be sent, and then
-            the notice says why.
+            The review as shown, which is what the decision is about; None if it is not to be sent (yet):
+            then ``confirming`` asks back, or the notice says why.
         """
-        if not self.may_decide:
+        if not self.may_decide or self.review is None:
             return None
         if action is Action.REQUEST_CHANGES and not self.draft.strip():
             self.notice = Notice("warning", "Write what should change, then request changes.")
             return None
+        number = self.review.iteration
+        if action is Action.APPROVE:
+            text, label = f"Approve output {number}? The task goes on with it.", f"Approve output {number}"
+        elif action is Action.REJECT:
+            reason = "with the reason above" if self.draft.strip() else "without a reason"
+            text = f"Reject output {number} {reason}? The task fails and is not retried."
+            label = f"Reject output {number}"
+        elif self.is_last_round:
+            text = "This was the last round: requesting changes now ends the review, and the task fails."
+            label = "End the review"
+        else:
+            return self._begin(action)
+        self.notice = None
+        self.confirming = Confirmation(action, f"{text} This can't be undone.", label)
+        return None
+
+    def cancel(self) -> None:
+        """Do not send what was asked back."""
+        self.confirming = None
+
+    def confirm(self) -> tuple[Action, Review] | None:
+        """Send what was asked back.
+
+        Returns:
+            The action, and the review that it is about; None if nothing is asked any more.
+        """
+        asked, self.confirming = self.confirming, None
+        if asked is None or not self.may_decide:
+            return None
+        if asked.action is Action.REQUEST_CHANGES and not self.draft.strip():
+            self.notice = Notice("warning", "Write what should change, then request changes.")
+            return None
+        review = self._begin(asked.action)
+        return None if review is None else (asked.action, review)
+
+    def _begin(self, action: Action) -> Review | None:
         self.notice = None
         self.busy = {
             Action.APPROVE: "Approving…",
             Action.REJECT: "Rejecting…",
             Action.REQUEST_CHANGES: "Sending your feedback…",
         }[action]
+        self._sending = self.review
         return self.review
 
     # --- what came back
 
-    def apply_inbox(self, page: ReviewPage) -> None:
-        """Show a fresh list; opens the first waiting review if none is open yet."""
-        self.offline = ""
-        self.inbox = page
-        if self.selected is None:
-            waiting = [row.key for row in page if row.is_pending]
-            if waiting:
-                self.select(waiting[0])
-
-    def needs_fetch(self) -> bool:
+    def needs_fetch(self, page: ReviewPage | None) -> bool:
         """Whether the list tells of a change in the open review that is not shown yet."""
         if self.selected is None:
             return False
         if self.review is None:
             return True
-        row = next((row for row in self.inbox or () if row.key == self.selected), None)
+        row = next((row for row in page or () if row.key == self.selected), None)
         if row is None:
-            return not self.review.task_completed  # it has left the list: it must have ended
+            return not self.review.task_completed  # it is not listed: it may have ended
         return row.updated_at != self.review.updated_at or row.task_state != self.review.task_state
 
     def apply_review(self, review: Review) -> None:
         """Show a fresh review, unless another one is open by now or a newer state is shown already."""
         if review.key != self.selected:
             return
+        self.problem = ""
         shown = self.review
         if shown is not None and (review.iteration, review.updated_at) < (shown.iteration, shown.updated_at):
             return
-        self.review = review
+        asked = self.confirming
+        self._show(review)
         if shown is None:
             return
-        if review.iteration > shown.iteration:
+        if asked is not None and self.confirming is None:
+            self.notice = Notice("warning", "The review has changed meanwhile, so nothing was sent. Look again.")
+        elif review.iteration > shown.iteration:
             self.notice = Notice("info", f"Output {review.iteration} is ready.")
         elif shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
             self.notice = Notice(
@@ -151,45 +208,73 @@ class ReviewModel(HasTraits):
             )
         elif shown.is_pending and review.status != PENDING and review.decided_by is not None:
             self.notice = Notice("info", f"{review.decided_by.name} has decided: {words_for(review)}.")
+        elif shown.is_pending and review.task_completed:
+            self.notice = Notice(
+                "warning", "The task has ended without a decision: nothing can be decided any more."
+            )
 
     def decided(self, action: Action, review: Review) -> None:
         """A decision was taken."""
         self.busy = ""
         self._drafts.pop(review.key, None)
-        self._show_decided(review)
-        if review.key == self.selected:
-            self.draft = ""
-        text = {
-            Action.APPROVE: f"Approved output {review.iteration}. The task goes on.",
-            Action.REJECT: f"Rejected output {review.iteration}. The task fails and is not retried.",
-            Action.REQUEST_CHANGES: "Changes requested. The next output appears here when it is ready.",
-        }[action]
-        self.notice = Notice("success", text)
+        if review.key != self.selected:
+            self.notice = Notice("success", f"{_name(review.key)}: {_DONE[action].format(review.iteration)}")
+            return
+        self._set_draft("")
+        self._show(review)
+        self.notice = Notice("success", _DONE[action].format(review.iteration))
 
     def decision_failed(self, error: HITLNotebookError) -> None:
         """A decision was not taken, or nobody knows; what was typed stays."""
         self.busy = ""
+        sent = self._sending
+        elsewhere = f"{_name(sent.key)}: " if sent is not None and sent.key != self.selected else ""
         if isinstance(error, ConflictError):
-            self._show_decided(error.review)
-            self.notice = Notice("warning", f"Your decision was not taken. {error}")
+            text = f"{elsewhere}Your decision was not taken. {error}"
+            if error.review.key == self.selected:
+                self._show(error.review)
+                if sent is not None and error.review.is_pending and error.review.iteration > sent.iteration:
+                    text += f" What changed since output {sent.iteration} is marked below. Please decide again."
+            self.notice = Notice("warning", text)
         elif isinstance(error, ConnectionFailedError):
             self.notice = Notice(
                 "error",
-                f"{error} It is not known whether your decision arrived: refresh before you repeat it.",
+                f"{elsewhere}{error} It is not known whether your decision arrived: refresh before you repeat it.",
             )
         else:
-            self.notice = Notice("error", f"Your decision was not taken. {error}")
+            self.notice = Notice("error", f"{elsewhere}Your decision was not taken. {error}")
 
-    def refresh_failed(self, error: HITLNotebookError) -> None:
-        """Refreshing did not work; what is shown stays."""
+    def fetch_failed(self, key: ReviewKey, error: HITLNotebookError) -> None:
+        """A review could not be fetched; what is shown stays."""
+        if key != self.selected:
+            return
         if isinstance(error, ReviewNotFoundError):
             self.notice = Notice("warning", "This review is gone: its task was cleared, or its run deleted.")
             return
-        self.offline = str(error)
+        self.problem = str(error)
 
-    def _show_decided(self, review: Review) -> None:
-        if review.key == self.selected:
-            self.review = review
+    def _show(self, review: Review) -> None:
+        shown = self.review
+        if shown is not None and (not review.is_pending or review.output_sha256 != shown.output_sha256):
+            self.confirming = None  # it was about something else
+        if shown is not None and review.iteration != shown.iteration:
+            self.confirming = None
+        self.review = review
+
+    def _set_draft(self, text: str) -> None:
+        self.draft = text
+        self.draft_version += 1
+
+
+_DONE = {
+    Action.APPROVE: "Approved output {}. The task goes on.",
+    Action.REJECT: "Rejected output {}. The task fails and is not retried.",
+    Action.REQUEST_CHANGES: "Changes requested. The next output appears here when it is ready.",
+}
+
+
+def _name(key: ReviewKey) -> str:
+    return f"{key.dag_id} › {key.task_id}"
 
 
 def words_for(review: Review) -> str:

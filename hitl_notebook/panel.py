@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
@@ -9,14 +10,13 @@ import ipywidgets as widgets
 
 from hitl_notebook.background import Background
 from hitl_notebook.client import Client
-from hitl_notebook.controller import Controller
-from hitl_notebook.delivery_controller import DeliveryController
-from hitl_notebook.delivery_model import DeliveryModel
-from hitl_notebook.delivery_view import DeliveryView
-from hitl_notebook.model import ReviewModel
-from hitl_notebook.records import Review
-from hitl_notebook.session_view import SessionView
-from hitl_notebook.views import HeadView, InboxView, NoticeView, close_all
+from hitl_notebook.connection import Connection
+from hitl_notebook.elements import Help, Keyboard, Message
+from hitl_notebook.errors import AuthenticationError, HITLNotebookError
+from hitl_notebook.login import LoginView
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary
+from hitl_notebook.views import close_all, html_view
+from hitl_notebook.workspace import Workspace
 
 _in_cell: dict[str, tuple[str, ReviewPanel]] = {}
 """Cell id -> id of the run that made a panel there, and the panel."""
@@ -27,6 +27,9 @@ class ReviewPanel:
 
     Put it last in a cell, or ``display`` it. It keeps nothing in the kernel that matters: running the cell
     again shows everything again.
+
+    What is not given here is taken from the environment: ``HITL_REVIEW_URL``, and ``HITL_REVIEW_TOKEN`` or
+    ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``. Where that is not enough, the panel asks with a form.
 
     Args:
         url: address of Airflow's API server, such as ``http://localhost:8080``.
@@ -50,43 +53,77 @@ class ReviewPanel:
         refresh_seconds: float = 5.0,
         client: Client | None = None,
     ) -> None:
+        connection = None
         if client is None:
-            if url is None:
-                raise ValueError("Give the url of Airflow's API server, or a client.")
-            client = Client(url, token=token, username=username, password=password, channel="notebook")
+            connection = Connection.from_environment(url, token=token, username=username, password=password)
+            if connection.complete:
+                client = connection.client(channel="notebook")
         self._closed = False
-        self.client = client
-        self.model = ReviewModel()
         self._background = Background()
-        deliveries = DeliveryModel()
-        webhooks = DeliveryController(client, self.model, deliveries, self._background)
-        controller = Controller(client, self.model, self._background, refresh_seconds, refreshed=webhooks.refresh)
-        post = self._background.post
-        self._head = HeadView(self.model, post, controller.refresh)
-        self._inbox = InboxView(self.model, post)
-        self._session = SessionView(self.model, post, controller.decide)
-        self._webhooks = DeliveryView(deliveries, post, webhooks.resend)
-        session = widgets.VBox([self._session.widget, self._webhooks.widget])
-        session.add_class("hitl-session")
-        body = widgets.HBox([self._inbox.widget, session])
-        body.add_class("hitl-body")
-        style = widgets.HTML(f"<style>{_css()}</style>")
-        style.add_class("hitl-style")
-        notice = NoticeView(self.model)
-        self.widget = widgets.VBox([style, self._head.widget, notice.widget, body])
+        self._refresh_seconds = refresh_seconds
+        self.client: Client | None = None
+        self._workspace: Workspace | None = None
+        style = html_view("hitl-style")
+        style.value = f"<style>{_css()}</style>"
+        self._login = LoginView(self._background, self._connect)
+        self._keyboard = Keyboard()
+        self._keyboard.on_message(lambda message: self._background.post(lambda: self._on_key(message)))
+        self.widget = widgets.VBox([style, self._keyboard, self._login.widget])
         self.widget.add_class("hitl-panel")
         self._replace_earlier()
-        controller.start()
+        if client is not None:
+            self._connect(client)
+        else:
+            assert connection is not None
+            self._login.show(connection.url or "", connection.username or "")
 
     @property
     def session(self) -> Review | None:
         """The open review, as last fetched."""
-        return self.model.review
+        return self._workspace.model.review if self._workspace is not None else None
 
     @property
     def output(self) -> Any:
         """The open review's output; parsed if it is JSON, None if no review is open."""
-        return self.model.review.output if self.model.review is not None else None
+        return self.session.output if self.session is not None else None
+
+    @property
+    def workspace(self) -> Workspace:
+        """What the panel shows once it is connected.
+
+        Raises:
+            RuntimeError: it is not connected yet.
+        """
+        if self._workspace is None:
+            raise RuntimeError("The panel is not connected yet. Fill in its form, or give it a url and a user.")
+        return self._workspace
+
+    def open(self, review: ReviewKey | ReviewSummary | None = None) -> None:
+        """Open a review. What the server says of it is there after ``await panel.settled()``.
+
+        Args:
+            review: which one; without it, the first of the list that waits for a decision.
+
+        Raises:
+            RuntimeError: the panel is not connected yet, or nothing waits.
+        """
+        if review is None:
+            review = next((row for row in self.workspace.inbox.page or () if row.is_pending), None)
+            if review is None:
+                raise RuntimeError("No listed review waits for a decision. (await panel.settled() first?)")
+        self.workspace.open(review)
+
+    def pick(self, reviews: Iterable[ReviewKey | ReviewSummary]) -> None:
+        """Pick reviews, so that they can be approved or rejected in one go; the picks before are dropped.
+
+        Args:
+            reviews: rows of ``client.sessions()``, or keys of listed reviews. What no longer waits is left out.
+
+        Raises:
+            RuntimeError: the panel is not connected yet.
+            ValueError: a key is not listed.
+        """
+        self.workspace.pick(reviews)
 
     async def settled(self) -> None:
         """Wait until all that was clicked has been sent and its answer is shown."""
@@ -100,6 +137,24 @@ class ReviewPanel:
             if panel is self:
                 del _in_cell[cell_id]
         close_all(self.widget)
+
+    def _connect(self, client: Client) -> None:
+        self.client = client
+        if self._workspace is not None:
+            self._workspace.reconnect(client)
+            return
+        self._workspace = Workspace(client, self._background, self._refresh_seconds, self._refused)
+        self.widget.children = (*self.widget.children, self._workspace.widget)
+        self._workspace.start()
+
+    def _on_key(self, message: Message) -> None:
+        if isinstance(message, Help):
+            self._keyboard.shown = message.shown
+
+    def _refused(self, error: HITLNotebookError) -> None:
+        """Fetching failed. Where the reviewer has to say anew who they are, ask; what is typed stays."""
+        if isinstance(error, AuthenticationError) and not self._login.shown and self.client is not None:
+            self._login.show(self.client.url, self.client.username or "", str(error))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._closed:

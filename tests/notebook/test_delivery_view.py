@@ -17,7 +17,19 @@ from hitl_notebook.delivery_view import DeliveryView, EventRow, endpoint_state, 
 from hitl_notebook.views import close_all
 from tests.notebook.delivery_server import attempt, delivery, endpoint, failing, page
 from tests.notebook.hostile import HOSTILE, Parts, harmless
-from tests.notebook.panels import html, key, make, open_widgets, settle, until
+from tests.notebook.panels import (
+    decide,
+    form,
+    html,
+    key,
+    make,
+    open_row,
+    open_widgets,
+    refresh,
+    settle,
+    typed,
+    until,
+)
 from tests.notebook.server import ReviewServer
 from tests.notebook.times import START, stamp
 
@@ -33,17 +45,18 @@ def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
     server.webhooks.add(key("b"), type="hitl_review.changes_requested")
     server.webhooks.add(key("a"), type="hitl_review.finalized")
     panel = make(server)
+    panel.open()
     yield panel
     panel.close()
 
 
 def unfold(panel: ReviewPanel) -> None:
-    panel._webhooks.toggle.value = True
+    panel.workspace.deliveries.toggle.value = True
 
 
 def rows(panel: ReviewPanel) -> list[Any]:
     """The rows' widgets: each a name, a button and what became of it."""
-    return list(panel._webhooks._list.children)
+    return list(panel.workspace.deliveries._list.children)
 
 
 def texts(panel: ReviewPanel) -> list[str]:
@@ -52,21 +65,21 @@ def texts(panel: ReviewPanel) -> list[str]:
 
 def said(panel: ReviewPanel) -> str:
     """Notices and remarks of the section."""
-    return Parts(panel._webhooks._notice.value + panel._webhooks._state.value).text
+    return Parts(panel.workspace.deliveries._notice.value + panel.workspace.deliveries._state.value).text
 
 
 def test_folded_it_costs_nothing(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._head.refresh.click()
+    refresh(panel)
     assert server.asked(PATH) == []
-    assert panel._webhooks._body.layout.display == "none"
-    assert panel._webhooks.widget.layout.display is None
-    assert panel._webhooks.toggle.description == "Show webhooks"
+    assert panel.workspace.deliveries._body.layout.display == "none"
+    assert panel.workspace.deliveries.widget.layout.display is None
+    assert panel.workspace.deliveries.toggle.description == "Show webhooks"
 
 
 def test_unfolded_it_shows_the_events_of_the_open_review(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
-    assert panel._webhooks.toggle.description == "Hide webhooks"
-    assert panel._webhooks._body.layout.display is None
+    assert panel.workspace.deliveries.toggle.description == "Hide webhooks"
+    assert panel.workspace.deliveries._body.layout.display is None
     newest, first = texts(panel)
     assert newest.startswith("Changes requested ")
     assert first.startswith("Output 1 ready ")
@@ -76,11 +89,11 @@ def test_unfolded_it_shows_the_events_of_the_open_review(server: ReviewServer, p
     assert "answered 503 Service Unavailable" in first
     assert "◌ Next attempt " in first
     assert said(panel) == ""
-    panel._inbox.select.value = key("a")
+    open_row(panel, "a")
     (ended,) = texts(panel)
     assert ended.startswith("Review ended ")
-    panel._webhooks.toggle.value = False
-    assert panel._webhooks._body.layout.display == "none"
+    panel.workspace.deliveries.toggle.value = False
+    assert panel.workspace.deliveries._body.layout.display == "none"
 
 
 def test_it_keeps_up_with_the_panel(server: ReviewServer, panel: ReviewPanel) -> None:
@@ -88,7 +101,7 @@ def test_it_keeps_up_with_the_panel(server: ReviewServer, panel: ReviewPanel) ->
     before = rows(panel)
     server.webhooks.set(next(iter(server.webhooks.events)), endpoint("audit"), failing("chat", status="failed"))
     server.webhooks.add(key("b"), iteration=2)
-    panel._head.refresh.click()
+    refresh(panel)
     assert texts(panel)[0].startswith("Output 2 ready ")
     assert "✗ Gave up" in texts(panel)[2]
     assert rows(panel)[1:] == before  # the same widgets: the focus stays where it was
@@ -98,10 +111,10 @@ def test_rows_that_are_gone_are_closed(server: ReviewServer, panel: ReviewPanel)
     unfold(panel)
     with_two = set(open_widgets())
     gone = rows(panel)
-    panel._inbox.select.value = key("a")
+    open_row(panel, "a")
     assert all(row.comm is None and row.children[1].comm is None for row in gone)
     server.webhooks.reset()
-    panel._head.refresh.click()
+    refresh(panel)
     assert rows(panel) == []
     assert set(open_widgets()) < with_two
     assert said(panel) == "No webhooks were sent about this review."
@@ -109,7 +122,7 @@ def test_rows_that_are_gone_are_closed(server: ReviewServer, panel: ReviewPanel)
 
 def test_it_is_not_there_without_an_open_review(server: ReviewServer) -> None:
     panel = make(server)
-    assert panel._webhooks.widget.layout.display == "none"
+    assert panel.workspace.deliveries.widget.layout.display == "none"
     panel.close()
 
 
@@ -126,7 +139,7 @@ def test_sending_again(server: ReviewServer, panel: ReviewPanel) -> None:
     assert "◌ Next attempt " in texts(panel)[0]
     assert said(panel) == ("Asked to send “Changes requested” again, to audit. The list shows what comes of it.")
     server.webhooks.set(event_id, endpoint(attempts=2))
-    panel._head.refresh.click()
+    refresh(panel)
     assert "✓ Delivered" in texts(panel)[0]
     assert "2 attempts" in texts(panel)[0]
 
@@ -134,6 +147,8 @@ def test_sending_again(server: ReviewServer, panel: ReviewPanel) -> None:
 def test_the_button_is_busy_while_it_is_asked(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
+        await settle(panel)
+        panel.open()
         await settle(panel)
         unfold(panel)
         assert "Looking for webhooks…" in said(panel)
@@ -157,6 +172,7 @@ def test_who_may_read_only(server: ReviewServer) -> None:
     server.add("b")
     server.webhooks.add(key("b"))
     panel = make(server, user="viewer")
+    panel.open()
     unfold(panel)
     rows(panel)[0].children[1].click()
     assert said(panel) == "“Output 1 ready” was not sent again. You may not decide the reviews of DAG 'reports'."
@@ -167,20 +183,22 @@ def test_who_may_read_only(server: ReviewServer) -> None:
 def test_who_may_not_read(server: ReviewServer) -> None:
     server.add("b")
     panel = make(server, user="stranger")
+    panel.open()
     unfold(panel)
     assert said(panel) == "The webhooks could not be fetched. You may not read the reviews of DAG 'reports'."
-    assert panel.model.offline == ""
+    assert panel.workspace.inbox.offline == ""
     panel.close()
 
 
 def test_a_server_of_before(outdated: ReviewServer) -> None:
     outdated.add("b")
     panel = make(outdated)
+    panel.open()
     unfold(panel)
     assert "The webhooks could not be fetched." in said(panel)
     assert "older than this one" in said(panel)
-    assert panel.model.offline == ""
-    panel._session.approve.click()
+    assert panel.workspace.inbox.offline == ""
+    decide(panel, "approve")
     assert outdated.sessions[key("b")]["status"] == "approved"
     panel.close()
 
@@ -188,11 +206,11 @@ def test_a_server_of_before(outdated: ReviewServer) -> None:
 def test_an_outage_keeps_the_list(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     server.broken[PATH] = (503, "text/plain", "down")
-    panel._head.refresh.click()
+    refresh(panel)
     assert said(panel) == "The webhooks could not be fetched. The server answered 503."
     assert len(rows(panel)) == 2
     server.broken.clear()
-    panel._head.refresh.click()
+    refresh(panel)
     assert said(panel) == ""
 
 
@@ -221,15 +239,14 @@ def test_more_than_fit(server: ReviewServer, panel: ReviewPanel) -> None:
 
 
 def test_what_is_typed_stays(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "still typing"
-    sent: list[Any] = []
-    panel._session.feedback.observe(sent.append)
+    typed(panel, "still typing")
+    version = form(panel)["draft_version"]
     unfold(panel)
     rows(panel)[0].children[1].click()
-    panel._head.refresh.click()
-    panel._webhooks.toggle.value = False
-    assert (panel._session.feedback.value, panel.model.draft) == ("still typing", "still typing")
-    assert sent == []
+    refresh(panel)
+    panel.workspace.deliveries.toggle.value = False
+    assert (form(panel)["draft"], panel.workspace.model.draft) == ("still typing", "still typing")
+    assert form(panel)["draft_version"] == version
 
 
 def test_clicks_from_other_threads_are_applied_on_the_loop(server: ReviewServer) -> None:
@@ -238,10 +255,12 @@ def test_clicks_from_other_threads_are_applied_on_the_loop(server: ReviewServer)
     async def scenario() -> None:
         panel = make(server)
         await settle(panel)
-        panel._webhooks._model.observe(lambda _: threads.add(threading.current_thread().name))
+        panel.open()
+        await settle(panel)
+        panel.workspace.deliveries._model.observe(lambda _: threads.add(threading.current_thread().name))
 
         def unfold_it() -> None:
-            panel._webhooks.toggle.value = True
+            panel.workspace.deliveries.toggle.value = True
 
         def click() -> None:
             rows(panel)[0].children[1].click()
@@ -263,12 +282,14 @@ def test_clicks_from_other_threads_are_applied_on_the_loop(server: ReviewServer)
 def test_it_refreshes_by_itself_while_it_is_unfolded(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server, refresh_seconds=0.03)
+        await settle(panel)
+        panel.open()
         await until(lambda: panel.session is not None)
         unfold(panel)
         await until(lambda: len(rows(panel)) == 1)
         server.webhooks.add(key("b"), type="hitl_review.finalized")
         await until(lambda: len(rows(panel)) == 2)
-        panel._webhooks.toggle.value = False
+        panel.workspace.deliveries.toggle.value = False
         await settle(panel)
         asked = len(server.asked(PATH))
         listed = len(server.asked("/hitl-review/sessions"))

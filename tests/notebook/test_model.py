@@ -25,6 +25,15 @@ A, B = ReviewKey("a", "r", "t"), ReviewKey("b", "r", "t")
 BOB = {"id": "2", "name": "Bob"}
 
 
+def begin(model: ReviewModel, action: Action) -> Review | None:
+    """What the reviewer's click sends, once it is confirmed where that is asked."""
+    review = model.act(action)
+    if model.confirming is None:
+        return review
+    confirmed = model.confirm()
+    return confirmed[1] if confirmed is not None else None
+
+
 def opened(draft: str = "", **changes: Any) -> ReviewModel:
     model = ReviewModel()
     model.select(A)
@@ -55,11 +64,12 @@ def test_drafts_are_kept_per_review() -> None:
 
 def test_nothing_that_is_fetched_changes_the_draft() -> None:
     model = opened("typing")
-    model.apply_inbox(page(review(B), review(A, updated_at=stamp(1))))
     model.apply_review(review(A, iteration=2, updated_at=stamp(1)))
     model.apply_review(review(A, iteration=2, updated_at=stamp(2), status="rejected", decided_by=BOB))
-    model.apply_inbox(page())
-    model.refresh_failed(ConnectionFailedError("down"))
+    version = model.draft_version
+    model.fetch_failed(A, ConnectionFailedError("down"))
+    model.decision_failed(ConnectionFailedError("down"))
+    assert model.draft_version == version  # so the browser keeps what it has
     assert (model.selected, model.draft) == (A, "typing")
 
 
@@ -81,7 +91,7 @@ def test_nothing_that_is_fetched_changes_the_draft() -> None:
 )
 def test_a_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, said: str) -> None:
     model = opened("shorter")
-    assert model.begin(Action.REQUEST_CHANGES) is model.review
+    assert begin(model, Action.REQUEST_CHANGES) is model.review
     assert model.busy
     model.decision_failed(error)
     assert (model.busy, model.draft) == ("", "shorter")
@@ -101,7 +111,7 @@ def test_a_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, 
 )
 def test_a_conflict_shows_what_there_is_now(current: Review) -> None:
     model = opened("shorter")
-    model.begin(Action.APPROVE)
+    begin(model, Action.APPROVE)
     model.decision_failed(ConflictError("Look again.", review=current, decided_by=None))
     assert (model.review, model.draft) == (current, "shorter")
     assert model.may_decide is current.is_pending
@@ -109,7 +119,7 @@ def test_a_conflict_shows_what_there_is_now(current: Review) -> None:
 
 def test_a_conflict_about_a_review_that_is_no_longer_open() -> None:
     model = opened("shorter")
-    model.begin(Action.APPROVE)
+    begin(model, Action.APPROVE)
     model.select(B)
     model.apply_review(review(B))
     model.decision_failed(ConflictError("Look again.", review=review(A, iteration=2), decided_by=None))
@@ -133,7 +143,7 @@ def test_a_decision_clears_its_own_draft(action: Action, status: str, said: str,
     model.draft = "about b"
     model.select(A)
     model.apply_review(review(A))
-    assert model.begin(action) == review(A)
+    assert begin(model, action) == review(A)
     if moved_on:
         model.select(B)
     model.decided(action, review(A, status=status, updated_at=stamp(1)))
@@ -167,17 +177,131 @@ def test_late_replies_are_ignored(late: Review) -> None:
 @pytest.mark.parametrize("draft", ["", " \n\t"])
 def test_empty_feedback_is_not_sent(draft: str) -> None:
     model = opened(draft)
-    assert model.begin(Action.REQUEST_CHANGES) is None
+    assert begin(model, Action.REQUEST_CHANGES) is None
     assert notice(model) == ("warning", "Write what should change, then request changes.")
     assert model.busy == ""
-    assert model.begin(Action.APPROVE) is not None
+    assert begin(model, Action.APPROVE) is not None
+
+
+@pytest.mark.parametrize(
+    ("action", "iteration", "draft", "said"),
+    [
+        (Action.APPROVE, 1, "", "Approve output 1?"),
+        (Action.REJECT, 2, "", "Reject output 2 without a reason?"),
+        (Action.REJECT, 2, "wrong", "Reject output 2 with the reason above?"),
+        (Action.REQUEST_CHANGES, 3, "again", "ends the review"),
+    ],
+)
+def test_what_cannot_be_undone_is_asked_back_once(action: Action, iteration: int, draft: str, said: str) -> None:
+    model = opened(draft, iteration=iteration)
+    assert model.act(action) is None
+    assert model.confirming is not None
+    assert said in model.confirming.text
+    assert "can't be undone" in model.confirming.text
+    model.cancel()
+    assert model.confirm() is None
+    assert model.busy == ""
+    model.act(action)
+    assert model.confirm() == (action, model.review)
+    assert model.busy
+    assert model.confirm() is None
+
+
+def test_another_round_is_requested_without_asking_back() -> None:
+    model = opened("shorter", iteration=2)
+    assert model.act(Action.REQUEST_CHANGES) is model.review
+    assert model.confirming is None
+
+
+def test_feedback_deleted_before_it_was_confirmed_is_not_sent() -> None:
+    model = opened("shorter", iteration=3)
+    model.act(Action.REQUEST_CHANGES)
+    model.type(A, " ")
+    assert model.confirm() is None
+    assert notice(model) == ("warning", "Write what should change, then request changes.")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iteration": 2, "current_output": "second"},
+        {"current_output": "other"},
+        {"status": "approved", "decided_by": BOB},
+        {"task_completed": True},
+    ],
+)
+def test_nothing_is_sent_about_what_has_changed_since_it_was_asked(changes: dict[str, Any]) -> None:
+    model = opened("x")
+    model.act(Action.APPROVE)
+    model.apply_review(review(A, updated_at=stamp(1), **changes))
+    assert model.confirm() is None
+    assert notice(model)[0] == "warning"
+    assert "nothing was sent" in notice(model)[1]
+
+
+def test_what_is_asked_stays_while_nothing_changes_for_it() -> None:
+    model = opened("x")
+    model.act(Action.APPROVE)
+    model.apply_review(review(A, updated_at=stamp(1), task_state="deferred"))
+    assert model.confirm() == (Action.APPROVE, model.review)
+
+
+def test_opening_another_review_drops_what_was_asked() -> None:
+    model = opened()
+    model.act(Action.APPROVE)
+    model.select(B)
+    assert model.confirming is None
+    model.apply_review(review(B))
+    assert model.confirm() is None
+
+
+def test_what_was_typed_about_another_review_is_kept_for_it() -> None:
+    model = opened("about a")
+    model.type(B, "about b")  # word of it came after the switch
+    assert model.draft == "about a"
+    model.select(B)
+    assert model.draft == "about b"
+
+
+def test_only_what_was_not_typed_is_shown_over_what_is_being_typed() -> None:
+    model = opened()
+    version = model.draft_version
+    model.type(A, "typed")
+    assert model.draft_version == version
+    begin(model, Action.APPROVE)
+    model.decided(Action.APPROVE, review(A, status="approved"))
+    assert (model.draft, model.draft_version) == ("", version + 1)
+
+
+def test_a_stale_decision_says_what_changed() -> None:
+    model = opened("x")
+    begin(model, Action.APPROVE)
+    now = review(A, iteration=2, current_output="second", updated_at=stamp(5))
+    model.decision_failed(ConflictError("Output 2 is current.", review=now, decided_by=None))
+    assert "changed since output 1" in notice(model)[1]
+    assert model.may_decide
+
+
+def test_the_outcome_of_a_review_that_is_no_longer_open_names_it() -> None:
+    model = opened("x")
+    begin(model, Action.APPROVE)
+    model.select(B)
+    model.decision_failed(ServerError("500."))
+    assert notice(model) == ("error", "a › t: Your decision was not taken. 500.")
+
+
+def test_a_task_that_ended_is_told() -> None:
+    model = opened()
+    model.apply_review(review(A, updated_at=stamp(1), task_completed=True, task_state="failed"))
+    assert notice(model)[0] == "warning"
+    assert "ended without a decision" in notice(model)[1]
 
 
 def test_one_decision_at_a_time() -> None:
     model = opened("x")
-    assert model.begin(Action.APPROVE) is not None
+    assert begin(model, Action.APPROVE) is not None
     assert not model.may_decide
-    assert model.begin(Action.REJECT) is None
+    assert begin(model, Action.REJECT) is None
     assert model.busy == "Approving…"
 
 
@@ -190,40 +314,30 @@ def test_only_what_waits_can_be_decided(changes: dict[str, Any]) -> None:
     model = opened("x", **changes)
     assert model.review is not None
     assert not model.may_decide
-    assert [model.begin(action) for action in Action] == [None, None, None]
+    assert [begin(model, action) for action in Action] == [None, None, None]
     assert words_for(model.review) != "waiting for you"
     assert model.waits_for_output is (changes.get("status") == "changes_requested")
 
 
-def test_the_first_waiting_review_is_opened_only_if_none_is() -> None:
-    model = ReviewModel()
-    model.apply_inbox(page())
-    assert (model.selected, model.inbox) == (None, page())
-    working = review(ReviewKey("w", "r", "t"), status="changes_requested")
-    model.apply_inbox(page(working))
-    assert model.selected is None
-    model.apply_inbox(page(working, review(B), review(A)))
-    assert model.selected == B
-    model.apply_inbox(page(review(A)))
-    assert model.selected == B
-
-
-def test_offline_until_an_answer_comes() -> None:
+def test_a_problem_until_an_answer_comes() -> None:
     model = opened("typing")
-    model.apply_inbox(page(review(A)))
-    model.refresh_failed(ConnectionFailedError("No answer from there."))
-    assert model.offline == "No answer from there."
-    assert (model.inbox, model.review, model.draft) == (page(review(A)), review(A), "typing")
-    model.apply_inbox(page(review(A)))
-    assert model.offline == ""
+    model.fetch_failed(A, ConnectionFailedError("No answer from there."))
+    assert model.problem == "No answer from there."
+    assert (model.review, model.draft) == (review(A), "typing")
+    model.fetch_failed(B, ConnectionFailedError("Something else."))
+    assert model.problem == "No answer from there."
+    model.apply_review(review(A))
+    assert model.problem == ""
 
 
 def test_a_review_that_is_gone_is_no_outage() -> None:
     model = opened("typing")
-    model.refresh_failed(ReviewNotFoundError("x"))
+    model.fetch_failed(B, ReviewNotFoundError("x"))
+    assert model.notice is None
+    model.fetch_failed(A, ReviewNotFoundError("x"))
     assert notice(model)[0] == "warning"
     assert "gone" in notice(model)[1]
-    assert (model.offline, model.draft) == ("", "typing")
+    assert (model.problem, model.draft) == ("", "typing")
 
 
 @pytest.mark.parametrize(
@@ -238,18 +352,16 @@ def test_a_review_that_is_gone_is_no_outage() -> None:
 )
 def test_needs_fetch(row: Review, expected: bool) -> None:
     model = opened()
-    model.apply_inbox(page(row))
-    assert model.needs_fetch() is expected
+    assert model.needs_fetch(page(row)) is expected
 
 
 def test_needs_fetch_without_a_review_shown() -> None:
     model = ReviewModel()
-    assert not model.needs_fetch()
+    assert not model.needs_fetch(None)
     model.select(A)
-    assert model.needs_fetch()
+    assert model.needs_fetch(None)
     model.apply_review(review(A, task_completed=True))
-    model.apply_inbox(page())
-    assert not model.needs_fetch()
+    assert not model.needs_fetch(page())
 
 
 @pytest.mark.parametrize(

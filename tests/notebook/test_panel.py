@@ -9,16 +9,35 @@ import pytest
 
 from hitl_notebook import Client, ReviewPanel
 from hitl_notebook import panel as panel_module
-from tests.notebook.panels import html, key, make, notice, open_widgets, settle, until
+from tests.notebook.panels import (
+    click,
+    confirm,
+    decide,
+    enabled,
+    form,
+    html,
+    key,
+    listed,
+    make,
+    notice,
+    open_row,
+    open_widgets,
+    receive,
+    refresh,
+    settle,
+    typed,
+    until,
+)
 from tests.notebook.server import ReviewServer
 
 
 @pytest.fixture
 def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
-    """A panel without an event loop, on two reviews that wait; ``b`` came last."""
+    """A panel without an event loop, on two reviews that wait; ``b`` came last and is open."""
     server.add("a")
     server.add("b", current_output="Draft of b")
     panel = make(server)
+    panel.open()
     yield panel
     panel.close()
 
@@ -26,45 +45,60 @@ def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
 # --- plain Python
 
 
-def test_it_lists_and_opens_the_first(server: ReviewServer, panel: ReviewPanel) -> None:
-    assert [value for _, value in panel._inbox.select.options] == [key("b"), key("a")]
-    assert panel._inbox.select.value == panel.model.selected == key("b")
-    assert panel.session is not None
-    assert panel.output == "Draft of b"
+def test_the_first_view_costs_one_request(server: ReviewServer) -> None:
+    server.add("a")
+    server.add("b")
+    panel = make(server)
+    assert listed(panel) == ["b", "a"]
+    assert (panel.session, panel.output) == (None, None)
     assert "2 waiting" in html(panel)
+    assert "Choose a review" in html(panel)
+    assert [s.path for s in server.seen] == ["/auth/token", "/hitl-review/sessions"]
+    panel.close()
+
+
+def test_it_opens_the_first_that_waits(server: ReviewServer, panel: ReviewPanel) -> None:
+    assert panel.workspace.list.list.selected == panel.workspace.list.list.rows[0]["id"]
+    assert panel.session is not None
+    assert panel.session.key == key("b")
+    assert panel.output == "Draft of b"
     assert "Draft of b" in html(panel)
-    assert panel.model.offline == ""
+    panel.open(key("a"))
+    assert panel.session.key == key("a")
 
 
 def test_choosing_a_row_opens_it_and_keeps_drafts(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "about b"
-    panel._inbox.select.value = key("a")
+    typed(panel, "about b")
+    version = form(panel)["draft_version"]
+    open_row(panel, "a")
     assert panel.session is not None
     assert panel.session.key == key("a")
-    assert panel._session.feedback.value == ""
-    panel._inbox.select.value = key("b")
-    assert panel._session.feedback.value == panel.model.draft == "about b"
+    assert (form(panel)["draft"], form(panel)["draft_version"]) == ("", version + 1)
+    open_row(panel, "b")
+    assert (form(panel)["draft"], form(panel)["draft_version"]) == ("about b", version + 2)
 
 
 def test_changes_then_approval(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "Shorter, please"
-    panel._session.request_changes.click()
+    typed(panel, "Shorter, please")
+    click(panel, "request_changes")
     assert notice(panel)[0] == "success"
     assert "Changes requested" in html(panel)
-    assert panel._session.feedback.value == ""
-    assert panel._session._form.layout.display == "none"
+    assert (form(panel)["draft"], form(panel)["shown"]) == ("", False)
     assert "Shorter, please" in html(panel)
 
     server.next_output(key("b"), "Short draft")
-    panel._head.refresh.click()
+    refresh(panel)
     assert panel.output == "Short draft"
     assert notice(panel) == ("info", "Output 2 is ready.")
-    assert not panel._session.approve.disabled
+    assert enabled(panel) == ["approve", "request_changes", "reject"]
 
-    panel._session.approve.click()
+    click(panel, "approve")
+    assert server.sessions[key("b")]["status"] == "pending_review"
+    assert form(panel)["confirm"]["label"] == "Approve output 2"
+    confirm(panel)
     assert server.sessions[key("b")]["status"] == "approved"
     assert "Approved output 2" in html(panel)
-    assert panel._session.approve.disabled
+    assert enabled(panel) == []
     sent = [(s.path.rpartition("/")[2], s.body) for s in server.seen if s.body and "sessions" in s.path]
     assert sent == [
         ("feedback", {"feedback": "Shorter, please", "iteration": 1, "channel": "notebook"}),
@@ -72,92 +106,188 @@ def test_changes_then_approval(server: ReviewServer, panel: ReviewPanel) -> None
     ]
 
 
+def test_what_a_click_carries_counts_not_what_was_heard_of_typing_before(
+    server: ReviewServer, panel: ReviewPanel
+) -> None:
+    widget = panel.workspace.session.form
+    typed(panel, "Sho")
+    receive(widget, do="act", key=form(panel)["key"], action="request_changes", text="Shorter, please")
+    (asked,) = server.asked("/hitl-review/sessions/feedback")
+    assert asked.body["feedback"] == "Shorter, please"
+
+
+def test_a_click_at_a_review_that_is_no_longer_open_decides_nothing(
+    server: ReviewServer, panel: ReviewPanel
+) -> None:
+    old = form(panel)["key"]
+    open_row(panel, "a")
+    widget = panel.workspace.session.form
+    receive(widget, do="act", key=old, action="request_changes", text="about b")
+    receive(widget, do="act", key=old, action="approve", text="about b")
+    receive(widget, do="confirm", key=old, action="approve", text="about b")
+    assert server.asked("/hitl-review/sessions/feedback") == server.asked("/hitl-review/sessions/approve") == []
+    assert form(panel)["confirm"] is None
+    open_row(panel, "b")
+    assert form(panel)["draft"] == "about b"
+
+
+def test_another_action_than_the_one_asked_back_is_not_confirmed(server: ReviewServer, panel: ReviewPanel) -> None:
+    click(panel, "approve")
+    receive(panel.workspace.session.form, do="confirm", key=form(panel)["key"], action="reject", text="")
+    assert [s for s in server.seen if s.method == "POST" and "sessions" in s.path] == []
+    receive(panel.workspace.session.form, do="cancel", key=form(panel)["key"])
+    assert form(panel)["confirm"] is None
+
+
 @pytest.mark.parametrize("reason", ["", " Wrong numbers \n"])
 def test_rejection(server: ReviewServer, panel: ReviewPanel, reason: str) -> None:
-    panel._session.feedback.value = reason
-    panel._session.reject.click()
+    typed(panel, reason)
+    decide(panel, "reject")
     assert "Rejected output 1" in html(panel)
     (asked,) = server.asked("/hitl-review/sessions/reject")
     assert asked.body == {"feedback": reason.strip(), "iteration": 1, "channel": "notebook"}
 
 
 def test_nothing_is_sent_without_feedback(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "  \n"
-    panel._session.request_changes.click()
+    typed(panel, "  \n")
+    click(panel, "request_changes")
     assert notice(panel)[0] == "warning"
     assert server.asked("/hitl-review/sessions/feedback") == []
 
 
 @pytest.mark.parametrize("button", ["approve", "reject", "request_changes"])
 def test_a_stale_decision_shows_what_is_current(server: ReviewServer, panel: ReviewPanel, button: str) -> None:
-    panel._session.feedback.value = "my words"
+    typed(panel, "my words")
     server.next_output(key("b"), "Newer draft")
-    getattr(panel._session, button).click()
+    decide(panel, button)
     assert server.sessions[key("b")]["status"] == "pending_review"
     assert notice(panel)[0] == "warning"
     assert "output 2 is current" in html(panel)
     assert panel.output == "Newer draft"
-    assert panel._session.feedback.value == "my words"
-    getattr(panel._session, button).click()
+    assert form(panel)["draft"] == "my words"
+    decide(panel, button)
     assert server.sessions[key("b")]["status"] != "pending_review"
-    assert panel._session.feedback.value == ""
+    assert form(panel)["draft"] == ""
 
 
 def test_somebody_was_faster(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "my words"
+    typed(panel, "my words")
     who = {"id": "9", "name": "<script>Eve</script>"}
     server.change(key("b"), status="approved", decided_by=who)
-    panel._session.reject.click()
+    decide(panel, "reject")
     assert "Already approved by &lt;script&gt;Eve" in html(panel)
     assert "<script>" not in html(panel)
-    assert panel._session.feedback.value == "my words"
+    assert form(panel)["draft"] == "my words"
 
 
 def test_who_may_read_only(server: ReviewServer) -> None:
     server.add("a")
     panel = ReviewPanel(client=Client(server.url, username="viewer", password="viewer-password"))
-    panel._session.approve.click()
+    panel.open()
+    decide(panel, "approve")
     assert "You may not decide" in html(panel)
-    assert panel.model.busy == ""
+    assert panel.workspace.model.busy == ""
     panel.close()
 
 
 def test_an_outage_is_told_and_what_is_shown_stays(server: ReviewServer, panel: ReviewPanel) -> None:
-    panel._session.feedback.value = "my words"
+    typed(panel, "my words")
     server.broken["/hitl-review"] = (503, "text/plain", "down")
-    panel._head.refresh.click()
-    assert "Refreshing does not work. The server answered 503." in html(panel)
+    refresh(panel)
+    assert "what you see may be out of date. The server answered 503." in html(panel)
     assert panel.output == "Draft of b"
-    panel._session.approve.click()
+    decide(panel, "approve")
     assert notice(panel)[0] == "error"
-    assert panel._session.feedback.value == "my words"
+    assert form(panel)["draft"] == "my words"
     server.broken.clear()
-    panel._head.refresh.click()
+    refresh(panel)
     assert "Refreshing does not work" not in html(panel)
-    assert panel._session.feedback.value == "my words"
+    assert form(panel)["draft"] == "my words"
 
 
 def test_ended_reviews_are_listed_on_request(server: ReviewServer, panel: ReviewPanel) -> None:
     server.add("c", status="approved", task_completed=True)
-    panel._head.refresh.click()
-    assert len(panel._inbox.select.options) == 2
-    panel._head.show_ended.value = True
-    assert [value.dag_id for _, value in panel._inbox.select.options] == ["c", "b", "a"]
-    assert panel.model.selected == key("b")
+    refresh(panel)
+    assert listed(panel) == ["b", "a"]
+    panel.workspace.list.shown.value = (None, True)
+    assert listed(panel) == ["c", "b", "a"]
+    assert panel.workspace.model.selected == key("b")
+    panel.workspace.list.shown.value = ("approved", True)
+    assert listed(panel) == ["c", "b"]
+    assert [row["listed"] for row in panel.workspace.list.list.rows] == [True, False]
+
+
+def test_narrowing_by_dag_and_text(server: ReviewServer, panel: ReviewPanel) -> None:
+    server.add("c", prompt="Sales of <b>May</b>")
+    refresh(panel)
+    view = panel.workspace.list
+    assert [value for _, value in view.dag.options] == ["", "a", "b", "c"]
+    view.dag.value = "c"
+    assert listed(panel) == ["c", "b"]  # b is open
+    view.dag.value = ""
+    view.search.value = "sales of"
+    assert listed(panel) == ["c", "b"]
+    view.search.value = "nothing like it"
+    assert listed(panel) == ["b"]
+    assert "No review matches" in view.list.empty
+    asked = server.asked("/hitl-review/sessions")[-1].query
+    assert (asked["q"], asked["limit"], asked["offset"]) == ("nothing like it", "50", "0")
+
+
+def test_pages(server: ReviewServer, panel: ReviewPanel) -> None:
+    for number in range(60):
+        server.add(f"dag_{number:02}")
+    refresh(panel)
+    view = panel.workspace.list
+    assert "1–50 of 62" in html(panel)
+    assert (view.back.disabled, view.forth.disabled) == (True, False)
+    view.forth.click()
+    assert "51–62 of 62" in html(panel)
+    assert (view.back.disabled, view.forth.disabled) == (False, True)
+    assert len(view.list.rows) == 12
+    view.order.value = "dag_id"
+    assert "1–50 of 62" in html(panel)
+
+
+def test_arrivals_are_told_and_take_nothing_away(server: ReviewServer, panel: ReviewPanel) -> None:
+    typed(panel, "still typing")
+    version = form(panel)["draft_version"]
+    server.add("c")
+    refresh(panel)
+    assert listed(panel) == ["c", "b", "a"]
+    assert [row["is_new"] for row in panel.workspace.list.list.rows] == [True, False, False]
+    assert "New: c › draft." in html(panel)
+    assert panel.session is not None
+    assert panel.session.key == key("b")
+    assert (form(panel)["draft"], form(panel)["draft_version"]) == ("still typing", version)
+    open_row(panel, "c")
+    assert not any(row["is_new"] for row in panel.workspace.list.list.rows)
+
+
+def test_rows_that_nobody_knows_are_not_opened(server: ReviewServer, panel: ReviewPanel) -> None:
+    widget = panel.workspace.list.list
+    for row_id in ("", "{}", '["a"]', "[1, 2, 3, null]", '["a", "b", "c", "d"]', "[" * 100_000):
+        receive(widget, do="open", id=row_id)
+        receive(widget, do="pick", ids=[row_id], on=True)
+    assert panel.workspace.bulk.picks == ()
 
 
 def test_an_open_review_that_left_the_list_stays_open(server: ReviewServer, panel: ReviewPanel) -> None:
     server.change(key("b"), status="timeout_exceeded", task_completed=True, task_state="failed")
-    panel._head.refresh.click()
-    assert panel.model.selected == panel._inbox.select.value == key("b")
+    refresh(panel)
+    assert panel.workspace.model.selected == key("b")
+    assert [(row["dag_id"], row["state"], row["listed"]) for row in panel.workspace.list.list.rows] == [
+        ("a", "waiting", True),
+        ("b", "timed_out", False),
+    ]
     assert panel.session is not None
     assert panel.session.task_completed
-    assert panel._session.approve.disabled
+    assert enabled(panel) == []
 
 
 def test_refreshing_asks_for_what_changed_only(server: ReviewServer, panel: ReviewPanel) -> None:
     server.seen.clear()
-    panel._head.refresh.click()
+    refresh(panel)
     (asked,) = server.seen
     assert asked.path == "/hitl-review/sessions"
     assert asked.headers["if-none-match"]
@@ -174,14 +304,16 @@ def test_no_secret_gets_into_a_widget(server: ReviewServer, panel: ReviewPanel) 
 def test_without_reviews(server: ReviewServer) -> None:
     panel = make(server)
     assert (panel.session, panel.output) == (None, None)
-    assert "Nothing waits for a review" in html(panel)
-    panel._session.approve.click()
+    assert "Nothing waits for a review" in panel.workspace.list.list.empty
+    with pytest.raises(RuntimeError, match="No listed review waits"):
+        panel.open()
+    assert not form(panel)["shown"]
     assert [s.path for s in server.seen] == ["/auth/token", "/hitl-review/sessions"]
     panel.close()
 
 
 def test_bad_arguments() -> None:
-    for arguments in ({}, {"url": "http://host"}, {"url": "host", "token": "t"}):
+    for arguments in ({"url": "host", "token": "t"}, {"url": "http://host", "token": "t", "username": "ada"}):
         with pytest.raises(ValueError, match=r"url|token"):
             ReviewPanel(**arguments)  # type: ignore[arg-type]
 
@@ -204,25 +336,33 @@ def test_running_a_cell_again_closes_its_earlier_panels(
 def test_in_a_loop(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
-        assert panel.session is None  # nothing blocks the loop
+        assert listed(panel) == []  # nothing blocks the loop
+        await settle(panel)
+        panel.open()
         await settle(panel)
         assert panel.output == "Draft of b"
-        panel._session.feedback.value = "Shorter"
-        panel._session.request_changes.click()
+        typed(panel, "Shorter")
+        await settle(panel)
+        click(panel, "request_changes")
         await settle(panel)
         assert notice(panel)[0] == "success"
-        assert panel._session.feedback.value == ""
+        assert form(panel)["draft"] == ""
         server.next_output(key("b"), "Short")
-        panel._head.refresh.click()
+        refresh(panel)
         await settle(panel)
-        panel._session.approve.click()
+        click(panel, "approve")
+        await settle(panel)
+        confirm(panel)
         await settle(panel)
         assert server.sessions[key("b")]["status"] == "approved"
         assert "Approved output 2" in html(panel)
-        panel._inbox.select.value = key("a")
+        open_row(panel, "a")
         await settle(panel)
         assert panel.session is not None
         assert panel.session.key == key("a")
+        panel.workspace.list.search.value = "Write"
+        await settle(panel)
+        assert server.asked("/hitl-review/sessions")[-1].query["q"] == "Write"
         panel.close()
 
     server.add("a")
@@ -236,21 +376,30 @@ def test_callbacks_from_other_threads_are_applied_on_the_loop(server: ReviewServ
     async def scenario() -> None:
         panel = make(server)
         await settle(panel)
-        names = ("selected", "review", "draft", "busy", "notice", "inbox", "show_ended")
-        panel.model.observe(
-            lambda change: threads.setdefault(change["name"], set()).add(threading.current_thread().name),
-            names,
-        )
+        names = ("selected", "review", "draft", "busy", "notice", "filters", "page", "picks")
+        for model in (panel.workspace.model, panel.workspace.inbox, panel.workspace.bulk):
+            model.observe(
+                lambda change: threads.setdefault(change["name"], set()).add(threading.current_thread().name),
+                [name for name in names if model.has_trait(name)],
+            )
 
         def front_end() -> None:
-            panel._inbox.select.value = key("a")
-            panel._head.show_ended.value = True
-            panel._session.feedback.value = "from elsewhere"
+            open_row(panel, "a")
+            panel.workspace.list.shown.value = (None, True)
+            receive(panel.workspace.list.list, do="pick", ids=[row["id"] for row in rows], on=True)
 
-        def click() -> None:
-            panel._session.request_changes.click()
+        def type_and_click() -> None:
+            typed(panel, "from elsewhere")
+            receive(
+                panel.workspace.session.form,
+                do="act",
+                key=form(panel)["key"],
+                action="request_changes",
+                text="from elsewhere",
+            )
 
-        for action in (front_end, click):
+        rows = panel.workspace.list.list.rows
+        for action in (front_end, type_and_click):
             thread = threading.Thread(target=action, name="elsewhere")
             thread.start()
             await asyncio.to_thread(thread.join, 10)
@@ -268,18 +417,20 @@ def test_callbacks_from_other_threads_are_applied_on_the_loop(server: ReviewServ
 def test_it_refreshes_by_itself_until_it_is_closed(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server, refresh_seconds=0.03)
+        await settle(panel)
+        panel.open()
         await until(lambda: panel.session is not None)
-        panel._session.feedback.value = "still typing"
+        typed(panel, "still typing")
         server.next_output(key("a"), "Second")
         await until(lambda: panel.output == "Second")
-        assert panel._session.feedback.value == "still typing"
+        assert form(panel)["draft"] == "still typing"
         panel.close()
         for _ in range(5):
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         await asyncio.sleep(0.1)  # what was on its way arrives
         asked = len(server.seen)
-        panel._head.refresh.click()
+        refresh(panel)
         await asyncio.sleep(0.15)
         assert len(server.seen) == asked
 

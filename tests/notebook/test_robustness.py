@@ -20,7 +20,7 @@ def test_another_shape_is_an_error_in_words(body: bytes) -> None:
             with pytest.raises(ServerError, match="plugin installed"):
                 call()
         panel = ReviewPanel(client=client)
-        assert "plugin installed" in panel.model.offline
+        assert "plugin installed" in panel.workspace.inbox.offline
         panel.close()
 
 
@@ -65,7 +65,7 @@ def test_settled_waits_for_the_panel_at_once_and_close_ends_it() -> None:
     async def main(url: str) -> str:
         panel = ReviewPanel(url, token="t", refresh_seconds=5)
         await asyncio.wait_for(panel.settled(), 10)
-        offline: str = panel.model.offline
+        offline: str = panel.workspace.inbox.offline
         panel.close()
         await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) == 1

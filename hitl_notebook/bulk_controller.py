@@ -1,0 +1,60 @@
+"""Sends the decisions about several reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hitl_notebook.background import Background, Job
+from hitl_notebook.bulk_model import BulkModel
+from hitl_notebook.client import Client
+from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.model import Action
+from hitl_notebook.records import Review, ReviewSummary
+
+
+class BulkController:
+    """Sends what the reviewer confirmed, each bound to the output that was listed.
+
+    Args:
+        client: for HTTP.
+        model: what is picked.
+        background: where the work runs.
+        ended: called after a run.
+
+    Attributes:
+        client: may be replaced while everything goes on.
+    """
+
+    def __init__(
+        self, client: Client, model: BulkModel, background: Background, ended: Callable[[], object]
+    ) -> None:
+        self.client = client
+        self._model = model
+        self._background = background
+        self._ended = ended
+
+    def confirm(self) -> None:
+        """Start the run."""
+        run = self._model.confirm()
+        if run is None:
+            return
+        reason = self._model.draft.strip()
+        jobs = [self._job(run.action, pick, reason) for pick in run.picks]
+        self._background.run_each(jobs, lambda: self._model.goes_on, self._end)
+
+    def _job(self, action: Action, pick: ReviewSummary, reason: str) -> Job:
+        client = self.client
+
+        def send() -> Review:
+            if action is Action.APPROVE:
+                return client.approve(pick)
+            return client.reject(pick, feedback=reason)
+
+        def failed(error: HITLNotebookError) -> None:
+            self._model.failed(pick, error)
+
+        return Job(send, lambda _: self._model.taken(pick), failed)
+
+    def _end(self) -> None:
+        self._model.ended()
+        self._ended()

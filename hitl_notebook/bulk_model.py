@@ -1,0 +1,192 @@
+"""Several reviews at once: state and rules, without widgets and without HTTP.
+
+Each pick keeps the row as it was listed when it was picked, so a decision is about that output and no later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from traitlets import HasTraits, Instance, Int, Unicode
+
+from hitl_notebook.errors import (
+    AuthenticationError,
+    ConflictError,
+    ConnectionFailedError,
+    HITLNotebookError,
+    ServerError,
+)
+from hitl_notebook.model import Action, Confirmation
+from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one decision; ``problem`` is empty if it was taken."""
+
+    key: ReviewKey
+    iteration: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class BulkRun:
+    """A run of decisions: all of one kind."""
+
+    action: Action
+    picks: tuple[ReviewSummary, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    ended: bool = False
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """Those that were not taken, or nobody knows."""
+        return tuple(outcome for outcome in self.outcomes if outcome.problem)
+
+
+class BulkModel(HasTraits):
+    """What is picked, and what became of it.
+
+    Attributes:
+        picks: the reviews picked, as they were listed then.
+        changed: how many of them have another output, or are decided, by now.
+        confirming: what is asked back before it is sent.
+        run: the last run, or the one that goes on.
+        notice: what is wrong with the last wish, in words.
+        draft: the reason that is being typed.
+        draft_version: rises when ``draft`` was set by anything but typing.
+    """
+
+    picks: Any = Instance(tuple, args=())
+    changed: Any = Instance(frozenset, args=())
+    confirming = Instance(Confirmation, allow_none=True)
+    run = Instance(BulkRun, allow_none=True)
+    notice = Unicode("")
+    draft = Unicode("")
+    draft_version = Int(0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopping = False
+
+    @property
+    def running(self) -> bool:
+        """Whether decisions are being sent."""
+        return self.run is not None and not self.run.ended
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next decision of the run is to be sent."""
+        return self.running and not self._stopping
+
+    # --- picking
+
+    def pick(self, rows: Iterable[ReviewSummary], on: bool = True) -> None:
+        """Add reviews to the picks, or take them out. Only what waits for a decision can be picked."""
+        if self.running:
+            return
+        chosen = {row.key: row for row in rows}
+        rest = tuple(row for row in self.picks if row.key not in chosen)
+        self._set_picks((*rest, *(row for row in chosen.values() if row.is_pending)) if on else rest)
+
+    def clear(self) -> None:
+        """Pick nothing, and forget the last run."""
+        if self.running:
+            return
+        self._set_picks(())
+        self.run = None
+        self.notice = ""
+
+    def look(self, page: ReviewPage) -> None:
+        """A fresh page of the list: note which picks are out of date."""
+        now = {row.key: row for row in page}
+        self.changed = frozenset(
+            pick.key
+            for pick in self.picks
+            if (row := now.get(pick.key)) is not None and (row.iteration != pick.iteration or not row.is_pending)
+        ) | (self.changed & {pick.key for pick in self.picks} - now.keys())
+
+    # --- deciding
+
+    def act(self, action: Action) -> None:
+        """Ask back, once, before anything is sent."""
+        if not self.picks or self.running:
+            return
+        self.notice = ""
+        count = len(self.picks)
+        what = f"{count} reviews" if count != 1 else "1 review"
+        if action is Action.APPROVE:
+            text = f"Approve {what}? Their tasks go on. This can't be undone."
+            label = f"Approve {count}"
+        else:
+            text = f"Reject {what}? Their tasks fail and are not retried. This can't be undone."
+            label = f"Reject {count}"
+        self.confirming = Confirmation(action, text, label)
+
+    def cancel(self) -> None:
+        """Do not send it."""
+        self.confirming = None
+
+    def confirm(self) -> BulkRun | None:
+        """Start the run.
+
+        Returns:
+            What to send; None if there was nothing to confirm.
+        """
+        asked, self.confirming = self.confirming, None
+        if asked is None or self.running or not self.picks:
+            return None
+        self._stopping = False
+        self.run = BulkRun(asked.action, self.picks)
+        return self.run
+
+    def stop(self) -> None:
+        """Send no further decision of the run; what was not sent stays picked."""
+        if self.running:
+            self._stopping = True
+
+    # --- what came back
+
+    def taken(self, pick: ReviewSummary) -> None:
+        """A decision was taken."""
+        self._add(Outcome(pick.key, pick.iteration))
+        self._set_picks(tuple(row for row in self.picks if row.key != pick.key))
+
+    def failed(self, pick: ReviewSummary, error: HITLNotebookError) -> None:
+        """A decision was not taken, or nobody knows. It stays picked only if to repeat it can be of use."""
+        self._add(Outcome(pick.key, pick.iteration, _problem(error)))
+        if isinstance(error, (ConnectionFailedError, AuthenticationError)):
+            self._stopping = True  # the others would fare the same
+        elif not isinstance(error, ServerError):
+            self._set_picks(tuple(row for row in self.picks if row.key != pick.key))
+
+    def ended(self) -> None:
+        """Nothing more is sent."""
+        if self.run is not None:
+            self.run = replace(self.run, ended=True)
+        if not self.picks:
+            self.draft = ""
+            self.draft_version += 1
+
+    def _add(self, outcome: Outcome) -> None:
+        assert self.run is not None
+        self.run = replace(self.run, outcomes=(*self.run.outcomes, outcome))
+
+    def _set_picks(self, picks: tuple[ReviewSummary, ...]) -> None:
+        if picks and self.run is not None and self.run.ended and len(picks) > len(self.picks):
+            self.run = None  # a new selection: the last summary has been read
+        self.confirming = None
+        self.changed = self.changed & {pick.key for pick in picks}
+        self.picks = picks
+
+
+def _problem(error: HITLNotebookError) -> str:
+    if isinstance(error, ConflictError):
+        if error.review.is_pending:
+            return f"output {error.review.iteration} has come meanwhile: open it and read it"
+        return str(error)
+    if isinstance(error, ConnectionFailedError):
+        return f"{error} It is not known whether this decision arrived: refresh before you repeat it."
+    return str(error)

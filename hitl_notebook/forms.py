@@ -1,0 +1,93 @@
+"""What a decision form shows, made from what the models say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hitl_notebook.bulk_model import BulkModel
+from hitl_notebook.model import Action, Confirmation, ReviewModel
+from hitl_notebook.render import encodable
+from hitl_notebook.rows import id_of
+
+BULK_KEY = "several"
+"""What the form about several reviews calls them."""
+
+MAX_FEEDBACK_LENGTH = 100_000
+"""Characters; the server takes no more."""
+
+
+def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
+    """Of the open review, as ``elements.DecisionForm.state`` takes it.
+
+    Args:
+        model: what is open.
+        store: under which name the browser keeps what is typed.
+    """
+    review = model.review
+    last = model.is_last_round
+    return {
+        "shown": review is not None and review.is_pending,
+        "key": id_of(model.selected) if model.selected is not None else "",
+        "label": "Your feedback",
+        "placeholder": "What should change? Also the place for a reason when you reject.",
+        "draft": encodable(model.draft),
+        "draft_version": model.draft_version,
+        "max_length": MAX_FEEDBACK_LENGTH,
+        "buttons": [
+            _button(Action.APPROVE, "Approve", "good", model.may_decide, "The task goes on with this output"),
+            _button(
+                Action.REQUEST_CHANGES,
+                "Request changes",
+                "plain",
+                model.may_decide,
+                "Ends the review: this was the last round" if last else "The task makes the next output",
+            ),
+            _button(Action.REJECT, "Reject", "bad", model.may_decide, "The task fails and is not retried"),
+        ],
+        "confirm": _confirm(model.confirming),
+        "busy": encodable(model.busy),
+        "hint": (
+            "This is the last round: requesting changes now ends the review without approval, and the task fails."
+            if last
+            else ""
+        ),
+        "store": store,
+    }
+
+
+def bulk_form(bulk: BulkModel) -> dict[str, Any]:
+    """The same of the reviews that are picked."""
+    enabled = bool(bulk.picks) and not bulk.running
+    return {
+        "shown": bool(bulk.picks),
+        "key": BULK_KEY,
+        "label": "Reason, if you reject them",
+        "placeholder": "A reason, if you reject them",
+        "draft": encodable(bulk.draft),
+        "draft_version": bulk.draft_version,
+        "max_length": MAX_FEEDBACK_LENGTH,
+        "buttons": [
+            _button(Action.APPROVE, f"Approve {len(bulk.picks)}", "good", enabled, "Their tasks go on"),
+            _button(Action.REJECT, f"Reject {len(bulk.picks)}", "bad", enabled, "Their tasks fail"),
+        ],
+        "confirm": _confirm(bulk.confirming),
+        "busy": _progress(bulk),
+        "hint": "",
+        "store": "",
+    }
+
+
+def _button(action: Action, label: str, kind: str, enabled: bool, title: str) -> dict[str, Any]:
+    return {"action": action.value, "label": label, "kind": kind, "enabled": enabled, "title": title}
+
+
+def _confirm(asked: Confirmation | None) -> dict[str, str] | None:
+    return None if asked is None else {"action": asked.action.value, "text": asked.text, "label": asked.label}
+
+
+def _progress(bulk: BulkModel) -> str:
+    run = bulk.run
+    if run is None or run.ended:
+        return ""
+    word = "Approving" if run.action is Action.APPROVE else "Rejecting"
+    return f"{word}… {len(run.outcomes)} of {len(run.picks)}"

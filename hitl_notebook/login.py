@@ -1,0 +1,66 @@
+"""Connecting, where neither arguments nor the environment say how. Nothing secret enters a widget's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hitl_notebook.background import Background
+from hitl_notebook.client import Client
+from hitl_notebook.connection import Connection
+from hitl_notebook.elements import Login, LoginForm, Message
+from hitl_notebook.errors import HITLNotebookError
+
+
+class LoginView:
+    """A form for the address and the user.
+
+    Args:
+        background: where the work runs.
+        connected: called with a client that the server has accepted.
+    """
+
+    def __init__(self, background: Background, connected: Callable[[Client], object]) -> None:
+        self._background = background
+        self._connected = connected
+        self._url = self._username = ""
+        self.widget = LoginForm(state=self._state(shown=False))
+        self.widget.on_message(lambda message: background.post(lambda: self._on_message(message)))
+
+    @property
+    def shown(self) -> bool:
+        """Whether it waits for somebody."""
+        return bool(self.widget.state["shown"])
+
+    def show(self, url: str, username: str, problem: str = "") -> None:
+        """Ask for a connection."""
+        self._url, self._username = url, username
+        self.widget.state = self._state(problem=problem)
+
+    def _on_message(self, message: Message) -> None:
+        if not isinstance(message, Login) or not self.shown or self.widget.state["busy"]:
+            return
+        self._url, self._username = message.url.strip(), message.username.strip()
+        given = Connection(
+            url=self._url or None,
+            token=message.token.strip() or None,
+            username=self._username or None,
+            password=message.password or None,
+        )
+        try:
+            client = given.client(channel="notebook")
+        except ValueError as error:
+            self.widget.state = self._state(problem=str(error))
+            return
+        self.widget.state = self._state(busy="Connecting…")
+
+        def done(_: object) -> None:
+            self.widget.state = self._state(shown=False)
+            self._connected(client)
+
+        def failed(error: HITLNotebookError) -> None:
+            self.widget.state = self._state(problem=str(error))
+
+        self._background.run(lambda: client.sessions(limit=1), done, failed)
+
+    def _state(self, *, shown: bool = True, busy: str = "", problem: str = "") -> dict[str, object]:
+        return {"shown": shown, "url": self._url, "username": self._username, "busy": busy, "problem": problem}

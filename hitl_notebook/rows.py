@@ -1,0 +1,75 @@
+"""A review as a row of the list: what the browser is told about it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewKey, ReviewSummary
+from hitl_notebook.render import encodable
+
+_STATES = {
+    PENDING: ("waiting", "Waiting"),
+    CHANGES_REQUESTED: ("working", "Working"),
+    "approved": ("approved", "Approved"),
+    "rejected": ("rejected", "Rejected"),
+    "timeout_exceeded": ("timed_out", "Timed out"),
+    "max_iterations_exceeded": ("ended", "Too many rounds"),
+}
+
+_ABANDONED = ("abandoned", "Abandoned")
+"""Its task ended, was cleared or was killed while the review was open."""
+
+_PROMPT_LENGTH = 200
+
+
+def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) -> dict[str, Any]:
+    """The row of a review, as ``elements.InboxList.rows`` takes it.
+
+    Args:
+        review: of the list, or the open one.
+        is_new: it came while the list was open.
+        listed: whether the list, as it is filtered now, has it.
+    """
+    state, words = _STATES.get(review.status, ("ended", review.status))
+    if review.task_completed and review.status in (PENDING, CHANGES_REQUESTED):
+        state, words = _ABANDONED
+    key = review.key
+    return {
+        "id": id_of(key),
+        "state": state,
+        "words": words,
+        "dag_id": encodable(key.dag_id),
+        "run_id": encodable(key.run_id),
+        "task_id": encodable(key.task_id),
+        "map_index": key.map_index,
+        "iteration": review.iteration,
+        "max_iterations": review.max_iterations,
+        "prompt": encodable(review.prompt[:_PROMPT_LENGTH]),
+        "excerpt": encodable(review.output_excerpt),
+        "created_at": _stamp(review.created_at),
+        "updated_at": _stamp(review.updated_at),
+        "deadline_at": _stamp(review.deadline_at) if review.deadline_at is not None else None,
+        "is_new": is_new,
+        "listed": listed,
+        "pickable": review.is_pending,
+    }
+
+
+def id_of(key: ReviewKey) -> str:
+    """A name for a review that the browser gives back as it got it."""
+    return json.dumps(key)
+
+
+def key_of_id(row_id: str) -> ReviewKey | None:
+    """The review of that name; None if there can be none."""
+    try:
+        dag_id, run_id, task_id, map_index = json.loads(row_id)
+    except (ValueError, TypeError):
+        return None
+    return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

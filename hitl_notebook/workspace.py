@@ -1,0 +1,110 @@
+"""What a connected panel consists of: the models, what connects them with the client, and the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import ipywidgets as widgets
+
+from hitl_notebook.background import Background
+from hitl_notebook.bulk_controller import BulkController
+from hitl_notebook.bulk_model import BulkModel
+from hitl_notebook.bulk_view import BulkView
+from hitl_notebook.client import Client
+from hitl_notebook.controller import Controller
+from hitl_notebook.delivery_controller import DeliveryController
+from hitl_notebook.delivery_model import DeliveryModel
+from hitl_notebook.delivery_view import DeliveryView
+from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.inbox_model import InboxModel
+from hitl_notebook.inbox_view import InboxView
+from hitl_notebook.model import ReviewModel
+from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
+from hitl_notebook.session_view import SessionView
+from hitl_notebook.views import HeadView, NoticeView
+
+
+class Workspace:
+    """The inbox, the open review, and the two connected.
+
+    Args:
+        client: for HTTP.
+        background: where the work runs.
+        refresh_seconds: time between two refreshes by itself; 0 for none.
+        refused: called with an error of fetching.
+
+    Attributes:
+        inbox: what is listed.
+        model: what is open.
+        bulk: what is picked.
+        widget: all of it.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        background: Background,
+        refresh_seconds: float,
+        refused: Callable[[HITLNotebookError], object],
+    ) -> None:
+        post = background.post
+        self.inbox, self.model, self.bulk = InboxModel(), ReviewModel(), BulkModel()
+        deliveries = DeliveryModel()
+        self._webhooks = DeliveryController(client, self.model, deliveries, background)
+        self.controller = Controller(
+            client,
+            self.inbox,
+            self.model,
+            background,
+            refresh_seconds,
+            refreshed=self._refreshed,
+            refused=refused,
+        )
+        self._many = BulkController(client, self.bulk, background, ended=self.controller.refresh)
+        self.head = HeadView(self.inbox, post, self.controller.refresh)
+        self.list = InboxView(self.inbox, self.model, self.bulk, background)
+        self.several = BulkView(self.bulk, post, self._many.confirm)
+        self.session = SessionView(
+            self.model, post, self.controller.act, self.controller.confirm, f"hitl-draft:{client.url}"
+        )
+        self.deliveries = DeliveryView(deliveries, post, self._webhooks.resend)
+        right = widgets.VBox([self.several.widget, self.session.widget, self.deliveries.widget])
+        right.add_class("hitl-session")
+        body = widgets.HBox([self.list.widget, right])
+        body.add_class("hitl-body")
+        notice = NoticeView(self.inbox, self.model)
+        self.widget = widgets.VBox([self.head.widget, notice.widget, body])
+
+    def start(self) -> None:
+        """Fetch the inbox, and go on refreshing."""
+        self.controller.start()
+
+    def reconnect(self, client: Client) -> None:
+        """Go on with another client; what is open and typed stays."""
+        self.controller.client = self._many.client = self._webhooks.client = client
+        self.model.problem = ""
+        self.controller.refresh()
+
+    def open(self, review: ReviewKey | ReviewSummary) -> None:
+        """Open a review."""
+        self.model.select(key_of(review))
+
+    def pick(self, reviews: Iterable[ReviewKey | ReviewSummary]) -> None:
+        """Pick these reviews and no others; a key stands for its row of the list.
+
+        Raises:
+            ValueError: a key is not on the page that is listed, so nobody can know which output is meant.
+        """
+        rows = []
+        for review in reviews:
+            row = self.inbox.row(review) if isinstance(review, ReviewKey) else review
+            if row is None:
+                raise ValueError(f"{review} is not listed. Give a row of client.sessions() instead.")
+            rows.append(row)
+        self.bulk.clear()
+        self.bulk.pick(rows)
+
+    def _refreshed(self) -> None:
+        if self.inbox.page is not None:
+            self.bulk.look(self.inbox.page)
+        self._webhooks.refresh()

@@ -1,0 +1,130 @@
+"""The form that asks for a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from hitl_notebook import ReviewPanel
+from tests.notebook.panels import form, html, listed, open_row, open_widgets, receive, refresh, settle, typed
+from tests.notebook.server import ReviewServer
+
+_ENVIRONMENT = ("HITL_REVIEW_URL", "HITL_REVIEW_TOKEN", "HITL_REVIEW_USERNAME", "HITL_REVIEW_PASSWORD")
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+
+
+def state(panel: ReviewPanel) -> dict[str, Any]:
+    value: dict[str, Any] = panel._login.widget.state
+    return value
+
+
+def log_in(panel: ReviewPanel, url: str, username: str = "ada", password: str = "", token: str = "") -> None:
+    receive(
+        panel._login.widget, do="login", url=url, username=username, password=password or f"{username}-password",
+        token=token,
+    )  # fmt: skip
+
+
+def test_it_asks_where_nothing_says_how_to_connect(server: ReviewServer) -> None:
+    server.add("a")
+    panel = ReviewPanel(refresh_seconds=0)
+    assert state(panel) == {"shown": True, "url": "", "username": "", "busy": "", "problem": ""}
+    assert panel.client is None
+    with pytest.raises(RuntimeError, match="not connected"):
+        panel.open()
+    log_in(panel, server.url)
+    assert not state(panel)["shown"]
+    assert panel.client is not None
+    assert listed(panel) == ["a"]
+    panel.close()
+
+
+def test_what_is_known_is_filled_in(server: ReviewServer) -> None:
+    panel = ReviewPanel(server.url, username="ada", refresh_seconds=0)
+    assert (state(panel)["url"], state(panel)["username"]) == (server.url, "ada")
+    panel.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "password", "said"),
+    [
+        ("localhost:8080", "", "such as http://localhost:8080"),
+        ("", "", "address"),
+        (None, "wrong", "does not accept this username and password"),
+        ("http://127.0.0.1:9", "", "No answer"),
+    ],
+)
+def test_what_does_not_work_is_told_and_can_be_mended(
+    server: ReviewServer, address: str | None, password: str, said: str
+) -> None:
+    panel = ReviewPanel(refresh_seconds=0)
+    log_in(panel, server.url if address is None else address, password=password)
+    assert state(panel)["shown"]
+    assert said in state(panel)["problem"]
+    assert "wrong" not in json.dumps(state(panel))
+    log_in(panel, server.url)
+    assert not state(panel)["shown"]
+    panel.close()
+
+
+def test_the_environment_connects(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.add("a")
+    monkeypatch.setenv("HITL_REVIEW_URL", server.url)
+    monkeypatch.setenv("HITL_REVIEW_USERNAME", "ada")
+    monkeypatch.setenv("HITL_REVIEW_PASSWORD", "ada-password")
+    panel = ReviewPanel(refresh_seconds=0)
+    assert listed(panel) == ["a"]
+    panel.close()
+
+
+def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: ReviewServer) -> None:
+    server.add("a")
+    panel = ReviewPanel(refresh_seconds=0)
+    log_in(panel, server.url)
+    open_row(panel, "a")
+    typed(panel, "half a thought")
+    version = form(panel)["draft_version"]
+    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Signature has expired"}')
+    refresh(panel)
+    assert state(panel)["shown"]
+    assert state(panel)["url"] == server.url
+    assert "Signature has expired" in state(panel)["problem"]
+    server.broken.clear()
+    log_in(panel, server.url, "ben")
+    assert not state(panel)["shown"]
+    assert (form(panel)["draft"], form(panel)["draft_version"]) == ("half a thought", version)
+    assert "out of date" not in html(panel)
+    receive(
+        panel.workspace.session.form, do="act", key=form(panel)["key"], action="request_changes", text="a thought"
+    )
+    (decided,) = server.sessions.values()
+    assert decided["decided_by"]["name"] == "ben"
+    panel.close()
+
+
+def test_the_form_is_busy_while_it_connects_and_no_secret_is_in_a_widget(server: ReviewServer) -> None:
+    async def scenario() -> None:
+        panel = ReviewPanel(refresh_seconds=0)
+        log_in(panel, server.url)
+        log_in(panel, server.url)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert state(panel)["busy"] == "Connecting…"
+        await settle(panel)
+        assert not state(panel)["shown"]
+        assert len(server.asked("/auth/token")) == 1
+        token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")
+        states = json.dumps([widget.get_state() for widget in open_widgets().values()], default=str)
+        assert "ada-password" not in states
+        assert token not in states
+        panel.close()
+
+    asyncio.run(scenario())
