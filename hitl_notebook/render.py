@@ -5,20 +5,43 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
-from html import escape
+from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from hitl_notebook.json_tree import Document
+from hitl_notebook.plain_text import encodable, inline, plain
+
+__all__ = [
+    "MARKDOWN_LIMIT",
+    "comparable",
+    "encodable",
+    "inline",
+    "markdown",
+    "moment",
+    "output",
+    "plain",
+    "short_run",
+    "time_html",
+    "time_of_day",
+]
 
 MARKDOWN_LIMIT = 50_000
 """Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""
 
 _FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+_MAX_NESTING = 60
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_NESTING}).enable(
+    ["table", "strikethrough"]
+)
 
 # No images: loading one would tell its server that the text is being read. No style and no ids: a text must
 # not dress up as part of the panel.
@@ -47,11 +70,14 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML, without anything active."""
+    """Markdown as HTML, without anything active; a very long one as it is."""
     if len(text) > MARKDOWN_LIMIT:
-        return plain(text)
+        return _as_it_is(text, f"is long ({len(text):,} characters)")
+    tokens = _MARKDOWN.parse(encodable(text))
+    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
+        return _as_it_is(text, "is very deeply nested")  # the parser drops what is deeper
     html = nh3.clean(
-        _MARKDOWN.render(text),
+        _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
@@ -60,37 +86,33 @@ def markdown(text: str) -> str:
     return f'<div class="hitl-markdown">{html}</div>'
 
 
-def plain(text: str) -> str:
-    """Text as it is."""
-    return f'<pre class="hitl-plain">{inline(text)}</pre>'
-
-
-def inline(text: str, *, limit: int | None = None) -> str:
-    """Text to stand in a line or an attribute; what is beyond ``limit`` characters is cut off."""
-    if limit is not None and len(text) > limit:
-        text = text[:limit] + "…"
-    return escape(encodable(text))
-
-
-def encodable(text: str) -> str:
-    """Text without lone surrogates: JSON can carry them, a message to the front end cannot."""
-    return text.encode("utf-8", "replace").decode()
-
-
+@lru_cache(maxsize=32)
 def output(text: str, output_format: str) -> str:
-    """An output: JSON indented, all else as Markdown."""
-    if output_format == "json":
-        try:
-            return plain(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
-        except (ValueError, RecursionError):
-            return plain(text)
-    return markdown(text)
+    """An output: JSON as a tree, all else as Markdown. Kept for the next time; any thread may call it."""
+    return _json(text) if output_format == "json" else markdown(text)
+
+
+def comparable(text: str, output_format: str) -> str:
+    """An output in the form in which it is compared with another one: JSON indented, all else as it is."""
+    if output_format != "json":
+        return text
+    try:
+        return Document(text).pretty()
+    except ValueError:
+        return text
 
 
 def moment(at: datetime) -> str:
     """A time in the kernel's time zone, such as ``23 Nov 14:05``."""
     local = at.astimezone()
     return f"{local.day} {local:%b %H:%M}"
+
+
+def time_html(at: datetime) -> str:
+    """The same as HTML, with the exact time as its title."""
+    local = at.astimezone()
+    title = inline(f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}")
+    return f'<time datetime="{local.isoformat()}" title="{title}">{moment(at)}</time>'
 
 
 def time_of_day(at: datetime, *, now: datetime) -> str:
@@ -103,3 +125,31 @@ def time_of_day(at: datetime, *, now: datetime) -> str:
 def short_run(run_id: str) -> str:
     """A run id without the fraction of a second that Airflow's generated ones end in."""
     return _FRACTION.sub("", run_id)
+
+
+def _as_it_is(text: str, why: str) -> str:
+    return f'<div class="hitl-meta">This text {why}: it is shown as it is, not as Markdown.</div>{plain(text)}'
+
+
+def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """What an image is said to show, in place of the image."""
+    return f"<em>[image: {inline(tokens[index].content)}]</em>"
+
+
+_MARKDOWN.add_render_rule("image", _image)
+_MARKDOWN.parse("x")  # it puts its rules in order at the first use, which must not happen in two threads at once
+
+
+def _json(text: str) -> str:
+    try:
+        document = Document(text)
+    except ValueError:
+        return plain(text)
+    try:
+        return document.tree()
+    except ValueError as error:
+        note = f'<div class="hitl-meta">{inline(str(error))} It is shown as text, not as a tree.</div>'
+    try:
+        return note + plain(document.pretty())
+    except ValueError:
+        return note + plain(text)

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from hitl_notebook import Review, ReviewKey, render
-from hitl_notebook.session_view import conversation_html, head_html, output_html
-from hitl_notebook.views import row_label
+from hitl_notebook import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
-from tests.notebook.server import review, turn
-from tests.notebook.times import stamp
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -23,7 +20,7 @@ def test_markdown(text: str) -> None:
     assert all("script" not in link.lower() and "data:" not in link for link in links)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", [text for text in HOSTILE if not text.startswith("{")])
 @pytest.mark.parametrize("show", [render.plain, lambda t: render.output(t, "json")])
 def test_plain_text_stays_as_it_is(text: str, show: Callable[[str], str]) -> None:
     parts = harmless(show(text), text_tags=False)
@@ -35,12 +32,6 @@ def test_plain_text_stays_as_it_is(text: str, show: Callable[[str], str]) -> Non
 def test_output_as_text_is_markdown(text: str) -> None:
     assert render.output(text, "text") == render.markdown(text)
     assert render.output(text, "unheard-of") == render.markdown(text)
-
-
-def test_json_is_indented() -> None:
-    shown = Parts(render.output('{"a": "<b>ü</b>", "n": [1]}', "json"))
-    assert shown.tags == ["pre"]
-    assert shown.text == '{\n  "a": "<b>ü</b>",\n  "n": [\n    1\n  ]\n}'
 
 
 def test_ordinary_markdown() -> None:
@@ -59,14 +50,89 @@ def test_html_in_markdown_is_shown_as_text() -> None:
     assert parts.tags == ["div", "p", "p"]
 
 
-def test_very_long_text_is_plain() -> None:
+def test_an_image_is_shown_as_what_it_is_said_to_show() -> None:
+    parts = harmless(render.markdown("![sales <b> & costs](http://evil.example/pixel.png)"))
+    assert parts.text.strip() == "[image: sales <b> & costs]"
+    assert "img" not in parts.tags
+
+
+@pytest.mark.parametrize("sign", [">", "- ", "1. ", "> - "])
+@pytest.mark.parametrize("levels", [15, 25, 57, 58, 59, 60, 61, 200])
+def test_nothing_is_hidden_by_nesting(sign: str, levels: int) -> None:
+    assert "the end" in Parts(render.markdown(sign * levels + "the end")).text
+
+
+def test_very_long_text_is_plain_and_says_so() -> None:
     text = "<b>" * (render.MARKDOWN_LIMIT // 3 + 1)
-    assert render.markdown(text) == render.plain(text)
+    shown = render.markdown(text)
+    assert shown.endswith(render.plain(text))
+    assert "not as Markdown" in harmless(shown).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a line of text\n" * 70_000,
+        "\n" * 5_000,
+        "word " * 10_000,
+        "\n\nx\n" + "y" * 50_000 + "\nz\n\n\n",
+        "crlf\r\n" * 5_000,
+        "\n".join("z" * 19_999 for _ in range(5)),
+    ],
+)
+def test_long_plain_text_is_cut_into_blocks_of_whole_lines(text: str) -> None:
+    shown = render.plain(text)
+    parts = Parts(shown)
+    assert parts.text == text
+    assert set(parts.tags) == {"div"}
+    for start in shown.split('<div class="hitl-chunk">')[2:]:
+        assert start.count("\n") <= 200
+    ends = shown.split('</div><div class="hitl-chunk">')[:-1]
+    assert all(end.endswith("\n") for end in ends)
+
+
+def test_a_first_empty_line_is_not_lost() -> None:
+    # The first line break within a <pre> is dropped by browsers.
+    assert render.plain("\nx") == '<pre class="hitl-plain">\n\nx</pre>'
+    assert render.plain("x\n") == '<pre class="hitl-plain">x\n</pre>'
+
+
+@pytest.mark.parametrize(
+    ("text", "output_format"),
+    [
+        ("The quick brown fox jumps over <it>\n" * 28_000, "text"),
+        ("# T\n\n**b** text & more *text* [l](http://x.y)\n\n" * 22_000, "text"),
+        ("word " * 200_000, "text"),
+        ("[" + ", ".join('{"id": 1.10, "name": "n & ü", "tags": ["a", "b"]}' for _ in range(20_000)) + "]", "json"),
+    ],
+)
+def test_a_megabyte_takes_no_time_and_the_second_time_none_at_all(text: str, output_format: str) -> None:
+    start = time.thread_time()
+    shown = render.output(text, output_format)
+    first = time.thread_time()
+    assert render.output(text, output_format) is shown
+    assert first - start < 1  # 0.02 s, for JSON 0.2 s, on a slow machine
+    assert time.thread_time() - first < 0.01
+
+
+def test_comparable() -> None:
+    assert render.comparable('{"a":1.10}', "json") == '{\n  "a": 1.10\n}'
+    assert render.comparable("no JSON", "json") == "no JSON"
+    assert render.comparable('{"a":1}', "text") == '{"a":1}'
 
 
 def test_moment_is_in_local_time() -> None:
     at = datetime(2030, 11, 3, 14, 5, tzinfo=timezone.utc)
     assert render.moment(at) == f"{at.astimezone().day} {at.astimezone():%b %H:%M}"
+
+
+def test_a_time_tells_the_exact_time() -> None:
+    at = datetime(2030, 11, 3, 14, 5, 6, 700, tzinfo=timezone.utc)
+    parts = harmless(render.time_html(at))
+    assert parts.text == render.moment(at)
+    said = {name: value for _, name, value in parts.attributes}
+    assert datetime.fromisoformat(said["datetime"]) == at
+    assert said["title"] == f"{at.astimezone():%Y-%m-%d %H:%M:%S} {at.astimezone().tzname()}"
 
 
 def test_time_of_day_tells_the_day_only_if_it_is_another_one() -> None:
@@ -79,42 +145,3 @@ def test_text_in_a_line() -> None:
     assert render.inline('<b> & "x"', limit=9) == "&lt;b&gt; &amp; &quot;x&quot;"
     assert render.inline("<b> and more", limit=4) == "&lt;b&gt; …"
     assert render.inline("\ud800") == "?"
-
-
-def hostile_review(text: str) -> Review:
-    user = {"id": text, "name": text}
-    return review(
-        ReviewKey(text, text, text),
-        prompt=text,
-        status=text,
-        iteration=2,
-        current_output=text,
-        decided_by=user,
-        decided_at=stamp(1),
-        last_error=text,
-        conversation=[
-            turn("output", text, 1),
-            turn("feedback", text, 1, user),
-            turn("error", text, 1),
-            turn("output", text, 2),
-        ],
-    )
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_views_show_foreign_text_as_text(text: str) -> None:
-    shown = hostile_review(text)
-    head = harmless(head_html(shown), text_tags=False)
-    assert head.text.count(text) >= 6  # dag, task, run, status, user, prompt
-    conversation = harmless(conversation_html(shown))
-    assert conversation.text.count(text) >= 3  # user, feedback, error
-    assert conversation.tags.count("details") == 1
-    assert harmless(output_html(shown)).tags.count("details") == 0
-
-
-@pytest.mark.parametrize("text", [text for text in HOSTILE if "\n" not in text])
-def test_rows_of_the_list_are_data(text: str) -> None:
-    # The front end puts labels in as text; so they must not be escaped a second time.
-    label = row_label(hostile_review(text))
-    assert isinstance(label, str)
-    assert text in label

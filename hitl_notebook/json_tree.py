@@ -1,0 +1,173 @@
+"""JSON to read: indented, and as a tree to fold; all values as they stand in the source."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+
+from hitl_notebook.plain_text import inline, plain
+
+MAX_VALUES = 4_000
+"""With more values, a browser is slow with a tree: it is shown as text."""
+MAX_DEPTH = 60
+MAX_CHARS = 5_000_000
+"""Indented text is never longer: a short text can grow without bound by being nested."""
+
+_GROUP = 100
+_OPEN_LEVELS = 2
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
+_DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
+_CLOSING = {"[": "]", "{": "}"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Document:
+    """A text that is JSON, in Python's wider sense: ``NaN`` and keys that occur twice are allowed.
+
+    Raises:
+        ValueError: it is no JSON, or too deeply nested to tell.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            # Only to see that it is valid: numbers need not be ones that Python can hold.
+            json.loads(text, parse_int=str, parse_float=str)
+        except RecursionError:
+            raise ValueError("This JSON is too deeply nested.") from None
+        self._tokens: list[str] = _TOKEN.findall(text)
+        self._at = 0
+
+    @property
+    def depth(self) -> int:
+        """How deeply it is nested."""
+        return max(accumulate(_DEPTH.get(token, 0) for token in self._tokens))
+
+    @property
+    def values(self) -> int:
+        """How many values there are, objects and lists included."""
+        count = self._tokens.count
+        return len(self._tokens) - count(",") - 2 * count(":") - count("]") - count("}")
+
+    def pretty(self) -> str:
+        """The text indented.
+
+        Raises:
+            ValueError: it is too deeply nested, or becomes too long.
+        """
+        if self.depth > MAX_DEPTH:
+            raise ValueError(f"This JSON is nested more than {MAX_DEPTH} levels deep.")
+        breaks = ["\n" + "  " * level for level in range(MAX_DEPTH + 1)]
+        parts: list[str] = []
+        level = size = 0
+        last = ""
+        for part in self._tokens:
+            if last in _CLOSING and part != _CLOSING[last]:
+                level += 1
+                parts.append(breaks[level])
+                size += 2 * level
+            if part == ",":
+                parts.append("," + breaks[level])
+                size += 2 * level
+            elif part == ":":
+                parts.append(": ")
+            elif part in ("]", "}"):
+                if _CLOSING.get(last) != part:
+                    level -= 1
+                    parts.append(breaks[level])
+                parts.append(part)
+            else:
+                parts.append(_string(part) if "\\" in part else part)
+                size += len(part)
+            if size > MAX_CHARS:
+                raise ValueError("This JSON is very long when it is indented.")
+            last = part
+        return "".join(parts)
+
+    def tree(self) -> str:
+        """A tree to fold, as HTML.
+
+        Raises:
+            ValueError: it is too large or too deeply nested for that; the message says so.
+        """
+        if self.values > MAX_VALUES:
+            raise ValueError(f"This JSON has {self.values:,} values.")
+        if self.depth > MAX_DEPTH:
+            raise ValueError(f"This JSON is nested more than {MAX_DEPTH} levels deep.")
+        self._at = 0
+        return f'<div class="hitl-json">{self._value("", 0)}</div>'
+
+    def _value(self, label: str, level: int) -> str:
+        part = self._next()
+        if part not in _CLOSING:
+            return f"{label}{_scalar(part)}"
+        closing = _CLOSING[part]
+        items: list[str] = []
+        while self._tokens[self._at] != closing:
+            if part == "{":
+                key = f'<span class="key">{inline(_string(self._next()))}</span>: '
+                self._next()  # the colon
+            else:
+                nested = self._tokens[self._at] in _CLOSING
+                key = f'<span class="count">{len(items)}: </span>' if nested else ""
+            items.append(f"<li>{self._value(key, level + 1)}</li>")
+            if self._tokens[self._at] == ",":
+                self._next()
+        self._next()  # the closing bracket
+        if not items:
+            return f"{label}{part}{closing}"
+        what = "entry" if len(items) == 1 else "entries"
+        summary = f'{label}{part} <span class="count">{len(items):,} {what}</span> {closing}'
+        return _fold(summary, _list(items), is_open=level < _OPEN_LEVELS)
+
+    def _next(self) -> str:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+
+def _list(items: list[str]) -> str:
+    """A list; a long one in groups."""
+    if len(items) > _GROUP:
+        items = [
+            "<li>"
+            + _fold(
+                f'<span class="count">[{start} … {min(start + _GROUP, len(items)) - 1}]</span>',
+                _list(items[start : start + _GROUP]),
+                is_open=start == 0,
+            )
+            + "</li>"
+            for start in range(0, len(items), _GROUP)
+        ]
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _fold(summary: str, inner: str, *, is_open: bool) -> str:
+    return f"<details{' open' if is_open else ''}><summary>{summary}</summary>{inner}</details>"
+
+
+def _scalar(token: str) -> str:
+    if not token.startswith('"'):
+        kind = {"true": "boolean", "false": "boolean", "null": "null"}.get(token, "number")
+        return f'<span class="{kind}">{inline(token)}</span>'
+    if "\\n" in token:
+        value: str = json.loads(token)
+        if "\n" in value and _is_encodable(value):
+            shown = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+            return f'<div class="string">{plain(shown)}</div>'
+    return f'<span class="string">{inline(_string(token))}</span>'
+
+
+def _string(token: str) -> str:
+    """A string without escapes that only hide letters; those that no text can do without stay."""
+    if "\\" not in token:
+        return token
+    value = json.loads(token)
+    return json.dumps(value, ensure_ascii=False) if _is_encodable(value) else token
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,43 @@
+"""Text as it is, as HTML: escaped, and cut into blocks that a browser lays out only when they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+_CHUNK_LINES = 200
+_CHUNK_CHARS = 20_000
+
+
+def plain(text: str) -> str:
+    """Text as it is. A long one is cut into blocks, between lines only, so that copying gives the same text."""
+    if len(text) <= _CHUNK_CHARS and text.count("\n") <= _CHUNK_LINES:
+        first = "\n" if text.startswith("\n") else ""  # the first line break in a <pre> does not count
+        return f'<pre class="hitl-plain">{first}{inline(text)}</pre>'
+    blocks = "".join(f'<div class="hitl-chunk">{inline(chunk)}</div>' for chunk in _chunks(text))
+    return f'<div class="hitl-plain">{blocks}</div>'
+
+
+def inline(text: str, *, limit: int | None = None) -> str:
+    """Text to stand in a line or an attribute; what is beyond ``limit`` characters is cut off."""
+    if limit is not None and len(text) > limit:
+        text = text[:limit] + "…"
+    return escape(encodable(text))
+
+
+def encodable(text: str) -> str:
+    """Text without lone surrogates: JSON can carry them, a message to the front end cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """Some lines each; a line that is longer than a block is a block of its own."""
+    chunk: list[str] = []
+    size = 0
+    for line in text.split("\n"):
+        if chunk and (len(chunk) >= _CHUNK_LINES or size + len(line) > _CHUNK_CHARS):
+            yield "\n".join(chunk) + "\n"
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line) + 1
+    yield "\n".join(chunk)

@@ -1,0 +1,152 @@
+"""The open review as HTML: what was asked, what was said, what changed since, and the output to decide about."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+
+from hitl_notebook import render
+from hitl_notebook.difference_html import in_words, to_html
+from hitl_notebook.differences import compare
+from hitl_notebook.model import words_for
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, Turn
+from hitl_notebook.render import inline
+
+_PILLS = {PENDING: "wait", CHANGES_REQUESTED: "busy", "approved": "good"}
+_PREPARING = threading.Lock()
+_COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
+
+
+def prepare(review: Review) -> None:
+    """Do ahead what takes long, so that showing the review does not; any thread may call it."""
+    with _PREPARING:  # two threads would do the same twice
+        conversation_html(review)
+        output_html(review)
+
+
+def head_html(review: Review) -> str:
+    """Name, state and prompt."""
+    key = review.key
+    mapped = f" [{key.map_index}]" if key.map_index >= 0 else ""
+    lost = review.task_completed and review.status in (PENDING, CHANGES_REQUESTED)
+    pill = "bad" if lost else _PILLS.get(review.status, "bad")
+    facts = [f"output {review.iteration} of at most {review.max_iterations}", f"run {_name(key.run_id)}"]
+    if review.deadline_at is not None and review.is_pending:
+        facts.append(f"decide before {render.time_html(review.deadline_at)}")
+    if review.decided_by is not None and review.decided_at is not None:
+        facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
+    return (
+        f'<div class="hitl-name">{_name(key.dag_id)} › {_name(key.task_id)}{mapped}</div>'
+        f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words_for(review))}</span>'
+        f"{' · '.join(facts)}</div>"
+        f'<div class="hitl-label">Task</div><div class="hitl-prompt">{inline(review.prompt)}</div>'
+    )
+
+
+def conversation_html(review: Review) -> str:
+    """Earlier outputs and what was said about them, oldest first; outputs and their differences folded.
+
+    What led to the current output is not here: it stands above that.
+    """
+    parts: list[str] = []
+    last: Turn | None = None
+    said: list[Turn] = []
+    for turn in _before(review):
+        if turn.kind != "output":
+            said.append(turn)
+            continue
+        if last is None:
+            parts += map(_turn_html, said)
+        else:
+            heading = f"Changes from output {last.iteration} to output {turn.iteration}"
+            shown = _change_html(heading, last.content, turn.content, review.output_format, is_open=False)
+            parts.append(_card(said, shown))
+        shown = render.output(turn.content, review.output_format)
+        parts.append(
+            f'<div class="hitl-turn"><details><summary>Output {turn.iteration}, '
+            f"{render.time_html(turn.timestamp)}</summary><div>{shown}</div></details></div>"
+        )
+        last, said = turn, []
+    return '<div class="hitl-label">Conversation</div>' + "".join(parts) if parts else ""
+
+
+def output_html(review: Review) -> str:
+    """The output to decide about; above it what led to it and what changed, below it what was said since."""
+    before = _before(review)
+    ends = [number for number, turn in enumerate(before) if turn.kind == "output"]
+    if ends:
+        last = before[ends[-1]]
+        heading = f"Changes since output {last.iteration}"
+        shown = _change_html(heading, last.content, review.current_output, review.output_format, is_open=True)
+        change = _card(before[ends[-1] + 1 :], shown)
+    else:
+        change = "".join(map(_turn_html, before))
+    label = "Current output" if review.is_pending else f"Output {review.iteration}"
+    since = "".join(_turn_html(turn) for turn in review.conversation[len(before) + 1 :])
+    working = (
+        '<div class="hitl-meta">The next output is being made. It appears here when it is ready.</div>'
+        if review.status == CHANGES_REQUESTED and not review.task_completed
+        else ""
+    )
+    shown = render.output(review.current_output, review.output_format)
+    return (
+        f'{change}<div class="hitl-label">{label}</div>'
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{shown}</div>{since}{working}'
+    )
+
+
+def _before(review: Review) -> Sequence[Turn]:
+    """The turns before the current output."""
+    turns = review.conversation
+    for number, turn in enumerate(turns):
+        if turn.kind == "output" and turn.iteration == review.iteration:
+            return turns[:number]
+    return turns
+
+
+def _card(said: Sequence[Turn], change: str) -> str:
+    """A difference beside what led to it."""
+    if not said:
+        return f'<div class="hitl-turn">{change}</div>'
+    turns = "".join(map(_turn_html, said))
+    beside = f"<div>{turns}</div>" if len(said) > 1 else turns
+    return f'<div class="hitl-change">{beside}{change}</div>'
+
+
+def _change_html(heading: str, before: str, after: str, output_format: str, *, is_open: bool) -> str:
+    words, shown = _difference(before, after, output_format)
+    if not shown:
+        return f'<div class="hitl-meta">{heading}: {words}</div>'
+    return (
+        f"<details{' open' if is_open else ''}><summary>{heading}: {words}</summary>"
+        f'<div class="hitl-diff" tabindex="0" role="region" aria-label="{heading}">{shown}</div></details>'
+    )
+
+
+@lru_cache(maxsize=16)
+def _difference(before: str, after: str, output_format: str) -> tuple[str, str]:
+    """What changed, in words and shown."""
+    found = compare(render.comparable(before, output_format), render.comparable(after, output_format))
+    if found.same:
+        return "no change" if before == after else "only how the JSON is written", ""
+    note = _COARSE if found.coarse else ""
+    return in_words(found), note + to_html(found)
+
+
+def _turn_html(turn: Turn) -> str:
+    """Something that was said: feedback of a person, or an error of the task."""
+    if turn.kind == "error":
+        name, css = "Task", "error"
+    else:
+        name, css = _name(turn.user.name) if turn.user else "Reviewer", "human"
+    about = f" on output {turn.iteration}" if turn.kind == "feedback" else ""
+    return (
+        f'<div class="hitl-turn {css}"><div class="hitl-meta">{name}{about}, {render.time_html(turn.timestamp)}'
+        f'</div><div class="hitl-said">{inline(turn.content)}</div></div>'
+    )
+
+
+def _name(text: str) -> str:
+    """A name or an id; signs in it that turn the direction of writing do not reach beyond it."""
+    return f"<bdi>{inline(text)}</bdi>"

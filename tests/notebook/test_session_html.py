@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hitl_notebook import Review, ReviewKey, render
+from hitl_notebook.session_html import conversation_html, head_html, output_html, prepare
+from tests.notebook.hostile import HOSTILE, Parts, harmless
+from tests.notebook.server import review, turn
+from tests.notebook.times import stamp
+
+ADA = {"id": "1", "name": "Ada Lovelace"}
+
+
+def rounds(*outputs: str, **changes: Any) -> Review:
+    """A review with these outputs, and feedback on each but the last."""
+    turns = []
+    for number, output in enumerate(outputs, 1):
+        turns.append(turn("output", output, number))
+        if number < len(outputs):
+            turns.append(turn("feedback", f"feedback on {number}", number, ADA))
+    changes.setdefault("conversation", turns)
+    return review(iteration=len(outputs), current_output=outputs[-1], **changes)
+
+
+def hostile_review(text: str, **changes: Any) -> Review:
+    user = {"id": text, "name": text}
+    value: dict[str, Any] = {
+        "prompt": text,
+        "status": text,
+        "iteration": 3,
+        "current_output": text,
+        "decided_by": user,
+        "decided_at": stamp(1),
+        "last_error": text,
+        "conversation": [
+            turn("output", f"{text} one", 1),
+            turn("feedback", text, 1, user),
+            turn("error", text, 1),
+            turn("output", f"{text} two {text}", 2),
+            turn("feedback", text, 2, user),
+            turn("output", text, 3),
+            turn("feedback", text, 3, user),
+        ],
+    }
+    return review(ReviewKey(text, text, text), **{**value, **changes})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_foreign_text_is_text(text: str, output_format: str) -> None:
+    shown = hostile_review(text, output_format=output_format)
+    head = harmless(head_html(shown), text_tags=False)
+    assert head.text.count(text) >= 6  # dag, task, run, status, user, prompt
+    conversation = harmless(conversation_html(shown))
+    assert conversation.text.count(text) >= 3  # user, feedback, error
+    output = harmless(output_html(shown))
+    assert output.text.count(text) >= 4  # user and feedback, twice
+    assert {"ins", "del"} & set(output.tags)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_foreign_json_is_text(text: str) -> None:
+    first = json.dumps({text: [text], "same": text})
+    second = json.dumps({text: [text, text], "same": text, text + text: f"{text}\n{text}"})
+    shown = hostile_review(
+        text,
+        output_format="json",
+        iteration=2,
+        current_output=second,
+        conversation=[turn("output", first, 1), turn("output", second, 2)],
+    )
+    for html in (conversation_html(shown), output_html(shown)):
+        assert json.dumps(text, ensure_ascii=False) in harmless(html).text
+
+
+def test_the_first_output() -> None:
+    shown = rounds("# One")
+    assert conversation_html(shown) == ""
+    parts = harmless(output_html(shown))
+    assert parts.text.startswith("Current output")
+    assert "details" not in parts.tags
+    assert ("div", "aria-label", "Current output") in parts.attributes
+
+
+def test_the_change_stands_with_its_feedback_right_above_the_output() -> None:
+    shown = rounds("The quick fox.", "The slow brown fox.")
+    text = Parts(output_html(shown)).text
+    order = [
+        "Ada Lovelace on output 1, ",
+        "feedback on 1",
+        "Changes since output 1: 2 words added, 1 removed",
+        "The [removed: quick][added: slow brown] fox.",
+        "Current output",
+        "The slow brown fox.",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    html = output_html(shown)
+    assert html.startswith('<div class="hitl-change"><div class="hitl-turn human">')
+    assert "<details open><summary>Changes since" in html
+    assert '<div class="hitl-diff"' in html
+    conversation = conversation_html(shown)
+    assert "feedback on 1" not in conversation
+    assert conversation.count("<details>") == 1
+
+
+def test_earlier_changes_are_folded_in_the_conversation() -> None:
+    shown = rounds("one", "one two", "one two three")
+    html = conversation_html(shown)
+    text = Parts(html).text
+    order = ["Output 1, ", "feedback on 1", "Changes from output 1 to output 2: 1 word added", "Output 2, "]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "feedback on 2" not in text
+    assert "<details open" not in html
+    assert html.count("hitl-change") == 1
+    assert "feedback on 2" in Parts(output_html(shown)).text
+
+
+def test_all_that_was_said_between_two_outputs_stands_beside_the_change() -> None:
+    turns = [
+        turn("output", "one", 1),
+        turn("feedback", "more", 1, ADA),
+        turn("error", "no luck", 1),
+        turn("feedback", "again", 1, ADA),
+        turn("output", "one two", 2),
+    ]
+    html = output_html(review(iteration=2, current_output="one two", conversation=turns))
+    assert html.startswith('<div class="hitl-change"><div><div class="hitl-turn human">')
+    text = Parts(html).text
+    places = [text.index(part) for part in ("more", "no luck", "again", "Changes since output 1", "Current output")]
+    assert places == sorted(places)
+    said_nothing = output_html(review(iteration=2, current_output="one two", conversation=[turns[0], turns[-1]]))
+    assert "Changes since output 1: 1 word added" in Parts(said_nothing).text
+    assert "hitl-change" not in said_nothing
+
+
+def test_no_change_is_said_in_words() -> None:
+    html = output_html(rounds("same", "same"))
+    assert "Changes since output 1: no change" in Parts(html).text
+    assert "hitl-diff" not in html
+
+
+def test_json_is_compared_by_its_values() -> None:
+    shown = rounds('{"a": 1, "b": [1.10]}', '{"a":1,"b":[1.20]}', output_format="json")
+    text = Parts(output_html(shown)).text
+    assert "[removed: 1.10][added: 1.20]" in text
+    assert text.count("[added: ") == 1
+    shown = rounds('{"a": 1}', '{ "a" : 1 }', output_format="json")
+    assert "Changes since output 1: only how the JSON is written" in Parts(output_html(shown)).text
+
+
+@pytest.mark.parametrize(("first", "second", "output_format"), [("T *x*", "7", "json"), ("[1]", "T", "text")])
+def test_an_output_of_another_format_than_the_last(first: str, second: str, output_format: str) -> None:
+    shown = rounds(first, second, output_format=output_format)
+    text = Parts(output_html(shown)).text
+    assert f"[removed: {first}" in text
+    assert f"[added: {second}" in text
+    harmless(conversation_html(shown))
+
+
+def test_what_was_said_since_stands_below_the_output() -> None:
+    turns = [turn("output", "the text", 1), turn("feedback", "shorter", 1, ADA), turn("error", "no luck", 1)]
+    shown = review(status="changes_requested", current_output="the text", conversation=turns)
+    assert conversation_html(shown) == ""
+    text = Parts(output_html(shown)).text
+    order = ["Output 1", "the text", "Ada Lovelace on output 1, ", "shorter", "Task, ", "no luck", "is being made"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "is being made" not in output_html(review(status="changes_requested", task_completed=True))
+
+
+def test_a_conversation_without_the_current_output() -> None:
+    shown = review(
+        iteration=2,
+        current_output="one two",
+        conversation=[turn("output", "one", 1), turn("feedback", "more", 1, None)],
+    )
+    text = Parts(output_html(shown)).text
+    assert "Reviewer on output 1" in text
+    assert "1 word added" in text
+    shown = review(conversation=[turn("feedback", "more", 1, ADA)])
+    assert "more" in Parts(output_html(shown)).text
+    assert conversation_html(shown) == ""
+
+
+def test_the_head() -> None:
+    shown = review(
+        ReviewKey("reports", "manual__2030", "draft", 3),
+        deadline_at=stamp(60),
+        decided_by=ADA,
+        decided_at=stamp(1),
+    )
+    parts = harmless(head_html(shown))
+    assert shown.deadline_at is not None
+    assert "reports › draft [3]" in parts.text
+    assert f"decide before {render.moment(shown.deadline_at)}" in parts.text
+    assert "decided by Ada Lovelace" in parts.text
+    assert parts.tags.count("time") == 2
+    assert 'hitl-pill wait"' in head_html(shown)
+    assert 'hitl-pill bad"' in head_html(review(task_completed=True))
+
+
+def test_lone_surrogates_everywhere_can_be_sent() -> None:
+    text = "a\ud800"
+    shown = hostile_review(text, output_sha256="", current_output="x")
+    shown = replace(shown, current_output=text)
+    for html in (head_html(shown), conversation_html(shown), output_html(shown)):
+        html.encode()
+
+
+def test_prepared_ahead_a_review_is_shown_at_once() -> None:
+    line = "The quick brown fox number {} jumps over the lazy dog.\n"
+    first = "".join(line.format(number) for number in range(18_000))
+    second = first.replace("lazy", "sleepy")
+    shown = rounds(first, second)
+    threads = [threading.Thread(target=prepare, args=(shown,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    start = time.thread_time()
+    html = conversation_html(shown) + output_html(shown)
+    assert time.thread_time() - start < 0.1
+    assert "18,000 words added, 18,000 removed" in html
+    assert len(html) < 3 * len(first)
