@@ -6,6 +6,11 @@ In a notebook::
 
     ReviewPanel(url="http://localhost:8080", username="admin", password="admin")
 
+or, with the connection from the environment or asked for in a form::
+
+    %load_ext hitl_notebook
+    %hitl_review
+
 In a script, ``Client`` does the same without widgets. This package never imports Airflow.
 """
 
@@ -15,7 +20,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hitl_notebook.client import Client
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from hitl_notebook.client import CachedPage, Client
+    from hitl_notebook.connection import Connection
     from hitl_notebook.deliveries import (
         Delivery,
         DeliveryAttempt,
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         ReviewNotFoundError,
         ServerError,
+        WaitTimeoutError,
         WebhookNotFoundError,
     )
     from hitl_notebook.panel import ReviewPanel
@@ -41,8 +50,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AuthenticationError",
+    "CachedPage",
     "Client",
     "ConflictError",
+    "Connection",
     "ConnectionFailedError",
     "Delivery",
     "DeliveryAttempt",
@@ -60,6 +71,7 @@ __all__ = [
     "ServerError",
     "Turn",
     "User",
+    "WaitTimeoutError",
     "WebhookNotFoundError",
     "WebhookTest",
 ]
@@ -69,7 +81,9 @@ _HOMES = {
     **dict.fromkeys(
         ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "deliveries"
     ),
+    "CachedPage": "client",
     "Client": "client",
+    "Connection": "connection",
     "ReviewPanel": "panel",
 }
 
@@ -86,3 +100,13 @@ def __getattr__(name: str) -> Any:
             f"{__name__}.{name} needs {error.name}, which is not installed. "
             'Install it with: pip install "hitl-notebook[notebook]"'
         ) from error
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext hitl_notebook``: adds ``%hitl_review`` and ``%hitl_inbox``."""
+    importlib.import_module(f"{__name__}.magics").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext hitl_notebook``: removes them, and forgets the connection."""
+    importlib.import_module(f"{__name__}.magics").unload(shell)

@@ -17,6 +17,28 @@ RENEW_BEFORE = 60.0
 """Seconds before its expiry at which a token is renewed."""
 
 
+class Secret(str):
+    """Text that its ``repr`` does not show, as a traceback with local variables would."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class Bearer(requests.auth.AuthBase):
+    """Puts a token into a request. Without it, ``requests`` puts there what it finds in a ``.netrc`` file."""
+
+    def __init__(self, token: str | None) -> None:
+        self.token = Secret(token) if token else None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by ``requests``."""
+        if self.token is not None:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
 class TokenSource:
     """Gives the bearer token for a request.
 
@@ -45,11 +67,11 @@ class TokenSource:
             raise ValueError("A username needs a password, and a password a username.")
         if not token and not username:
             raise ValueError("Give a token, or a username and a password.")
-        token = token.strip() if token else None
+        token = Secret(token.strip()) if token else None
         if token and not (token.isascii() and token.isprintable()):
             raise ValueError("The token has characters that no token has; was it copied whole?")
         self._url = url
-        self._credentials = (username, password) if username else None
+        self._credentials = (username, Secret(password)) if username and password else None
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
@@ -59,6 +81,11 @@ class TokenSource:
     def __repr__(self) -> str:
         who = f"user {self._credentials[0]!r}" if self._credentials else "a given token"
         return f"<TokenSource with {who}>"
+
+    @property
+    def username(self) -> str | None:
+        """Whose tokens are fetched; None with a given token."""
+        return self._credentials[0] if self._credentials else None
 
     @property
     def renewable(self) -> bool:
@@ -91,7 +118,7 @@ class TokenSource:
             if self.renewable and self._token == token:
                 self._token = None
 
-    def _fetch(self) -> str:
+    def _fetch(self) -> Secret:
         assert self._credentials is not None
         username, password = self._credentials
         try:
@@ -99,18 +126,21 @@ class TokenSource:
                 f"{self._url}/auth/token",
                 json={"username": username, "password": password},
                 timeout=self._timeout,
+                auth=Bearer(None),
+                allow_redirects=False,  # the password is for this address
             )
         except requests.RequestException as error:
-            raise ConnectionFailedError(f"No answer from {self._url}: {reason_of(error)}.") from error
+            # Not `from error`: a traceback with local variables would show the request, and so the password.
+            raise ConnectionFailedError(f"No answer from {self._url}: {reason_of(error)}.") from None
         if answer.status_code in (400, 401, 403, 422):
             raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
         try:
-            token = answer.json()["access_token"]
+            return Secret(answer.json()["access_token"])
         except (ValueError, KeyError, TypeError):
             raise ServerError(
-                f"{self._url}/auth/token answered {answer.status_code} and no token: is that Airflow's API server?"
+                f"{self._url}/auth/token answered {answer.status_code} and no token: is that Airflow's API server?",
+                status_code=answer.status_code,
             ) from None
-        return str(token)
 
 
 def expiry_of(token: str) -> float | None:

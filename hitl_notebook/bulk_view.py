@@ -28,7 +28,7 @@ class BulkView:
         head.add_class("hitl-bulk-head")
         self.progress = widgets.IntProgress(min=0, max=1, tooltip="Decisions sent")
         self.form = DecisionForm(state=bulk_form(bulk))
-        self.form.on_message(lambda message: post(lambda: self._on_message(message)))
+        self.form.on_message(self._on_message, post)
         self._results = html_view()
         self.widget = widgets.VBox([head, self.progress, self._results, self.form])
         self.widget.add_class("hitl-bulk")

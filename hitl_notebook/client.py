@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from hitl_notebook.auth import TokenSource
-from hitl_notebook.delivery_client import DeliveryClient
+from hitl_notebook.auth import Secret, TokenSource
+from hitl_notebook.connection import Connection
 from hitl_notebook.errors import InvalidRequestError
-from hitl_notebook.records import (
-    Review,
-    ReviewKey,
-    ReviewPage,
-    ReviewSummary,
-    key_of,
-    parse_page,
-    parse_review,
-)
+from hitl_notebook.reading_client import CachedPage, ReadingClient
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of, parse_review
 from hitl_notebook.transport import Transport, check_url
 
+__all__ = ["CachedPage", "Channel", "Client"]
+
 Channel = Literal["rest", "notebook"]
+"""Through what a decision came: a script, or the panel."""
 
 
-@dataclass(frozen=True)
-class CachedPage:
-    """A page, and the tag with which an unchanged one costs an empty answer."""
-
-    page: ReviewPage
-    etag: str | None
-
-
-class Client(DeliveryClient):
+class Client(ReadingClient):
     """Talks to hitl-notebook's plugin on an Airflow API server. Safe to use from several threads.
 
     Args:
@@ -47,10 +34,12 @@ class Client(DeliveryClient):
     Example::
 
         client = Client("http://localhost:8080", username="admin", password="admin")
-        for row in client.sessions(status="pending_review"):
+        for row in client.iter_sessions(status="pending_review"):
             review = client.find(row)
             print(review.current_output)
             client.approve(review)
+
+    ``Client.from_environment()`` takes all of that from environment variables.
     """
 
     def __init__(
@@ -63,6 +52,8 @@ class Client(DeliveryClient):
         timeout: float = 30.0,
         channel: Channel = "rest",
     ) -> None:
+        # A traceback with local variables shows these.
+        token, password = Secret(token or ""), Secret(password or "")
         check_url(url)
         self.url = url.rstrip("/")
         tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
@@ -70,71 +61,43 @@ class Client(DeliveryClient):
         self._tokens = tokens
         self._channel = channel
 
+    @classmethod
+    def from_environment(
+        cls,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        timeout: float = 30.0,
+        channel: Channel = "rest",
+    ) -> Client:
+        """A client with what is given, and what is not from the environment.
+
+        ``HITL_REVIEW_URL``; ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``; see
+        ``Connection.from_environment``.
+
+        Args:
+            url: as for ``Client``; the same for all that is not named here.
+            token: as for ``Client``.
+            username: as for ``Client``.
+            password: as for ``Client``.
+            timeout: seconds to wait for an answer.
+            channel: recorded with each decision.
+
+        Raises:
+            ValueError: something is missing (the message says what), or cannot be used.
+        """
+        connection = Connection.from_environment(url, token=token, username=username, password=password)
+        return connection.client(channel=channel, timeout=timeout)
+
     def __repr__(self) -> str:
         return f"<Client of {self.url} with {self._tokens!r}>"
 
-    # --- reading
-
-    def sessions(
-        self,
-        *,
-        status: str | None = None,
-        dag_id: str | None = None,
-        q: str | None = None,
-        include_ended: bool = False,
-        limit: int = 50,
-        offset: int = 0,
-        order_by: str = "-updated_at",
-    ) -> ReviewPage:
-        """A page of the inbox: the reviews that you may read.
-
-        Args:
-            status: only those in this status, for instance ``"pending_review"``.
-            dag_id: only those of this DAG.
-            q: only those with this text in an id or the prompt.
-            include_ended: also those whose task has ended.
-            limit: at most so many, 1 to 500.
-            offset: leave out so many first.
-            order_by: ``updated_at``, ``dag_id``, ``run_id`` or ``task_id``; a minus before it turns it round.
-
-        Raises:
-            HITLNotebookError: see ``hitl_notebook.errors``.
-        """
-        return self.sessions_if_changed(
-            None,
-            status=status,
-            dag_id=dag_id,
-            q=q,
-            include_ended=include_ended,
-            limit=limit,
-            offset=offset,
-            order_by=order_by,
-        ).page
-
-    def sessions_if_changed(self, known: CachedPage | None, **filters: Any) -> CachedPage:
-        """As ``sessions``; returns ``known`` itself if nothing has changed since (a conditional request)."""
-        params = {name: value for name, value in filters.items() if value is not None}
-        if "include_ended" in params:
-            params["include_ended"] = str(bool(params["include_ended"])).lower()
-        headers = {"If-None-Match": known.etag} if known and known.etag else {}
-        answer = self._transport.request("GET", "/sessions", params=params, headers=headers)
-        if answer.status_code == 304 and known is not None:
-            return known
-        return CachedPage(self._transport.read(parse_page, answer), answer.headers.get("ETag"))
-
-    def find(self, review: ReviewKey | ReviewSummary) -> Review:
-        """One review, with its conversation.
-
-        Args:
-            review: a row of ``sessions()``, or a ``ReviewKey(dag_id, run_id, task_id, map_index)``.
-
-        Raises:
-            HITLNotebookError: see ``hitl_notebook.errors``.
-        """
-        answer = self._transport.request("GET", "/sessions/find", params=key_of(review)._asdict())
-        return self._transport.read(parse_review, answer)
-
-    # --- deciding
+    @property
+    def username(self) -> str | None:
+        """Who connects; None with a given token."""
+        return self._tokens.username
 
     def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
         """Approve the output: the task goes on with it.

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from hitl_notebook.alignment import Effort, Match, align
+from hitl_notebook.line_pairs import pair
 
 Kind = Literal["equal", "removed", "added"]
 
 _LINES_EFFORT = 300_000_000
 _WORDS_EFFORT = 900_000_000
+_PAIRS_EFFORT = 60_000
+"""Pairs of lines, some 600 of which take a millisecond."""
 _MAX_CHARS = 4_000_000
 """Of what changed, before and after together; more counts as changed as a whole."""
 _MAX_PIECES = 1_200_000
@@ -67,11 +70,11 @@ def compare(before: str, after: str) -> Difference:
     old, new = (after, before) if turned else (before, after)
     draft = _Draft()
     effort = Effort(_LINES_EFFORT)
-    words = Effort(_WORDS_EFFORT)
+    words, pairs = Effort(_WORDS_EFFORT), Effort(_PAIRS_EFFORT)
     first, second = old.splitlines(keepends=True), new.splitlines(keepends=True)
     i = j = 0
     for match in [*align(first, second, effort), Match(len(first), len(second), 0)]:
-        _compare_words("".join(first[i : match.i]), "".join(second[j : match.j]), words, draft)
+        _compare_lines(first[i : match.i], second[j : match.j], words, pairs, draft)
         draft.keep(first[match.i : match.i + match.size])
         i, j = match.i + match.size, match.j + match.size
     segments = draft.finish(turned)
@@ -111,6 +114,18 @@ class _Draft:
             if come:
                 made.append(Segment("added", "".join(come)))
         return tuple(made)
+
+
+def _compare_lines(
+    before: Sequence[str], after: Sequence[str], effort: Effort, pairs: Effort, draft: _Draft
+) -> None:
+    """Compare lines none of which stayed: each with its next version, where that can be told."""
+    i = j = 0
+    for p, q in pair(before, after) if pairs.take(len(before) * len(after)) else ():
+        _compare_words("".join(before[i:p]), "".join(after[j:q]), effort, draft)
+        _compare_words(before[p], after[q], effort, draft)
+        i, j = p + 1, q + 1
+    _compare_words("".join(before[i:]), "".join(after[j:]), effort, draft)
 
 
 def _compare_words(before: str, after: str, effort: Effort, draft: _Draft) -> None:

@@ -10,6 +10,7 @@
     ├── WebhookNotFoundError    404: no such webhook event, endpoint or connection
     ├── ConflictError           409: decided already, or another output is current; carries ``review``
     ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
+    ├── WaitTimeoutError        ``Client.wait_for`` waited long enough; a ``TimeoutError``, too
     └── ServerError             any other answer: 5xx, or one that is not ours
 """
 
@@ -67,5 +68,25 @@ class InvalidRequestError(HITLNotebookError):
     """What was sent cannot be used."""
 
 
+class WaitTimeoutError(HITLNotebookError, TimeoutError):
+    """What was waited for did not happen in time. It may still happen.
+
+    Attributes:
+        review: the review as last seen; None if there was none yet.
+    """
+
+    def __init__(self, message: str, *, review: Review | None = None) -> None:
+        self.review = review
+        super().__init__(message)
+
+
 class ServerError(HITLNotebookError):
-    """The server failed, or what answers there is not hitl-notebook's API."""
+    """The server failed, or what answers there is not hitl-notebook's API.
+
+    Attributes:
+        status_code: of HTTP; None if the answer was read and is not ours.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        self.status_code = status_code
+        super().__init__(message)

@@ -66,7 +66,7 @@ class InboxView:
         toolbar = widgets.Box([self.shown, self.dag, self.order, self.search])
         toolbar.add_class("hitl-toolbar")
         self.list = InboxList()
-        self.list.on_message(lambda message: self._post(lambda: self._on_message(message)))
+        self.list.on_message(self._on_message, self._post)
         self.back = self._pager_button("‹", "Earlier page", -1)
         self.forth = self._pager_button("›", "Next page", +1)
         self._place = html_view()

@@ -24,7 +24,7 @@ class LoginView:
         self._connected = connected
         self._url = self._username = ""
         self.widget = LoginForm(state=self._state(shown=False))
-        self.widget.on_message(lambda message: background.post(lambda: self._on_message(message)))
+        self.widget.on_message(self._on_message, background.post)
 
     @property
     def shown(self) -> bool:

@@ -67,7 +67,7 @@ class ReviewPanel:
         style.value = f"<style>{_css()}</style>"
         self._login = LoginView(self._background, self._connect)
         self._keyboard = Keyboard()
-        self._keyboard.on_message(lambda message: self._background.post(lambda: self._on_key(message)))
+        self._keyboard.on_message(self._on_key, self._background.post)
         self.widget = widgets.VBox([style, self._keyboard, self._login.widget])
         self.widget.add_class("hitl-panel")
         self._replace_earlier()

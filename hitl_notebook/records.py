@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
+
+from hitl_notebook.tables import html_table, text_table
 
 PENDING = "pending_review"
 CHANGES_REQUESTED = "changes_requested"
+
+
+_SHOWN = 120
+"""Characters of a text that the ``repr`` of a record shows."""
 
 
 class ReviewKey(NamedTuple):
@@ -29,9 +35,26 @@ class User:
     name: str
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One turn of the conversation; ``kind`` is ``"output"``, ``"feedback"`` or ``"error"``."""
+class _Brief:
+    """A dataclass whose ``repr`` fits a screen: an output may have a million characters."""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{field.name}={_brief(getattr(self, field.name))}" for field in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, repr=False)
+class Turn(_Brief):
+    """One turn of the conversation.
+
+    Attributes:
+        role: ``"assistant"`` or ``"human"``.
+        kind: ``"output"``, ``"feedback"`` or ``"error"``.
+        content: the text.
+        iteration: number of the output that it is, or that it is about; from 1.
+        timestamp: when it was said; timezone-aware.
+        user: who said it; None for the task.
+    """
 
     role: str
     kind: str
@@ -41,17 +64,27 @@ class Turn:
     user: User | None
 
 
-@dataclass(frozen=True)
-class ReviewSummary:
+@dataclass(frozen=True, repr=False)
+class ReviewSummary(_Brief):
     """One row of the inbox.
 
     Attributes:
+        key: which task instance.
         status: as stored: ``pending_review``, ``changes_requested``, ``approved``, ``rejected``,
             ``timeout_exceeded`` or ``max_iterations_exceeded``.
         iteration: number of the current output, from 1.
+        max_iterations: at most so many outputs are made.
+        prompt: what the task was asked for; in the inbox its first 300 characters.
         task_state: the task instance's state in Airflow.
         task_completed: whether the task has ended, so that nothing can be decided any more.
+        created_at: when the first output came.
+        updated_at: when anything changed last.
+        deadline_at: until when is waited for a decision; None if for ever.
+        last_error: why the last try to make an output failed, if it did.
+        decided_by: who decided about the current output, if anybody did.
+        decided_at: when they did.
         output_sha256: hex digest of the current output's UTF-8 form.
+        output_excerpt: its first 200 characters, on one line; empty from older servers.
     """
 
     key: ReviewKey
@@ -68,14 +101,20 @@ class ReviewSummary:
     decided_by: User | None
     decided_at: datetime | None
     output_sha256: str
+    output_excerpt: str
 
     @property
     def is_pending(self) -> bool:
         """Whether it waits for a decision."""
         return self.status == PENDING and not self.task_completed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a decision, or its task makes the next output."""
+        return self.status in (PENDING, CHANGES_REQUESTED) and not self.task_completed
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Review(ReviewSummary):
     """A review with its conversation.
 
@@ -95,12 +134,24 @@ class Review(ReviewSummary):
         return json.loads(self.current_output) if self.output_format == "json" else self.current_output
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReviewPage:
-    """Some reviews, and how many there are in all."""
+    """Some reviews, and how many there are in all. It can be iterated over and indexed as a tuple.
+
+    Attributes:
+        reviews: those on this page.
+        total_entries: how many the filters leave, on all pages.
+        waiting: how many wait for a decision of all that you may read, whatever the filters; None if the server
+            does not say.
+        dag_ids: the DAGs that have reviews that you may read, sorted; empty from older servers.
+        offset: how many were left out before this page.
+    """
 
     reviews: tuple[ReviewSummary, ...]
     total_entries: int
+    waiting: int | None = None
+    dag_ids: tuple[str, ...] = ()
+    offset: int = 0
 
     def __iter__(self) -> Iterator[ReviewSummary]:
         return iter(self.reviews)
@@ -108,16 +159,36 @@ class ReviewPage:
     def __len__(self) -> int:
         return len(self.reviews)
 
+    @overload
+    def __getitem__(self, index: int) -> ReviewSummary: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ReviewSummary, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> ReviewSummary | tuple[ReviewSummary, ...]:
+        return self.reviews[index]
+
+    def __repr__(self) -> str:
+        return text_table(self.reviews, self.total_entries)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.reviews, self.total_entries)
+
 
 def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
     """Which task instance a review, a row of the inbox or a key is about."""
     return review if isinstance(review, ReviewKey) else review.key
 
 
-def parse_page(value: dict[str, Any]) -> ReviewPage:
-    """Read the answer of ``GET /sessions``."""
-    reviews = tuple(ReviewSummary(**_common(item)) for item in value["sessions"])
-    return ReviewPage(reviews, value["total_entries"])
+def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
+    """Read the answer of ``GET /sessions``; ``offset`` is the one that was asked for."""
+    return ReviewPage(
+        reviews=tuple(ReviewSummary(**_common(item)) for item in value["sessions"]),
+        total_entries=value["total_entries"],
+        waiting=value.get("waiting"),
+        dag_ids=tuple(str(dag_id) for dag_id in value.get("dag_ids") or ()),
+        offset=offset,
+    )
 
 
 def parse_review(value: dict[str, Any]) -> Review:
@@ -162,7 +233,16 @@ def _common(value: dict[str, Any]) -> dict[str, Any]:
         "decided_by": parse_user(value["decided_by"]),
         "decided_at": read_time_or_none(value["decided_at"]),
         "output_sha256": value["output_sha256"],
+        "output_excerpt": value.get("output_excerpt") or "",
     }
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]!r}… ({len(value):,} characters)"
+    if isinstance(value, tuple) and not isinstance(value, ReviewKey):
+        return f"<{len(value)} turn{'' if len(value) == 1 else 's'}>"
+    return repr(value)
 
 
 def read_time(value: str) -> datetime:

@@ -38,7 +38,7 @@ class SessionView:
         self._conversation = html_view()
         self._output = html_view()
         self.form = DecisionForm(state=session_form(model, store))
-        self.form.on_message(lambda message: post(lambda: self._on_message(message)))
+        self.form.on_message(self._on_message, post)
         self.widget = widgets.VBox([self._head, self._conversation, self._output, self.form])
         model.observe(lambda _: self.update(), ["review", "selected", "problem"])
         model.observe(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from hitl_notebook.auth import TokenSource, reason_of
+from hitl_notebook.auth import Bearer, TokenSource, reason_of
 from hitl_notebook.errors import (
     AuthenticationError,
     ConflictError,
@@ -59,11 +59,11 @@ class Transport:
         Raises:
             HITLNotebookError: see ``error_of``; or ``ConnectionFailedError``.
         """
-        answer = self._send(method, path, self._tokens.get(), **kwargs)
+        answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if answer.status_code == 401 and self._tokens.renewable:
             # Refused before anything was done, so it is safe to repeat once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
-            answer = self._send(method, path, self._tokens.get(), **kwargs)
+            answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if not answer.ok and answer.status_code not in expected:
             raise error_of(answer, self.url)
         return answer
@@ -79,9 +79,8 @@ class Transport:
         except _NOT_OUR_SHAPE:
             raise ServerError(_not_ours(self.url)) from None
 
-    def _send(self, method: str, path: str, token: str, **kwargs: Any) -> requests.Response:
-        kwargs["headers"] = {**kwargs.get("headers", {}), "Authorization": f"Bearer {token}"}
-        kwargs |= {"timeout": self._timeout, "allow_redirects": False}
+    def _send(self, method: str, path: str, bearer: Bearer, **kwargs: Any) -> requests.Response:
+        kwargs |= {"auth": bearer, "timeout": self._timeout, "allow_redirects": False}
         url = f"{self.url}/hitl-review{path}"
         try:
             if method == "GET":
@@ -91,7 +90,8 @@ class Transport:
             with requests.Session() as session:
                 return session.request(method, url, **kwargs)
         except requests.RequestException as error:
-            raise ConnectionFailedError(f"No answer from {self.url}: {reason_of(error)}.") from error
+            # Not `from error`: a traceback with local variables would show the request, and so the token.
+            raise ConnectionFailedError(f"No answer from {self.url}: {reason_of(error)}.") from None
 
     def _get(self, url: str, **kwargs: Any) -> requests.Response:
         try:
@@ -119,10 +119,18 @@ def check_url(url: str) -> None:
         valid = False
     if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
         raise ValueError(
-            f"url must be the address of Airflow's API server, such as http://localhost:8080, not {url!r}."
+            "url must be the address of Airflow's API server, such as http://localhost:8080, "
+            f"not {without_userinfo(url)!r}."
         )
     if parts.username or parts.password:
         raise ValueError("Give the username and the password as arguments, not in the url.")
+
+
+def without_userinfo(url: str) -> str:
+    """The address without a name or a password in it."""
+    start, at, rest = url.rpartition("@")
+    scheme = next((known for known in ("http://", "https://") if start.startswith(known)), "")
+    return f"{scheme}…@{rest}" if at else url
 
 
 def detail_of(answer: requests.Response) -> Any:
@@ -155,7 +163,7 @@ def error_of(answer: requests.Response, url: str) -> HITLNotebookError:
         case 400 | 413 | 422:
             return InvalidRequestError(text or f"The server answered {answer.status_code}.")
         case code:
-            return ServerError(f"The server answered {code}{': ' + text if text else ''}.")
+            return ServerError(f"The server answered {code}{': ' + text if text else ''}.", status_code=code)
 
 
 def _not_ours(url: str) -> str:

@@ -10,22 +10,21 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from hitl_notebook.records import Review, ReviewKey, ReviewPage, parse_review
 from tests.notebook.delivery_server import Deliveries
+from tests.notebook.session_list import OrderBy, in_order, key_in, mentions, row, waits
 from tests.notebook.times import stamp
 
 THREAD = "review-server"
 """Name of the thread of each server."""
-
-_ONLY_IN_REVIEW = ("current_output", "output_format", "conversation")
 
 
 def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
         "prompt": "Write the report.",
         "current_output": output,
         "output_format": "text",
-        "output_sha256": hashlib.sha256(output.encode()).hexdigest(),
+        **_about(output),
         "conversation": [turn("output", output, 1)],
         "task_state": "awaiting_input",
         "task_completed": False,
@@ -52,6 +51,12 @@ def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
         "decided_at": None,
     }
     return {**value, **changes}
+
+
+def _about(output: str) -> dict[str, str]:
+    """What is told of an output in the list."""
+    digest = hashlib.sha256(output.encode(errors="surrogatepass")).hexdigest()
+    return {"output_sha256": digest, "output_excerpt": " ".join(output.split())[:200]}
 
 
 def turn(kind: str, content: str, iteration: int, user: dict[str, str] | None = None) -> dict[str, Any]:
@@ -115,12 +120,14 @@ class ReviewServer:
         sessions: what there is.
         seen: the requests, oldest first.
         broken: start of a path -> status, media type and body that are answered there instead.
+        moved: start of a path -> where the server says that it is now.
         refused: tokens that are no longer accepted.
+        unreadable: sessions that are counted and not listed, as something else was written there.
         lifetime: of new tokens, in seconds.
         webhooks: what there is of webhooks.
 
     Args:
-        outdated: it is of before there were routes about webhooks.
+        outdated: it is of before there were routes about webhooks, and tells less about the list.
     """
 
     def __init__(self, *, outdated: bool = False) -> None:
@@ -144,7 +151,9 @@ class ReviewServer:
         self.sessions: dict[ReviewKey, dict[str, Any]] = {}
         self.seen: list[Seen] = []
         self.broken: dict[str, tuple[int, str, str]] = {}
+        self.moved: dict[str, str] = {}
         self.refused: set[str] = set()
+        self.unreadable: set[ReviewKey] = set()
         self.lifetime = 3600.0
         self.webhooks.reset()
         self._ticks = 0
@@ -165,7 +174,8 @@ class ReviewServer:
 
     def change(self, key: ReviewKey, **changes: Any) -> None:
         """Change a review behind the client's back."""
-        self.sessions[key] = {**self.sessions[key], "updated_at": self._now(), **changes}
+        about = _about(changes["current_output"]) if "current_output" in changes else {}
+        self.sessions[key] = {**self.sessions[key], "updated_at": self._now(), **about, **changes}
 
     def next_output(self, key: ReviewKey, output: str) -> None:
         """What the task does when changes are requested."""
@@ -212,6 +222,9 @@ class ReviewServer:
             for start, (status, media_type, text) in self.broken.items():
                 if request.url.path.startswith(start):
                     return Response(text, status, media_type=media_type)
+            for start, address in self.moved.items():
+                if request.url.path.startswith(start):
+                    return Response(status_code=307, headers={"Location": address})
             return await call_next(request)
 
         @app.post("/auth/token")
@@ -226,23 +239,34 @@ class ReviewServer:
         @app.get("/hitl-review/sessions")
         async def sessions(
             request: Request,
-            status: str | None = None,
+            status: Annotated[list[str] | None, Query()] = None,
             dag_id: str | None = None,
             q: str | None = None,
             include_ended: bool = False,
-            limit: int = 50,
-            offset: int = 0,
+            limit: Annotated[int, Query(ge=1, le=500)] = 50,
+            offset: Annotated[int, Query(ge=0)] = 0,
+            order_by: OrderBy = "-updated_at",
         ) -> Response:
             self._user(request)
             found = [
-                {name: value for name, value in item.items() if name not in _ONLY_IN_REVIEW}
-                for item in sorted(self.sessions.values(), key=lambda s: str(s["updated_at"]), reverse=True)
+                item
+                for item in in_order(order_by, self.sessions.values())
                 if (include_ended or not item["task_completed"])
-                and status in (None, item["status"])
+                and (not status or item["status"] in status)
                 and dag_id in (None, item["dag_id"])
-                and (q or "") in item["prompt"]
+                and mentions(item, q or "")
             ]
-            answer = {"sessions": found[offset : offset + limit], "total_entries": len(found)}
+            listed = found[offset : offset + limit]
+            answer: dict[str, Any] = {
+                "sessions": [row(item) for item in listed if key_in(item) not in self.unreadable],
+                "total_entries": len(found),
+            }
+            if outdated:
+                for item in answer["sessions"]:
+                    del item["output_excerpt"]
+            else:
+                answer["waiting"] = sum(map(waits, self.sessions.values()))
+                answer["dag_ids"] = sorted({key.dag_id for key in self.sessions})
             body = json.dumps(answer).encode()
             headers = {"ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'}
             if request.headers.get("if-none-match") == headers["ETag"]:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hitl_notebook import AuthenticationError, Client, ServerError
-from hitl_notebook.auth import RENEW_BEFORE, TokenSource, expiry_of
+from hitl_notebook.auth import RENEW_BEFORE, Bearer, Secret, TokenSource, expiry_of
 from tests.notebook.server import ReviewServer, jwt
 
 
@@ -99,6 +99,19 @@ def test_something_else_answers(server: ReviewServer, status: int, body: str) ->
     server.broken["/auth"] = (status, "application/json", body)
     with pytest.raises(ServerError, match="is that Airflow's API server"):
         TokenSource(server.url, username="ada", password="ada-password").get()
+
+
+def test_a_password_does_not_follow_a_redirect(server: ReviewServer, outdated: ReviewServer) -> None:
+    server.moved["/auth"] = f"{outdated.url}/auth/token"
+    with pytest.raises(ServerError, match="answered 307 and no token"):
+        TokenSource(server.url, username="ada", password="ada-password").get()
+    assert outdated.seen == []
+
+
+def test_a_secret_is_text_that_is_not_shown() -> None:
+    secret = Secret("s3cret")
+    assert (secret, f"{secret}", len(secret)) == ("s3cret", "s3cret", 6)
+    assert "s3cret" not in repr([secret, {"a": secret}, vars(Bearer("s3cret"))])
 
 
 def _token(claims: str) -> str:

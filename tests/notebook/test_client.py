@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import random
 import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from hitl_notebook import (
     ServerError,
 )
 from tests.notebook.server import ReviewServer, jwt
+from tests.notebook.times import stamp
 
 FOREVER = 4e9
 
@@ -92,9 +96,117 @@ def test_filters(server: ReviewServer, client: Client) -> None:
     assert listed(q="May") == ["a"]
     assert listed(dag_id="b") == ["b"]
     assert listed(limit=1, offset=1) == ["a"]
+    assert listed(status=["pending_review", "changes_requested"]) == ["b", "a"]
+    assert listed(q="A") == ["b", "a"]  # of "draft"
     first = server.asked("/hitl-review/sessions")[0].query
     assert first == {"include_ended": "false", "limit": "50", "offset": "0", "order_by": "-updated_at"}
     assert client.sessions(limit=1).total_entries == 2
+
+
+@pytest.mark.parametrize(
+    ("order_by", "expected"),
+    [
+        ("updated_at", "abc"),
+        ("-updated_at", "cba"),
+        ("created_at", "bca"),
+        ("-created_at", "acb"),
+        ("deadline_at", "cba"),
+        ("-deadline_at", "bca"),
+        ("dag_id", "abc"),
+        ("-dag_id", "cba"),
+    ],
+)
+def test_orders(server: ReviewServer, client: Client, order_by: str, expected: str) -> None:
+    server.add("a", created_at=stamp(9))
+    server.add("b", created_at=stamp(1), deadline_at=stamp(20))
+    server.add("c", created_at=stamp(1.5), deadline_at=stamp(10.5))
+    assert "".join(row.key.dag_id for row in client.sessions(order_by=order_by)) == expected
+    assert [row.key.dag_id for row in client.iter_sessions(order_by=order_by, page_size=2)] == list(expected)
+
+
+def test_what_a_page_tells_of_the_whole_list(server: ReviewServer, client: Client, outdated: ReviewServer) -> None:
+    for there in (server, outdated):
+        for name in "cab":
+            there.add(name)
+        there.add("d", status="changes_requested")
+        there.add("e", task_completed=True)
+    page = client.sessions(dag_id="a", offset=0)
+    assert (page.total_entries, page.waiting, page.dag_ids, page.offset) == (1, 3, tuple("abcde"), 0)
+    assert page[0].output_excerpt == "# First draft"
+    assert client.sessions(offset=3).offset == 3
+
+    older = Client(outdated.url, username="ada", password="ada-password")
+    page = older.sessions(dag_id="a", limit=1)
+    assert (page.total_entries, page.waiting, page.dag_ids) == (1, None, ())
+    assert page[0].output_excerpt == ""
+
+
+def test_an_order_that_the_server_does_not_know(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="order_by"):
+        client.sessions(order_by="beauty")
+
+
+def test_all_pages_one_after_the_other(server: ReviewServer, client: Client) -> None:
+    keys = [server.add("many", f"r{number}", created_at=stamp(number)) for number in range(11)]
+    rows = client.iter_sessions(page_size=4)
+    assert server.seen == []
+    assert next(rows).key == keys[0]
+    assert len(server.asked("/hitl-review/sessions")) == 1
+    assert [row.key for row in rows] == keys[1:]
+    assert [seen.query["offset"] for seen in server.asked("/hitl-review/sessions")] == ["0", "3", "6", "9"]
+    assert list(client.iter_sessions(dag_id="none")) == []
+
+
+@pytest.mark.parametrize("page_size", [0, 1, 501])
+def test_no_such_page_size(client: Client, page_size: int) -> None:
+    with pytest.raises(ValueError, match="from 2 to 500"):
+        client.iter_sessions(page_size=page_size)
+
+
+def test_reviews_that_leave_the_list_hide_no_others(server: ReviewServer, client: Client) -> None:
+    keys = [server.add("many", f"r{number:02}", created_at=stamp(number)) for number in range(20)]
+    approved = []
+    for row in client.iter_sessions(status="pending_review", page_size=4):
+        client.approve(row)
+        approved.append(row.key)
+    assert approved == keys
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_list_that_changes_while_it_is_read(server: ReviewServer, client: Client, seed: int) -> None:
+    chance = random.Random(seed)
+    stay = {server.add("stays", f"r{number}", created_at=stamp(chance.randrange(50))) for number in range(15)}
+    leave = [server.add("leaves", f"r{number}", created_at=stamp(chance.randrange(50))) for number in range(15)]
+    made = 0
+    found = []
+    for row in client.iter_sessions(page_size=chance.choice([2, 3, 5, 8])):
+        found.append(row.key)
+        for _ in range(chance.randrange(3)):
+            if leave and chance.random() < 0.7:
+                server.change(leave.pop(chance.randrange(len(leave))), task_completed=True)
+        if made < 10 and chance.random() < 0.3:
+            made += 1
+            stay.add(server.add("comes", f"r{made}", created_at=stamp(100 + made)))
+        server.change(chance.choice(list(stay)), last_error="again")
+    assert len(found) == len(set(found))
+    assert {key for key in stay if key.dag_id == "stays"} <= set(found)
+
+
+@pytest.mark.parametrize("unreadable", [range(3, 4), range(2, 9), range(12), range(6, 12), range(0, 12, 2)])
+def test_what_the_server_counts_and_cannot_read(server: ReviewServer, client: Client, unreadable: range) -> None:
+    keys = [server.add("many", f"r{number:02}", created_at=stamp(number)) for number in range(12)]
+    server.unreadable = {keys[number] for number in unreadable}
+    rows = client.iter_sessions(page_size=4)
+    assert [row.key for row in rows] == [key for key in keys if key not in server.unreadable]
+    assert len(server.asked("/hitl-review/sessions")) < 20
+
+
+def test_ten_thousand_reviews(server: ReviewServer, client: Client) -> None:
+    for number in range(10_000):
+        server.add(f"dag{number % 7}", f"r{number}")
+    page = client.sessions(limit=50, offset=5_000)
+    assert (len(page), page.total_entries, page.waiting, len(page.dag_ids)) == (50, 10_000, 10_000, 7)
+    assert len({row.key for row in client.iter_sessions(page_size=500)}) == 10_000
 
 
 def test_an_unchanged_page_is_not_sent_again(server: ReviewServer, client: Client) -> None:
@@ -233,3 +345,72 @@ def test_secrets_are_not_shown(server: ReviewServer) -> None:
     shown = repr(Client(server.url, token="s3cret")) + repr(Client(server.url, username="ada", password="s3cret"))
     assert "s3cret" not in shown
     assert server.url in shown
+
+
+def test_who_connects(server: ReviewServer, client: Client) -> None:
+    assert client.username == "ada"
+    assert Client(server.url, token="t").username is None
+
+
+def locals_of(error: BaseException) -> str:
+    """What a traceback with all local variables shows below the test's own; also of what led to the error."""
+    shown = []
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename != __file__:
+            shown += [f"{name}={value!r}" for name, value in trace.tb_frame.f_locals.items()]
+        trace = trace.tb_next
+    led_to = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join([*shown, str(error), locals_of(led_to) if led_to is not None else ""])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, key: client.sessions(),
+        lambda client, key: client.approve(key, iteration=1),
+        lambda client, key: client.wait_for(key),
+        lambda client, key: client.deliveries(),
+    ],
+)
+@pytest.mark.parametrize("way", ["nobody", "down", "refused", "wrong", "not ours"])
+def test_secrets_are_in_no_traceback(
+    server: ReviewServer, way: str, call: Callable[[Client, ReviewKey], object]
+) -> None:
+    token = jwt("ada", FOREVER)
+    key = ReviewKey("d", "r", "t")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = server.url if way != "nobody" else f"http://127.0.0.1:{unused.getsockname()[1]}"
+        if way == "down":
+            server.broken["/"] = (418, "text/html", "down")
+        if way == "refused":
+            server.refused.add(token)
+        if way == "not ours":
+            server.broken["/hitl-review"] = (200, "text/html", "<html>")
+        for client in (
+            Client(url, token=token, timeout=2),
+            Client(url, username="ada", password="wr0ng" if way == "wrong" else "ada-password", timeout=2),
+        ):
+            if way == "nobody" and "wait_for" in call.__code__.co_names:
+                continue  # it would go on waiting
+            if way in ("refused", "wrong") and (way == "refused") is (client.username is not None):
+                continue
+            with pytest.raises(HITLNotebookError) as error:
+                call(client, key)
+            told = locals_of(error.value)
+            assert "url=" in told or "path=" in told or "self=" in told
+            assert "wr0ng" not in told
+            assert "ada-password" not in told
+            assert token not in told
+            assert "Bearer e30" not in told
+
+
+def test_a_netrc_file_does_not_take_the_tokens_place(
+    server: ReviewServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password eve-password\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client.approve(client.find(server.add()))
+    sent = [seen.headers.get("authorization", "").partition(" ")[0] for seen in server.seen]
+    assert sent == ["", "Bearer", "Bearer"]

@@ -181,7 +181,7 @@ def test_html_reads_without_colour() -> None:
 
 def test_changed_spaces_are_seen() -> None:
     text = Parts(to_html(compare("a b\nc", "a\tb\n\nc"))).text
-    assert text == "a[removed: ·][added: →]b[removed: ↵\n][added: ↵\n↵\n]c"
+    assert text == "a[removed: ·][added: →]b\n[added: ↵\n]c"
 
 
 def test_what_stayed_is_folded_with_its_context() -> None:
@@ -209,3 +209,32 @@ def test_a_long_line_is_folded_too() -> None:
     html = to_html(compare(text + "old " + text, text + "new " + text))
     assert html.count("unchanged characters …") == 2
     assert Parts(html).text.count("word") == 4_000
+
+
+def test_a_column_added_to_a_table_is_told_row_by_row() -> None:
+    before = "| Region | Revenue |\n|---|---|\n| North | 1.9 |\n| South | 1.3 |\n\nIt will grow."
+    after = "| Region | Revenue | Growth |\n|---|---|---|\n| North | 1.9 | +14 % |\n| South | 1.3 | +9 % |\n"
+    after += "\nIt may shrink."
+    changes = [tuple(segment) for segment in compare(before, after).segments if segment.kind != "equal"]
+    assert changes == [
+        ("added", " Growth |"),
+        ("added", "---|"),
+        ("added", " +14 % |"),
+        ("added", " +9 % |"),
+        ("removed", "will grow"),
+        ("added", "may shrink"),
+    ]
+
+
+def test_rows_that_went_and_came_stand_between_those_that_changed() -> None:
+    before = "alpha costs 10 euro\nbeta costs 20 euro\ngamma costs 30 euro\n"
+    after = "alpha costs 11 euro\ngamma costs 31 euro\ndelta is free of charge\n"
+    changes = [tuple(segment) for segment in compare(before, after).segments if segment.kind != "equal"]
+    assert changes == [
+        ("removed", "10"),
+        ("added", "11"),
+        ("removed", "beta costs 20 euro\n"),
+        ("removed", "30"),
+        ("added", "31"),
+        ("added", "delta is free of charge\n"),
+    ]

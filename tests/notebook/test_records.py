@@ -8,6 +8,7 @@ import pytest
 import hitl_notebook
 from hitl_notebook import ReviewKey, User
 from hitl_notebook.records import ReviewPage, parse_page, parse_review, parse_user
+from tests.notebook.hostile import HOSTILE, harmless
 from tests.notebook.server import page, review, session, turn
 
 
@@ -58,6 +59,88 @@ def test_output(text: str, output_format: str, expected: object) -> None:
 )
 def test_is_pending(status: str, completed: bool, expected: bool) -> None:
     assert review(status=status, task_completed=completed).is_pending is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "completed", "expected"),
+    [
+        ("pending_review", False, True),
+        ("changes_requested", False, True),
+        ("changes_requested", True, False),
+        ("approved", False, False),
+        ("something new", False, False),
+    ],
+)
+def test_is_open(status: str, completed: bool, expected: bool) -> None:
+    assert review(status=status, task_completed=completed).is_open is expected
+
+
+def test_a_page_of_an_older_server() -> None:
+    item = session()
+    del item["output_excerpt"]
+    older = parse_page({"sessions": [item], "total_entries": 1})
+    assert (older.waiting, older.dag_ids, older.offset) == (None, (), 0)
+    assert older[0].output_excerpt == ""
+    assert parse_review(item).output_excerpt == ""
+
+
+def test_a_page_of_this_server() -> None:
+    value = {"sessions": [session()], "total_entries": 51, "waiting": 7, "dag_ids": ["a", "b"], "more": "ignored"}
+    rows = parse_page(value, 50)
+    assert (rows.waiting, rows.dag_ids, rows.offset) == (7, ("a", "b"), 50)
+    assert rows[0].output_excerpt == "# First draft"
+    assert rows[-1:] == rows.reviews
+    assert parse_page({**value, "waiting": None}).waiting is None
+
+
+def test_a_repr_fits_a_screen() -> None:
+    turns = [turn("output", "x" * 1_000_000, 1), turn("feedback", "more", 1)]
+    long = review(current_output="x" * 1_000_000, prompt="y" * 1_000_000, conversation=turns)
+    assert len(repr(long)) < 2_000
+    assert "conversation=<2 turns>" in repr(long)
+    assert "xxx'… (1,000,000 characters)" in repr(long)
+    assert "status='pending_review'" in repr(long)
+    assert repr(long).startswith("Review(key=ReviewKey(dag_id='reports', ")
+    assert len(repr(long.conversation)) < 1_000
+
+
+def test_a_page_is_shown_as_a_table() -> None:
+    rows = page(
+        review(deadline_at="2030-01-02T03:04:05+01:00"),
+        review(ReviewKey("d", "r", "t", 3), task_completed=True, output_excerpt=""),
+        review(ReviewKey("d", "r", "u"), status="approved", output_excerpt="long " * 40),
+    )
+    lines = repr(rows).splitlines()
+    assert lines[0].split() == ["status", "dag_id", "task_id", "run_id", "round", "created", "due", "output"]
+    assert "2030-01-02 02:04 UTC" in lines[1]
+    assert "t[3]" in lines[2]
+    assert "task ended" in lines[2]
+    assert "Write the report." in lines[2]
+    assert lines[3].endswith("…")
+    assert lines[-1] == "3 reviews."
+    assert repr(page()) == "No reviews."
+    assert page()._repr_html_() == "<p>No reviews.</p>"
+    assert repr(ReviewPage(rows.reviews[:1], 12_345)).endswith("1 of 12,345 reviews.")
+    many = page(*[review()] * 500)
+    assert repr(many).endswith("60 of 500 reviews.")
+    assert many._repr_html_().count("<tr>") == 61
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_text_in_a_table(text: str) -> None:
+    rows = page(review(ReviewKey(text, text, text), prompt=text, output_excerpt=text, status=text))
+    parts = harmless(rows._repr_html_(), also=["p"])
+    assert set(parts.tags) == {"table", "thead", "tbody", "tr", "th", "td", "p"}
+    assert repr(rows).replace("\n", "").isprintable()
+
+
+def test_no_character_breaks_a_table() -> None:
+    text = "\x1b[31mred\x1b[0m\r\n\t\u202e\udc80\x00"
+    rows = page(review(ReviewKey(text, text, text), output_excerpt=text))
+    assert len(repr(rows).splitlines()) == 3
+    assert "\x1b" not in repr(rows)
+    repr(rows).encode()
+    rows._repr_html_().encode()
 
 
 def test_nobody_is_no_user() -> None:

@@ -43,9 +43,8 @@ def new_page(chromium: str, *, width: int = 1360, height: int = 1000) -> Iterato
             browser.close()
 
 
-def run_notebook(page: Page, address: str) -> None:
-    """Open a notebook in JupyterLab, run all cells, and wait for the panel."""
-    page.goto(address)
+def wait_for_kernel(page: Page) -> None:
+    """Wait until JupyterLab or Notebook 7 shows a notebook whose kernel is idle."""
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     # JupyterLab calls itself idle before it has a kernel, too; cells that are run then ask for one instead.
     page.wait_for_function(
@@ -53,6 +52,12 @@ def run_notebook(page: Page, address: str) -> None:
             && document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle" """
     )
     page.wait_for_timeout(1_000)
+
+
+def run_notebook(page: Page, address: str) -> None:
+    """Open a notebook in JupyterLab, run all cells, and wait for the panel."""
+    page.goto(address)
+    wait_for_kernel(page)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.locator(".hitl-panel").wait_for()

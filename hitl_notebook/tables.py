@@ -1,0 +1,76 @@
+"""Rows of the inbox as a table: plain text for a terminal, HTML for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from html import escape
+from typing import TYPE_CHECKING
+
+from hitl_notebook.plain_text import encodable
+
+if TYPE_CHECKING:
+    from hitl_notebook.records import ReviewSummary
+
+_HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")
+_SHOWN = 60
+"""Rows in a table; more would bury the cell's other output."""
+_WIDTH = 48
+"""Characters in a column of text."""
+
+
+def text_table(reviews: Sequence[ReviewSummary], total: int) -> str:
+    """A table of plain text; control characters are escaped, so that no terminal acts on them."""
+    lines = [_HEAD, *([_cut(_printable(cell)) for cell in _cells(review)] for review in reviews[:_SHOWN])]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join(line.rstrip() for line in [*(table if reviews else ()), _footer(reviews, total)])
+
+
+def html_table(reviews: Sequence[ReviewSummary], total: int) -> str:
+    """The same as HTML; all text is escaped."""
+    footer = f"<p>{escape(_footer(reviews, total))}</p>"
+    if not reviews:
+        return footer
+    head = "".join(f"<th>{escape(name)}</th>" for name in _HEAD)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(encodable(cell))}</td>" for cell in _cells(review)) + "</tr>"
+        for review in reviews[:_SHOWN]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{footer}"
+
+
+def _cells(review: ReviewSummary) -> tuple[str, ...]:
+    key = review.key
+    return (
+        f"{review.status}, task ended"
+        if review.task_completed and review.status.startswith("pending")
+        else review.status,
+        key.dag_id,
+        key.task_id + (f"[{key.map_index}]" if key.map_index >= 0 else ""),
+        key.run_id,
+        f"{review.iteration} of {review.max_iterations}",
+        _minute(review.created_at),
+        _minute(review.deadline_at),
+        review.output_excerpt or review.prompt,
+    )
+
+
+def _footer(reviews: Sequence[ReviewSummary], total: int) -> str:
+    if not total:
+        return "No reviews."
+    shown = min(len(reviews), _SHOWN)
+    count = "1 review" if total == 1 else f"{total:,} reviews"
+    return f"{count}." if shown == total else f"{shown:,} of {count}."
+
+
+def _minute(at: datetime | None) -> str:
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if at is not None else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

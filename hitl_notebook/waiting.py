@@ -1,0 +1,106 @@
+"""Waiting until something becomes of a review: it is decided, or its next output is there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal, Union
+
+from hitl_notebook.errors import ConnectionFailedError, ReviewNotFoundError, ServerError, WaitTimeoutError
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
+
+log = logging.getLogger(__name__)
+
+Until = Union[Literal["decided", "output"], Callable[[Review], bool]]  # noqa: UP007 - made at run time, also on 3.10
+"""What to wait for; see ``Client.wait_for``."""
+
+
+def wait_for(
+    find: Callable[[ReviewKey], Review],
+    review: ReviewKey | ReviewSummary,
+    *,
+    until: Until = "decided",
+    timeout: float | None = None,
+    interval: float = 2.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Review:
+    """See ``Client.wait_for``.
+
+    Args:
+        find: looks at the review.
+        review: which one, and what is known of it.
+        until: what to wait for.
+        timeout: seconds after which it is given up; None for never.
+        interval: seconds between two looks.
+        clock: seconds from any start.
+        sleep: pauses so many seconds.
+    """
+    if not interval > 0:
+        raise ValueError(f"interval must be more than 0 seconds, not {interval}.")
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout must be None, 0 or more seconds, not {timeout}.")
+    key, happened = key_of(review), _condition(until, review)
+    ends_at = None if timeout is None else clock() + timeout
+    last: Review | None = None
+    problem = ""
+    while True:
+        try:
+            last = find(key)
+            problem = ""
+        except ReviewNotFoundError as error:
+            if not error.task_active:
+                raise
+            last, problem = None, ""
+        except (ConnectionFailedError, ServerError) as error:
+            if not _may_pass(error):
+                raise
+            if not problem:
+                log.warning("Waiting for a review goes on, but: %s", error)
+            problem = str(error)
+        else:
+            if happened(last):
+                return last
+        left = None if ends_at is None else ends_at - clock()
+        if left is not None and left <= 0:
+            break
+        sleep(interval if left is None else min(interval, left))
+    raise WaitTimeoutError(f"Waited {timeout:g} s for {_name(key)}. {_state(last, problem)}", review=last)
+
+
+def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Review], bool]:
+    if callable(until):
+        return until
+    if until == "decided":
+        return lambda now: not now.is_open
+    if until == "output":
+        known = review.iteration if isinstance(review, ReviewSummary) else 0
+        return lambda now: not now.is_open or (now.is_pending and now.iteration > known)
+    raise ValueError(f'until must be "decided", "output" or a function of a review, not {until!r}.')
+
+
+def _may_pass(error: ConnectionFailedError | ServerError) -> bool:
+    """Whether a later look may well succeed."""
+    if isinstance(error, ConnectionFailedError):
+        return True
+    return error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)
+
+
+def _name(key: ReviewKey) -> str:
+    mapped = f"[{key.map_index}]" if key.map_index >= 0 else ""
+    return f"{key.dag_id} › {key.task_id}{mapped}, run {key.run_id}"
+
+
+def _state(review: Review | None, problem: str) -> str:
+    if problem:
+        return f"At last: {problem}"
+    if review is None:
+        return "There is no review yet; its task is active."
+    if review.is_pending:
+        return f"Output {review.iteration} waits for a decision."
+    if review.is_open:
+        return f"Changes to output {review.iteration} were requested; the next one is not there yet."
+    if review.task_completed:
+        return f"It is {review.status}, and its task has ended ({review.task_state})."
+    return f"It is {review.status}."

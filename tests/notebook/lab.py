@@ -1,0 +1,143 @@
+"""The panel in a real JupyterLab or Notebook 7, in a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Dialog, Locator, Page, expect
+
+from demo.stack import ROOT, jupyter_env, jupyter_server
+from tests.notebook.server import ReviewServer
+from tests.support import browser
+
+WAIT = 20_000.0
+"""Milliseconds."""
+
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+class Lab:
+    """A Jupyter server, and one page of a browser at it.
+
+    Attributes:
+        page: of the browser.
+        dialogs: messages of all alert boxes and the like that any page has opened.
+        requests: addresses of all requests to another machine than this.
+    """
+
+    def __init__(self, folder: Path, page: Page, address: Callable[[str], str]) -> None:
+        self._folder, self._address, self._count = folder, address, 0
+        self.page = page
+        page.set_default_timeout(WAIT)
+        expect.set_options(timeout=WAIT)
+        self.dialogs: list[str] = []
+        self.requests: list[str] = []
+        page.on("dialog", self._on_dialog)
+        page.on("request", lambda request: self._on_request(request.url))
+
+    def open(self, server: ReviewServer, *more_cells: str, app: str = "lab/tree") -> Locator:
+        """Run a new notebook with a panel on this server.
+
+        Args:
+            server: whose reviews are shown.
+            more_cells: source of further cells; they are there, and not run.
+            app: ``lab/tree``, or ``notebooks`` for Notebook 7.
+
+        Returns:
+            The panel.
+        """
+        self._count += 1
+        name = f"panel_{self._count}.ipynb"
+        source = (
+            "from hitl_notebook import ReviewPanel\n"
+            f"panel = ReviewPanel({server.url!r}, username='ada', password='ada-password', refresh_seconds=1)\n"
+            "panel"
+        )
+        cells = [_cell(number, text) for number, text in enumerate((source, *more_cells))]
+        book = {"cells": cells, "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
+        (self._folder / name).write_text(json.dumps(book))
+        # In a workspace of its own, or JupyterLab opens the notebooks of before as well.
+        app = app.replace("lab/", f"lab/workspaces/w{self._count}/")
+        self.page.goto(self._address(f"{app}/{name}"))
+        return self.run_first_cell()
+
+    def run_first_cell(self) -> Locator:
+        """Run the cell with the panel, and wait for its list."""
+        browser.wait_for_kernel(self.page)
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").first
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        panel = self.page.locator(".hitl-panel")
+        panel.locator(".hitl-list").wait_for()
+        return panel
+
+    def run_cell(self, number: int) -> None:
+        """Run a cell, without waiting for its end."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # JupyterLab's: the notebook has not been saved
+            dialog.accept()
+            return
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _on_request(self, url: str) -> None:
+        if not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")):
+            self.requests.append(url)
+
+
+@contextmanager
+def running_lab(home: Path, chromium: str) -> Iterator[Lab]:
+    """A Jupyter server and a browser."""
+    root = home / "notebooks"
+    root.mkdir(parents=True)
+    env = {**jupyter_env(home), "PYTHONPATH": str(ROOT)}
+    with jupyter_server(home, root, env) as address, browser.new_page(chromium) as page:
+        yield Lab(root, page, address)
+
+
+def rows(panel: Locator) -> Locator:
+    """The rows of the list."""
+    return panel.locator(".hitl-row")
+
+
+def row(panel: Locator, dag_id: str) -> Locator:
+    """The row of the server's review of this DAG."""
+    return panel.locator(".hitl-row").filter(has=panel.page.get_by_text(dag_id, exact=True))
+
+
+def session_form(panel: Locator) -> Locator:
+    """The form below the open review."""
+    return panel.locator(".hitl-session .hitl-form").last
+
+
+def feedback(panel: Locator) -> Locator:
+    """Its text."""
+    return session_form(panel).locator("textarea")
+
+
+def press(panel: Locator, name: str) -> None:
+    """Press a button of the form below the open review."""
+    session_form(panel).get_by_role("button", name=name, exact=True).click()
+
+
+def tell(panel: Locator, text: str) -> None:
+    """Wait until the panel tells this."""
+    expect(panel.locator(".hitl-notice").filter(has_text=text).first).to_be_visible()
+
+
+def _cell(number: int, source: str) -> dict[str, object]:
+    return {
+        "cell_type": "code",
+        "id": f"cell-{number}",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+        "source": source,
+    }

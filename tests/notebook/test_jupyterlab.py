@@ -1,0 +1,373 @@
+"""The whole panel in JupyterLab and Notebook 7, as a reviewer meets it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hitl_notebook import ReviewKey
+from tests.conftest import missing
+from tests.notebook.hostile import HOSTILE
+from tests.notebook.lab import Lab, feedback, press, row, rows, running_lab, session_form, tell
+from tests.notebook.panels import key
+from tests.notebook.server import ReviewServer, session, turn
+from tests.support import browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+BEN = {"id": "2", "name": "Ben"}
+
+DANGEROUS = (
+    "script, img, iframe, object, embed, base, link, meta, svg:not(.hitl-mark), math, video, audio, "
+    "[onerror], [onload], [onclick], [onmouseover], [onfocus], [srcdoc], [href^='javascript' i], [href^='data' i], "
+    "[href^='vbscript' i], [action], [formaction]"
+)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    chromium = browser.find_chromium()
+    if chromium is None:
+        missing("Chromium", "Debian: apt-get install chromium")
+        raise AssertionError
+    home = Path(tempfile.mkdtemp(prefix="hitl-test-lab-"))
+    with running_lab(home, chromium) as running:
+        yield running
+        assert running.dialogs == []
+        assert running.requests == []
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def until(holds: Any, what: str) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def sent(server: ReviewServer, action: str) -> list[Any]:
+    return [seen.body for seen in server.asked(f"/hitl-review/sessions/{action}")]
+
+
+def test_the_whole_way_by_mouse(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    for name in ("alpha", "beta", "gamma"):
+        server.add(name, current_output=f"# Draft of {name}\n\nThree hundred units.")
+    server.add("other", prompt="Something else", status="changes_requested")
+    panel = lab.open(server)
+    expect(rows(panel)).to_have_count(4)
+    expect(panel.locator(".hitl-count")).to_have_text("3 waiting")
+
+    row(panel, "alpha").click()
+    expect(panel.locator(".hitl-output h1")).to_have_text("Draft of alpha")
+    press(panel, "Request changes")
+    tell(panel, "Write what should change")
+    feedback(panel).fill("Four hundred, not three")
+    press(panel, "Request changes")
+    tell(panel, "Changes requested")
+    assert sent(server, "feedback")[0]["feedback"] == "Four hundred, not three"
+    server.next_output(key("alpha"), "# Draft of alpha\n\nFour hundred units.")
+    tell(panel, "Output 2 is ready")
+    expect(panel.locator(".hitl-diff ins").first).to_contain_text("Four")
+    expect(panel.locator(".hitl-diff del").first).to_contain_text("Three")
+    expect(panel.locator(".hitl-change .hitl-turn.human")).to_contain_text("Four hundred, not three")
+    press(panel, "Approve")
+    press(panel, "Cancel")
+    assert server.sessions[key("alpha")]["status"] == "pending_review"
+    press(panel, "Approve")
+    press(panel, "Approve output 2")
+    tell(panel, "Approved output 2")
+    assert sent(server, "approve")[0]["iteration"] == 2
+
+    panel.get_by_label("Search").fill("something")
+    expect(rows(panel).first).to_contain_text("other")
+    panel.get_by_label("Search").fill("")
+    panel.get_by_label("Show").select_option(label="Waiting for a decision")
+    expect(row(panel, "other")).to_have_count(0)
+
+    for name in ("beta", "gamma"):
+        row(panel, name).locator("input[type=checkbox]").check()
+    several = panel.locator(".hitl-bulk")
+    expect(several).to_contain_text("2 picked")
+    several.locator("textarea").fill("Too short")
+    several.get_by_role("button", name="Reject 2", exact=True).click()
+    several.locator(".hitl-confirm").get_by_role("button", name="Reject 2", exact=True).click()
+    expect(several).to_contain_text("2 rejected.")
+    assert {body["feedback"] for body in sent(server, "reject")} == {"Too short"}
+    expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
+
+
+def test_the_whole_way_by_keyboard_alone(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    for name in ("alpha", "beta", "gamma", "delta"):
+        server.add(name, current_output=f"Draft of {name}")
+    panel = lab.open(server, "'the next cell'")
+    keys = lab.page.keyboard
+    cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
+    keys.press("Escape")  # from the cell to the notebook, whence Tab goes on
+    for _ in range(60):
+        keys.press("Tab")
+        if lab.page.evaluate("() => !!document.activeElement.closest('.hitl-list')"):
+            break
+    else:
+        pytest.fail("Tab does not get to the list")
+
+    keys.press("j")
+    shown = panel.locator(".hitl-name")
+    expect(shown).to_contain_text("delta")
+    keys.press("j")
+    expect(shown).to_contain_text("gamma")
+    keys.press("k")
+    expect(shown).to_contain_text("delta")
+    expect(panel.locator(".hitl-output")).to_contain_text("Draft of delta")
+
+    keys.press("f")
+    expect(feedback(panel)).to_be_focused()
+    keys.type("Shorter, please: a, r, x, dd, j.")
+    keys.press("Alt+ArrowDown")
+    expect(shown).to_contain_text("gamma")
+    keys.press("Alt+ArrowUp")
+    expect(feedback(panel)).to_have_value("Shorter, please: a, r, x, dd, j.")
+    expect(panel.locator(".hitl-output")).to_contain_text("Draft of delta")
+    keys.press("Control+Enter")
+    tell(panel, "Changes requested")
+    assert [body["feedback"] for body in sent(server, "feedback")] == ["Shorter, please: a, r, x, dd, j."]
+    server.next_output(key("delta"), "Short.")
+    tell(panel, "Output 2 is ready")
+
+    keys.press("l")
+    keys.press("a")
+    expect(session_form(panel).get_by_role("button", name="Approve output 2")).to_be_focused()
+    keys.press("Escape")
+    expect(session_form(panel).get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    keys.press("a")
+    expect(session_form(panel).get_by_role("button", name="Approve output 2")).to_be_focused()
+    keys.press("Enter")
+    tell(panel, "Approved output 2")
+
+    keys.press("l")
+    keys.press("j")
+    expect(shown).to_contain_text("gamma")
+    keys.press("r")
+    expect(session_form(panel).get_by_role("button", name="Reject output 1")).to_be_focused()
+    keys.press("Enter")
+    tell(panel, "Rejected output 1")
+
+    keys.press("l")
+    keys.press("End")
+    keys.press("x")
+    keys.press("k")
+    keys.press("x")
+    expect(panel.locator(".hitl-bulk")).to_contain_text("2 picked")
+    keys.press("a")
+    yes = panel.locator(".hitl-bulk .hitl-confirm").get_by_role("button", name="Approve 2", exact=True)
+    expect(yes).to_be_focused()
+    keys.press("Enter")
+    expect(panel.locator(".hitl-bulk")).to_contain_text("2 approved.")
+
+    keys.press("/")
+    expect(panel.get_by_label("Search")).to_be_focused()
+    keys.press("Escape")
+    keys.press("l")
+    keys.press("?")
+    expect(panel.locator(".hitl-help")).to_be_visible()
+    keys.press("Escape")
+    expect(panel.locator(".hitl-help")).to_be_hidden()
+    # None of these letters did anything to the notebook: x cuts a cell there, d d deletes one, a adds one.
+    assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells
+    assert {s["status"] for s in server.sessions.values()} == {"approved", "rejected"}
+
+
+def test_hostile_texts_stay_inert_in_every_view(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    for number, text in enumerate(HOSTILE):
+        name = ReviewKey(f"h{number:02} {text}", f"run {text}", f"task {text}")
+        who = {"id": "9", "name": text}
+        second = f"{text} again" if number % 2 else json.dumps({text: [text, {"deep": text}]})
+        first = text if number % 2 else json.dumps({text: text})
+        turns = [turn("output", first, 1), turn("feedback", text, 1, who), turn("error", text, 1)]
+        server.sessions[name] = session(
+            name,
+            prompt=text,
+            iteration=2,
+            current_output=second,
+            output_format="text" if number % 2 else "json",
+            conversation=[*turns, turn("output", second, 2)],
+            last_error=text,
+            output_excerpt=text,
+        )
+    panel = lab.open(server)
+    expect(rows(panel)).to_have_count(len(HOSTILE))
+    shown = panel.locator(".hitl-name")
+    for number in range(len(HOSTILE)):
+        rows(panel).filter(has_text=re.compile(rf"^h{number:02} ")).first.click()
+        expect(shown).to_contain_text(f"h{number:02}")
+        expect(panel.locator(".hitl-diff").last).to_be_attached()
+        panel.evaluate(
+            "panel => panel.querySelectorAll('.hitl-session details').forEach(one => { one.open = true; })"
+        )
+        assert panel.evaluate(f"panel => panel.querySelectorAll(`{DANGEROUS}`).length") == 0, HOSTILE[number]
+        assert panel.locator(".hitl-session [style]:not(.widget-html, .jupyter-widgets, input)").count() == 0
+    some = rows(panel).locator("input[type=checkbox]")
+    for number in range(5):
+        some.nth(number).check()
+    server.broken["/hitl-review/sessions/reject"] = (400, "application/json", json.dumps({"detail": HOSTILE[2]}))
+    several = panel.locator(".hitl-bulk")
+    several.get_by_role("button", name="Reject 5", exact=True).click()
+    several.locator(".hitl-confirm").get_by_role("button", name="Reject 5", exact=True).click()
+    expect(several.locator(".hitl-results li")).to_have_count(5)
+    press(panel, "Reject")
+    press(panel, "Reject output 2")
+    tell(panel, "Your decision was not taken")
+    assert panel.evaluate(f"panel => panel.querySelectorAll(`{DANGEROUS}`).length") == 0
+    assert (lab.dialogs, lab.requests) == ([], [])
+
+
+def test_nothing_typed_is_lost(lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    server = ReviewServer()
+    try:
+        server.add("alpha", current_output="Draft of alpha")
+        server.add("beta", current_output="Draft of beta")
+        panel = lab.open(server)
+        row(panel, "alpha").click()
+        text = "Half a thought, and"
+        feedback(panel).fill(text)
+
+        # a refresh, by itself and by hand, with other news
+        server.add("gamma")
+        expect(row(panel, "gamma")).to_be_visible()
+        panel.get_by_role("button", name="Refresh", exact=True).click()
+        expect(feedback(panel)).to_have_value(text)
+
+        # another review, and back
+        row(panel, "beta").click()
+        expect(panel.locator(".hitl-output")).to_contain_text("Draft of beta")
+        expect(feedback(panel)).to_have_value("")
+        row(panel, "alpha").click()
+        expect(feedback(panel)).to_have_value(text)
+
+        # 503
+        server.broken["/hitl-review"] = (503, "text/plain", "down")
+        press(panel, "Request changes")
+        tell(panel, "Your decision was not taken. The server answered 503")
+        tell(panel, "what you see may be out of date")
+        expect(feedback(panel)).to_have_value(text)
+        server.broken.clear()
+        expect(panel.get_by_text("may be out of date")).to_have_count(0)
+
+        # 409: another output is current
+        server.broken["/hitl-review/sessions?"] = (503, "text/plain", "down")
+        server.next_output(key("alpha"), "Newer draft of alpha")
+        feedback(panel).fill(f"{text} more")
+        press(panel, "Request changes")
+        expect(panel.locator(".hitl-output")).to_contain_text("Newer draft")
+        expect(feedback(panel)).to_have_value(f"{text} more")
+
+        # a reload of the page, and with it everything that JupyterLab knows
+        feedback(panel).fill(f"{text} more, and more")
+        lab.page.wait_for_timeout(500)
+        lab.page.reload()
+        panel = lab.run_first_cell()
+        row(panel, "alpha").click()
+        expect(feedback(panel)).to_have_value(f"{text} more, and more")
+
+        # a dropped connection
+        server.stop()
+        press(panel, "Request changes")
+        tell(panel, "It is not known whether your decision arrived")
+        expect(feedback(panel)).to_have_value(f"{text} more, and more")
+        assert server.sessions[key("alpha")]["status"] == "pending_review"
+    finally:
+        if server._thread.is_alive():
+            server.stop()
+
+
+def test_a_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    server.add("alpha", current_output="Draft of alpha")
+    panel = lab.open(server)
+    row(panel, "alpha").click()
+    feedback(panel).fill("typed before the restart")
+    lab.page.wait_for_timeout(500)
+    lab.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    lab.page.get_by_text("Restart Kernel…", exact=True).click()
+    lab.page.locator(".jp-Dialog").get_by_role("button", name="Confirm").click()
+    lab.page.wait_for_timeout(1_000)
+    panel = lab.run_first_cell()
+    row(panel, "alpha").click()
+    expect(feedback(panel)).to_have_value("typed before the restart")
+    press(panel, "Request changes")
+    tell(panel, "Changes requested")
+    assert sent(server, "feedback")[0]["feedback"] == "typed before the restart"
+
+
+def test_a_busy_kernel_sends_all_of_it_afterwards(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    server.add("alpha", current_output="Draft of alpha")
+    panel = lab.open(server, "import time; time.sleep(8)")
+    row(panel, "alpha").click()
+    expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
+    lab.run_cell(1)
+    lab.page.wait_for_timeout(500)
+    feedback(panel).press_sequentially("Every letter of this counts", delay=40)
+    press(panel, "Request changes")
+    expect(session_form(panel)).to_contain_text("The kernel is busy")
+    assert sent(server, "feedback") == []
+    tell(panel, "Changes requested")
+    assert [body["feedback"] for body in sent(server, "feedback")] == ["Every letter of this counts"]
+
+
+def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    server.add("alpha", current_output="Draft of alpha")
+    first = lab.open(server)
+    lab.page.locator(".jp-OutputArea-output").first.click(button="right", position={"x": 4, "y": 4})
+    lab.page.get_by_text("Create New View for Cell Output", exact=True).click()
+    both = lab.page.locator(".hitl-panel")
+    expect(both).to_have_count(2)
+    first, second = both.nth(0), both.nth(1)
+    row(first, "alpha").click()
+    expect(second.locator(".hitl-output")).to_contain_text("Draft of alpha")
+    feedback(second).fill("typed in the second view")
+    expect(feedback(first)).to_have_value("typed in the second view")
+    press(first, "Request changes")
+    expect(second.locator(".hitl-pill")).to_have_text("changes requested")
+    assert [body["feedback"] for body in sent(server, "feedback")] == ["typed in the second view"]
+
+
+def test_notebook_7(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    server.add("alpha", current_output="Draft of alpha")
+    panel = lab.open(server, "'the next cell'", app="notebooks")
+    keys = lab.page.keyboard
+    row(panel, "alpha").click()
+    expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
+    keys.press("x")
+    expect(panel.locator(".hitl-bulk")).to_contain_text("1 picked")
+    keys.press("x")
+    assert lab.page.locator(".jp-Notebook .jp-Cell").count() == 2
+    feedback(panel).fill("shorter")
+    keys.press("Control+Enter")
+    tell(panel, "Changes requested")
+    server.next_output(key("alpha"), "Draft")
+    tell(panel, "Output 2 is ready")
+    press(panel, "Approve")
+    press(panel, "Approve output 2")
+    tell(panel, "Approved output 2")

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hitl_notebook import (
+    AuthenticationError,
+    Client,
+    HITLNotebookError,
+    PermissionDeniedError,
+    Review,
+    ReviewKey,
+    ReviewNotFoundError,
+    ServerError,
+    WaitTimeoutError,
+)
+from hitl_notebook.waiting import Until, wait_for
+from tests.notebook.server import ReviewServer, jwt, session
+
+RUNNING = ReviewKey("running", "manual__2030", "draft")
+
+
+class Time:
+    """A clock that runs only while somebody sleeps; each sleep ends with the next step."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        self._steps = list(steps)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+        if self._steps:
+            self._steps.pop(0)()
+
+
+def wait(client: Client, review: Any, time: Time, *, timeout: float | None = 60, **how: Any) -> Review:
+    return wait_for(client.find, review, timeout=timeout, clock=time.clock, sleep=time.sleep, **how)
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("status", ["approved", "rejected", "timeout_exceeded", "max_iterations_exceeded"])
+def test_until_it_is_decided(server: ReviewServer, client: Client, status: str) -> None:
+    key = server.add()
+    time = Time(
+        nothing,
+        lambda: server.change(key, status="changes_requested"),
+        lambda: server.next_output(key, "Second"),
+        lambda: server.change(key, status=status),
+    )
+    found = wait(client, key, time)
+    assert (found.status, found.current_output) == (status, "Second")
+    assert time.slept == [2.0] * 4
+
+
+def test_what_has_happened_already_is_not_waited_for(server: ReviewServer, client: Client) -> None:
+    key = server.add(task_completed=True, task_state="failed")
+    time = Time()
+    assert wait(client, key, time, timeout=0).is_open is False
+    assert wait(client, key, time, until="output").is_pending is False
+    assert time.slept == []
+
+
+def test_until_a_newer_output_than_the_one_seen_waits(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    seen = client.find(key)
+    client.request_changes(seen, "Shorter")
+    time = Time(nothing, lambda: server.next_output(key, "Second"))
+    second = wait(client, seen, time, until="output", interval=0.5)
+    assert (second.iteration, second.is_pending) == (2, True)
+    assert time.slept == [0.5, 0.5]
+    assert wait(client, key, time, until="output").iteration == 2
+    with pytest.raises(WaitTimeoutError, match=r"Output 2 waits for a decision\."):
+        wait(client, second, Time(), until="output", timeout=1)
+
+
+def test_no_newer_output_comes_when_the_review_ends(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    seen = client.find(key)
+    time = Time(lambda: server.change(key, status="approved"))
+    found = wait(client, seen, time, until="output")
+    assert (found.status, found.iteration, found.is_pending) == ("approved", 1, False)
+
+
+def test_until_a_function_says_so(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    time = Time(nothing, lambda: server.change(key, last_error="The model was down."))
+    assert wait(client, key, time, until=lambda review: review.last_error is not None).last_error
+    with pytest.raises(ZeroDivisionError):
+        wait(client, key, time, until=lambda review: 1 // 0 > 0)
+
+
+def test_a_review_that_is_not_there_yet(server: ReviewServer, client: Client) -> None:
+    def appears() -> None:
+        server.sessions[RUNNING] = session(RUNNING)
+
+    assert wait(client, RUNNING, Time(nothing, appears), until="output").iteration == 1
+    with pytest.raises(WaitTimeoutError, match=r"running › draft.* There is no review yet; its task is active\."):
+        wait(client, ReviewKey("running", "r", "draft", 3), Time())
+    with pytest.raises(ReviewNotFoundError) as error:
+        wait(client, ReviewKey("ended", "r", "t"), Time())
+    assert error.value.task_active is False
+
+
+def test_a_review_that_a_retry_of_its_task_removes_is_waited_for(server: ReviewServer, client: Client) -> None:
+    server.sessions[RUNNING] = session(RUNNING)
+    seen = client.find(RUNNING)
+
+    def approved() -> None:
+        server.sessions[RUNNING] = session(RUNNING, status="approved")
+
+    assert wait(client, seen, Time(server.sessions.clear, approved)).status == "approved"
+
+
+def test_time_is_up(server: ReviewServer, client: Client) -> None:
+    key = server.add(status="changes_requested")
+    time = Time()
+    with pytest.raises(
+        WaitTimeoutError,
+        match=r"Waited 5 s for reports › draft, run manual__2030\. Changes to output 1 were requested",
+    ) as error:
+        wait(client, key, time, timeout=5)
+    assert time.slept == [2.0, 2.0, 1.0]
+    assert isinstance(error.value, TimeoutError)
+    assert isinstance(error.value, HITLNotebookError)
+    assert error.value.review is not None
+    assert error.value.review.status == "changes_requested"
+    assert len(server.asked("/hitl-review/sessions/find")) == 4
+
+
+def test_it_happens_with_the_last_look(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    time = Time(nothing, lambda: server.change(key, status="approved"))
+    assert wait(client, key, time, timeout=3).status == "approved"
+    assert time.slept == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_server_that_is_down_for_a_while_is_survived(
+    server: ReviewServer, client: Client, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = server.add()
+
+    def down() -> None:
+        server.broken["/hitl-review"] = (status, "text/html", "<html>")
+
+    def back() -> None:
+        server.broken.clear()
+        server.change(key, status="approved")
+
+    with caplog.at_level(logging.WARNING):
+        assert wait(client, key, Time(down, nothing, nothing, back)).status == "approved"
+    assert [str(status) in record.getMessage() for record in caplog.records] == [True]
+
+    down()
+    with pytest.raises(WaitTimeoutError, match=f"At last: The server answered {status}"):
+        wait(client, key, Time())
+
+
+def test_lost_connections_are_survived() -> None:
+    server = ReviewServer()
+    stopped = False
+    try:
+        client = Client(server.url, token=jwt("ada", 4e9), timeout=5)
+        key = server.add()
+
+        def stop() -> None:
+            nonlocal stopped
+            server.stop()
+            stopped = True
+
+        time = Time(nothing, stop)
+        with pytest.raises(WaitTimeoutError, match=f"At last: No answer from {server.url}") as error:
+            wait(client, key, time, timeout=10)
+        assert len(time.slept) == 5
+        assert error.value.review is not None
+    finally:
+        if not stopped:
+            server.stop()
+
+
+def test_a_token_that_cannot_be_fetched_for_a_while_is_survived(server: ReviewServer, client: Client) -> None:
+    key = server.add(status="approved")
+    server.broken["/auth"] = (503, "text/html", "<html>")
+    assert wait(client, key, Time(nothing, server.broken.clear)).status == "approved"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, '{"detail": "Invalid JWT token"}', AuthenticationError),
+        (403, '{"detail": "Forbidden"}', PermissionDeniedError),
+        (404, '{"detail": "Not Found"}', ServerError),
+        (200, "<html>", ServerError),
+    ],
+)
+def test_what_will_not_pass_ends_it_at_once(
+    server: ReviewServer, client: Client, status: int, body: str, expected: type[Exception]
+) -> None:
+    key = server.add()
+    server.broken["/hitl-review"] = (status, "application/json", body)
+    time = Time()
+    with pytest.raises(expected):
+        wait(client, key, time)
+    assert time.slept == []
+
+
+def test_an_interrupt_passes(server: ReviewServer, client: Client) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wait(client, server.add(), Time(nothing, interrupt), timeout=None)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"interval": 0},
+        {"interval": float("nan")},
+        {"timeout": -1},
+        {"timeout": float("nan")},
+        {"until": "aproved"},
+        {"until": None},
+    ],
+)
+def test_arguments_that_cannot_be_used(server: ReviewServer, client: Client, how: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(how))):
+        client.wait_for(server.add(), **how)
+    assert server.seen == []
+
+
+def test_the_client_waits_with_a_real_clock(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    until: Until = "decided"
+    decision = threading.Timer(0.2, lambda: server.change(key, status="approved"))
+    decision.start()
+    assert client.wait_for(key, until=until, timeout=10, interval=0.05).status == "approved"
+    decision.join()
+    with pytest.raises(WaitTimeoutError, match=r"Waited 0\.1 s"):
+        client.wait_for(server.add("other"), timeout=0.1, interval=0.05)
