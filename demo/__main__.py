@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from demo.airflow_instance import AirflowInstance, StartError
-from demo.stack import DAG_ID, ROOT, USER, Receiver, whole
+from demo.stack import DAG_ID, DAG_IDS, ROOT, USER, Receiver, whole
 
 HOME = ROOT / ".demo" / "run"
 
@@ -22,7 +22,8 @@ def describe(event: dict[str, Any]) -> str:
     """An event in one line."""
     session, data = event["data"]["session"], event["data"]
     who = f" by {data['decided_by']['name']}" if data["decided_by"] else ""
-    return f"{event['type']}: output {session['iteration']} of {session['run_id']} is {data['status']}{who}"
+    what = f"output {session['iteration']} of {session['dag_id']}, {session['run_id']},"
+    return f"{event['type']}: {what} is {data['status']}{who}"
 
 
 def main() -> int:
@@ -34,8 +35,8 @@ def main() -> int:
     print("Starting Airflow, a webhook receiver and JupyterLab. This takes about half a minute.", flush=True)
     try:
         with whole(HOME, with_jupyter=True) as (airflow, receiver, address):
-            for _ in range(2):
-                airflow.trigger(DAG_ID)
+            for dag_id in (DAG_ID, *DAG_IDS):
+                airflow.trigger(dag_id)
             explain(airflow, address)
             follow(receiver)
     except StartError as error:
@@ -51,12 +52,15 @@ def explain(airflow: AirflowInstance, address: str) -> None:
     print(
         f"""
   1. Open the notebook     {address}
-     and run its cells (Run > Run All Cells). Two drafted reports wait for you.
+     and run its cells (Run > Run All Cells). Two reports, a quarter's figures and twelve
+     descriptions of products wait for you. Open a report.
   2. Ask for changes:      write "by region, as a table" and press Request changes.
      The next output appears within some 15 seconds. Then press Approve.
      Other wishes it understands: by product, by month, shorter, with growth, with units.
   3. Reject the other one, and look at both runs in Airflow:
                            {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})
+  4. Beside the notebook:  review_beside_data.ipynb checks the figures against the data, and
+     bulk_review.ipynb decides about the descriptions, many at once. Run them cell by cell.
 
   Webhooks that an outside receiver has verified appear below. Ctrl-C ends everything.
 """,

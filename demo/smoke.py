@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-
-import nbformat
-from nbclient import NotebookClient
 
 from demo.airflow_instance import AirflowInstance, StartError
+from demo.live_notebook import LiveNotebook
 from demo.stack import DAG_ID, ROOT, Receiver, notebook_env, whole
 
 HOME = ROOT / ".demo" / "smoke"
@@ -37,34 +33,7 @@ class Checks:
         self.expect(what, held, None if held else detail())
 
 
-class Notebook:
-    """The notebook in a live kernel: run its cells, then drive its panel as a reviewer would."""
-
-    def __init__(self, path: Path, env: dict[str, str]) -> None:
-        self._book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        self._client = NotebookClient(self._book, timeout=120, kernel_name="python3")
-        os.environ.update(env)  # the kernel inherits it
-        self._next = len(self._book.cells)
-
-    def run_all(self) -> None:
-        """Run the file's cells, in order."""
-        for index, cell in enumerate(list(self._book.cells)):
-            self._client.execute_cell(cell, index)
-
-    def run(self, source: str) -> str:
-        """Run one more cell and return what it printed."""
-        cell = nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
-        self._book.cells.append(cell)
-        self._client.execute_cell(cell, self._next)
-        self._next += 1
-        return "".join(output.get("text", "") for output in cell.outputs)
-
-    def setup(self) -> NotebookClient:
-        """The client, to be used as a context manager around all runs."""
-        return self._client
-
-
-def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Notebook) -> None:
+def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: LiveNotebook) -> None:
     """One round of changes, one approval, one rejection."""
     first, second = airflow.trigger(DAG_ID), airflow.trigger(DAG_ID)
 
@@ -77,32 +46,31 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
     parks(first)
     parks(second)
 
-    with book.setup().setup_kernel():
+    with book.kernel():
         book.run_all()
 
-        def panel(source: str) -> str:
-            return book.run(f"await panel.settled()\n{source}\nawait panel.settled()")
-
         def open_run(run_id: str) -> None:
-            panel(
-                f"panel._inbox.select.value = next(r.key for r in panel.model.inbox if r.key.run_id == {run_id!r})"
-            )
+            rows = "panel.client.sessions(status='pending_review')"
+            book.panel(f"panel.open(next(row for row in {rows} if row.key.run_id == {run_id!r}))")
 
-        listed = panel("print(sorted(row.key.run_id for row in panel.model.inbox))")
+        def output() -> str:
+            return book.panel("print(panel.output)")
+
+        listed = book.listed_runs()
         checks.expect("the panel lists both reviews", first in listed and second in listed, listed)
 
         open_run(first)
-        before = panel("print(panel.output)")
+        before = output()
         checks.expect("the draft is shown", "Sales by month" in before, before)
-        panel("panel._session.feedback.value = 'by region, as a table'; panel._session.request_changes.click()")
+        book.press("request_changes", "by region, as a table")
         checks.eventually(
             "changes lead to the next output",
-            lambda: "Sales by region" in panel("print(panel.output)"),
-            lambda: panel("print(panel.model.notice, panel.session)"),
+            lambda: "Sales by region" in output(),
+            lambda: book.panel("print(panel.session)"),
         )
-        after = panel("print(panel.output)")
+        after = output()
         checks.expect("the next output follows the feedback", "| Region | Revenue |" in after, after)
-        panel("panel._session.approve.click()")
+        book.press("approve")
         checks.eventually("approved: the task succeeds", lambda: state(first) == "success", lambda: state(first))
         checks.eventually(
             "approved: the next task ran",
@@ -111,7 +79,7 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Not
         )
 
         open_run(second)
-        panel("panel._session.feedback.value = 'not this quarter'; panel._session.reject.click()")
+        book.press("reject", "not this quarter")
         checks.eventually("rejected: the task fails", lambda: state(second) == "failed", lambda: state(second))
 
     result = airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{first}/taskInstances/review/xcomEntries/return_value")[
@@ -133,7 +101,7 @@ def main() -> int:
     try:
         with whole(HOME, with_jupyter=False) as (airflow, receiver, _):
             (HOME / "jupyter").mkdir()
-            book = Notebook(ROOT / "notebooks" / "review.ipynb", notebook_env(HOME / "jupyter", airflow))
+            book = LiveNotebook(ROOT / "notebooks" / "review.ipynb", notebook_env(HOME / "jupyter", airflow))
             walk(checks, airflow, receiver, book)
     except StartError as error:
         checks.expect("everything starts", False, error)

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DAGS = Path(__file__).resolve().parent / "dags"
 USER = "admin"
 DAG_ID = "report_review"
+DAG_IDS = (DAG_ID, "figures_review", "descriptions_review")
 
 
 @dataclass
@@ -114,7 +115,8 @@ def airflow(home: Path, hook: Receiver) -> Iterator[AirflowInstance]:
     )
     try:
         instance.start("standalone")
-        instance.wait_for_dag(DAG_ID)
+        for dag_id in DAG_IDS:
+            instance.wait_for_dag(dag_id)
         yield instance
     finally:
         instance.stop()
@@ -122,21 +124,36 @@ def airflow(home: Path, hook: Receiver) -> Iterator[AirflowInstance]:
 
 @contextmanager
 def jupyter(home: Path, instance: AirflowInstance) -> Iterator[str]:
-    """Start JupyterLab on a copy of the notebook; yields the address to open."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Start JupyterLab on a copy of the notebooks; yields the address to open."""
     notebooks = home / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    with jupyter_server(home, notebooks, notebook_env(home, instance)) as address:
+        yield address("lab/tree/review.ipynb")
+
+
+@contextmanager
+def jupyter_server(home: Path, root: Path, env: dict[str, str]) -> Iterator[Callable[[str], str]]:
+    """Start a Jupyter server with JupyterLab and, where it is installed, Notebook 7.
+
+    Args:
+        home: folder for its settings and its log.
+        root: folder of the notebooks.
+        env: environment of the server and its kernels, see ``jupyter_env``.
+
+    Yields:
+        A function from a path such as ``lab/tree/review.ipynb`` to the address to open.
+    """
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     port, token = free_port(), secrets.token_hex(16)
     command = [str(BIN / "jupyter"), "lab", "--no-browser", f"--port={port}", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
     command += ["--ServerApp.port_retries=0", "--LabApp.extension_manager=readonly"]
     if os.geteuid() == 0:
         command.append("--allow-root")
-    process = Process(command, env=notebook_env(home, instance), log=home / "jupyter.log", cwd=notebooks)
+    process = Process(command, env=env, log=home / "jupyter.log", cwd=root)
     try:
         wait_until(
             lambda: _answers(f"http://127.0.0.1:{port}/api/status?token={token}"),
@@ -144,7 +161,7 @@ def jupyter(home: Path, instance: AirflowInstance) -> Iterator[str]:
             what="JupyterLab",
             alive=process.alive,
         )
-        yield f"http://127.0.0.1:{port}/lab/tree/review.ipynb?token={token}"
+        yield lambda path: f"http://127.0.0.1:{port}/{path}?token={token}"
     except StartError as error:
         raise StartError(f"{error}:\n{process.tail()}") from None
     finally:
@@ -152,13 +169,20 @@ def jupyter(home: Path, instance: AirflowInstance) -> Iterator[str]:
 
 
 def notebook_env(home: Path, instance: AirflowInstance) -> dict[str, str]:
-    """Environment of a kernel that is to find this Airflow; apart from the user's own Jupyter settings."""
+    """Environment of a kernel that is to find this Airflow."""
     return {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        **jupyter_env(home),
         "HITL_REVIEW_URL": instance.url,
         "HITL_REVIEW_USERNAME": USER,
         "HITL_REVIEW_PASSWORD": USER,
+    }
+
+
+def jupyter_env(home: Path) -> dict[str, str]:
+    """Environment of a Jupyter apart from the user's own settings."""
+    return {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),

@@ -1,0 +1,227 @@
+"""The notebooks, run from top to bottom against a live Airflow with the demo's DAGs."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from demo import descriptions, figures
+from demo.airflow_instance import AirflowInstance, wait_until
+from demo.live_notebook import LiveNotebook
+from demo.stack import DAG_ID, DAG_IDS, DAGS, ROOT, Receiver, notebook_env
+from hitl_notebook import Client, Review, ReviewKey
+
+FOLDER = ROOT / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+USER = "rita"
+PASSWORD = secrets.token_urlsafe(24)
+TOKEN = re.compile(r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.")
+
+
+def check_that_nothing_secret_is_in(notebook: LiveNotebook) -> None:
+    saved = notebook.saved()
+    assert "widget-view+json" in saved
+    assert PASSWORD not in saved
+    assert not TOKEN.search(saved)
+
+
+@pytest.fixture(scope="module")
+def airflow(folder: Path, webhook_receiver: Receiver) -> Iterator[AirflowInstance]:
+    """The demo's Airflow, with a user whose password nobody can mistake for anything else."""
+    instance = AirflowInstance(
+        folder / "notebooks",
+        DAGS,
+        users={"admin": "admin", USER: "admin"},
+        settings={
+            "AIRFLOW_CONN_DEMO_WEBHOOK": webhook_receiver.connection(),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        },
+    )
+    (instance.home / "passwords.json").write_text(json.dumps({"admin": "admin", USER: PASSWORD}))
+    try:
+        instance.start("standalone")
+        for dag_id in DAG_IDS:
+            instance.wait_for_dag(dag_id)
+        yield instance
+    finally:
+        instance.stop()
+
+
+@pytest.fixture
+def env(airflow: AirflowInstance, tmp_path: Path) -> dict[str, str]:
+    return {
+        **notebook_env(tmp_path, airflow),
+        "HITL_REVIEW_USERNAME": USER,
+        "HITL_REVIEW_PASSWORD": PASSWORD,
+    }
+
+
+def parked(airflow: AirflowInstance, dag_id: str, reviews: int = 1) -> str:
+    """Start a run, and return its id when so many reviews wait."""
+    run_id = airflow.trigger(dag_id)
+
+    def waiting() -> int:
+        states = airflow.task_states(dag_id, run_id)
+        return sum(state == "awaiting_input" for state in states.values())
+
+    wait_until(lambda: waiting() == reviews, timeout=150, what=f"{reviews} reviews of {dag_id}", interval=0.5)
+    return run_id
+
+
+def ends(airflow: AirflowInstance, dag_id: str, run_id: str, state: str, task_id: str = "review") -> None:
+    """Wait until all instances of a task have ended so."""
+
+    def ended() -> bool:
+        states = [s for (task, _), s in airflow.task_states(dag_id, run_id).items() if task == task_id]
+        return set(states) == {state}
+
+    wait_until(ended, timeout=120, what=f"{task_id} of {dag_id} to be {state}", interval=0.5)
+
+
+def found(airflow: AirflowInstance, dag_id: str, run_id: str) -> Review:
+    return Client(airflow.url, token=airflow.token()).find(ReviewKey(dag_id, run_id, "review"))
+
+
+# --- the files
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_saved_clean(path: Path) -> None:
+    book = json.loads(path.read_text(encoding="utf-8"))
+    assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
+    assert book["metadata"]["kernelspec"]["name"] == "python3"
+    assert set(book["metadata"]) == {"kernelspec", "language_info"}  # no state of widgets
+    ids = [cell["id"] for cell in book["cells"]]
+    assert len(ids) == len(set(ids))
+    for cell in book["cells"]:
+        assert cell["cell_type"] in {"code", "markdown"}
+        assert cell["metadata"] == {}
+        assert cell.get("outputs", []) == []
+        assert cell.get("execution_count") is None
+    nbformat.validate(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
+
+
+def test_each_notebook_is_run_here() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {"review", "review_beside_data", "bulk_review"}
+
+
+# --- the agents that they are about
+
+
+def test_the_figures_are_wrong_until_the_cause_is_named() -> None:
+    lines = figures.read()
+    first = figures.write(lines)
+    assert first["total"] == sum(region["revenue"] for region in first["regions"])
+    assert "West grew most" in first["summary"]
+    misunderstood = figures.write(lines, ["Make it nicer."])
+    assert (misunderstood["total"], "did not understand" in misunderstood["note"]) == (first["total"], True)
+    mended = figures.write(lines, ["Make it nicer.", "Where are the returns?"])
+    assert mended["total"] == sum(line.amount for line in lines if line.quarter == figures.QUARTER)
+    assert "West shrank" in mended["summary"]
+    assert "note" not in mended
+
+
+def test_the_descriptions_mend_what_the_feedback_names() -> None:
+    products = descriptions.read()
+    assert len(products) == 12
+    clip = next(product for product in products if product.name == "Drammen clip light")
+    assert "unbeatable" in descriptions.write(clip)
+    assert "unbeatable" not in descriptions.write(clip, ["Leave out: unbeatable."])
+    assert "did not understand" in descriptions.write(clip, ["Sing it."])
+    desk = next(product for product in products if "standing" in product.name)
+    assert len(descriptions.write(desk)) > 240 > len(descriptions.write(desk, ["Shorter, please."]))
+    pendant = next(product for product in products if product.price != product.list_price)
+    assert pendant.price in descriptions.write(pendant, ["Leave out the word dome.", "The price is wrong."])
+    for product in products:
+        assert descriptions.described_in(descriptions.write(product), products) is product
+
+
+# --- the notebooks
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_review(airflow: AirflowInstance, env: dict[str, str]) -> None:
+    runs = [parked(airflow, DAG_ID) for _ in range(2)]
+    notebook = LiveNotebook(FOLDER / "review.ipynb", env)
+    with notebook.kernel():
+        notebook.run_all()
+        assert all(run in notebook.outputs_of("inbox") for run in runs)
+        assert "Sales by month" in notebook.outputs_of("open-first")
+
+        opened = notebook.run("print(panel.session.key.run_id)").strip()
+        other = next(run for run in runs if run != opened)
+
+        # What it says about deciding from code, line by line.
+        text = next(cell.source for cell in notebook.book.cells if cell.id == "decide")
+        request_changes, approve, reject = re.findall(r"^panel\.client\..*$", text, re.MULTILINE)
+        notebook.run(request_changes)
+        notebook.run_until("print(panel.session.iteration, panel.session.is_pending)", "2 True")
+        assert "| Region | Revenue |" in notebook.run("print(panel.output)")
+        notebook.run(approve)
+        notebook.run_until("panel.open(); await panel.settled(); print(panel.session.key.run_id)", other)
+        notebook.run(reject)
+        check_that_nothing_secret_is_in(notebook)
+    ends(airflow, DAG_ID, opened, "success")
+    ends(airflow, DAG_ID, other, "failed")
+    approved, rejected = (found(airflow, DAG_ID, run_id) for run_id in (opened, other))
+    assert (approved.status, approved.iteration) == ("approved", 2)
+    assert rejected.status == "rejected"
+    assert {review.decided_by.name for review in (approved, rejected) if review.decided_by} == {USER}
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_review_beside_data(airflow: AirflowInstance, env: dict[str, str]) -> None:
+    run_id = parked(airflow, "figures_review")
+    notebook = LiveNotebook(FOLDER / "review_beside_data.ipynb", env)
+    with notebook.kernel():
+        notebook.run_all()
+        assert "West grew most" in notebook.outputs_of("open")
+        assert "image/png" in notebook.outputs_of("plot")
+        assert "West: revenue is €246,730, not €301,250." in notebook.outputs_of("request")
+        assert "West shrank" in notebook.outputs_of("again")
+        assert "approved" in notebook.outputs_of("approve")
+        check_that_nothing_secret_is_in(notebook)
+    ends(airflow, "figures_review", run_id, "success")
+    ends(airflow, "figures_review", run_id, "success", "publish")
+    review = found(airflow, "figures_review", run_id)
+    assert (review.status, review.iteration) == ("approved", 2)
+    assert review.output["total"] == 1_030_780
+    assert review.decided_by is not None
+    assert review.decided_by.name == USER
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_bulk_review(airflow: AirflowInstance, env: dict[str, str]) -> None:
+    dag_id = "descriptions_review"
+    run_id = parked(airflow, dag_id, 12)
+    notebook = LiveNotebook(FOLDER / "bulk_review.ipynb", env)
+    with notebook.kernel():
+        notebook.run_all()
+        for said in (
+            "Leave out: unbeatable.",
+            "Shorter: at most 240",
+            "€74.50, not €89.50",
+            "€199.00, not €229.00",
+        ):
+            assert said in notebook.outputs_of("request")
+        assert notebook.outputs_of("approve").count(": approved") == 5
+        check_that_nothing_secret_is_in(notebook)
+
+        def count(state: str) -> int:
+            states = airflow.task_states(dag_id, run_id)
+            return sum(s == state for (task, _), s in states.items() if task == "review")
+
+        wait_until(lambda: count("success") == 5, timeout=120, what="the second drafts", interval=0.5)
+        assert count("awaiting_input") == 7  # nothing is decided that nobody pressed
+        notebook.press("approve", several=True)
+    ends(airflow, dag_id, run_id, "success")
+    ends(airflow, dag_id, run_id, "success", "publish")
