@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from airflow_hitl_review.schema import (
     feedback_key,
     iteration_of,
     sha256_of,
+    storable,
 )
 from airflow_hitl_review.states import Action, SessionStatus
 
@@ -27,6 +29,11 @@ ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "s
 """States of a task instance in which a decision still reaches its worker."""
 
 _SUMMARY_PROMPT_LENGTH = 300
+_EXCERPT_LENGTH = 200
+
+# Runs of what can stand on one line: no white space, no control characters, and no marks that set the direction
+# of what follows, as the cut may take away the mark that ends it.
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ class ConversationEntry(BaseModel):
 class ReviewSummary(BaseModel):
     """One row of the inbox.
 
-    ``prompt`` is cut after 300 characters; the output is not included, only its digest.
+    ``prompt`` is cut after 300 characters. Of the output there is the digest, and its first 200 characters on
+    one line: white space and control characters between words have become one space.
     """
 
     dag_id: str
@@ -71,6 +79,7 @@ class ReviewSummary(BaseModel):
     decided_by: User | None
     decided_at: datetime | None
     output_sha256: str
+    output_excerpt: str
 
 
 class ReviewResponse(ReviewSummary):
@@ -89,8 +98,23 @@ def is_active(task_state: str | None) -> bool:
     return task_state in ACTIVE_STATES
 
 
+def excerpt_of(output: str) -> str:
+    """The first 200 characters of an output, on one line."""
+    words: list[str] = []
+    length = 0
+    for found in _WORD.finditer(output):
+        words.append(found.group())
+        length += len(words[-1]) + 1
+        if length > _EXCERPT_LENGTH:
+            break
+    return storable(" ".join(words)[:_EXCERPT_LENGTH].rstrip())
+
+
 def parse_session(stored: StoredValue) -> AgentSession:
     """Read a session; times that its writer did not set (the provider's) are those of the row.
+
+    Text that JSON in UTF-8 cannot carry (a lone surrogate, which SQLite and custom XCom backends store) is
+    replaced, as the worker does before it writes: one such session must not hide the whole inbox.
 
     Raises:
         pydantic.ValidationError: the value is not a session.
@@ -100,6 +124,9 @@ def parse_session(stored: StoredValue) -> AgentSession:
         update={
             "created_at": session.created_at or stored.timestamp,
             "updated_at": session.updated_at or stored.timestamp,
+            "prompt": storable(session.prompt),
+            "current_output": storable(session.current_output),
+            "last_error": storable(session.last_error) if session.last_error is not None else None,
         }
     )
 
@@ -148,6 +175,7 @@ def _common(
         "decided_by": decided.user if decided else None,
         "decided_at": decided.at if decided else None,
         "output_sha256": sha256_of(session.current_output),
+        "output_excerpt": excerpt_of(session.current_output),
     }
 
 
@@ -178,7 +206,7 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
             ConversationEntry(
                 role="assistant",
                 kind="output",
-                content=str(outputs[n].value),
+                content=storable(str(outputs[n].value)),
                 iteration=n,
                 timestamp=outputs[n].timestamp,
             )
@@ -212,7 +240,7 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
                 ConversationEntry(
                     role="human",
                     kind="feedback",
-                    content=str(feedback.value),
+                    content=storable(str(feedback.value)),
                     iteration=n,
                     timestamp=(decision.at if decision else None) or feedback.timestamp,
                     user=decision.user if decision else None,

@@ -53,16 +53,20 @@ class FeedbackBody(DecisionBody):
 def sessions(
     request: Request,
     user: CurrentUser,
-    status: SessionStatus | None = None,
+    status: Annotated[
+        list[SessionStatus] | None, Query(description="In this status; repeat it to allow several")
+    ] = None,
     dag_id: str | None = None,
     q: Annotated[str | None, Query(max_length=200, description="Text in an id or the prompt")] = None,
     include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-    order_by: OrderBy = "-updated_at",
+    order_by: Annotated[
+        OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
+    ] = "-updated_at",
 ) -> Response:
     """The reviews that the caller may read, newest change first."""
-    filters = Filters(status, dag_id, q, include_ended, limit, offset, order_by)
+    filters = Filters(tuple(status or ()), dag_id, q, include_ended, limit, offset, order_by)
     with internals.transaction() as db:
         body = list_reviews(db, user, filters).model_dump_json().encode()
     headers = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from collections.abc import Sequence
 
 from airflow.models.dag_version import DagVersion
 from airflow.models.serialized_dag import SerializedDagModel
@@ -25,33 +26,39 @@ from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
 
 
+def make_run(db: internals.Session, dag_id: str, states: Sequence[TaskInstanceState]) -> str:
+    """Make a run with one mapped task instance for each state, and return its id."""
+    run_id = f"seed+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
+    dag = SerializedDagModel.get_dag(dag_id, session=db)
+    version = DagVersion.get_latest_version(dag_id, session=db)
+    assert dag is not None
+    assert version is not None
+    dag.create_dagrun(
+        run_id=run_id,
+        logical_date=None,
+        run_after=internals.utcnow(),
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.TEST,
+        state=DagRunState.RUNNING,
+        session=db,
+    )
+    task = dag.get_task(TASK_ID)
+    for index, state in enumerate(states):
+        ti = TaskInstance(task=task, run_id=run_id, dag_version_id=version.id, map_index=index)
+        ti.state = state
+        ti.try_number = 1
+        ti.next_method = "resume_hitl_review"
+        ti.next_kwargs = {}
+        db.add(ti)
+    db.flush()
+    return run_id
+
+
 def seed(count: int) -> str:
     """Make a run with ``count`` mapped, parked reviews and return its id."""
-    run_id = f"seed+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
     with internals.transaction() as db:
-        dag = SerializedDagModel.get_dag(DAG_ID, session=db)
-        version = DagVersion.get_latest_version(DAG_ID, session=db)
-        assert dag is not None
-        assert version is not None
+        run_id = make_run(db, DAG_ID, [TaskInstanceState.AWAITING_INPUT] * count)
         now = internals.utcnow()
-        dag.create_dagrun(
-            run_id=run_id,
-            logical_date=None,
-            run_after=now,
-            run_type=DagRunType.MANUAL,
-            triggered_by=DagRunTriggeredByType.TEST,
-            state=DagRunState.RUNNING,
-            session=db,
-        )
-        task = dag.get_task(TASK_ID)
-        for index in range(count):
-            ti = TaskInstance(task=task, run_id=run_id, dag_version_id=version.id, map_index=index)
-            ti.state = TaskInstanceState.AWAITING_INPUT
-            ti.try_number = 1
-            ti.next_method = "resume_hitl_review"
-            ti.next_kwargs = {}
-            db.add(ti)
-        db.flush()
         for index in range(count):
             key = TaskKey(DAG_ID, run_id, TASK_ID, index)
             output = f"Draft of item {index}."

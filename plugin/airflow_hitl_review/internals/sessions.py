@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.internals.tasks import AWAITING_INPUT
 from airflow_hitl_review.internals.xcoms import stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, TaskKey
+
+ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
+"""What the database can order sessions by: columns, not values inside a session."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,59 @@ class SessionRow:
     key: TaskKey
     task_state: str | None
     stored: StoredValue
+
+
+@dataclass(frozen=True)
+class SessionFilter:
+    """Which sessions.
+
+    Attributes:
+        dag_ids: only those of these DAGs.
+        statuses: only those in one of these statuses, all if empty; needs ``values_are_in_the_row()``.
+        text: only those with this in an id, or (where values are in the row) in the prompt; any case.
+        include_ended: also those whose task instance has ended.
+    """
+
+    dag_ids: Sequence[str]
+    statuses: Collection[str] = ()
+    text: str | None = None
+    include_ended: bool = False
+
+
+@dataclass(frozen=True)
+class ActiveCount:
+    """How many sessions of a DAG have an active task instance.
+
+    Attributes:
+        every: in any status.
+        in_status: in the status that was asked for.
+    """
+
+    every: int
+    in_status: int
+
+
+@dataclass(frozen=True)
+class SessionTime:
+    """One of a session's times, without the session.
+
+    Attributes:
+        id: names the row, for ``load_session_rows``.
+        written: the time as the session has it, ISO 8601 if its writer did as agreed; None if it has none.
+        timestamp: the row's.
+    """
+
+    id: tuple[int, str, int]
+    written: Any
+    timestamp: datetime
+
+
+_ID = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
+"""What names a session's row, as the key is the same in all."""
+
+_BY_KEY = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
+
+_ROW = (*_BY_KEY, XComModel.value, XComModel.timestamp, TaskInstance.state)
 
 
 def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
@@ -62,73 +119,104 @@ def dags_with_sessions(db: Session) -> list[str]:
     return list(db.scalars(select(XComModel.dag_id).where(XComModel.key == SESSION_KEY).distinct()))
 
 
+def count_sessions(db: Session, wanted: SessionFilter) -> int:
+    """How many sessions ``wanted`` leaves."""
+    return db.scalar(_filtered(select(func.count()).select_from(XComModel), wanted)) or 0
+
+
+def count_active_sessions(db: Session, dag_ids: Sequence[str], status: str) -> dict[str, ActiveCount]:
+    """The sessions with an active task instance of each of those DAGs that has any; needs values in the row."""
+    if not dag_ids:
+        return {}
+    # One look into each session, and after the join: grouped by the status, SQLite would look three times.
+    in_status = func.sum(case((XComModel.value["status"].as_string() == status, 1), else_=0))
+    query = _filtered(select(XComModel.dag_id, func.count(), in_status), SessionFilter(dag_ids))
+    rows = db.execute(query.group_by(XComModel.dag_id)).all()
+    return {dag_id: ActiveCount(int(every), int(some)) for dag_id, every, some in rows}
+
+
 def list_session_rows(
     db: Session,
+    wanted: SessionFilter,
     *,
-    dag_ids: Sequence[str],
-    status: str | None,
-    text: str | None,
-    include_ended: bool,
-    order_by: str,
-    descending: bool,
-    limit: int | None,
-    offset: int,
-) -> tuple[list[SessionRow], int]:
-    """Sessions, newest change first or as ``order_by`` says, and how many there are in all.
+    order_by: ColumnName = "updated_at",
+    descending: bool = True,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[SessionRow]:
+    """The sessions that ``wanted`` leaves, newest change first or as ``order_by`` says.
 
     Args:
         db: an open session.
-        dag_ids: only sessions of these DAGs.
-        status: only those in this status; needs ``values_are_in_the_row()``.
-        text: only those with this in an id, or (where values are in the row) in the prompt; any case.
-        include_ended: also those whose task instance has ended.
-        order_by: ``updated_at``, ``dag_id``, ``run_id`` or ``task_id``.
+        wanted: which.
+        order_by: which column decides; the ids decide among equals.
         descending: turn the order round.
         limit: at most so many rows; None for all.
         offset: leave out so many first.
     """
-    query = (
-        select(
-            XComModel.dag_id,
-            XComModel.run_id,
-            XComModel.task_id,
-            XComModel.map_index,
-            XComModel.value,
-            XComModel.timestamp,
-            TaskInstance.state,
-        )
-        .join(
-            TaskInstance,
-            and_(
-                XComModel.dag_id == TaskInstance.dag_id,
-                XComModel.run_id == TaskInstance.run_id,
-                XComModel.task_id == TaskInstance.task_id,
-                XComModel.map_index == TaskInstance.map_index,
-            ),
-        )
-        .where(XComModel.key == SESSION_KEY, XComModel.dag_id.in_(dag_ids))
-    )
-    if not include_ended:
-        query = query.where(TaskInstance.state.in_(ACTIVE_STATES))
-    if status is not None:
-        query = query.where(XComModel.value["status"].as_string() == status)
-    if text:
-        columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
-        found = [column.icontains(text, autoescape=True) for column in columns]
-        if values_are_in_the_row():
-            found.append(XComModel.value["prompt"].as_string().icontains(text, autoescape=True))
-        query = query.where(or_(*found))
-    total = db.scalar(select(func.count()).select_from(query.subquery())) or 0
+    column: Any = XComModel.timestamp if order_by == "updated_at" else getattr(XComModel, order_by)
+    query = _filtered(select(*_ROW), wanted).order_by(column.desc() if descending else column.asc(), *_BY_KEY)
+    query = query.offset(offset)
+    return _read(db.execute(query.limit(limit) if limit is not None else query).all())
 
-    column: Any = {
-        "updated_at": XComModel.timestamp,
-        "dag_id": XComModel.dag_id,
-        "run_id": XComModel.run_id,
-        "task_id": XComModel.task_id,
-    }[order_by]
-    rest = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
-    query = query.order_by(column.desc() if descending else column.asc(), *rest)
-    rows = db.execute(query.offset(offset).limit(limit) if limit is not None else query.offset(offset)).all()
+
+def list_session_times(
+    db: Session, wanted: SessionFilter, field: Literal["created_at", "deadline_at"]
+) -> list[SessionTime]:
+    """That time of each session that ``wanted`` leaves, in an order that stays; needs values in the row.
+
+    To order by: the text of a time does not sort as the time does (its offset and its fraction may be left
+    out), and no two databases turn it into a time alike.
+    """
+    written = XComModel.value[field].as_string()
+    query = _filtered(select(*_ID, written, XComModel.timestamp), wanted).order_by(*_ID)
+    return [SessionTime((run, task, index), text, at) for run, task, index, text, at in db.execute(query).all()]
+
+
+def load_session_rows(db: Session, ids: Sequence[tuple[int, str, int]]) -> list[SessionRow]:
+    """The sessions that ``SessionTime.id`` names, in that order, but for those that are gone."""
+    if not ids:
+        return []
+    query = select(*_ROW, *_ID[:1]).join(TaskInstance, _same_task())
+    query = query.where(XComModel.key == SESSION_KEY, tuple_(*_ID).in_(ids))
+    found = {(row.dag_run_id, row.task_id, row.map_index): row for row in db.execute(query).all()}
+    return _read([found[id_] for id_ in ids if id_ in found])
+
+
+def _same_task() -> Any:
+    return and_(
+        XComModel.dag_id == TaskInstance.dag_id,
+        XComModel.run_id == TaskInstance.run_id,
+        XComModel.task_id == TaskInstance.task_id,
+        XComModel.map_index == TaskInstance.map_index,
+    )
+
+
+def _filtered(query: Any, wanted: SessionFilter) -> Any:
+    query = query.join(TaskInstance, _same_task())
+    query = query.where(XComModel.key == SESSION_KEY, XComModel.dag_id.in_(wanted.dag_ids))
+    active = TaskInstance.state.in_(ACTIVE_STATES)
+
+    def inside(field: str) -> Any:
+        # Looking into a session is what costs. Tied to the task instance's state, it is done after the join,
+        # and not for the sessions of all the tasks that ended long ago.
+        value = XComModel.value[field].as_string()
+        return value if wanted.include_ended else case((active, value))
+
+    if not wanted.include_ended:
+        query = query.where(active)
+    if wanted.statuses:
+        query = query.where(inside("status").in_(wanted.statuses))
+    if wanted.text:
+        columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
+        found = [column.icontains(wanted.text, autoescape=True) for column in columns]
+        if values_are_in_the_row():
+            found.append(inside("prompt").icontains(wanted.text, autoescape=True))
+        query = query.where(or_(*found))
+    return query
+
+
+def _read(rows: Sequence[Any]) -> list[SessionRow]:
     readable = [(row, stored_value(row)) for row in rows]
     return [
         SessionRow(
@@ -136,4 +224,4 @@ def list_session_rows(
         )
         for row, stored in readable
         if stored is not None
-    ], total
+    ]
