@@ -23,10 +23,9 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         model: what is open.
         store: under which name the browser keeps what is typed.
     """
-    review = model.review
     last = model.is_last_round
     return {
-        "shown": review is not None and review.is_pending,
+        "shown": model.wants_form,
         "key": id_of(model.selected) if model.selected is not None else "",
         "label": "Your feedback",
         "placeholder": "What should change? Also the place for a reason when you reject.",

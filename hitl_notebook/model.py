@@ -73,6 +73,7 @@ class ReviewModel(HasTraits):
         super().__init__()
         self._drafts: dict[ReviewKey, str] = {}
         self._sending: Review | None = None
+        self._kept = False
 
     # --- what the reviewer does
 
@@ -82,6 +83,7 @@ class ReviewModel(HasTraits):
             return
         if self.selected is not None:
             self._drafts[self.selected] = self.draft
+        self._kept = self.wants_form
         self.confirming = None
         self.review = None
         self.notice = None
@@ -101,6 +103,13 @@ class ReviewModel(HasTraits):
     def may_decide(self) -> bool:
         """Whether the buttons are of use now."""
         return self.review is not None and self.review.is_pending and not self.busy
+
+    @property
+    def wants_form(self) -> bool:
+        """Whether there is something to decide; while a review loads, as it was before: so the text keeps the focus."""
+        if self.review is None:
+            return self.selected is not None and self._kept and not self.problem
+        return self.review.is_pending
 
     @property
     def is_last_round(self) -> bool:

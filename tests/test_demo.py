@@ -74,28 +74,33 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
     with browser.new_page(chromium) as page:
         browser.run_notebook(page, address)
         panel = page.locator(".hitl-panel")
-        expect(panel.locator("select option")).to_have_count(1)
-        expect(panel.locator("select option")).to_contain_text("Waiting · report_review › review")
+        expect(panel.locator(".hitl-row")).to_have_count(1)
+        expect(panel.locator(".hitl-row")).to_contain_text("report_review › review")
+        expect(panel.locator(".hitl-count")).to_have_text("1 waiting")
+        panel.locator(".hitl-row").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Sales by month")
 
-        request_changes = panel.get_by_role("button", name="Request changes")
+        form = panel.locator(".hitl-session .hitl-form").last
+        request_changes = form.get_by_role("button", name="Request changes")
         request_changes.click()
-        expect(panel.get_by_role("status")).to_contain_text("Write what should change")
+        expect(panel.locator(".hitl-notice").first).to_contain_text("Write what should change")
 
-        panel.locator("textarea").fill("by region, as a table")
+        form.locator("textarea").fill("by region, as a table")
         # The panel refreshes by itself meanwhile; what is being typed stays.
         page.wait_for_timeout(6_000)
-        expect(panel.locator("textarea")).to_have_value("by region, as a table")
+        expect(form.locator("textarea")).to_have_value("by region, as a table")
         request_changes.click()
         expect(panel.locator(".hitl-output")).to_contain_text("Sales by region")
         expect(panel.locator(".hitl-output td").first).to_have_text("North")
-        expect(panel.locator(".hitl-turn.human")).to_contain_text("by region, as a table")
-        expect(panel.locator("textarea")).to_have_value("")
+        expect(panel.locator(".hitl-change .hitl-turn.human")).to_contain_text("by region, as a table")
+        expect(panel.locator(".hitl-diff ins").first).to_be_visible()
+        expect(form.locator("textarea")).to_have_value("")
 
-        panel.get_by_role("button", name="Approve").click()
-        expect(panel.get_by_role("status")).to_contain_text("Approved output 2")
+        form.get_by_role("button", name="Approve", exact=True).click()
+        form.get_by_role("button", name="Approve output 2", exact=True).click()
+        expect(panel.locator(".hitl-notice").first).to_contain_text("Approved output 2")
         expect(panel.locator(".hitl-pill")).to_have_text("approved")
-        expect(panel.get_by_role("button", name="Approve")).to_be_hidden()
+        expect(form).to_be_hidden()
         # Nothing waits now; the open review is still there to be read.
         expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
 

@@ -5,6 +5,7 @@ const KEYS = [
   ["Pick several", [["x", "Space"], "pick, or not"], [["Shift+↓", "Shift+↑"], "extend"], [["Ctrl+A"], "all that are listed"]],
   ["Other", [["/"], "search"], [["?"], "this list of keys"], [["Esc"], "close, cancel"]],
 ];
+const APPLE = /mac|iphone|ipad/i.test(navigator.platform);
 /** With Ctrl or Cmd these edit text or cells; all others, such as saving, are JupyterLab's also in the panel. */
 const EDITING = new Set([
   ...["enter", "backspace", "delete", "insert", "arrowup", "arrowdown", "arrowleft", "arrowright", "home", "end"],
@@ -56,7 +57,7 @@ class KeyboardView {
       const list = make("dl");
       for (const [names, what] of keys) {
         const term = make("dt");
-        names.forEach((key) => term.append(make("kbd", "", key)));
+        names.forEach((key) => term.append(make("kbd", "", APPLE ? key.replace("Ctrl+", "⌘").replace("Alt+", "⌥") : key)));
         list.append(term, make("dd", "", what));
       }
       const group = make("section");
@@ -118,7 +119,14 @@ class KeyboardView {
     const ours = !(command && !EDITING.has(event.key.toLowerCase()));
     panel.toggleAttribute(SUPPRESS, ours);
     // Notebook 7 asks in the capture phase, and at the element that has the focus before it asks at the panel.
-    if (panel.contains(event.target)) event.target.toggleAttribute(SUPPRESS, ours);
+    if (!panel.contains(event.target)) return;
+    event.target.toggleAttribute(SUPPRESS, ours);
+    // A field of ipywidgets lets no key out.
+    const leaves = event.key === "Escape" && event.target.closest(".hitl-search");
+    if (leaves && this.#toList("hitl:focus")) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
   };
 
   #onKey = (event) => {

@@ -380,3 +380,18 @@ def test_what_happened_meanwhile_is_told(
     model.apply_review(review(A, updated_at=stamp(1), **after))
     assert notice(model)[0] == kind
     assert said in notice(model)[1]
+
+
+def test_the_form_stays_while_another_review_loads_so_that_the_text_keeps_the_focus() -> None:
+    model = ReviewModel()
+    model.select(A)
+    assert not model.wants_form
+    model.apply_review(review(A))
+    model.select(B)
+    assert model.wants_form
+    assert not model.may_decide
+    model.fetch_failed(B, ServerError("503."))
+    assert not model.wants_form
+    model.apply_review(review(B, status="approved"))
+    model.select(A)
+    assert not model.wants_form
