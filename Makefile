@@ -24,7 +24,7 @@ bench: $(READY)
 	@$(BIN)/python -m bench
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff check

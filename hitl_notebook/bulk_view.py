@@ -90,8 +90,8 @@ def _outcome_html(outcome: Outcome) -> str:
     name = render.inline(f"{key.dag_id} › {key.task_id}{mapped}")
     run = render.inline(render.short_run(key.run_id))
     return (
-        f'<li class="bad"><b>{name}</b> <span class="hitl-meta">{run}, output {outcome.iteration}</span>: '
-        f"{render.inline(outcome.problem)}</li>"
+        f'<li class="bad"><div><b>{name}</b> <span class="hitl-meta">{run}, output {outcome.iteration}</span><br>'
+        f"{render.inline(outcome.problem)}</div></li>"
     )
 
 

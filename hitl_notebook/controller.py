@@ -81,6 +81,7 @@ class Controller:
             self._refreshing = False
             self._known, self._known_filters = cached, filters
             self._inbox.apply(filters, cached.page)
+            self._inbox.opened(self._model.selected)
             if self._model.needs_fetch(self._inbox.page):
                 self.fetch_selected()
             self._refreshed()

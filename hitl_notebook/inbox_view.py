@@ -89,7 +89,7 @@ class InboxView:
         """Show the page, with the open review marked even if it is not on it."""
         inbox, selected = self._inbox, self._model.selected
         listed = list(inbox.page or ())
-        rows = [row_of(row, is_new=row.key in inbox.new) for row in listed]
+        rows = [row_of(row, is_new=row.is_pending and row.key in inbox.new) for row in listed]
         review = self._model.review
         if review is not None and selected not in {row.key for row in listed}:
             rows.append(row_of(review, listed=False))

@@ -12,12 +12,12 @@ _MOST_PAIRS = 4_000
 _MOST_CHARS = 2_000
 """A longer line is a paragraph: its words may have gone anywhere."""
 
-_ALIKE = 0.5
+_ALIKE = 0.6
 """Share of the characters of two lines from which on they belong together."""
 
 
 def pair(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of lines that belong together, in order; none unless that explains most of what changed.
+    """Pairs of lines that belong together, in order; none where that cannot be told.
 
     Args:
         before: lines of a passage in which no line stayed as it was.
@@ -42,8 +42,7 @@ def pair(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
         else:
             pairs.append((i, j))
             i, j = i + 1, j + 1
-    told = min(sum(not line.isspace() for line in lines) for lines in (before, after))
-    return pairs if len(pairs) * 2 >= told else []
+    return pairs
 
 
 def _likeness(one: str, other: str) -> float:

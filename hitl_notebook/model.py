@@ -106,10 +106,15 @@ class ReviewModel(HasTraits):
 
     @property
     def wants_form(self) -> bool:
-        """Whether there is something to decide; while a review loads, as it was before: so the text keeps the focus."""
+        """Whether there is something to decide. While a review loads, as before: so the text keeps the focus."""
         if self.review is None:
             return self.selected is not None and self._kept and not self.problem
         return self.review.is_pending
+
+    @property
+    def unsent(self) -> str:
+        """What was typed about a review that waits no more: somebody was faster, or the time was up."""
+        return self.draft if self.review is not None and not self.review.is_pending and not self.busy else ""
 
     @property
     def is_last_round(self) -> bool:

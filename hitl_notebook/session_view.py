@@ -39,12 +39,14 @@ class SessionView:
         self._output = html_view()
         self.form = DecisionForm(state=session_form(model, store))
         self.form.on_message(self._on_message, post)
-        self.widget = widgets.VBox([self._head, self._conversation, self._output, self.form])
+        self._unsent = html_view()
+        self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self.form])
         model.observe(lambda _: self.update(), ["review", "selected", "problem"])
         model.observe(
             lambda _: self.update_form(), ["review", "selected", "busy", "confirming", "draft", "draft_version"]
         )
         self.update()
+        self.update_form()
 
     def update(self) -> None:
         """Show the open review."""
@@ -60,10 +62,11 @@ class SessionView:
     def update_form(self) -> None:
         """Show what can be done now."""
         self.form.state = session_form(self._model, self._store)
+        self._unsent.value = unsent_html(self._model.unsent) if self._model.unsent.strip() else ""
 
     def _nothing(self) -> str:
         if self._model.selected is None:
-            return "Choose a review to read it."
+            return "Choose a review to read it. In the list, j or ↓ opens the first; ? shows all keys."
         if self._model.problem:
             return f"This review could not be fetched. {render.inline(self._model.problem)}"
         return "Loading…"
@@ -84,3 +87,9 @@ class SessionView:
             self._act(Action(message.action))
         elif self._model.confirming is not None and self._model.confirming.action == message.action:
             self._confirm()
+
+
+def unsent_html(text: str) -> str:
+    """What was typed and can't be sent any more, to be copied."""
+    label = '<div class="hitl-label">You had typed, and it was not sent</div>'
+    return f'{label}<div class="hitl-prompt">{render.inline(text)}</div>'

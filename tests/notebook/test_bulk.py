@@ -190,7 +190,7 @@ def test_a_summary_shows_text_as_text(text: str) -> None:
     row = review(key(text))
     run = BulkRun(Action.REJECT, (row,), (Outcome(key(text), 1, text),), ended=True)
     parts = Parts(results_html(run))
-    assert set(parts.tags) == {"div", "span", "ul", "li", "b"}
+    assert set(parts.tags) == {"div", "span", "ul", "li", "b", "br"}
     assert {name for _, name, _ in parts.attributes} == {"class", "role", "aria-live"}
     assert parts.others == []
     assert "1 not." in parts.text

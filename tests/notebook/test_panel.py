@@ -178,6 +178,8 @@ def test_somebody_was_faster(server: ReviewServer, panel: ReviewPanel) -> None:
     assert "Already approved by &lt;script&gt;Eve" in html(panel)
     assert "<script>" not in html(panel)
     assert form(panel)["draft"] == "my words"
+    assert "it was not sent</div>" in html(panel)
+    assert "my words" in html(panel)
 
 
 def test_who_may_read_only(server: ReviewServer) -> None:

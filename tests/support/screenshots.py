@@ -60,7 +60,7 @@ def main() -> None:
         conflict(client, "report_review")
         form.get_by_role("button", name="Reject", exact=True).click()
         form.get_by_role("button", name="Reject output 2").click()
-        shoot(page, "error", wait_for=panel.locator(".hitl-notice.warning, .hitl-notice.error").first)
+        shoot(page, "error", wait_for=panel.get_by_text("Your decision was not taken"))
 
         boxes = panel.locator(".hitl-row", has_text="descriptions_review").locator("input[type=checkbox]")
         for number in range(5):
@@ -72,7 +72,7 @@ def main() -> None:
         several.locator(".hitl-results, .hitl-notice").first.wait_for()
         for number in range(5, 8):
             boxes.nth(number).scroll_into_view_if_needed()
-        shoot(page, "bulk", wait_for=several.get_by_text("approved"))
+        shoot(page, "bulk", wait_for=several.locator(".hitl-results li").first)
 
 
 def waiting(airflow: AirflowInstance, client: Client) -> int:
