@@ -89,7 +89,30 @@ class Client(ReadingClient):
             ValueError: something is missing (the message says what), or cannot be used.
         """
         connection = Connection.from_environment(url, token=token, username=username, password=password)
-        return connection.client(channel=channel, timeout=timeout)
+        return cls.connect(connection, channel=channel, timeout=timeout)
+
+    @classmethod
+    def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
+        """A client that connects this way.
+
+        Args:
+            connection: address and credentials.
+            channel: recorded with each decision.
+            timeout: seconds to wait for an answer.
+
+        Raises:
+            ValueError: something is missing, or cannot be used.
+        """
+        if connection.missing:
+            raise ValueError(f"Not enough to connect. Missing: {connection.missing}.")
+        return cls(
+            connection.url or "",
+            token=connection.token,
+            username=connection.username,
+            password=connection.password,
+            timeout=timeout,
+            channel=channel,
+        )
 
     def __repr__(self) -> str:
         return f"<Client of {self.url} with {self._tokens!r}>"

@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hitl_notebook.auth import Secret
 from hitl_notebook.transport import check_url, without_userinfo
-
-if TYPE_CHECKING:
-    from hitl_notebook.client import Channel, Client
 
 URL = "HITL_REVIEW_URL"
 TOKEN = "HITL_REVIEW_TOKEN"  # noqa: S105 - a name, not a token
@@ -106,26 +102,3 @@ class Connection:
             elif not self.username:
                 parts.append(f"a token ({TOKEN}), or a user name with a password ({USERNAME}, {PASSWORD})")
         return "; ".join(parts)
-
-    def client(self, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
-        """A client that connects with it.
-
-        Args:
-            channel: recorded with each decision.
-            timeout: seconds to wait for an answer.
-
-        Raises:
-            ValueError: something is missing, or cannot be used.
-        """
-        from hitl_notebook.client import Client
-
-        if self.missing:
-            raise ValueError(f"Not enough to connect. Missing: {self.missing}.")
-        return Client(
-            self.url or "",
-            token=self.token,
-            username=self.username,
-            password=self.password,
-            timeout=timeout,
-            channel=channel,
-        )

@@ -47,7 +47,7 @@ class LoginView:
             password=message.password or None,
         )
         try:
-            client = given.client(channel="notebook")
+            client = Client.connect(given, channel="notebook")
         except ValueError as error:
             self.widget.state = self._state(problem=str(error))
             return

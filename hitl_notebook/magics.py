@@ -18,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from hitl_notebook.client import Client
 from hitl_notebook.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewPage
@@ -25,7 +26,6 @@ from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewPage
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hitl_notebook.client import Client
     from hitl_notebook.panel import ReviewPanel
 
 _NAMES = ("hitl_review", "hitl_inbox")
@@ -166,7 +166,7 @@ class ReviewMagics(Magics):
             )
         if not given.complete:
             given = _ask(given)
-        return given.client(channel="notebook")
+        return Client.connect(given, channel="notebook")
 
 
 def _ask(given: Connection) -> Connection:

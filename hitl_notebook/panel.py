@@ -57,7 +57,7 @@ class ReviewPanel:
         if client is None:
             connection = Connection.from_environment(url, token=token, username=username, password=password)
             if connection.complete:
-                client = connection.client(channel="notebook")
+                client = Client.connect(connection, channel="notebook")
         self._closed = False
         self._background = Background()
         self._refresh_seconds = refresh_seconds

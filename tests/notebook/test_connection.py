@@ -71,10 +71,10 @@ def test_what_is_missing_is_said(fields: dict[str, str], missing: str) -> None:
     assert connection.complete is (missing == "")
     if missing:
         with pytest.raises(ValueError, match="Not enough to connect") as error:
-            connection.client()
+            Client.connect(connection)
         assert missing in str(error.value)
     else:
-        assert connection.client().url == HERE
+        assert Client.connect(connection).url == HERE
 
 
 @pytest.mark.parametrize(
