@@ -156,10 +156,24 @@ class ReviewPanel:
         if isinstance(error, AuthenticationError) and not self._login.shown and self.client is not None:
             self._login.show(self.client.url, self.client.username or "", str(error))
 
+    def __repr__(self) -> str:
+        if self._closed:
+            return "This review panel is closed. Run its cell again."
+        if self._workspace is None or self.client is None:
+            return "A review panel that is not connected yet."
+        waiting, more = self._workspace.inbox.waiting
+        return (
+            f"A review panel at {self.client.url}: {waiting:,}{' or more' if more else ''} waiting. It is seen in "
+            "Jupyter; its client does the same without: panel.client.sessions()"
+        )
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._closed:
-            return {"text/plain": "This review panel is closed. Run its cell again."}
-        return self.widget._repr_mimebundle_(**kwargs)
+            return {"text/plain": repr(self)}
+        bundle = self.widget._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/plain"] = repr(self)
+        return bundle
 
     def _replace_earlier(self) -> None:
         """Running a cell again makes a new panel there: the one before must not go on refreshing unseen."""

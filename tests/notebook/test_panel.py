@@ -303,6 +303,20 @@ def test_no_secret_gets_into_a_widget(server: ReviewServer, panel: ReviewPanel) 
     assert "Draft of b" in state
 
 
+def test_what_is_seen_without_a_front_end(server: ReviewServer) -> None:
+    server.add("a")
+    panel = make(server)
+    bundle = panel._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(panel)
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert f"{server.url}: 1 waiting" in repr(panel)
+    panel.close()
+    assert panel._repr_mimebundle_() == {"text/plain": "This review panel is closed. Run its cell again."}
+    unconnected = ReviewPanel(server.url, username="nobody", refresh_seconds=0)
+    assert "not connected" in repr(unconnected)
+    unconnected.close()
+
+
 def test_without_reviews(server: ReviewServer) -> None:
     panel = make(server)
     assert (panel.session, panel.output) == (None, None)
