@@ -11,89 +11,47 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import anywidget
 from traitlets import Bool, Dict, List, Unicode
 
+from hitl_notebook.messages import (
+    Act,
+    Cancel,
+    Confirm,
+    Decision,
+    Draft,
+    Help,
+    Login,
+    Message,
+    Open,
+    Pick,
+    read_message,
+)
+
+__all__ = [
+    "Act",
+    "Cancel",
+    "Confirm",
+    "Decision",
+    "DecisionForm",
+    "Draft",
+    "Element",
+    "Help",
+    "InboxList",
+    "Keyboard",
+    "Login",
+    "LoginForm",
+    "Message",
+    "Open",
+    "Pick",
+]
+
 log = logging.getLogger(__name__)
 
-Decision = Literal["approve", "request_changes", "reject"]
-
-MAX_TEXT_CHARS = 1_000_000
-"""A longer text in a message was not typed by a person, nor let through by a form."""
-
-
-@dataclass(frozen=True)
-class Open:
-    """Open the review of this row."""
-
-    id: str
-
-
-@dataclass(frozen=True)
-class Pick:
-    """Pick these rows, or pick them no more."""
-
-    ids: tuple[str, ...]
-    on: bool
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What is typed about the review with this key, by now."""
-
-    key: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Act:
-    """A button of the form was pressed; ``text`` is what stood in the form."""
-
-    key: str
-    action: Decision
-    text: str
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """What was asked back is to be done; ``text`` is what stood in the form."""
-
-    key: str
-    action: Decision
-    text: str
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """What was asked back is not to be done."""
-
-    key: str
-
-
-@dataclass(frozen=True)
-class Login:
-    """Log in, with a user name and a password or with a token; what was not chosen is empty."""
-
-    url: str
-    username: str
-    password: str = field(repr=False)
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Help:
-    """The list of keys was opened or closed."""
-
-    shown: bool
-
-
 Post = Callable[[Callable[[], object]], None]
-
-Message = Open | Pick | Draft | Act | Confirm | Cancel | Login | Help
 
 
 def _at_once(function: Callable[[], object]) -> None:
@@ -104,7 +62,7 @@ class Element(anywidget.AnyWidget):
     """What the four have in common."""
 
     _module: ClassVar[str]
-    _readers: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Message]]]
+    _kinds: ClassVar[frozenset[str]]
 
     def __init__(self, **traits: Any) -> None:
         self._callbacks: list[Callable[[Message], object]] = []
@@ -124,7 +82,7 @@ class Element(anywidget.AnyWidget):
         self._post = post
 
     def _receive(self, _: Any, content: object, buffers: object) -> None:
-        message = _read(self._readers, content) if isinstance(content, Mapping) else None
+        message = read_message(content, self._kinds)
         ref = content.get("ref") if isinstance(content, Mapping) else None
         if message is None:
             self._ignore()
@@ -160,10 +118,7 @@ class InboxList(Element):
     """
 
     _module = "inbox_list.js"
-    _readers: ClassVar = {
-        "open": lambda m: Open(_text(m, "id")),
-        "pick": lambda m: Pick(_texts(m, "ids"), _flag(m, "on")),
-    }
+    _kinds = frozenset({"open", "pick"})
 
     rows: Any = List(Dict()).tag(sync=True)
     selected: Any = Unicode("").tag(sync=True)
@@ -180,12 +135,7 @@ class DecisionForm(Element):
     """
 
     _module = "decision_form.js"
-    _readers: ClassVar = {
-        "draft": lambda m: Draft(_text(m, "key"), _text(m, "text")),
-        "act": lambda m: Act(_text(m, "key"), _decision(m), _text(m, "text")),
-        "confirm": lambda m: Confirm(_text(m, "key"), _decision(m), _text(m, "text")),
-        "cancel": lambda m: Cancel(_text(m, "key")),
-    }
+    _kinds = frozenset({"draft", "act", "confirm", "cancel"})
 
     state: Any = Dict().tag(sync=True)
     instance: Any = Unicode().tag(sync=True)
@@ -202,9 +152,7 @@ class LoginForm(Element):
     """
 
     _module = "login_form.js"
-    _readers: ClassVar = {
-        "login": lambda m: Login(_text(m, "url"), _text(m, "username"), _text(m, "password"), _text(m, "token")),
-    }
+    _kinds = frozenset({"login"})
 
     state: Any = Dict().tag(sync=True)
 
@@ -217,7 +165,7 @@ class Keyboard(Element):
     """
 
     _module = "keyboard.js"
-    _readers: ClassVar = {"help": lambda m: Help(_flag(m, "shown"))}
+    _kinds = frozenset({"help"})
 
     shown: Any = Bool(False).tag(sync=True)
 
@@ -226,49 +174,3 @@ def _source(module: str) -> str:
     folder = resources.files("hitl_notebook") / "front_end"
     parts = [(folder / name).read_text(encoding="utf-8") for name in ("shared.js", module)]
     return "\n".join(parts)
-
-
-def _read(
-    readers: Mapping[str, Callable[[Mapping[str, Any]], Message]], content: Mapping[str, Any]
-) -> Message | None:
-    kind = content.get("do")
-    reader = readers.get(kind) if isinstance(kind, str) else None
-    if reader is None:
-        return None
-    try:
-        return reader(content)
-    except _WrongShapeError:
-        return None
-
-
-class _WrongShapeError(Exception):
-    pass
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
-        raise _WrongShapeError
-    return value
-
-
-def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = content.get(name)
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise _WrongShapeError
-    return tuple(value)
-
-
-def _flag(content: Mapping[str, Any], name: str) -> bool:
-    value = content.get(name)
-    if not isinstance(value, bool):
-        raise _WrongShapeError
-    return value
-
-
-def _decision(content: Mapping[str, Any]) -> Decision:
-    action: Any = content.get("action")
-    if action not in ("approve", "request_changes", "reject"):
-        raise _WrongShapeError
-    decision: Decision = action
-    return decision

@@ -6,7 +6,7 @@ from typing import Any
 
 from hitl_notebook.bulk_model import BulkModel
 from hitl_notebook.model import Action, Confirmation, ReviewModel
-from hitl_notebook.render import encodable
+from hitl_notebook.rendering.render import encodable
 from hitl_notebook.rows import id_of
 
 BULK_KEY = "several"

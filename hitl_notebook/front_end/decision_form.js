@@ -50,10 +50,11 @@ class FormView {
   #buttons = "";
   #store = "";
   #loading = 0;
+  #opening = false; // another review was asked for, and this one is still shown
 
   constructor(model, el) {
     this.model = model;
-    this.kernel = new Kernel(model, () => this.#updateLocks());
+    this.kernel = new Kernel(model, el, () => this.#updateLocks());
     this.drafts = new Drafts(model.get("instance"));
     this.#build();
     this.#listen();
@@ -121,7 +122,20 @@ class FormView {
     });
     this.yes.addEventListener("click", () => this.#answer("confirm"));
     this.no.addEventListener("click", () => this.#answer("cancel"));
-    this.root.addEventListener("hitl:act", (event) => this.#act(event.detail.action));
+    this.root.addEventListener("hitl:act", ({ detail: { action } }) => {
+      if (action === "request_changes" && !this.text.value.trim() && !this.root.hidden) this.text.focus();
+      else this.#act(action);
+    });
+    this.root.addEventListener("hitl:opening", (event) => {
+      if (event.detail.from !== this.#key) return;
+      this.#flush();
+      this.#opening = true;
+      this.#updateLocks();
+    });
+    this.root.addEventListener("hitl:opened", () => {
+      this.#opening = false;
+      this.#updateLocks();
+    });
     this.root.addEventListener("hitl:focus", () => {
       if (!this.root.hidden) this.text.focus();
     });
@@ -179,6 +193,7 @@ class FormView {
       this.#key = state.key;
       this.#version = state.draft_version;
       this.#asked = false;
+      this.#opening = false;
       this.#setText(state.draft ?? "");
       const kept = state.draft ? "" : this.drafts.find(this.#store, this.#key);
       this.restored = Boolean(kept);
@@ -233,10 +248,9 @@ class FormView {
       const kind = { approve: "good", reject: "bad" }[confirm.action] ?? "warn";
       this.yes.className = `hitl-button strong ${kind}`;
       this.confirm.dataset.kind = kind;
-      if (this.#asked || active) {
-        this.#cameFrom ??= this.root.ownerDocument.activeElement;
-        this.yes.focus();
-      }
+      // Asked in another tab: somebody who types here must not confirm it by chance.
+      if (this.#asked) this.yes.focus();
+      else if (this.bar.contains(active)) this.text.focus();
     } else {
       this.#asked = false;
       if (active && this.#isShown(this.#cameFrom)) this.#cameFrom.focus();
@@ -248,18 +262,18 @@ class FormView {
   #updateLocks() {
     if (!this.status) return;
     const state = this.model.get("state") ?? {};
-    const sending = this.kernel.awaits("act", "confirm");
+    const sending = this.kernel.awaits("act", "confirm") || this.#opening || !state.shown;
     const busy = Boolean(state.busy);
     for (const { action, enabled } of state.buttons ?? []) {
       const button = [...this.bar.children].find((one) => one.dataset.action === action);
-      if (button) disable(button, !enabled || busy || sending || !state.shown);
+      if (button) disable(button, !enabled || busy || sending);
     }
     disable(this.yes, busy || sending);
     disable(this.no, busy || this.kernel.awaits("cancel"));
     // What is typed while a decision is on its way would be cleared with it.
-    this.text.readOnly = busy || sending || !state.shown;
+    this.text.readOnly = busy || sending;
     disable(this.text, busy);
-    const late = this.kernel.isLate(...DECISIONS) ? BUSY : "";
+    const late = this.kernel.delay(...DECISIONS);
     write(this.status, state.busy || late);
     this.status.classList.toggle("is-busy", busy || Boolean(late));
     this.root.setAttribute("aria-busy", String(busy));

@@ -12,8 +12,9 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const TICK = 15_000;
-/** Time for the kernel's new picks to come after its answer, in milliseconds. */
+/** Time for what the kernel changes to come after its answer, in milliseconds. */
 const GRACE = 400;
+const FORMS = ".hitl-session .hitl-form";
 
 function mark() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -154,7 +155,7 @@ class InboxView {
 
   constructor(model, el) {
     this.model = model;
-    this.kernel = new Kernel(model, () => this.#onAnswer());
+    this.kernel = new Kernel(model, el, () => this.#onAnswer());
     this.root = make("div", "hitl-list");
     this.head = make("div", "hitl-list-head");
     const label = make("label", "hitl-pick-all");
@@ -282,7 +283,7 @@ class InboxView {
     this.all.checked = count > 0 && count === pickable.length;
     this.all.indeterminate = count > 0 && count < pickable.length;
     write(this.count, picked.size ? `${picked.size} picked` : "Pick all");
-    write(this.late, this.kernel.isLate("open", "pick") ? BUSY : "");
+    write(this.late, this.kernel.delay("open", "pick"));
     if (!this.scroller.querySelector('[tabindex="0"]')) this.#setStop(this.#current()?.id);
   }
 
@@ -302,15 +303,12 @@ class InboxView {
   }
 
   #onAnswer() {
-    if (!this.root) return;
-    if (!this.kernel.awaits("pick")) {
-      clearTimeout(this.#graceTimer);
-      this.#graceTimer = setTimeout(() => {
-        if (this.kernel.awaits("pick")) return;
-        this.#wishes.clear();
-        this.updateMarks();
-      }, GRACE);
-    }
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = setTimeout(() => {
+      if (!this.kernel.awaits("open")) tell(this.root, FORMS, "hitl:opened");
+      if (!this.kernel.awaits("pick")) this.#wishes.clear();
+      this.updateMarks();
+    }, GRACE);
     this.updateMarks();
   }
 
@@ -434,6 +432,8 @@ class InboxView {
     this.#anchor = row.id;
     if (row.id === this.model.get("selected") && !this.#wanted) return;
     this.#wanted = row.id === this.model.get("selected") && !this.kernel.awaits("open") ? "" : row.id;
+    // The form must not take what is typed from now on for the review that it still shows.
+    tell(this.root, FORMS, "hitl:opening", { from: this.model.get("selected") });
     this.kernel.send({ do: "open", id: row.id });
   }
 

@@ -30,7 +30,7 @@ class KeyboardView {
 
   constructor(model, el) {
     this.model = model;
-    this.kernel = new Kernel(model, () => {});
+    this.kernel = new Kernel(model, el, () => {});
     this.root = make("div", "hitl-keyboard");
     this.#build();
     el.classList.add("hitl-host", "hitl-keyboard-host");

@@ -7,7 +7,7 @@ class LoginView {
 
   constructor(model, el) {
     this.model = model;
-    this.kernel = new Kernel(model, () => this.#updateLocks());
+    this.kernel = new Kernel(model, el, () => this.#updateLocks());
     this.#build();
     this.form.addEventListener("submit", (event) => this.#onSubmit(event));
     this.url.addEventListener("input", () => (this.#urlEdited = true));
@@ -123,7 +123,7 @@ class LoginView {
     disable(this.button, off);
     for (const input of [this.url, this.username, this.password, this.token]) input.readOnly = off;
     for (const radio of [this.byPassword, this.byToken]) radio.disabled = off;
-    const text = state.busy || (this.kernel.isLate("login") ? BUSY : "");
+    const text = state.busy || this.kernel.delay("login");
     write(this.status, text);
     this.status.classList.toggle("is-busy", Boolean(text));
   }

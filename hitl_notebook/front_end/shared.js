@@ -3,6 +3,9 @@
 /** Milliseconds after which somebody wants to know why nothing happens. */
 const LATE = 1500;
 
+const BUSY = "The kernel is busy. This is sent as soon as it is free.";
+const GONE = "The kernel has ended, so nothing is sent. Run the cell again.";
+
 /** Make an element. Text from outside gets into the page here only, as text. */
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -31,11 +34,11 @@ function unique() {
   return `hitl-${Math.random().toString(36).slice(2, 10)}`;
 }
 
-/** Send an event to an element of the panel around `from`. */
+/** Send an event to the elements of the panel around `from`; tells whether there are any. */
 function tell(from, selector, type, detail = {}) {
-  const target = from.closest(".hitl-panel")?.querySelector(selector);
-  target?.dispatchEvent(new CustomEvent(type, { detail }));
-  return Boolean(target);
+  const targets = [...(from.closest(".hitl-panel")?.querySelectorAll(selector) ?? [])];
+  for (const target of targets) target.dispatchEvent(new CustomEvent(type, { detail }));
+  return targets.length > 0;
 }
 
 /**
@@ -44,17 +47,25 @@ function tell(from, selector, type, detail = {}) {
  */
 class Kernel {
   #model;
+  #el;
   #changed;
   #view = unique();
   #count = 0;
   #open = new Map();
   #timers = new Set();
 
-  /** `changed` is called whenever `awaits` or `isLate` may have another answer. */
-  constructor(model, changed) {
+  /** `changed` is called whenever `awaits` or `delay` may have another answer. */
+  constructor(model, el, changed) {
     this.#model = model;
+    this.#el = el;
     this.#changed = changed;
     model.on("msg:custom", this.#read);
+    model.on("comm_live_update", this.#wake);
+  }
+
+  /** Whether no kernel knows this widget any more: ipywidgets marks that, on the boxes around it at least. */
+  get isGone() {
+    return Boolean(this.#el.closest(".jupyter-widgets-disconnected"));
   }
 
   send(message) {
@@ -65,27 +76,25 @@ class Kernel {
     } catch (error) {
       console.warn("hitl-notebook: the kernel cannot be reached", error);
     }
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#changed();
-    }, LATE + 10);
-    this.#timers.add(timer);
+    this.#wake(LATE + 10);
     this.#changed();
   }
 
-  /** Whether a message of one of these kinds was not read yet. */
+  /** Whether a message of one of these kinds was not read yet, and can be. */
   awaits(...kinds) {
-    return [...this.#open.values()].some(({ kind }) => kinds.includes(kind));
+    return !this.isGone && [...this.#open.values()].some(({ kind }) => kinds.includes(kind));
   }
 
-  /** Whether one of them waits so long that the kernel must be busy, or gone. */
-  isLate(...kinds) {
+  /** Why one of them waits so long, in words; empty if it does not. */
+  delay(...kinds) {
     const now = performance.now();
-    return [...this.#open.values()].some(({ kind, at }) => kinds.includes(kind) && now - at >= LATE);
+    const late = [...this.#open.values()].some(({ kind, at }) => kinds.includes(kind) && now - at >= LATE);
+    return late ? (this.isGone ? GONE : BUSY) : "";
   }
 
   close() {
     this.#model.off("msg:custom", this.#read);
+    this.#model.off("comm_live_update", this.#wake);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#open.clear();
   }
@@ -93,6 +102,13 @@ class Kernel {
   #read = (message) => {
     if (this.#open.delete(message?.done)) this.#changed();
   };
-}
 
-const BUSY = "The kernel is busy. This is sent as soon as it is free.";
+  #wake = (milliseconds) => {
+    const wait = Number.isFinite(milliseconds) ? milliseconds : 100; // else it is the model, from its event
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#changed();
+    }, wait);
+    this.#timers.add(timer);
+  };
+}

@@ -16,8 +16,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from hitl_notebook.json_tree import Document
-from hitl_notebook.plain_text import encodable, inline, plain
+from hitl_notebook.rendering.json_tree import Document
+from hitl_notebook.rendering.plain_text import encodable, inline, plain
 
 __all__ = [
     "MARKDOWN_LIMIT",

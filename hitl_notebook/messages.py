@@ -1,0 +1,144 @@
+"""What the browser tells the kernel about people's doing: each message is checked before anybody acts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Decision = Literal["approve", "request_changes", "reject"]
+
+MAX_TEXT_CHARS = 1_000_000
+"""A longer text in a message was not typed by a person, nor let through by a form."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """Open the review of this row."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Pick these rows, or pick them no more."""
+
+    ids: tuple[str, ...]
+    on: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is typed about the review with this key, by now."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """A button of the form was pressed; ``text`` is what stood in the form."""
+
+    key: str
+    action: Decision
+    text: str
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """What was asked back is to be done; ``text`` is what stood in the form."""
+
+    key: str
+    action: Decision
+    text: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """What was asked back is not to be done."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """Log in, with a user name and a password or with a token; what was not chosen is empty."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Help:
+    """The list of keys was opened or closed."""
+
+    shown: bool
+
+
+Message = Open | Pick | Draft | Act | Confirm | Cancel | Login | Help
+
+
+def read_message(content: object, kinds: frozenset[str]) -> Message | None:
+    """Read what the browser sent.
+
+    Args:
+        content: of a message of whatever shape.
+        kinds: those that are expected, by their ``do``.
+
+    Returns:
+        The message; None if it is none of these, or has another shape.
+    """
+    kind = content.get("do") if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping) or not isinstance(kind, str) or kind not in kinds:
+        return None
+    try:
+        return _READERS[kind](content)
+    except _WrongShapeError:
+        return None
+
+
+class _WrongShapeError(Exception):
+    pass
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
+        raise _WrongShapeError
+    return value
+
+
+def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = content.get(name)
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise _WrongShapeError
+    return tuple(value)
+
+
+def _flag(content: Mapping[str, Any], name: str) -> bool:
+    value = content.get(name)
+    if not isinstance(value, bool):
+        raise _WrongShapeError
+    return value
+
+
+def _decision(content: Mapping[str, Any]) -> Decision:
+    action: Any = content.get("action")
+    if action not in ("approve", "request_changes", "reject"):
+        raise _WrongShapeError
+    decision: Decision = action
+    return decision
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
+    "open": lambda m: Open(_text(m, "id")),
+    "pick": lambda m: Pick(_texts(m, "ids"), _flag(m, "on")),
+    "draft": lambda m: Draft(_text(m, "key"), _text(m, "text")),
+    "act": lambda m: Act(_text(m, "key"), _decision(m), _text(m, "text")),
+    "confirm": lambda m: Confirm(_text(m, "key"), _decision(m), _text(m, "text")),
+    "cancel": lambda m: Cancel(_text(m, "key")),
+    "login": lambda m: Login(_text(m, "url"), _text(m, "username"), _text(m, "password"), _text(m, "token")),
+    "help": lambda m: Help(_flag(m, "shown")),
+}

@@ -1,0 +1,201 @@
+"""The elements on a stage: what a kernel shows in the tests of the front end, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from html import escape
+from importlib import resources
+from typing import Any
+
+import ipywidgets as widgets
+
+from hitl_notebook.elements import (
+    Act,
+    Cancel,
+    Confirm,
+    DecisionForm,
+    Draft,
+    Help,
+    InboxList,
+    Keyboard,
+    Login,
+    LoginForm,
+    Message,
+    Open,
+    Pick,
+)
+from hitl_notebook.views import close_all
+
+STATES = [
+    ("waiting", "Waiting"),
+    ("working", "Working"),
+    ("approved", "Approved"),
+    ("rejected", "Rejected"),
+    ("timed_out", "Timed out"),
+    ("ended", "Too many rounds"),
+    ("abandoned", "Abandoned"),
+]
+DEADLINES = [None, timedelta(minutes=40), timedelta(hours=5), timedelta(minutes=-12), timedelta(days=3)]
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of the list; the first seven have a state each, the others wait."""
+    now = datetime.now(timezone.utc)
+    state, words = STATES[number] if number < len(STATES) else STATES[0]
+    due = DEADLINES[number % len(DEADLINES)]
+    return {
+        "id": f"r{number}",
+        "state": state,
+        "words": words,
+        "dag_id": f"report_{number}",
+        "run_id": f"manual__2030-11-{number % 28 + 1:02}T10:00:00.123456+00:00",
+        "task_id": "review",
+        "map_index": number if number % 2 else -1,
+        "iteration": 2,
+        "max_iterations": 5,
+        "prompt": "Write the report of the month.",
+        "excerpt": f"Revenue rose {number}% to €66,180, led by the north." if number % 3 else "",
+        "created_at": (now - timedelta(minutes=31 * number + 5)).isoformat(),
+        "updated_at": (now - timedelta(minutes=31 * number)).isoformat(),
+        "deadline_at": (now + due).isoformat() if due is not None else None,
+        "is_new": number == 0,
+        "listed": True,
+        "pickable": state == "waiting",
+        **changes,
+    }
+
+
+def form_state(**changes: Any) -> dict[str, Any]:
+    """What a form shows."""
+    actions = [("approve", "Approve", "good"), ("request_changes", "Request changes", "plain")]
+    actions.append(("reject", "Reject", "bad"))
+    return {
+        "shown": True,
+        "key": "r0",
+        "label": "Your feedback",
+        "placeholder": "What should change?",
+        "draft": "",
+        "draft_version": 0,
+        "max_length": 200,
+        "buttons": [
+            {"action": action, "label": label, "kind": kind, "enabled": True, "title": ""}
+            for action, label, kind in actions
+        ],
+        "confirm": None,
+        "busy": "",
+        "hint": "This is the last round.",
+        "store": "stage:",
+        **changes,
+    }
+
+
+class Stage:
+    """The four elements in a panel, behaving as the real one does; what they send is listed below them."""
+
+    def __init__(self, rows: int = 50) -> None:
+        self.list = InboxList(rows=[row(n) for n in range(rows)], selected="r0", empty="Nothing waits.")
+        self.form = DecisionForm(state=form_state())
+        self.login = LoginForm(state={"shown": False, "url": "", "username": "", "busy": "", "problem": ""})
+        self.keyboard = Keyboard()
+        self.drafts: dict[str, str] = {}
+        self.messages: list[Message] = []
+        handlers: list[tuple[Any, Callable[[Any], None]]] = [
+            (self.list, self._on_list),
+            (self.form, self._on_form),
+            (self.login, self._on_login),
+            (self.keyboard, self._on_keyboard),
+        ]
+        for element, handler in handlers:
+            element.on_message(self._note)
+            element.on_message(handler)
+        css = resources.files("hitl_notebook").joinpath("panel.css").read_text(encoding="utf-8")
+        style = _with(widgets.HTML(f"<style>{css}</style>"), "hitl-style")
+        search = _with(widgets.Text(description="Search", placeholder="Search"), "hitl-search")
+        show = widgets.Dropdown(description="Show", options=["Open reviews", "All"])
+        inbox = _with(widgets.VBox([_with(widgets.Box([show, search]), "hitl-toolbar"), self.list]), "hitl-inbox")
+        self.output = _with(widgets.HTML(), "stage-output")
+        session = _with(widgets.VBox([self.output, self.form]), "hitl-session")
+        body = _with(widgets.HBox([inbox, session]), "hitl-body")
+        panel = _with(widgets.VBox([style, self.keyboard, self.login, body]), "hitl-panel")
+        self.said = _with(widgets.HTML(), "stage-said")
+        self.widget = widgets.VBox([panel, self.said])
+
+    def change_form(self, **changes: Any) -> None:
+        """Change what the form shows."""
+        self.form.state = {**self.form.state, **changes}
+
+    def set_draft(self, text: str, **changes: Any) -> None:
+        """Change the text in the form, as opening another review or a decision does."""
+        self.change_form(draft=text, draft_version=self.form.state["draft_version"] + 1, **changes)
+
+    def _note(self, message: Message) -> None:
+        self.messages.append(message)
+        lines = "".join(f"<li>{escape(repr(message))}</li>" for message in self.messages)
+        self.said.value = f"<ul>{lines}</ul>"
+
+    def _on_list(self, message: Open | Pick) -> None:
+        if isinstance(message, Open):
+            self.list.selected = message.id
+            self.set_draft(self.drafts.get(message.id, ""), key=message.id, confirm=None)
+            return
+        rest = [row_id for row_id in self.list.picked if row_id not in message.ids]
+        self.list.picked = [*rest, *message.ids] if message.on else rest
+
+    def _on_form(self, message: Draft | Act | Confirm | Cancel) -> None:
+        if isinstance(message, Cancel):
+            self.change_form(confirm=None)
+            return
+        self.drafts[message.key] = message.text
+        if message.key != self.form.state["key"]:
+            return
+        if isinstance(message, Draft):
+            self.change_form(draft=message.text)
+        elif isinstance(message, Confirm) or message.action == "request_changes":
+            if message.text.strip() or isinstance(message, Confirm):
+                del self.drafts[message.key]
+                self.set_draft("", confirm=None)
+        else:
+            words = message.action.capitalize()
+            confirm = {"action": message.action, "text": f"{words} output 2?", "label": f"{words} output 2"}
+            self.change_form(confirm=confirm, draft=message.text)
+
+    def _on_login(self, message: Login) -> None:
+        good = "secret" in (message.password, message.token)
+        self.login.state = {**self.login.state, "shown": not good, "problem": "" if good else "Wrong password."}
+
+    def _on_keyboard(self, message: Help) -> None:
+        self.keyboard.shown = message.shown
+
+
+class Theatre:
+    """A stage that can be made anew without a new kernel.
+
+    Attributes:
+        widget: to display. What is put into its last field is executed, with ``stage`` as the present stage.
+    """
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        remote = _with(widgets.Textarea(continuous_update=False), "stage-remote")
+        remote.observe(lambda change: self._do(change["new"]), "value")
+        self.widget = widgets.VBox([self.stage.widget, remote])
+
+    def renew(self, name: str) -> None:
+        """Put a new stage in the place of the last; its widget gets ``name`` as a class."""
+        last, self.stage = self.stage, Stage()
+        self.stage.widget.add_class(name)
+        self.widget.children = (self.stage.widget, *self.widget.children[1:])
+        close_all(last.widget)
+
+    def _do(self, code: str) -> None:
+        exec(code, {**globals(), "stage": self.stage, "theatre": self, "later": self._later})
+
+    def _later(self, seconds: float, function: Callable[[], object]) -> None:
+        asyncio.get_event_loop().call_later(seconds, function)
+
+
+def _with(widget: Any, name: str) -> Any:
+    widget.add_class(name)
+    return widget
