@@ -162,6 +162,7 @@ class Controller:
         while True:
             waiting = self._model.waits_for_output
             await asyncio.sleep(min(WAITING_INTERVAL, self._interval) if waiting else self._interval)
-            self.refresh()
+            if not self._refreshing:  # else a slow server would be asked again and again without a pause
+                self.refresh()
             if waiting:
                 self.fetch_selected()

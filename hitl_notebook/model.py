@@ -19,6 +19,7 @@ from hitl_notebook.errors import (
     ReviewNotFoundError,
 )
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey, ReviewPage
+from hitl_notebook.rendering.words import words_for
 
 
 class Action(str, Enum):
@@ -289,16 +290,3 @@ _DONE = {
 
 def _name(key: ReviewKey) -> str:
     return f"{key.dag_id} › {key.task_id}"
-
-
-def words_for(review: Review) -> str:
-    """A review's state in words, for people."""
-    if review.status == PENDING:
-        return "no longer waiting" if review.task_completed else "waiting for you"
-    return {
-        CHANGES_REQUESTED: "changes requested",
-        "approved": "approved",
-        "rejected": "rejected",
-        "timeout_exceeded": "timed out",
-        "max_iterations_exceeded": "ended without approval",
-    }.get(review.status, review.status)

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
-from hitl_notebook.model import words_for
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, Turn
 from hitl_notebook.rendering import render
 from hitl_notebook.rendering.difference_html import in_words, to_html
 from hitl_notebook.rendering.differences import compare
 from hitl_notebook.rendering.render import inline
+from hitl_notebook.rendering.words import words_for
 
 _PILLS = {PENDING: "wait", CHANGES_REQUESTED: "busy", "approved": "good"}
 _PREPARING = threading.Lock()

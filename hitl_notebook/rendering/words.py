@@ -1,0 +1,18 @@
+"""States in words, for people."""
+
+from __future__ import annotations
+
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
+
+
+def words_for(review: Review) -> str:
+    """A review's state in words, for people."""
+    if review.status == PENDING:
+        return "no longer waiting" if review.task_completed else "waiting for you"
+    return {
+        CHANGES_REQUESTED: "changes requested",
+        "approved": "approved",
+        "rejected": "rejected",
+        "timeout_exceeded": "timed out",
+        "max_iterations_exceeded": "ended without approval",
+    }.get(review.status, review.status)
