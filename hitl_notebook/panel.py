@@ -8,15 +8,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from hitl_notebook.background import Background
 from hitl_notebook.client import Client
 from hitl_notebook.connection import Connection
-from hitl_notebook.elements import Help, Keyboard, Message
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
-from hitl_notebook.login import LoginView
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary
-from hitl_notebook.views import close_all, html_view
-from hitl_notebook.workspace import Workspace
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.elements import Help, Keyboard, Message
+from hitl_notebook.widgets.login import LoginView
+from hitl_notebook.widgets.views import close_all, html_view
+from hitl_notebook.widgets.workspace import Workspace
 
 _in_cell: dict[str, tuple[str, ReviewPanel]] = {}
 """Cell id -> id of the run that made a panel there, and the panel."""
@@ -203,4 +203,4 @@ def _current_cell() -> tuple[str, str] | None:
 
 
 def _css() -> str:
-    return resources.files("hitl_notebook").joinpath("panel.css").read_text(encoding="utf-8")
+    return resources.files("hitl_notebook.widgets").joinpath("panel.css").read_text(encoding="utf-8")

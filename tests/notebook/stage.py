@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from hitl_notebook.elements import (
+from hitl_notebook.widgets.elements import (
     Act,
     Cancel,
     Confirm,
@@ -26,7 +26,7 @@ from hitl_notebook.elements import (
     Open,
     Pick,
 )
-from hitl_notebook.views import close_all
+from hitl_notebook.widgets.views import close_all
 
 STATES = [
     ("waiting", "Waiting"),
@@ -110,7 +110,7 @@ class Stage:
         for element, handler in handlers:
             element.on_message(self._note)
             element.on_message(handler)
-        css = resources.files("hitl_notebook").joinpath("panel.css").read_text(encoding="utf-8")
+        css = resources.files("hitl_notebook.widgets").joinpath("panel.css").read_text(encoding="utf-8")
         style = _with(widgets.HTML(f"<style>{css}</style>"), "hitl-style")
         search = _with(widgets.Text(description="Search", placeholder="Search"), "hitl-search")
         show = widgets.Dropdown(description="Show", options=["Open reviews", "All"])

@@ -17,8 +17,8 @@ from hitl_notebook import (
     ServerError,
     User,
 )
-from hitl_notebook.model import Action, ReviewModel
 from hitl_notebook.rendering.words import words_for
+from hitl_notebook.widgets.model import Action, ReviewModel
 from tests.notebook.server import page, review
 from tests.notebook.times import stamp
 

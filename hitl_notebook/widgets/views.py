@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from hitl_notebook.inbox_model import InboxModel
-from hitl_notebook.model import Notice, ReviewModel
 from hitl_notebook.rendering import render
+from hitl_notebook.widgets.inbox_model import InboxModel
+from hitl_notebook.widgets.model import Notice, ReviewModel
 
 Post = Callable[[Callable[[], object]], None]
 

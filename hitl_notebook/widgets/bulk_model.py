@@ -18,8 +18,8 @@ from hitl_notebook.errors import (
     HITLNotebookError,
     ServerError,
 )
-from hitl_notebook.model import Action, Confirmation
 from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
+from hitl_notebook.widgets.model import Action, Confirmation
 
 
 @dataclass(frozen=True)

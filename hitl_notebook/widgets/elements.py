@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import anywidget
 from traitlets import Bool, Dict, List, Unicode
 
-from hitl_notebook.messages import (
+from hitl_notebook.widgets.messages import (
     Act,
     Cancel,
     Confirm,
@@ -171,6 +171,6 @@ class Keyboard(Element):
 
 
 def _source(module: str) -> str:
-    folder = resources.files("hitl_notebook") / "front_end"
+    folder = resources.files("hitl_notebook.widgets") / "front_end"
     parts = [(folder / name).read_text(encoding="utf-8") for name in ("shared.js", module)]
     return "\n".join(parts)

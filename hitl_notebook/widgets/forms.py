@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hitl_notebook.bulk_model import BulkModel
-from hitl_notebook.model import Action, Confirmation, ReviewModel
 from hitl_notebook.rendering.render import encodable
-from hitl_notebook.rows import id_of
+from hitl_notebook.widgets.bulk_model import BulkModel
+from hitl_notebook.widgets.model import Action, Confirmation, ReviewModel
+from hitl_notebook.widgets.rows import id_of
 
 BULK_KEY = "several"
 """What the form about several reviews calls them."""

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from hitl_notebook.bulk_model import BulkModel, BulkRun, Outcome
-from hitl_notebook.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message
-from hitl_notebook.forms import BULK_KEY, bulk_form
-from hitl_notebook.model import Action
 from hitl_notebook.rendering import render
-from hitl_notebook.views import Post, html_view
+from hitl_notebook.widgets.bulk_model import BulkModel, BulkRun, Outcome
+from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message
+from hitl_notebook.widgets.forms import BULK_KEY, bulk_form
+from hitl_notebook.widgets.model import Action
+from hitl_notebook.widgets.views import Post, html_view
 
 
 class BulkView:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hitl_notebook.background import Background
 from hitl_notebook.client import CachedPage, Client
 from hitl_notebook.errors import HITLNotebookError
-from hitl_notebook.inbox_model import Filters, InboxModel
-from hitl_notebook.model import Action, ReviewModel
 from hitl_notebook.records import Review, ReviewKey
 from hitl_notebook.rendering import session_html
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.inbox_model import Filters, InboxModel
+from hitl_notebook.widgets.model import Action, ReviewModel
 
 WAITING_INTERVAL = 1.0
 """Seconds between two looks while the next output is being made."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hitl_notebook.background import Background, Job
-from hitl_notebook.bulk_model import BulkModel
 from hitl_notebook.client import Client
 from hitl_notebook.errors import HITLNotebookError
-from hitl_notebook.model import Action
 from hitl_notebook.records import Review, ReviewSummary
+from hitl_notebook.widgets.background import Background, Job
+from hitl_notebook.widgets.bulk_model import BulkModel
+from hitl_notebook.widgets.model import Action
 
 
 class BulkController:

@@ -7,15 +7,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from hitl_notebook.background import Background
-from hitl_notebook.bulk_model import BulkModel
-from hitl_notebook.elements import InboxList, Message, Open, Pick
-from hitl_notebook.inbox_model import PAGE_SIZE, InboxModel
-from hitl_notebook.model import ReviewModel
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING
 from hitl_notebook.rendering import render
-from hitl_notebook.rows import id_of, key_of_id, row_of
-from hitl_notebook.views import html_view
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.bulk_model import BulkModel
+from hitl_notebook.widgets.elements import InboxList, Message, Open, Pick
+from hitl_notebook.widgets.inbox_model import PAGE_SIZE, InboxModel
+from hitl_notebook.widgets.model import ReviewModel
+from hitl_notebook.widgets.rows import id_of, key_of_id, row_of
+from hitl_notebook.widgets.views import html_view
 
 SEARCH_DELAY = 0.3
 """Seconds without typing after which is searched."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hitl_notebook.background import Background
 from hitl_notebook.client import Client
 from hitl_notebook.connection import Connection
-from hitl_notebook.elements import Login, LoginForm, Message
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.elements import Login, LoginForm, Message
 
 
 class LoginView:

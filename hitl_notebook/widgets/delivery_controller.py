@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hitl_notebook.background import Background
 from hitl_notebook.client import Client
 from hitl_notebook.deliveries import Delivery, DeliveryPage
-from hitl_notebook.delivery_model import DeliveryModel, Fetch
 from hitl_notebook.errors import HITLNotebookError
-from hitl_notebook.model import ReviewModel
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.delivery_model import DeliveryModel, Fetch
+from hitl_notebook.widgets.model import ReviewModel
 
 LIMIT = 50
 """Events listed; a review has one or two a round."""

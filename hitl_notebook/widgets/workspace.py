@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
-from hitl_notebook.background import Background
-from hitl_notebook.bulk_controller import BulkController
-from hitl_notebook.bulk_model import BulkModel
-from hitl_notebook.bulk_view import BulkView
 from hitl_notebook.client import Client
-from hitl_notebook.controller import Controller
-from hitl_notebook.delivery_controller import DeliveryController
-from hitl_notebook.delivery_model import DeliveryModel
-from hitl_notebook.delivery_view import DeliveryView
 from hitl_notebook.errors import HITLNotebookError
-from hitl_notebook.inbox_model import InboxModel
-from hitl_notebook.inbox_view import InboxView
-from hitl_notebook.model import ReviewModel
 from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
-from hitl_notebook.session_view import SessionView
-from hitl_notebook.views import HeadView, NoticeView
+from hitl_notebook.widgets.background import Background
+from hitl_notebook.widgets.bulk_controller import BulkController
+from hitl_notebook.widgets.bulk_model import BulkModel
+from hitl_notebook.widgets.bulk_view import BulkView
+from hitl_notebook.widgets.controller import Controller
+from hitl_notebook.widgets.delivery_controller import DeliveryController
+from hitl_notebook.widgets.delivery_model import DeliveryModel
+from hitl_notebook.widgets.delivery_view import DeliveryView
+from hitl_notebook.widgets.inbox_model import InboxModel
+from hitl_notebook.widgets.inbox_view import InboxView
+from hitl_notebook.widgets.model import ReviewModel
+from hitl_notebook.widgets.session_view import SessionView
+from hitl_notebook.widgets.views import HeadView, NoticeView
 
 
 class Workspace:

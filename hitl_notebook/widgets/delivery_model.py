@@ -14,8 +14,8 @@ from traitlets import Bool, HasTraits, Instance, Unicode
 
 from hitl_notebook.deliveries import Delivery, DeliveryPage
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError
-from hitl_notebook.model import Notice
 from hitl_notebook.records import ReviewKey
+from hitl_notebook.widgets.model import Notice
 
 
 @dataclass(frozen=True)
