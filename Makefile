@@ -44,4 +44,4 @@ constraints: $(READY)
 	@mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-kernels .demo .mypy_cache .ruff_cache .pytest_cache

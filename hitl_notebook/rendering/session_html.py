@@ -15,6 +15,9 @@ from hitl_notebook.rendering.words import words_for
 
 _PILLS = {PENDING: "wait", CHANGES_REQUESTED: "busy", "approved": "good"}
 _PREPARING = threading.Lock()
+_LAID_OUT = 5_000
+"""Characters; of an earlier output. Markdown of 20 KB takes some 20 ms, and a review can have many."""
+
 _COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
 
 
@@ -62,7 +65,7 @@ def conversation_html(review: Review) -> str:
             heading = f"Changes from output {last.iteration} to output {turn.iteration}"
             shown = _change_html(heading, last.content, turn.content, review.output_format, is_open=False)
             parts.append(_card(said, shown))
-        shown = render.output(turn.content, review.output_format)
+        shown = _earlier_html(turn.content, review.output_format)
         parts.append(
             f'<div class="hitl-turn"><details><summary>Output {turn.iteration}, '
             f"{render.time_html(turn.timestamp)}</summary><div>{shown}</div></details></div>"
@@ -96,6 +99,13 @@ def output_html(review: Review) -> str:
     )
 
 
+def _earlier_html(text: str, output_format: str) -> str:
+    """An output of before: laid out only where that is quick, since it is folded and seldom looked at."""
+    if len(text) <= _LAID_OUT:
+        return render.output(text, output_format)
+    return render.plain(render.comparable(text, output_format))
+
+
 def _before(review: Review) -> Sequence[Turn]:
     """The turns before the current output."""
     turns = review.conversation
@@ -124,7 +134,7 @@ def _change_html(heading: str, before: str, after: str, output_format: str, *, i
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _difference(before: str, after: str, output_format: str) -> tuple[str, str]:
     """What changed, in words and shown."""
     found = compare(render.comparable(before, output_format), render.comparable(after, output_format))

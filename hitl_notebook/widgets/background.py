@@ -1,8 +1,8 @@
 """Where the panel's work runs.
 
 In a notebook there is the kernel's event loop: HTTP goes into threads, and its results are applied on the
-loop, whichever thread a widget's callback came from (with ipykernel 7.0 to 7.3 JupyterLab delivers it from
-another one). In plain Python there is no loop; then everything runs at once, where it is called.
+loop, whichever thread a widget's callback came from (with ipykernel 7 JupyterLab may deliver it from another
+one). In plain Python there is no loop; then everything runs at once, where it is called.
 """
 
 from __future__ import annotations

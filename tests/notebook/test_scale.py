@@ -164,6 +164,6 @@ def test_switching_between_long_reviews(running: Kernel, server: ReviewServer) -
     assert seen.whole - request < 0.1
     assert seen.own < 0.1
     assert unseen.own < 0.1  # the rest is done beside the kernel
-    assert unseen.whole < 1
+    assert unseen.whole - request < 0.3
     assert running.run("print(len(panel.session.conversation))") == f"{2 * ROUNDS - 1}\n"
     running.run("panel.close()")
