@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hitl_notebook.records import Review
 from hitl_notebook.rendering.render import encodable
 from hitl_notebook.widgets.bulk_model import BulkModel
 from hitl_notebook.widgets.model import Action, Confirmation, ReviewModel
@@ -27,6 +28,7 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
     return {
         "shown": model.wants_form,
         "key": id_of(model.selected) if model.selected is not None else "",
+        "about": about(model.review),
         "label": "Your feedback",
         "placeholder": "What should change? Also the place for a reason when you reject.",
         "draft": encodable(model.draft),
@@ -54,12 +56,18 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
     }
 
 
+def about(review: Review | None) -> str:
+    """A name for the output that a review shows: the browser gives it back with a decision about it."""
+    return f"{review.iteration} {review.output_sha256}" if review is not None else ""
+
+
 def bulk_form(bulk: BulkModel) -> dict[str, Any]:
     """The same of the reviews that are picked."""
     enabled = bool(bulk.picks) and not bulk.running
     return {
         "shown": bool(bulk.picks),
         "key": BULK_KEY,
+        "about": "",
         "label": "Reason, if you reject them",
         "placeholder": "A reason, if you reject them",
         "draft": encodable(bulk.draft),

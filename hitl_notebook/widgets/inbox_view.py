@@ -152,7 +152,12 @@ class InboxView:
                 self._model.select(key)
         elif isinstance(message, Pick):
             rows = [self._inbox.row(key_of_id(row_id)) for row_id in message.ids]
-            self._bulk.pick([row for row in rows if row is not None], message.on)
+            seen = message.iterations if len(message.iterations) == len(rows) else [None] * len(rows)
+            # Not what has another output by now than the one that was on the screen.
+            self._bulk.pick(
+                [row for row, number in zip(rows, seen, strict=True) if row and number in (None, row.iteration)],
+                message.on,
+            )
             self._update_picks()  # also if nothing came of it: the browser has ticked it already
 
     def _on_search(self, text: str) -> None:

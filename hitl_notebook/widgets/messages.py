@@ -21,10 +21,11 @@ class Open:
 
 @dataclass(frozen=True)
 class Pick:
-    """Pick these rows, or pick them no more."""
+    """Pick these rows, or pick them no more; ``iterations`` are the outputs that they stood for on the screen."""
 
     ids: tuple[str, ...]
     on: bool
+    iterations: tuple[int, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,29 @@ class Draft:
 
 @dataclass(frozen=True)
 class Act:
-    """A button of the form was pressed; ``text`` is what stood in the form."""
+    """A button of the form was pressed.
+
+    Attributes:
+        key: of the form's review.
+        action: the button's.
+        text: what stood in the form.
+        about: what the form called the output that was on the screen; empty if it has no name for it.
+    """
 
     key: str
     action: Decision
     text: str
+    about: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """What was asked back is to be done; ``text`` is what stood in the form."""
+    """What was asked back is to be done; else as ``Act``."""
 
     key: str
     action: Decision
     text: str
+    about: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,13 @@ def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _numbers(content: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    value = content.get(name, ())
+    if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
+        raise _WrongShapeError
+    return tuple(value)
+
+
 def _flag(content: Mapping[str, Any], name: str) -> bool:
     value = content.get(name)
     if not isinstance(value, bool):
@@ -134,10 +151,12 @@ def _decision(content: Mapping[str, Any]) -> Decision:
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "open": lambda m: Open(_text(m, "id")),
-    "pick": lambda m: Pick(_texts(m, "ids"), _flag(m, "on")),
+    "pick": lambda m: Pick(_texts(m, "ids"), _flag(m, "on"), _numbers(m, "iterations")),
     "draft": lambda m: Draft(_text(m, "key"), _text(m, "text")),
-    "act": lambda m: Act(_text(m, "key"), _decision(m), _text(m, "text")),
-    "confirm": lambda m: Confirm(_text(m, "key"), _decision(m), _text(m, "text")),
+    "act": lambda m: Act(_text(m, "key"), _decision(m), _text(m, "text"), _text({"about": "", **m}, "about")),
+    "confirm": lambda m: Confirm(
+        _text(m, "key"), _decision(m), _text(m, "text"), _text({"about": "", **m}, "about")
+    ),
     "cancel": lambda m: Cancel(_text(m, "key")),
     "login": lambda m: Login(_text(m, "url"), _text(m, "username"), _text(m, "password"), _text(m, "token")),
     "help": lambda m: Help(_flag(m, "shown")),

@@ -176,6 +176,11 @@ class ReviewModel(HasTraits):
         review = self._begin(asked.action)
         return None if review is None else (asked.action, review)
 
+    def outdated(self) -> None:
+        """The reviewer decided about an output that is no longer the one shown."""
+        self.confirming = None
+        self.notice = Notice("warning", _OUTDATED)
+
     def _begin(self, action: Action) -> Review | None:
         self.notice = None
         self.busy = {
@@ -212,7 +217,7 @@ class ReviewModel(HasTraits):
         if shown is None:
             return
         if asked is not None and self.confirming is None:
-            self.notice = Notice("warning", "The review has changed meanwhile, so nothing was sent. Look again.")
+            self.notice = Notice("warning", _OUTDATED)
         elif review.iteration > shown.iteration:
             self.notice = Notice("info", f"Output {review.iteration} is ready.")
         elif shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
@@ -280,6 +285,8 @@ class ReviewModel(HasTraits):
         self.draft = text
         self.draft_version += 1
 
+
+_OUTDATED = "The review has changed meanwhile, so nothing was sent. Look again."
 
 _DONE = {
     Action.APPROVE: "Approved output {}. The task goes on.",

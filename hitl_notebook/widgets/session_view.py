@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from hitl_notebook.rendering import render, session_html
 from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message
-from hitl_notebook.widgets.forms import session_form
+from hitl_notebook.widgets.forms import about, session_form
 from hitl_notebook.widgets.model import Action, ReviewModel
 from hitl_notebook.widgets.rows import key_of_id
 from hitl_notebook.widgets.views import Post, html_view
@@ -83,6 +83,8 @@ class SessionView:
             return  # a click at what is no longer shown decides nothing
         if isinstance(message, Cancel):
             self._model.cancel()
+        elif message.about and message.about != about(self._model.review):
+            self._model.outdated()
         elif isinstance(message, Act):
             self._act(Action(message.action))
         elif self._model.confirming is not None and self._model.confirming.action == message.action:

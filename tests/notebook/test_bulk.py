@@ -109,6 +109,17 @@ def test_each_is_bound_to_the_output_that_was_listed(server: ReviewServer, panel
     assert panel.workspace.list.list.picked == []
 
 
+def test_a_row_that_had_another_output_on_the_screen_is_not_picked(
+    server: ReviewServer, panel: ReviewPanel
+) -> None:
+    rows = [row for row in panel.workspace.list.list.rows if row["dag_id"] in "ab"]
+    server.next_output(key("a"), "Newer draft")
+    refresh(panel)
+    ids, iterations = [row["id"] for row in rows], [row["iteration"] for row in rows]
+    receive(panel.workspace.list.list, do="pick", ids=ids, iterations=iterations, on=True)
+    assert [pick.key for pick in panel.workspace.bulk.picks] == [key("b")]
+
+
 def test_an_outage_stops_it_and_the_rest_stays_picked(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a", "b", "c")
     server.broken["/hitl-review/sessions/approve"] = (503, "text/plain", "down")

@@ -131,6 +131,24 @@ def test_a_click_at_a_review_that_is_no_longer_open_decides_nothing(
     assert form(panel)["draft"] == "about b"
 
 
+@pytest.mark.parametrize("action", ["approve", "request_changes", "reject"])
+def test_a_click_at_an_output_that_is_no_longer_shown_decides_nothing(
+    server: ReviewServer, panel: ReviewPanel, action: str
+) -> None:
+    widget, before = panel.workspace.session.form, form(panel)
+    server.next_output(key("b"), "Newer draft")
+    refresh(panel)
+    receive(widget, do="act", key=before["key"], action=action, text="my words", about=before["about"])
+    assert [s for s in server.seen if s.method == "POST" and "sessions" in s.path] == []
+    assert form(panel)["confirm"] is None
+    assert notice(panel) == ("warning", "The review has changed meanwhile, so nothing was sent. Look again.")
+    assert form(panel)["draft"] == "my words"
+    receive(
+        widget, do="act", key=before["key"], action="request_changes", text="my words", about=form(panel)["about"]
+    )
+    assert server.asked("/hitl-review/sessions/feedback")[0].body["iteration"] == 2
+
+
 def test_another_action_than_the_one_asked_back_is_not_confirmed(server: ReviewServer, panel: ReviewPanel) -> None:
     click(panel, "approve")
     receive(panel.workspace.session.form, do="confirm", key=form(panel)["key"], action="reject", text="")

@@ -346,7 +346,9 @@ class FormView {
     const text = this.text.value;
     this.#forgetTyped();
     this.drafts.keep(this.#store, this.#key, text, true);
-    this.kernel.send({ do: kind, key: this.#key, action, text });
+    // Which output was on the screen, in case another one is on its way.
+    const about = String(this.model.get("state")?.about ?? "");
+    this.kernel.send({ do: kind, key: this.#key, action, text, about });
   }
 
   // --- the focus

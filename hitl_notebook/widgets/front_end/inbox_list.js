@@ -455,7 +455,8 @@ class InboxView {
     const wanted = ids.filter((id) => this.#rows.get(id)?.data.pickable);
     if (!wanted.length) return;
     for (const id of wanted) this.#wishes.set(id, on);
-    this.kernel.send({ do: "pick", ids: wanted, on });
+    const iterations = wanted.map((id) => Number(this.#rows.get(id).data.iteration ?? 0));
+    this.kernel.send({ do: "pick", ids: wanted, on, iterations });
     const what = wanted.length === 1 ? this.#rows.get(wanted[0]).name : `${wanted.length} reviews`;
     write(this.live, `${what} ${on ? "picked" : "no longer picked"}. ${this.#picked().size} picked in all.`);
   }
