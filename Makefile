@@ -24,7 +24,7 @@ bench: $(READY)
 	@$(BIN)/python -m bench
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest
 
 check: $(READY)
 	$(BIN)/ruff check

@@ -22,21 +22,6 @@ LIVE_DAGS += ["webhook_review", "webhook_cleared", "webhook_retried", "webhook_e
 LIVE_DAGS += ["webhook_three", "webhook_none", "webhook_callbacks", "webhook_secrets"]
 
 
-_TOGETHER = {
-    "test_live.py": "live",  # they share one Airflow
-    "test_live_webhooks.py": "live",
-    "test_demo.py": "demo",
-    "test_notebooks.py": "demo",
-}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # With pytest-xdist a file's tests stay in one process, since they share servers.
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_TOGETHER.get(item.path.name, str(item.path))))
-
-
 def pytest_configure() -> None:
     # Importing Airflow makes its home folder: not in the developer's own home.
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="hitl-test-home-")
