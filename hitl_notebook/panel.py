@@ -18,8 +18,8 @@ from hitl_notebook.widgets.login import LoginView
 from hitl_notebook.widgets.views import close_all, html_view
 from hitl_notebook.widgets.workspace import Workspace
 
-_in_cell: dict[str, tuple[str, ReviewPanel]] = {}
-"""Cell id -> id of the run that made a panel there, and the panel."""
+_in_cell: dict[str, tuple[str, list[ReviewPanel]]] = {}
+"""Cell id -> id of the run that made panels there, and the panels."""
 
 
 class ReviewPanel:
@@ -113,7 +113,7 @@ class ReviewPanel:
                 raise RuntimeError("No listed review waits for a decision. (await panel.settled() first?)")
         self.workspace.open(review)
 
-    def pick(self, reviews: Iterable[ReviewKey | ReviewSummary]) -> None:
+    def pick(self, reviews: ReviewKey | ReviewSummary | Iterable[ReviewKey | ReviewSummary]) -> None:
         """Pick reviews, so that they can be approved or rejected in one go; the picks before are dropped.
 
         Args:
@@ -133,8 +133,10 @@ class ReviewPanel:
         """Stop refreshing and remove the widgets."""
         self._closed = True
         self._background.close()
-        for cell_id, (_, panel) in list(_in_cell.items()):
-            if panel is self:
+        for cell_id, (_, panels) in list(_in_cell.items()):
+            if self in panels:
+                panels.remove(self)
+            if not panels:
                 del _in_cell[cell_id]
         close_all(self.widget)
 
@@ -154,7 +156,7 @@ class ReviewPanel:
     def _refused(self, error: HITLNotebookError) -> None:
         """Fetching failed. Where the reviewer has to say anew who they are, ask; what is typed stays."""
         if isinstance(error, AuthenticationError) and not self._login.shown and self.client is not None:
-            self._login.show(self.client.url, self.client.username or "", str(error))
+            self._login.show(self.client.url, self.client.username or "", str(error), bound=True)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -181,10 +183,12 @@ class ReviewPanel:
         if cell is None:
             return
         cell_id, run = cell
-        earlier_run, earlier = _in_cell.get(cell_id, (run, None))
-        if earlier is not None and earlier_run != run:
-            earlier.close()
-        _in_cell[cell_id] = (run, self)
+        earlier_run, panels = _in_cell.get(cell_id, (run, []))
+        if earlier_run != run:
+            for earlier in list(panels):
+                earlier.close()
+            panels = []
+        _in_cell[cell_id] = (run, [*panels, self])
 
 
 def _current_cell() -> tuple[str, str] | None:

@@ -177,15 +177,19 @@ class ReviewPage:
 
 def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
     """Which task instance a review, a row of the inbox or a key is about."""
-    return review if isinstance(review, ReviewKey) else review.key
+    if isinstance(review, ReviewKey):
+        return review
+    if not isinstance(review, ReviewSummary):
+        raise TypeError(f"Give a review, a row of sessions(), or a ReviewKey(...), not {type(review).__name__}.")
+    return review.key
 
 
 def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
     """Read the answer of ``GET /sessions``; ``offset`` is the one that was asked for."""
     return ReviewPage(
         reviews=tuple(ReviewSummary(**_common(item)) for item in value["sessions"]),
-        total_entries=value["total_entries"],
-        waiting=value.get("waiting"),
+        total_entries=int(value["total_entries"]),
+        waiting=int(value["waiting"]) if value.get("waiting") is not None else None,
         dag_ids=tuple(str(dag_id) for dag_id in value.get("dag_ids") or ()),
         offset=offset,
     )
@@ -198,7 +202,7 @@ def parse_review(value: dict[str, Any]) -> Review:
             role=turn["role"],
             kind=turn["kind"],
             content=turn["content"],
-            iteration=turn["iteration"],
+            iteration=int(turn["iteration"]),
             timestamp=read_time(turn["timestamp"]),
             user=parse_user(turn["user"]),
         )
@@ -219,10 +223,10 @@ def parse_user(value: dict[str, Any] | None) -> User | None:
 
 def _common(value: dict[str, Any]) -> dict[str, Any]:
     return {
-        "key": ReviewKey(value["dag_id"], value["run_id"], value["task_id"], value["map_index"]),
+        "key": ReviewKey(value["dag_id"], value["run_id"], value["task_id"], int(value["map_index"])),
         "status": value["status"],
-        "iteration": value["iteration"],
-        "max_iterations": value["max_iterations"],
+        "iteration": int(value["iteration"]),
+        "max_iterations": int(value["max_iterations"]),
         "prompt": value["prompt"],
         "task_state": value["task_state"],
         "task_completed": value["task_completed"],

@@ -132,8 +132,9 @@ def _as_it_is(text: str, why: str) -> str:
 
 
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """What an image is said to show, in place of the image."""
-    return f"<em>[image: {inline(tokens[index].content)}]</em>"
+    """What an image is said to show, and where it is, in place of the image."""
+    token = tokens[index]
+    return f"<em>[image: {inline(token.content)}, {inline(str(token.attrs.get('src', '')))}]</em>"
 
 
 _MARKDOWN.add_render_rule("image", _image)

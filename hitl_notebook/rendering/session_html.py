@@ -95,7 +95,18 @@ def output_html(review: Review) -> str:
     shown = render.output(review.current_output, review.output_format)
     return (
         f'{change}<div class="hitl-label">{label}</div>'
-        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{shown}</div>{since}{working}'
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{shown}</div>'
+        f"{_source_html(review)}{since}{working}"
+    )
+
+
+def _source_html(review: Review) -> str:
+    """A text without Markdown's eyes: those leave out addresses, titles and what a table has no column for."""
+    if review.output_format == "json" or len(review.current_output) > render.MARKDOWN_LIMIT:
+        return ""
+    return (
+        '<details class="hitl-source"><summary>As it was written</summary>'
+        f"{render.plain(review.current_output)}</details>"
     )
 
 

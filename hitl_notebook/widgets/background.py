@@ -97,7 +97,11 @@ class Background:
                 await self._work(job.work, job.done, job.failed)
 
         async def take_all() -> None:
-            await asyncio.gather(*(take() for _ in range(at_once)))
+            try:
+                await asyncio.gather(*(take() for _ in range(at_once)))
+            except Exception:
+                ended()
+                raise
             ended()
 
         self.start(take_all())

@@ -19,7 +19,7 @@ from hitl_notebook.errors import (
     ServerError,
 )
 from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
-from hitl_notebook.widgets.model import Action, Confirmation
+from hitl_notebook.widgets.model import Action, Confirmation, is_unknown
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class BulkModel(HasTraits):
         self.changed = frozenset(
             pick.key
             for pick in self.picks
-            if (row := now.get(pick.key)) is not None and (row.iteration != pick.iteration or not row.is_pending)
+            if (row := now.get(pick.key)) is not None
+            and (row.is_pending, row.iteration, row.output_sha256) != (True, pick.iteration, pick.output_sha256)
         ) | (self.changed & {pick.key for pick in self.picks} - now.keys())
 
     # --- deciding
@@ -166,7 +167,7 @@ class BulkModel(HasTraits):
         """Nothing more is sent."""
         if self.run is not None:
             self.run = replace(self.run, ended=True)
-        if not self.picks:
+        if not self.picks and self.run is not None and not self.run.failures:
             self.draft = ""
             self.draft_version += 1
 
@@ -187,6 +188,6 @@ def _problem(error: HITLNotebookError) -> str:
         if error.review.is_pending:
             return f"output {error.review.iteration} has come meanwhile: open it and read it"
         return str(error)
-    if isinstance(error, ConnectionFailedError):
+    if is_unknown(error):
         return f"{error} It is not known whether this decision arrived: refresh before you repeat it."
     return str(error)

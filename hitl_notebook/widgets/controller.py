@@ -91,7 +91,7 @@ class Controller:
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
             self._inbox.refresh_failed(error)
-            self._refused(error)
+            self._tell(client, error)
             if self._again:
                 self.refresh()
 
@@ -119,7 +119,7 @@ class Controller:
             if self._fetching == key:
                 self._fetching = None
             self._model.fetch_failed(key, error)
-            self._refused(error)
+            self._tell(client, error)
 
         self._background.run(fetch, done, failed)
 
@@ -149,10 +149,14 @@ class Controller:
 
         def failed(error: HITLNotebookError) -> None:
             self._model.decision_failed(error)
-            self._refused(error)
+            self._tell(client, error)
             self.refresh()
 
         self._background.run(send[action], done, failed)
+
+    def _tell(self, client: Client, error: HITLNotebookError) -> None:
+        if client is self.client:  # else somebody has logged in anew since
+            self._refused(error)
 
     def _on_selected(self, _: object) -> None:
         self._inbox.opened(self._model.selected)

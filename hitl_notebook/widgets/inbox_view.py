@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING
 from hitl_notebook.rendering import render
+from hitl_notebook.rendering.plain_text import encodable
 from hitl_notebook.widgets.background import Background
 from hitl_notebook.widgets.bulk_model import BulkModel
 from hitl_notebook.widgets.elements import InboxList, Message, Open, Pick
@@ -16,6 +17,9 @@ from hitl_notebook.widgets.inbox_model import PAGE_SIZE, InboxModel
 from hitl_notebook.widgets.model import ReviewModel
 from hitl_notebook.widgets.rows import id_of, key_of_id, row_of
 from hitl_notebook.widgets.views import html_view
+
+MAX_SEARCH_LENGTH = 200
+"""Characters; the server takes no more."""
 
 SEARCH_DELAY = 0.3
 """Seconds without typing after which is searched."""
@@ -97,6 +101,7 @@ class InboxView:
             self.list.rows = rows
             self.list.selected = id_of(selected) if selected is not None else ""
             self.list.empty = self._nothing()
+        self._update_picks()
         self._update_dags()
         total = inbox.page.total_entries if inbox.page is not None else 0
         offset = min(inbox.filters.offset, total)
@@ -108,7 +113,8 @@ class InboxView:
         self.forth.disabled = offset + PAGE_SIZE >= total
 
     def _update_picks(self) -> None:
-        self.list.picked = [id_of(pick.key) for pick in self._bulk.picks]
+        listed = {row.key for row in self._inbox.page or ()}
+        self.list.picked = [id_of(pick.key) for pick in self._bulk.picks if pick.key in listed]
 
     def _update_announcement(self) -> None:
         self._announcement.value = (
@@ -120,15 +126,18 @@ class InboxView:
         if page is None:
             return
         chosen = self._inbox.filters.dag_id or ""
-        names = sorted({*page.dag_ids, *((chosen,) if chosen else ()), *self._dags_of_rows()})
-        options = [("All DAGs", ""), *((name, name) for name in names)]
-        if list(self.dag.options) != options:
-            self._updating = True
-            try:
-                self.dag.options = options
+        before = [value for _, value in self.dag.options if value]
+        now = {*page.dag_ids, *((chosen,) if chosen else ()), *self._dags_of_rows()}
+        # New ones come last, and none goes: the browser names a choice by its place.
+        names = [*before, *sorted(now - set(before))]
+        self._updating = True
+        try:
+            if names != before:
+                self.dag.options = [("All DAGs", ""), *((encodable(name), name) for name in names)]
+            if self.dag.value != chosen:
                 self.dag.value = chosen
-            finally:
-                self._updating = False
+        finally:
+            self._updating = False
 
     def _dags_of_rows(self) -> set[str]:
         """An older server does not say which DAGs there are: then those that are listed."""
@@ -154,18 +163,21 @@ class InboxView:
             rows = [self._inbox.row(key_of_id(row_id)) for row_id in message.ids]
             seen = message.iterations if len(message.iterations) == len(rows) else [None] * len(rows)
             # Not what has another output by now than the one that was on the screen.
-            self._bulk.pick(
-                [row for row, number in zip(rows, seen, strict=True) if row and number in (None, row.iteration)],
-                message.on,
-            )
+            as_seen = [
+                row
+                for row, number in zip(rows, seen, strict=True)
+                if row and (number in (None, row.iteration) or not message.on)
+            ]
+            self._bulk.pick(as_seen, message.on)
             self._update_picks()  # also if nothing came of it: the browser has ticked it already
 
     def _on_search(self, text: str) -> None:
         self._typed = text
+        wanted = text.strip()[:MAX_SEARCH_LENGTH]
 
         def search() -> None:
-            if self._typed == text:  # else more was typed since
-                self._inbox.narrow(text=text.strip())
+            if self._typed == text and self._inbox.filters.text != wanted:  # else more was typed since
+                self._inbox.narrow(text=wanted)
 
         self._background.later(SEARCH_DELAY, search)
 

@@ -23,6 +23,7 @@ class LoginView:
         self._background = background
         self._connected = connected
         self._url = self._username = ""
+        self._bound = False
         self.widget = LoginForm(state=self._state(shown=False))
         self.widget.on_message(self._on_message, background.post)
 
@@ -31,13 +32,24 @@ class LoginView:
         """Whether it waits for somebody."""
         return bool(self.widget.state["shown"])
 
-    def show(self, url: str, username: str, problem: str = "") -> None:
-        """Ask for a connection."""
-        self._url, self._username = url, username
+    def show(self, url: str, username: str, problem: str = "", *, bound: bool = False) -> None:
+        """Ask for a connection.
+
+        Args:
+            url: what is known of the address.
+            username: what is known of the user.
+            problem: why it is asked.
+            bound: no other address will do: what is open and typed belongs to this one.
+        """
+        self._url, self._username, self._bound = url, username, bound
         self.widget.state = self._state(problem=problem)
 
     def _on_message(self, message: Message) -> None:
         if not isinstance(message, Login) or not self.shown or self.widget.state["busy"]:
+            return
+        if self._bound and message.url.strip().rstrip("/") != self._url:
+            problem = f"This panel shows reviews of {self._url}. Make another panel for another address."
+            self.widget.state = self._state(problem=problem)
             return
         self._url, self._username = message.url.strip(), message.username.strip()
         given = Connection(

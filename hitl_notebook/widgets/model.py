@@ -7,6 +7,7 @@ here is ever set from another thread than the one that runs the views.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -17,6 +18,7 @@ from hitl_notebook.errors import (
     ConnectionFailedError,
     HITLNotebookError,
     ReviewNotFoundError,
+    ServerError,
 )
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey, ReviewPage
 from hitl_notebook.rendering.words import words_for
@@ -74,6 +76,9 @@ class ReviewModel(HasTraits):
         super().__init__()
         self._drafts: dict[ReviewKey, str] = {}
         self._sending: Review | None = None
+        self._sent_text = ""
+        self._unknown: tuple[Action, Review, str] | None = None
+        self._action = Action.APPROVE
         self._kept = False
 
     # --- what the reviewer does
@@ -143,7 +148,9 @@ class ReviewModel(HasTraits):
             return None
         number = self.review.iteration
         if action is Action.APPROVE:
-            text, label = f"Approve output {number}? The task goes on with it.", f"Approve output {number}"
+            unsent = " What you typed is not sent with it." if self.draft.strip() else ""
+            text = f"Approve output {number}? The task goes on with it.{unsent}"
+            label = f"Approve output {number}"
         elif action is Action.REJECT:
             reason = "with the reason above" if self.draft.strip() else "without a reason"
             text = f"Reject output {number} {reason}? The task fails and is not retried."
@@ -183,12 +190,13 @@ class ReviewModel(HasTraits):
 
     def _begin(self, action: Action) -> Review | None:
         self.notice = None
+        self._action = action
         self.busy = {
             Action.APPROVE: "Approving…",
             Action.REJECT: "Rejecting…",
             Action.REQUEST_CHANGES: "Sending your feedback…",
         }[action]
-        self._sending = self.review
+        self._sending, self._sent_text = self.review, self.draft
         return self.review
 
     # --- what came back
@@ -210,13 +218,20 @@ class ReviewModel(HasTraits):
             return
         self.problem = ""
         shown = self.review
-        if shown is not None and (review.iteration, review.updated_at) < (shown.iteration, shown.updated_at):
+        if shown is not None and _age(review) < _age(shown):
             return
         asked = self.confirming
         self._show(review)
         if shown is None:
+            if self.notice is not None and self.notice.text == _NOT_YET:
+                self.notice = None
             return
-        if asked is not None and self.confirming is None:
+        if self._has_arrived(review):
+            return
+        if review.created_at > shown.created_at:  # as of a new try: its outputs are counted from 1 again
+            text = f"The task was started anew: this is its new output {review.iteration}."
+            self.notice = Notice("warning", f"{text} Nothing was sent." if asked is not None else text)
+        elif asked is not None and self.confirming is None:
             self.notice = Notice("warning", _OUTDATED)
         elif review.iteration > shown.iteration:
             self.notice = Notice("info", f"Output {review.iteration} is ready.")
@@ -236,11 +251,13 @@ class ReviewModel(HasTraits):
     def decided(self, action: Action, review: Review) -> None:
         """A decision was taken."""
         self.busy = ""
-        self._drafts.pop(review.key, None)
         if review.key != self.selected:
+            if self._drafts.get(review.key) == self._sent_text:  # else more was typed meanwhile
+                del self._drafts[review.key]
             self.notice = Notice("success", f"{_name(review.key)}: {_DONE[action].format(review.iteration)}")
             return
-        self._set_draft("")
+        if self.draft == self._sent_text:
+            self._set_draft("")
         self._show(review)
         self.notice = Notice("success", _DONE[action].format(review.iteration))
 
@@ -256,7 +273,9 @@ class ReviewModel(HasTraits):
                 if sent is not None and error.review.is_pending and error.review.iteration > sent.iteration:
                     text += f" What changed since output {sent.iteration} is marked below. Please decide again."
             self.notice = Notice("warning", text)
-        elif isinstance(error, ConnectionFailedError):
+        elif is_unknown(error):
+            if sent is not None:
+                self._unknown = (self._action, sent, self._sent_text)
             self.notice = Notice(
                 "error",
                 f"{elsewhere}{error} It is not known whether your decision arrived: refresh before you repeat it.",
@@ -269,7 +288,10 @@ class ReviewModel(HasTraits):
         if key != self.selected:
             return
         if isinstance(error, ReviewNotFoundError):
-            self.notice = Notice("warning", "This review is gone: its task was cleared, or its run deleted.")
+            text = _NOT_YET if error.task_active and self.review is None else _GONE
+            self.notice = Notice("info" if text == _NOT_YET else "warning", text)
+            if self.review is None:
+                self.problem = text
             return
         self.problem = str(error)
 
@@ -281,6 +303,21 @@ class ReviewModel(HasTraits):
             self.confirming = None
         self.review = review
 
+    def _has_arrived(self, review: Review) -> bool:
+        """Whether this shows that a decision did arrive whose answer was lost; tells it, and clears its text."""
+        if self._unknown is None or self._unknown[1].key != review.key:
+            return False
+        action, sent, text = self._unknown
+        said = {turn.content.strip() for turn in review.conversation if turn.iteration == sent.iteration}
+        status = {Action.APPROVE: "approved", Action.REJECT: "rejected"}.get(action)
+        if not (text.strip() in said if action is Action.REQUEST_CHANGES else review.status == status):
+            return False
+        self._unknown = None
+        if action is not Action.APPROVE and self.draft == text:
+            self._set_draft("")
+        self.notice = Notice("success", f"Your decision about output {sent.iteration} had arrived.")
+        return True
+
     def _set_draft(self, text: str) -> None:
         self.draft = text
         self.draft_version += 1
@@ -288,11 +325,25 @@ class ReviewModel(HasTraits):
 
 _OUTDATED = "The review has changed meanwhile, so nothing was sent. Look again."
 
+_GONE = "This review is gone: its task was cleared, or its run deleted."
+_NOT_YET = "There is no output to review yet. It appears here when the task has made it."
+
 _DONE = {
     Action.APPROVE: "Approved output {}. The task goes on.",
     Action.REJECT: "Rejected output {}. The task fails and is not retried.",
     Action.REQUEST_CHANGES: "Changes requested. The next output appears here when it is ready.",
 }
+
+
+def _age(review: Review) -> tuple[datetime, int, datetime]:
+    return review.created_at, review.iteration, review.updated_at
+
+
+def is_unknown(error: HITLNotebookError) -> bool:
+    """Whether a decision may have been taken all the same: no answer came, or none of ours."""
+    if isinstance(error, ServerError):
+        return error.status_code is None or error.status_code >= 500
+    return isinstance(error, ConnectionFailedError)
 
 
 def _name(key: ReviewKey) -> str:

@@ -53,7 +53,7 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
         "deadline_at": _stamp(review.deadline_at) if review.deadline_at is not None else None,
         "is_new": is_new,
         "listed": listed,
-        "pickable": review.is_pending,
+        "pickable": review.is_pending and listed,
     }
 
 

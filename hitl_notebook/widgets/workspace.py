@@ -89,14 +89,19 @@ class Workspace:
         """Open a review."""
         self.model.select(key_of(review))
 
-    def pick(self, reviews: Iterable[ReviewKey | ReviewSummary]) -> None:
+    def pick(self, reviews: ReviewKey | ReviewSummary | Iterable[ReviewKey | ReviewSummary]) -> None:
         """Pick these reviews and no others; a key stands for its row of the list.
 
         Raises:
             ValueError: a key is not on the page that is listed, so nobody can know which output is meant.
         """
+        if self.bulk.running:
+            raise RuntimeError("Decisions are being sent. Pick others when that has ended.")
+        if isinstance(reviews, (ReviewKey, ReviewSummary)):
+            reviews = [reviews]
         rows = []
         for review in reviews:
+            key_of(review)  # which refuses what is none of these
             row = self.inbox.row(review) if isinstance(review, ReviewKey) else review
             if row is None:
                 raise ValueError(f"{review} is not listed. Give a row of client.sessions() instead.")

@@ -49,6 +49,7 @@ class Request:
 
     Attributes:
         iteration: number of the output that the reviewer saw; None if the caller does not say.
+        output_sha256: hex digest of that output; a task that is tried again starts at output 1 anew.
         feedback: for ``changes_requested`` what to change; for ``reject`` a reason, if any.
     """
 
@@ -56,6 +57,7 @@ class Request:
     feedback: str = ""
     iteration: int | None = None
     channel: Channel = "rest"
+    output_sha256: str | None = None
 
 
 def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
@@ -163,6 +165,11 @@ def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | 
     if request.iteration is not None and request.iteration != review.iteration:
         return (
             f"You decided about output {request.iteration}, but output {review.iteration} is the current one. "
+            "Look at it and decide again."
+        )
+    if request.output_sha256 is not None and request.output_sha256 != review.output_sha256:
+        return (
+            f"Output {review.iteration} is another one than you saw: the task was started anew. "
             "Look at it and decide again."
         )
     if not is_active(review.task_state):

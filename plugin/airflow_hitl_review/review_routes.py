@@ -35,6 +35,9 @@ class DecisionBody(BaseModel):
 
     iteration: int | None = Field(default=None, ge=1, description="Number of the output that the reviewer saw")
     channel: Channel = Field(default="rest", description="Where the reviewer decided")
+    output_sha256: str | None = Field(
+        default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
+    )
 
 
 class RejectBody(DecisionBody):
@@ -110,7 +113,9 @@ def feedback(
     """Ask for changes: the task makes the next output, and waits for a review again."""
     if not body.feedback.strip():
         return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
-    wanted = decisions.Request(Action.CHANGES_REQUESTED, body.feedback, body.iteration, body.channel)
+    wanted = decisions.Request(
+        Action.CHANGES_REQUESTED, body.feedback, body.iteration, body.channel, body.output_sha256
+    )
     return _decide(request, background, key, user, wanted)
 
 
@@ -124,7 +129,7 @@ def approve(
 ) -> ReviewResponse:
     """Approve the current output: the task ends with it."""
     body = body or DecisionBody()
-    wanted = decisions.Request(Action.APPROVE, "", body.iteration, body.channel)
+    wanted = decisions.Request(Action.APPROVE, "", body.iteration, body.channel, body.output_sha256)
     return _decide(request, background, key, user, wanted)
 
 
@@ -138,5 +143,5 @@ def reject(
 ) -> ReviewResponse:
     """Reject: the task fails, and is not retried."""
     body = body or RejectBody()
-    wanted = decisions.Request(Action.REJECT, body.feedback, body.iteration, body.channel)
+    wanted = decisions.Request(Action.REJECT, body.feedback, body.iteration, body.channel, body.output_sha256)
     return _decide(request, background, key, user, wanted)

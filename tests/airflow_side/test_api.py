@@ -116,6 +116,16 @@ def test_a_stale_iteration_is_refused_with_the_current_output(reviews: ReviewSer
         assert "output 1 is the current one" in detail["message"]
 
 
+def test_another_output_of_the_same_number_is_refused(reviews: ReviewServer, run_id: str) -> None:
+    params = reviews.params(run_id, 3)
+    for path in ("approve", "reject", "feedback"):
+        body = {"iteration": 1, "feedback": "x", "output_sha256": "0" * 64}
+        answer = reviews.call("POST", f"/sessions/{path}", params=params, json=body)
+        assert answer.status_code == 409
+        assert "another one than you saw" in answer.json()["detail"]["message"]
+    assert reviews.call("GET", "/sessions/find", params=params).json()["status"] == "pending_review"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

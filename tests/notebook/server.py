@@ -93,6 +93,7 @@ class DecisionBody(BaseModel):
 
     iteration: int | None = Field(None, ge=1)
     channel: Literal["rest", "notebook", "provider"] = "rest"
+    output_sha256: str | None = None
     feedback: str = Field("", max_length=1000)
 
 
@@ -111,6 +112,7 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    output_sha256: str | None = None  # out of the body
 
 
 class ReviewServer:
@@ -210,15 +212,9 @@ class ReviewServer:
         ) -> Response | JSONResponse:
             body = await request.body()
             query = {name: values[-1] for name, values in parse_qs(request.url.query).items()}
-            self.seen.append(
-                Seen(
-                    request.method,
-                    request.url.path,
-                    query,
-                    dict(request.headers),
-                    json.loads(body) if body else None,
-                )
-            )
+            read = json.loads(body) if body else None
+            digest = read.pop("output_sha256", None) if isinstance(read, dict) else None
+            self.seen.append(Seen(request.method, request.url.path, query, dict(request.headers), read, digest))
             for start, (status, media_type, text) in self.broken.items():
                 if request.url.path.startswith(start):
                     return Response(text, status, media_type=media_type)
@@ -330,6 +326,8 @@ class ReviewServer:
         message = ""
         if now["status"] != "pending_review":
             message = f"Already {now['status']} by {(now['decided_by'] or {}).get('name')}."
+        elif body.output_sha256 not in (None, now["output_sha256"]) and body.iteration == now["iteration"]:
+            message = f"Output {now['iteration']} is another one than you saw: the task was started anew."
         elif body.iteration not in (None, now["iteration"]):
             message = f"You decided about output {body.iteration}, but output {now['iteration']} is current."
         if message:

@@ -133,6 +133,33 @@ def test_an_outage_stops_it_and_the_rest_stays_picked(server: ReviewServer, pane
     assert "3 approved." in html(panel)
 
 
+def test_another_output_1_of_a_new_try_is_not_approved(server: ReviewServer, panel: ReviewPanel) -> None:
+    pick(panel, "a")
+    server.change(key("a"), current_output="Made anew, and seen by nobody")
+    refresh(panel)
+    assert "1 of them changed since you picked" in html(panel)
+    act(panel, "approve")
+    confirm(panel, "approve")
+    assert server.sessions[key("a")]["status"] == "pending_review"
+    assert "1 not." in html(panel)
+
+
+def test_a_reason_stays_if_it_was_refused(server: ReviewServer, panel: ReviewPanel) -> None:
+    pick(panel, "a")
+    server.broken["/hitl-review/sessions/reject"] = (403, "application/json", '{"detail": "Not yours"}')
+    act(panel, "reject", "the reason")
+    confirm(panel, "reject", "the reason")
+    assert panel.workspace.bulk.draft == "the reason"
+
+
+def test_picking_from_code_in_the_wrong_way(server: ReviewServer, panel: ReviewPanel) -> None:
+    for wrong in ("a", [("a", "b")], [None]):
+        with pytest.raises(TypeError, match="Give a review"):
+            panel.pick(wrong)  # type: ignore[arg-type]
+    panel.pick(key("a"))
+    assert len(panel.workspace.bulk.picks) == 1
+
+
 def test_closing_the_summary(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a")
     pick(panel, "a", on=False)

@@ -262,7 +262,8 @@ def test_nothing_typed_is_lost(lab: Lab) -> None:
         # 503
         server.broken["/hitl-review"] = (503, "text/plain", "down")
         press(panel, "Request changes")
-        tell(panel, "Your decision was not taken. The server answered 503")
+        tell(panel, "The server answered 503")
+        tell(panel, "It is not known whether your decision arrived")
         tell(panel, "what you see may be out of date")
         expect(feedback(panel)).to_have_value(text)
         server.broken.clear()

@@ -128,3 +128,18 @@ def test_the_form_is_busy_while_it_connects_and_no_secret_is_in_a_widget(server:
         panel.close()
 
     asyncio.run(scenario())
+
+
+def test_another_address_would_mix_up_two_servers(server: ReviewServer, outdated: ReviewServer) -> None:
+    server.add("a")
+    outdated.add("a")
+    panel = ReviewPanel(refresh_seconds=0)
+    log_in(panel, server.url)
+    open_row(panel, "a")
+    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Signature has expired"}')
+    refresh(panel)
+    log_in(panel, outdated.url)
+    assert state(panel)["shown"]
+    assert "Make another panel for another address" in state(panel)["problem"]
+    assert outdated.seen == []
+    panel.close()

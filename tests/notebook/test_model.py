@@ -19,7 +19,7 @@ from hitl_notebook import (
 )
 from hitl_notebook.rendering.words import words_for
 from hitl_notebook.widgets.model import Action, ReviewModel
-from tests.notebook.server import page, review
+from tests.notebook.server import page, review, turn
 from tests.notebook.times import stamp
 
 A, B = ReviewKey("a", "r", "t"), ReviewKey("b", "r", "t")
@@ -82,7 +82,8 @@ def test_nothing_that_is_fetched_changes_the_draft() -> None:
         (PermissionDeniedError("Not yours."), "error", "was not taken. Not yours."),
         (InvalidRequestError("Too long."), "error", "was not taken. Too long."),
         (ReviewNotFoundError("Gone."), "error", "was not taken. Gone."),
-        (ServerError("500."), "error", "was not taken. 500."),
+        (ServerError("500."), "error", "500. It is not known whether your decision arrived"),
+        (ServerError("418.", status_code=418), "error", "was not taken. 418."),
         (
             ConflictError("Already approved by Bob.", review=review(A), decided_by=User("2", "Bob")),
             "warning",
@@ -287,8 +288,8 @@ def test_the_outcome_of_a_review_that_is_no_longer_open_names_it() -> None:
     model = opened("x")
     begin(model, Action.APPROVE)
     model.select(B)
-    model.decision_failed(ServerError("500."))
-    assert notice(model) == ("error", "a › t: Your decision was not taken. 500.")
+    model.decision_failed(PermissionDeniedError("Not yours."))
+    assert notice(model) == ("error", "a › t: Your decision was not taken. Not yours.")
 
 
 def test_a_task_that_ended_is_told() -> None:
@@ -396,3 +397,58 @@ def test_the_form_stays_while_another_review_loads_so_that_the_text_keeps_the_fo
     model.apply_review(review(B, status="approved"))
     model.select(A)
     assert not model.wants_form
+
+
+def test_a_new_try_is_shown_though_its_outputs_are_counted_from_1_again() -> None:
+    model = opened(iteration=3, updated_at=stamp(9), created_at=stamp(1))
+    model.act(Action.APPROVE)
+    model.apply_review(review(A, iteration=1, updated_at=stamp(12), created_at=stamp(12), current_output="anew"))
+    assert model.review is not None
+    assert model.review.current_output == "anew"
+    assert model.confirm() is None
+    assert notice(model) == ("warning", "The task was started anew: this is its new output 1. Nothing was sent.")
+
+
+def test_a_decision_whose_answer_was_lost_is_found_in_the_conversation() -> None:
+    model = opened("Shorter, please")
+    begin(model, Action.REQUEST_CHANGES)
+    model.decision_failed(ConnectionFailedError("No answer."))
+    said = turn("feedback", "Shorter, please", 1)
+    after = review(A, status="changes_requested", updated_at=stamp(2), conversation=[turn("output", "x", 1), said])
+    model.apply_review(after)
+    assert (model.draft, model.unsent) == ("", "")
+    assert notice(model) == ("success", "Your decision about output 1 had arrived.")
+
+
+def test_a_decision_that_did_not_arrive_is_still_to_be_sent() -> None:
+    model = opened("Shorter, please")
+    begin(model, Action.REQUEST_CHANGES)
+    model.decision_failed(ServerError("504.", status_code=504))
+    model.apply_review(review(A, updated_at=stamp(2), task_state="running"))
+    assert model.draft == "Shorter, please"
+    assert begin(model, Action.REQUEST_CHANGES) is model.review
+
+
+def test_what_is_typed_while_a_decision_is_under_way_stays() -> None:
+    model = opened("first")
+    begin(model, Action.REQUEST_CHANGES)
+    model.type(A, "first, and more in another tab")
+    model.decided(Action.REQUEST_CHANGES, review(A, status="changes_requested", updated_at=stamp(1)))
+    assert model.draft == model.unsent == "first, and more in another tab"
+
+
+def test_an_approval_says_that_it_leaves_out_what_was_typed() -> None:
+    model = opened("a remark")
+    model.act(Action.APPROVE)
+    assert model.confirming is not None
+    assert "What you typed is not sent with it." in model.confirming.text
+
+
+def test_a_review_that_may_still_come_is_waited_for() -> None:
+    model = ReviewModel()
+    model.select(A)
+    model.fetch_failed(A, ReviewNotFoundError("x", task_active=True))
+    assert notice(model)[0] == "info"
+    assert "no output to review yet" in model.problem
+    model.apply_review(review(A))
+    assert (model.notice, model.problem) == (None, "")

@@ -52,7 +52,7 @@ def test_html_in_markdown_is_shown_as_text() -> None:
 
 def test_an_image_is_shown_as_what_it_is_said_to_show() -> None:
     parts = harmless(render.markdown("![sales <b> & costs](http://evil.example/pixel.png)"))
-    assert parts.text.strip() == "[image: sales <b> & costs]"
+    assert parts.text.strip() == "[image: sales <b> & costs, http://evil.example/pixel.png]"
     assert "img" not in parts.tags
 
 

@@ -85,7 +85,8 @@ def test_the_first_output() -> None:
     assert conversation_html(shown) == ""
     parts = harmless(output_html(shown))
     assert parts.text.startswith("Current output")
-    assert "details" not in parts.tags
+    assert parts.tags.count("details") == 1  # the text as it was written
+    assert "As it was written" in parts.text
     assert ("div", "aria-label", "Current output") in parts.attributes
 
 
@@ -231,3 +232,8 @@ def test_prepared_ahead_a_review_is_shown_at_once() -> None:
     assert time.thread_time() - start < 0.1
     assert "18,000 words added, 18,000 removed" in html
     assert len(html) < 3 * len(first)
+
+
+@pytest.mark.parametrize("text", ["| a |\n|---|\n| x | SECRET |", "[n]: http://x 'SECRET'", "```py SECRET\nx\n```"])
+def test_nothing_that_goes_on_with_an_approval_is_hidden(text: str) -> None:
+    assert "SECRET" in Parts(output_html(review(current_output=text))).text

@@ -118,7 +118,7 @@ class Row {
     this.fresh.hidden = !data.is_new;
     write(this.text, data.excerpt || data.prompt || "");
     this.text.parentElement.hidden = !this.text.textContent && !data.is_new;
-    write(this.words, data.listed ? data.words : `${data.words}, no longer listed`);
+    write(this.words, data.listed ? data.words : `${data.words}, not on this page`);
     write(this.round, `round ${data.iteration} of ${data.max_iterations}`);
     write(this.run, shortRun(data.run_id));
     this.run.title = `Run ${data.run_id}`;
