@@ -286,7 +286,8 @@ def test_a_password_typed_into_the_form_is_never_sent_back(running: Kernel, serv
     running.run(
         "import os\n"
         "known = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith('HITL_')}\n"
-        "from hitl_notebook import ReviewPanel\npanel = ReviewPanel(refresh_seconds=0.2)\npanel"
+        "from hitl_notebook import ReviewPanel\npanel = ReviewPanel(refresh_seconds=0.2)\n"
+        "os.environ.update(known)\npanel"
     )
     login = running.widget("LoginForm")
     assert running.widgets[login]["state"]["shown"]
@@ -295,8 +296,9 @@ def test_a_password_typed_into_the_form_is_never_sent_back(running: Kernel, serv
     running.until(lambda: running.widgets[login]["state"]["problem"])
     running.message(login, do="login", **typed, password=PASSWORD)
     running.until(lambda: not running.widgets[login]["state"]["shown"])
+    running.until(lambda: running.run("print(panel.client is not None)") == "True\n")
     running.until(lambda: rows(running))
-    running.run("panel.close()\ndel panel\nos.environ.update(known)")
+    running.run("panel.close()\ndel panel")
     assert "ada-wrong-password" not in repr(running.heard)
     check_what_is_left(running, server)
 
