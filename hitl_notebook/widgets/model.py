@@ -77,7 +77,7 @@ class ReviewModel(HasTraits):
         self._drafts: dict[ReviewKey, str] = {}
         self._sending: Review | None = None
         self._sent_text = ""
-        self._unknown: tuple[Action, Review, str] | None = None
+        self._unknown: tuple[Review, str] | None = None
         self._action = Action.APPROVE
         self._kept = False
 
@@ -228,7 +228,7 @@ class ReviewModel(HasTraits):
             return
         if self._has_arrived(review):
             return
-        if review.created_at > shown.created_at:  # as of a new try: its outputs are counted from 1 again
+        if _is_anew(review, shown):
             text = f"The task was started anew: this is its new output {review.iteration}."
             self.notice = Notice("warning", f"{text} Nothing was sent." if asked is not None else text)
         elif asked is not None and self.confirming is None:
@@ -274,8 +274,8 @@ class ReviewModel(HasTraits):
                     text += f" What changed since output {sent.iteration} is marked below. Please decide again."
             self.notice = Notice("warning", text)
         elif is_unknown(error):
-            if sent is not None:
-                self._unknown = (self._action, sent, self._sent_text)
+            if sent is not None and self._action is Action.REQUEST_CHANGES:
+                self._unknown = (sent, self._sent_text)
             self.notice = Notice(
                 "error",
                 f"{elsewhere}{error} It is not known whether your decision arrived: refresh before you repeat it.",
@@ -304,18 +304,19 @@ class ReviewModel(HasTraits):
         self.review = review
 
     def _has_arrived(self, review: Review) -> bool:
-        """Whether this shows that a decision did arrive whose answer was lost; tells it, and clears its text."""
-        if self._unknown is None or self._unknown[1].key != review.key:
+        """Whether this shows that feedback did arrive whose answer was lost; tells it, and clears the text."""
+        if self._unknown is None or self._unknown[0].key != review.key:
             return False
-        action, sent, text = self._unknown
-        said = {turn.content.strip() for turn in review.conversation if turn.iteration == sent.iteration}
-        status = {Action.APPROVE: "approved", Action.REJECT: "rejected"}.get(action)
-        if not (text.strip() in said if action is Action.REQUEST_CHANGES else review.status == status):
+        sent, text = self._unknown
+        turns = (
+            turn for turn in review.conversation if turn.kind == "feedback" and turn.iteration == sent.iteration
+        )
+        if text.strip() not in {turn.content.strip() for turn in turns}:
             return False
         self._unknown = None
-        if action is not Action.APPROVE and self.draft == text:
+        if self.draft == text:
             self._set_draft("")
-        self.notice = Notice("success", f"Your decision about output {sent.iteration} had arrived.")
+        self.notice = Notice("success", f"Your feedback on output {sent.iteration} had arrived.")
         return True
 
     def _set_draft(self, text: str) -> None:
@@ -337,6 +338,12 @@ _DONE = {
 
 def _age(review: Review) -> tuple[datetime, int, datetime]:
     return review.created_at, review.iteration, review.updated_at
+
+
+def _is_anew(review: Review, shown: Review) -> bool:
+    """Whether it is of a new try of the task: then outputs are counted from 1 again."""
+    another = review.output_sha256 != shown.output_sha256 or review.iteration < shown.iteration
+    return another and review.created_at > shown.created_at and review.iteration <= shown.iteration
 
 
 def is_unknown(error: HITLNotebookError) -> bool:

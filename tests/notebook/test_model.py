@@ -417,7 +417,7 @@ def test_a_decision_whose_answer_was_lost_is_found_in_the_conversation() -> None
     after = review(A, status="changes_requested", updated_at=stamp(2), conversation=[turn("output", "x", 1), said])
     model.apply_review(after)
     assert (model.draft, model.unsent) == ("", "")
-    assert notice(model) == ("success", "Your decision about output 1 had arrived.")
+    assert notice(model) == ("success", "Your feedback on output 1 had arrived.")
 
 
 def test_a_decision_that_did_not_arrive_is_still_to_be_sent() -> None:
