@@ -83,7 +83,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         form = panel.locator(".hitl-session .hitl-form").last
         request_changes = form.get_by_role("button", name="Request changes")
         request_changes.click()
-        expect(panel.locator(".hitl-notice").first).to_contain_text("Write what should change")
+        expect(panel.get_by_text("Write what should change, then")).to_be_visible()
 
         form.locator("textarea").fill("by region, as a table")
         # The panel refreshes by itself meanwhile; what is being typed stays.
@@ -98,7 +98,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
 
         form.get_by_role("button", name="Approve", exact=True).click()
         form.get_by_role("button", name="Approve output 2", exact=True).click()
-        expect(panel.locator(".hitl-notice").first).to_contain_text("Approved output 2")
+        expect(panel.get_by_text("Approved output 2.")).to_be_visible()
         expect(panel.locator(".hitl-pill")).to_have_text("approved")
         expect(form).to_be_hidden()
         # Nothing waits now; the open review is still there to be read.

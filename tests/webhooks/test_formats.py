@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hitl_webhooks import EventType, Person, ReviewFacts, build_event, formats
@@ -377,6 +377,7 @@ SESSION = ["dag_id", "run_id", "task_id", "map_index", "iteration", "max_iterati
 DATA = ["status", "message", "output", "output_truncated", "feedback", "decided_by", "links"]
 
 
+@example(session={}, data={}, link="<http://evil|click>")
 @given(
     session=st.dictionaries(st.sampled_from(SESSION), JSON) | JSON,
     data=st.dictionaries(st.sampled_from(DATA), JSON),

@@ -85,6 +85,8 @@ def encode(value: object) -> bytes:
 def _uri(text: str) -> str:
     """``text`` with all that may not stand in a URI reference percent-encoded; what is already so stays."""
     scheme, mark, rest = text.partition("://")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        mark = ""
     host, slash, path = rest.partition("/") if mark else ("", "/", text.removeprefix("/"))
     path = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path)
     return (scheme + mark if mark else "") + quote(host, safe="[]:@") + slash + quote(path, safe="/%?:@!$&'()*+,;=")
