@@ -113,11 +113,18 @@ def airflow(home: Path, hook: Receiver) -> Iterator[AirflowInstance]:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         },
     )
+    with started(instance):
+        yield instance
+
+
+@contextmanager
+def started(instance: AirflowInstance) -> Iterator[None]:
+    """Run an instance until the end of the block; it knows the demo's DAGs by then."""
     try:
         instance.start("standalone")
         for dag_id in DAG_IDS:
             instance.wait_for_dag(dag_id)
-        yield instance
+        yield
     finally:
         instance.stop()
 

@@ -113,6 +113,11 @@ class ReviewSummary(_Brief):
         """Whether it waits for a decision, or its task makes the next output."""
         return self.status in (PENDING, CHANGES_REQUESTED) and not self.task_completed
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its task ended, was cleared or was killed while the review was open."""
+        return self.status in (PENDING, CHANGES_REQUESTED) and self.task_completed
+
 
 @dataclass(frozen=True, repr=False)
 class Review(ReviewSummary):

@@ -9,6 +9,7 @@ from typing import Literal, Union
 
 from hitl_notebook.errors import ConnectionFailedError, ReviewNotFoundError, ServerError, WaitTimeoutError
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
+from hitl_notebook.rendering.words import task_instance_name
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,10 @@ def wait_for(
         if left is not None and left <= 0:
             break
         sleep(interval if left is None else min(interval, left))
-    raise WaitTimeoutError(f"Waited {timeout:g} s for {_name(key)}. {_state(last, problem)}", review=last)
+    raise WaitTimeoutError(
+        f"Waited {timeout:g} s for {task_instance_name(key)}, run {key.run_id}. {_state(last, problem)}",
+        review=last,
+    )
 
 
 def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Review], bool]:
@@ -85,11 +89,6 @@ def _may_pass(error: ConnectionFailedError | ServerError) -> bool:
     if isinstance(error, ConnectionFailedError):
         return True
     return error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)
-
-
-def _name(key: ReviewKey) -> str:
-    mapped = f"[{key.map_index}]" if key.map_index >= 0 else ""
-    return f"{key.dag_id} › {key.task_id}{mapped}, run {key.run_id}"
 
 
 def _state(review: Review | None, problem: str) -> str:

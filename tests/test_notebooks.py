@@ -14,7 +14,7 @@ import pytest
 from demo import descriptions, figures
 from demo.airflow_instance import AirflowInstance, wait_until
 from demo.live_notebook import LiveNotebook
-from demo.stack import DAG_ID, DAG_IDS, DAGS, ROOT, Receiver, notebook_env
+from demo.stack import DAG_ID, DAGS, ROOT, Receiver, notebook_env, started
 from hitl_notebook import Client, Review, ReviewKey
 
 FOLDER = ROOT / "notebooks"
@@ -44,13 +44,8 @@ def airflow(folder: Path, webhook_receiver: Receiver) -> Iterator[AirflowInstanc
         },
     )
     (instance.home / "passwords.json").write_text(json.dumps({"admin": "admin", USER: PASSWORD}))
-    try:
-        instance.start("standalone")
-        for dag_id in DAG_IDS:
-            instance.wait_for_dag(dag_id)
+    with started(instance):
         yield instance
-    finally:
-        instance.stop()
 
 
 @pytest.fixture

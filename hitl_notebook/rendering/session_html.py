@@ -32,8 +32,7 @@ def head_html(review: Review) -> str:
     """Name, state and prompt."""
     key = review.key
     mapped = f" [{key.map_index}]" if key.map_index >= 0 else ""
-    lost = review.task_completed and review.status in (PENDING, CHANGES_REQUESTED)
-    pill = "bad" if lost else _PILLS.get(review.status, "bad")
+    pill = "bad" if review.is_abandoned else _PILLS.get(review.status, "bad")
     facts = [f"output {review.iteration} of at most {review.max_iterations}", f"run {_name(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")

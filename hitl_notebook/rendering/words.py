@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 
 
 def words_for(review: Review) -> str:
@@ -16,3 +16,13 @@ def words_for(review: Review) -> str:
         "timeout_exceeded": "timed out",
         "max_iterations_exceeded": "ended without approval",
     }.get(review.status, review.status)
+
+
+def task_name(key: ReviewKey) -> str:
+    """DAG and task, for people."""
+    return f"{key.dag_id} › {key.task_id}"
+
+
+def task_instance_name(key: ReviewKey) -> str:
+    """The same with the map index of a mapped task."""
+    return task_name(key) + (f"[{key.map_index}]" if key.map_index >= 0 else "")

@@ -51,10 +51,9 @@ class BulkModel(HasTraits):
 
     Attributes:
         picks: the reviews picked, as they were listed then.
-        changed: how many of them have another output, or are decided, by now.
+        changed: keys of those that have another output, or are decided, by now.
         confirming: what is asked back before it is sent.
         run: the last run, or the one that goes on.
-        notice: what is wrong with the last wish, in words.
         draft: the reason that is being typed.
         draft_version: rises when ``draft`` was set by anything but typing.
     """
@@ -63,7 +62,6 @@ class BulkModel(HasTraits):
     changed: Any = Instance(frozenset, args=())
     confirming = Instance(Confirmation, allow_none=True)
     run = Instance(BulkRun, allow_none=True)
-    notice = Unicode("")
     draft = Unicode("")
     draft_version = Int(0)
 
@@ -97,7 +95,6 @@ class BulkModel(HasTraits):
             return
         self._set_picks(())
         self.run = None
-        self.notice = ""
 
     def look(self, page: ReviewPage) -> None:
         """A fresh page of the list: note which picks are out of date."""
@@ -115,7 +112,6 @@ class BulkModel(HasTraits):
         """Ask back, once, before anything is sent."""
         if not self.picks or self.running:
             return
-        self.notice = ""
         count = len(self.picks)
         what = f"{count} reviews" if count != 1 else "1 review"
         if action is Action.APPROVE:
@@ -165,9 +161,10 @@ class BulkModel(HasTraits):
 
     def ended(self) -> None:
         """Nothing more is sent."""
-        if self.run is not None:
-            self.run = replace(self.run, ended=True)
-        if not self.picks and self.run is not None and not self.run.failures:
+        if self.run is None:
+            return
+        self.run = replace(self.run, ended=True)
+        if not self.picks and not self.run.failures:
             self.draft = ""
             self.draft_version += 1
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from hitl_notebook.rendering import render
+from hitl_notebook.rendering.words import task_instance_name
 from hitl_notebook.widgets.bulk_model import BulkModel, BulkRun, Outcome
-from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message
+from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
 from hitl_notebook.widgets.forms import BULK_KEY, bulk_form
 from hitl_notebook.widgets.model import Action
-from hitl_notebook.widgets.views import Post, html_view
+from hitl_notebook.widgets.views import html_view
 
 
 class BulkView:
@@ -86,8 +87,7 @@ def results_html(run: BulkRun) -> str:
 
 def _outcome_html(outcome: Outcome) -> str:
     key = outcome.key
-    mapped = f"[{key.map_index}]" if key.map_index >= 0 else ""
-    name = render.inline(f"{key.dag_id} › {key.task_id}{mapped}")
+    name = render.inline(task_instance_name(key))
     run = render.inline(render.short_run(key.run_id))
     return (
         f'<li class="bad"><div><b>{name}</b> <span class="hitl-meta">{run}, output {outcome.iteration}</span><br>'

@@ -15,6 +15,7 @@ from traitlets import Bool, HasTraits, Instance, Unicode
 from hitl_notebook.deliveries import Delivery, DeliveryPage
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError
 from hitl_notebook.records import ReviewKey
+from hitl_notebook.rendering.words import task_name
 from hitl_notebook.widgets.model import Notice
 
 
@@ -137,7 +138,7 @@ class DeliveryModel(HasTraits):
         name = f"“{words_for_event(delivery)}”"
         if delivery.key == self.key:
             return name
-        return f"{name} of {delivery.key.dag_id} › {delivery.key.task_id}"
+        return f"{name} of {task_name(delivery.key)}"
 
 
 def words_for_event(delivery: Delivery) -> str:

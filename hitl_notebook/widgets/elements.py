@@ -52,6 +52,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Post = Callable[[Callable[[], object]], None]
+"""Calls a function on the kernel's loop, from whatever thread."""
 
 
 def _at_once(function: Callable[[], object]) -> None:

@@ -13,6 +13,7 @@ from traitlets import HasTraits, Instance, Unicode
 
 from hitl_notebook.errors import HITLNotebookError
 from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
+from hitl_notebook.rendering.words import task_name
 
 PAGE_SIZE = 50
 """Reviews on a page of the list."""
@@ -124,6 +125,6 @@ class InboxModel(HasTraits):
         if not arrived:
             return
         self.new = self.new | {row.key for row in arrived}
-        first = f"{arrived[0].key.dag_id} › {arrived[0].key.task_id}"
+        first = task_name(arrived[0].key)
         count = len(arrived)
         self.announcement = f"New: {first}." if count == 1 else f"{count} new reviews, the first is {first}."

@@ -21,7 +21,7 @@ from hitl_notebook.errors import (
     ServerError,
 )
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey, ReviewPage
-from hitl_notebook.rendering.words import words_for
+from hitl_notebook.rendering.words import task_name, words_for
 
 
 class Action(str, Enum):
@@ -254,7 +254,7 @@ class ReviewModel(HasTraits):
         if review.key != self.selected:
             if self._drafts.get(review.key) == self._sent_text:  # else more was typed meanwhile
                 del self._drafts[review.key]
-            self.notice = Notice("success", f"{_name(review.key)}: {_DONE[action].format(review.iteration)}")
+            self.notice = Notice("success", f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}")
             return
         if self.draft == self._sent_text:
             self._set_draft("")
@@ -265,7 +265,7 @@ class ReviewModel(HasTraits):
         """A decision was not taken, or nobody knows; what was typed stays."""
         self.busy = ""
         sent = self._sending
-        elsewhere = f"{_name(sent.key)}: " if sent is not None and sent.key != self.selected else ""
+        elsewhere = f"{task_name(sent.key)}: " if sent is not None and sent.key != self.selected else ""
         if isinstance(error, ConflictError):
             text = f"{elsewhere}Your decision was not taken. {error}"
             if error.review.key == self.selected:
@@ -297,10 +297,8 @@ class ReviewModel(HasTraits):
 
     def _show(self, review: Review) -> None:
         shown = self.review
-        if shown is not None and (not review.is_pending or review.output_sha256 != shown.output_sha256):
+        if shown is not None and (not review.is_pending or _output(review) != _output(shown)):
             self.confirming = None  # it was about something else
-        if shown is not None and review.iteration != shown.iteration:
-            self.confirming = None
         self.review = review
 
     def _has_arrived(self, review: Review) -> bool:
@@ -353,5 +351,5 @@ def is_unknown(error: HITLNotebookError) -> bool:
     return isinstance(error, ConnectionFailedError)
 
 
-def _name(key: ReviewKey) -> str:
-    return f"{key.dag_id} › {key.task_id}"
+def _output(review: Review) -> tuple[int, str]:
+    return review.iteration, review.output_sha256

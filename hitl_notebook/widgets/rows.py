@@ -18,9 +18,6 @@ _STATES = {
     "max_iterations_exceeded": ("ended", "Too many rounds"),
 }
 
-_ABANDONED = ("abandoned", "Abandoned")
-"""Its task ended, was cleared or was killed while the review was open."""
-
 _PROMPT_LENGTH = 200
 
 
@@ -33,8 +30,8 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
         listed: whether the list, as it is filtered now, has it.
     """
     state, words = _STATES.get(review.status, ("ended", review.status))
-    if review.task_completed and review.status in (PENDING, CHANGES_REQUESTED):
-        state, words = _ABANDONED
+    if review.is_abandoned:
+        state, words = "abandoned", "Abandoned"
     key = review.key
     return {
         "id": id_of(key),

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from hitl_notebook.rendering import render, session_html
-from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message
+from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
 from hitl_notebook.widgets.forms import about, session_form
 from hitl_notebook.widgets.model import Action, ReviewModel
 from hitl_notebook.widgets.rows import key_of_id
-from hitl_notebook.widgets.views import Post, html_view
+from hitl_notebook.widgets.views import html_view
 
 
 class SessionView:

@@ -39,6 +39,10 @@ class DecisionBody(BaseModel):
         default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
     )
 
+    def request(self, action: Action, feedback: str = "") -> decisions.Request:
+        """What the reviewer asks for."""
+        return decisions.Request(action, feedback, self.iteration, self.channel, self.output_sha256)
+
 
 class RejectBody(DecisionBody):
     """Body of a rejection; may be left out."""
@@ -113,10 +117,7 @@ def feedback(
     """Ask for changes: the task makes the next output, and waits for a review again."""
     if not body.feedback.strip():
         return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
-    wanted = decisions.Request(
-        Action.CHANGES_REQUESTED, body.feedback, body.iteration, body.channel, body.output_sha256
-    )
-    return _decide(request, background, key, user, wanted)
+    return _decide(request, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
 
 
 @router.post("/sessions/approve", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
@@ -129,8 +130,7 @@ def approve(
 ) -> ReviewResponse:
     """Approve the current output: the task ends with it."""
     body = body or DecisionBody()
-    wanted = decisions.Request(Action.APPROVE, "", body.iteration, body.channel, body.output_sha256)
-    return _decide(request, background, key, user, wanted)
+    return _decide(request, background, key, user, body.request(Action.APPROVE))
 
 
 @router.post("/sessions/reject", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
@@ -143,5 +143,4 @@ def reject(
 ) -> ReviewResponse:
     """Reject: the task fails, and is not retried."""
     body = body or RejectBody()
-    wanted = decisions.Request(Action.REJECT, body.feedback, body.iteration, body.channel, body.output_sha256)
-    return _decide(request, background, key, user, wanted)
+    return _decide(request, background, key, user, body.request(Action.REJECT, body.feedback))

@@ -56,9 +56,7 @@ class Lab:
             f"panel = ReviewPanel({server.url!r}, username='ada', password='ada-password', refresh_seconds=1)\n"
             "panel"
         )
-        cells = [_cell(number, text) for number, text in enumerate((source, *more_cells))]
-        book = {"cells": cells, "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
-        (self._folder / name).write_text(json.dumps(book))
+        write_notebook(self._folder / name, source, *more_cells)
         # In a workspace of its own, or JupyterLab opens the notebooks of before as well.
         app = app.replace("lab/", f"lab/workspaces/w{self._count}/")
         self.page.goto(self._address(f"{app}/{name}"))
@@ -130,6 +128,13 @@ def press(panel: Locator, name: str) -> None:
 def tell(panel: Locator, text: str) -> None:
     """Wait until the panel tells this."""
     expect(panel.locator(".hitl-notice").filter(has_text=text).first).to_be_visible()
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    """A notebook with these code cells."""
+    cells = [_cell(number, text) for number, text in enumerate(sources)]
+    book = {"cells": cells, "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(book), encoding="utf-8")
 
 
 def _cell(number: int, source: str) -> dict[str, object]:

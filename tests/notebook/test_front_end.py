@@ -15,6 +15,7 @@ import pytest
 from demo.airflow_instance import wait_until
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.conftest import missing
+from tests.notebook.lab import write_notebook
 from tests.support import browser
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -124,20 +125,7 @@ def opened(page: Any, home: Path, address: Callable[[str], str]) -> Iterator[Sta
     """A new notebook with the stage in its first cell."""
     name = f"stage-{next(NUMBERS)}"
     notebook = home / "notebooks" / f"{name}.ipynb"
-    cells: list[dict[str, Any]] = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{n}",
-            "metadata": {},
-            "source": source,
-            "outputs": [],
-            "execution_count": None,
-        }
-        for n, source in enumerate((SOURCE, "'last'"))
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    content = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    notebook.write_text(json.dumps(content), encoding="utf-8")
+    write_notebook(notebook, SOURCE, "'last'")
     staged = Staged(page, notebook, address(f"lab/workspaces/{name}/tree/{name}.ipynb"))
     page.on("pageerror", lambda error: staged.problems.append(str(error)))
     page.set_default_timeout(browser.WAIT)

@@ -303,14 +303,18 @@ def test_of_a_mixed_answer_only_the_allowed_addresses_are_connected_to(answer: l
     run(main())
 
 
+def to_loopback(trusting: ssl.SSLContext) -> PublicAddressTransport:
+    """For it every name is that of this machine."""
+    resolve, _ = resolving(["127.0.0.1"])
+    return PublicAddressTransport(verify=trusting, resolve=resolve, is_allowed=allowing("127.0.0.1"))
+
+
 def test_tls_server_name_and_certificate_are_those_of_the_name(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
     async def main() -> None:
         async with serving(server_tls) as server:
-            transport = PublicAddressTransport(
-                verify=trusting, resolve=resolving(["127.0.0.1"])[0], is_allowed=allowing("127.0.0.1")
-            )
+            transport = to_loopback(trusting)
             async with httpx.AsyncClient(transport=transport) as client:
                 for host in ("hooks.example", "hooks.example", "other.example"):
                     response = await client.post(f"https://{host}:{server.port}/", content=b"x")
@@ -330,9 +334,7 @@ def test_names_that_share_an_address_share_no_connection(
 ) -> None:
     async def main() -> None:
         async with serving(server_tls) as server:
-            transport = PublicAddressTransport(
-                verify=trusting, resolve=resolving(["127.0.0.1"])[0], is_allowed=allowing("127.0.0.1")
-            )
+            transport = to_loopback(trusting)
             async with httpx.AsyncClient(transport=transport) as client:
                 hosts = ["hooks.example", "wrong.example"] * 10
                 got = await asyncio.gather(

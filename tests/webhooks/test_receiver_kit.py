@@ -32,7 +32,6 @@ from hitl_webhooks import (
     InvalidSecretError,
     Person,
     ReceivedEvent,
-    ReviewFacts,
     build_event,
     check_secret,
     generate_secret,
@@ -41,24 +40,10 @@ from hitl_webhooks import (
 from hitl_webhooks.fastapi import verified_event
 from hitl_webhooks.received import MAX_REQUEST_BYTES
 from hitl_webhooks.receiver import EventLog, create_receiver
+from tests.webhooks.facts import FACTS
 
 SECRET, OLD, UNKNOWN = generate_secret(), generate_secret(), generate_secret()
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=timezone.utc)
-FACTS = ReviewFacts(
-    task_instance_id="8d1c2a7e-0000-4000-8000-000000000000",
-    dag_id="reports",
-    run_id="manual__1",
-    task_id="report",
-    map_index=3,
-    try_number=1,
-    status="approved",
-    iteration=2,
-    max_iterations=5,
-    prompt="Draft the report",
-    output="# The report",
-    feedback="Shorter",
-    decided_by=Person("7", "ann"),
-)
 
 
 def headers_for(

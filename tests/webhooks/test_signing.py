@@ -24,7 +24,6 @@ from hitl_webhooks import (
     MissingHeaderError,
     Person,
     ReceivedEvent,
-    ReviewFacts,
     TimestampError,
     WebhookVerificationError,
     build_event,
@@ -34,6 +33,7 @@ from hitl_webhooks import (
     verify,
 )
 from hitl_webhooks.received import SessionRef
+from tests.webhooks.facts import FACTS
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_000, tzinfo=timezone.utc)
 ID = "0b1f8c5e-5a0f-5f51-9d0c-0a0b0c0d0e0f"
@@ -284,23 +284,6 @@ def test_no_secret_at_all_never_verifies() -> None:
 def test_what_cannot_be_signed(event_id: str, at: datetime) -> None:
     with pytest.raises(ValueError, match="must"):
         sign(event_id=event_id, timestamp=at, body=BODY, secrets=[SECRET])
-
-
-FACTS = ReviewFacts(
-    task_instance_id="8d1c2a7e-0000-4000-8000-000000000000",
-    dag_id="reports",
-    run_id="manual__1",
-    task_id="report",
-    map_index=3,
-    try_number=1,
-    status="approved",
-    iteration=2,
-    max_iterations=5,
-    prompt="Draft the report",
-    output="# The report",
-    feedback="Shorter",
-    decided_by=Person("7", "ann"),
-)
 
 
 def body_of(data: dict[str, Any], type_: str = "hitl_review.finalized") -> bytes:
