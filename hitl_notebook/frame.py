@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from hitl_notebook.records import ReviewSummary
-from hitl_notebook.rendering.plain_text import encodable
+from hitl_rendering.plain_text import encodable
 
 if TYPE_CHECKING:
     import pandas as pd

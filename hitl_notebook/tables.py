@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from html import escape
 from typing import TYPE_CHECKING
 
-from hitl_notebook.rendering.plain_text import encodable
+from hitl_rendering.plain_text import encodable
 
 if TYPE_CHECKING:
     from hitl_notebook.records import ReviewSummary

@@ -13,12 +13,24 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {
     "hitl_notebook": ROOT / "hitl_notebook",
     "airflow_hitl_review": ROOT / "plugin" / "airflow_hitl_review",
+    "hitl_rendering": ROOT / "rendering" / "hitl_rendering",
     "hitl_webhooks": ROOT / "webhooks" / "hitl_webhooks",
 }
 MAY_NOT_IMPORT = {
     "hitl_notebook": {"airflow", "airflow_hitl_review", "hitl_webhooks", "fastapi", "sqlalchemy"},
     "airflow_hitl_review": {"hitl_notebook", "ipywidgets"},
-    "hitl_webhooks": {"airflow", "airflow_hitl_review", "hitl_notebook", "requests", "ipywidgets"},
+    "hitl_rendering": {
+        *("airflow", "ipywidgets", "requests"),
+        "airflow_hitl_review",
+        "hitl_notebook",
+        "hitl_webhooks",
+    },
+    "hitl_webhooks": {
+        *("airflow", "ipywidgets", "requests"),
+        "airflow_hitl_review",
+        "hitl_notebook",
+        "hitl_rendering",
+    },
 }
 # Public, or what a plugin is made of; all else of Airflow sits behind one package.
 OPEN_TO_ALL = ("airflow.sdk", "airflow.plugins_manager", "airflow.providers.standard.exceptions")

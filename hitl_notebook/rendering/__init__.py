@@ -1,1 +1,1 @@
-"""Texts of models and people as HTML that is safe to show: outputs, what changed in them, a whole review."""
+"""A whole review as HTML, and its states in words. Texts themselves: ``hitl_rendering``."""

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, Turn
-from hitl_notebook.rendering import render
-from hitl_notebook.rendering.difference_html import in_words, to_html
-from hitl_notebook.rendering.differences import compare
-from hitl_notebook.rendering.render import inline
 from hitl_notebook.rendering.words import words_for
+from hitl_rendering import render
+from hitl_rendering.changes import changes
+from hitl_rendering.render import inline
 
 _PILLS = {PENDING: "wait", CHANGES_REQUESTED: "busy", "approved": "good"}
 _PREPARING = threading.Lock()
-_LAID_OUT = 5_000
-"""Characters; of an earlier output. Markdown of 20 KB takes some 20 ms, and a review can have many."""
-
-_COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
 
 
 def prepare(review: Review) -> None:
@@ -64,7 +58,7 @@ def conversation_html(review: Review) -> str:
             heading = f"Changes from output {last.iteration} to output {turn.iteration}"
             shown = _change_html(heading, last.content, turn.content, review.output_format, is_open=False)
             parts.append(_card(said, shown))
-        shown = _earlier_html(turn.content, review.output_format)
+        shown = render.earlier_output(turn.content, review.output_format)
         parts.append(
             f'<div class="hitl-turn"><details><summary>Output {turn.iteration}, '
             f"{render.time_html(turn.timestamp)}</summary><div>{shown}</div></details></div>"
@@ -109,13 +103,6 @@ def _source_html(review: Review) -> str:
     )
 
 
-def _earlier_html(text: str, output_format: str) -> str:
-    """An output of before: laid out only where that is quick, since it is folded and seldom looked at."""
-    if len(text) <= _LAID_OUT:
-        return render.output(text, output_format)
-    return render.plain(render.comparable(text, output_format))
-
-
 def _before(review: Review) -> Sequence[Turn]:
     """The turns before the current output."""
     turns = review.conversation
@@ -135,23 +122,13 @@ def _card(said: Sequence[Turn], change: str) -> str:
 
 
 def _change_html(heading: str, before: str, after: str, output_format: str, *, is_open: bool) -> str:
-    words, shown = _difference(before, after, output_format)
+    words, shown = changes(before, after, output_format)
     if not shown:
         return f'<div class="hitl-meta">{heading}: {words}</div>'
     return (
         f"<details{' open' if is_open else ''}><summary>{heading}: {words}</summary>"
         f'<div class="hitl-diff" tabindex="0" role="region" aria-label="{heading}">{shown}</div></details>'
     )
-
-
-@lru_cache(maxsize=64)
-def _difference(before: str, after: str, output_format: str) -> tuple[str, str]:
-    """What changed, in words and shown."""
-    found = compare(render.comparable(before, output_format), render.comparable(after, output_format))
-    if found.same:
-        return "no change" if before == after else "only how the JSON is written", ""
-    note = _COARSE if found.coarse else ""
-    return in_words(found), note + to_html(found)
 
 
 def _turn_html(turn: Turn) -> str:

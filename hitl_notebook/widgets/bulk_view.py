@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from hitl_notebook.rendering import render
 from hitl_notebook.rendering.words import task_instance_name
 from hitl_notebook.widgets.bulk_model import BulkModel, BulkRun, Outcome
 from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
 from hitl_notebook.widgets.forms import BULK_KEY, bulk_form
 from hitl_notebook.widgets.model import Action
 from hitl_notebook.widgets.views import html_view
+from hitl_rendering import render
 
 
 class BulkView:

@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from hitl_notebook.deliveries import Delivery, EndpointDelivery
-from hitl_notebook.rendering import render
 from hitl_notebook.widgets.delivery_model import DeliveryModel, words_for_event
 from hitl_notebook.widgets.elements import Post
 from hitl_notebook.widgets.model import Notice
 from hitl_notebook.widgets.views import close_all, html_view, notices_html
+from hitl_rendering import render
 
 MAX_ERROR_CHARS = 300
 """An error can carry what an endpoint answered; more than this of it helps nobody."""

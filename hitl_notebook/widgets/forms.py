@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hitl_notebook.records import Review
-from hitl_notebook.rendering.render import encodable
 from hitl_notebook.widgets.bulk_model import BulkModel
 from hitl_notebook.widgets.model import Action, Confirmation, ReviewModel
 from hitl_notebook.widgets.rows import id_of
+from hitl_rendering.render import encodable
 
 BULK_KEY = "several"
 """What the form about several reviews calls them."""

@@ -8,8 +8,6 @@ from typing import Any
 import ipywidgets as widgets
 
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING
-from hitl_notebook.rendering import render
-from hitl_notebook.rendering.plain_text import encodable
 from hitl_notebook.widgets.background import Background
 from hitl_notebook.widgets.bulk_model import BulkModel
 from hitl_notebook.widgets.elements import InboxList, Message, Open, Pick
@@ -17,6 +15,8 @@ from hitl_notebook.widgets.inbox_model import PAGE_SIZE, InboxModel
 from hitl_notebook.widgets.model import ReviewModel
 from hitl_notebook.widgets.rows import id_of, key_of_id, row_of
 from hitl_notebook.widgets.views import html_view
+from hitl_rendering import render
+from hitl_rendering.plain_text import encodable
 
 MAX_SEARCH_LENGTH = 200
 """Characters; the server takes no more."""

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewKey, ReviewSummary
-from hitl_notebook.rendering.render import encodable
+from hitl_rendering.render import encodable
 
 _STATES = {
     PENDING: ("waiting", "Waiting"),

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from hitl_notebook.rendering import render, session_html
+from hitl_notebook.rendering import session_html
 from hitl_notebook.widgets.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
 from hitl_notebook.widgets.forms import about, session_form
 from hitl_notebook.widgets.model import Action, ReviewModel
 from hitl_notebook.widgets.rows import key_of_id
 from hitl_notebook.widgets.views import html_view
+from hitl_rendering import render
 
 
 class SessionView:

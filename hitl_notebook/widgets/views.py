@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from hitl_notebook.rendering import render
 from hitl_notebook.widgets.elements import Post
 from hitl_notebook.widgets.inbox_model import InboxModel
 from hitl_notebook.widgets.model import Notice, ReviewModel
+from hitl_rendering import render
 
 
 def html_view(*classes: str) -> widgets.HTML:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitl_notebook.rendering.alignment import Effort, align
-from hitl_notebook.rendering.difference_html import in_words, to_html
-from hitl_notebook.rendering.differences import Difference, compare
+from hitl_rendering.alignment import Effort, align
+from hitl_rendering.difference_html import in_words, to_html
+from hitl_rendering.differences import Difference, compare
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 
 WORDS = st.lists(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitl_notebook.rendering import render
-from hitl_notebook.rendering.json_tree import MAX_VALUES, Document
+from hitl_rendering import render
+from hitl_rendering.json_tree import MAX_VALUES, Document
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 
 VALUES = st.recursive(

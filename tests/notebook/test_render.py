@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from hitl_notebook.rendering import render
+from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 
 

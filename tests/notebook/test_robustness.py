@@ -8,7 +8,7 @@ import json
 import pytest
 
 from hitl_notebook import Client, ReviewKey, ReviewPanel, ServerError
-from hitl_notebook.rendering import render
+from hitl_rendering import render
 from tests.notebook.fixed_server import answering, hanging_up
 from tests.notebook.server import session
 

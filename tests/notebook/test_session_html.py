@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hitl_notebook import Review, ReviewKey
-from hitl_notebook.rendering import render
 from hitl_notebook.rendering.session_html import conversation_html, head_html, output_html, prepare
+from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 from tests.notebook.server import review, turn
 from tests.notebook.times import stamp

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hitl_notebook.rendering.differences import Difference, Kind
-from hitl_notebook.rendering.plain_text import inline
+from hitl_rendering.differences import Difference, Kind
+from hitl_rendering.plain_text import inline
 
 _CONTEXT_LINES = 3
 _CONTEXT_CHARS = 400

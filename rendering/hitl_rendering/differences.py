@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from hitl_notebook.rendering.alignment import Effort, Match, align
-from hitl_notebook.rendering.line_pairs import pair
+from hitl_rendering.alignment import Effort, Match, align
+from hitl_rendering.line_pairs import pair
 
 Kind = Literal["equal", "removed", "added"]
 

@@ -1,6 +1,7 @@
 """Text of models and people as HTML that is safe to show.
 
-``ipywidgets.HTML`` sets ``innerHTML`` as it is, so nothing from outside reaches it but through here.
+``ipywidgets.HTML`` and the page's script set ``innerHTML`` as it is: nothing from outside reaches them but through
+here.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from hitl_notebook.rendering.json_tree import Document
-from hitl_notebook.rendering.plain_text import encodable, inline, plain
+from hitl_rendering.json_tree import Document
+from hitl_rendering.plain_text import encodable, inline, plain
 
 __all__ = [
     "MARKDOWN_LIMIT",
     "comparable",
+    "earlier_output",
     "encodable",
     "inline",
     "markdown",
@@ -35,6 +37,9 @@ __all__ = [
 
 MARKDOWN_LIMIT = 50_000
 """Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""
+
+_LAID_OUT = 5_000
+"""Characters; of an earlier output. Markdown of 20 KB takes some 20 ms, and a review can have many."""
 
 _FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
 
@@ -90,6 +95,13 @@ def markdown(text: str) -> str:
 def output(text: str, output_format: str) -> str:
     """An output: JSON as a tree, all else as Markdown. Kept for the next time; any thread may call it."""
     return _json(text) if output_format == "json" else markdown(text)
+
+
+def earlier_output(text: str, output_format: str) -> str:
+    """An output of before: laid out only where that is quick, since it is folded and seldom looked at."""
+    if len(text) <= _LAID_OUT:
+        return output(text, output_format)
+    return plain(comparable(text, output_format))
 
 
 def comparable(text: str, output_format: str) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from itertools import accumulate
 
-from hitl_notebook.rendering.plain_text import inline, plain
+from hitl_rendering.plain_text import inline, plain
 
 MAX_VALUES = 4_000
 """With more values, a browser is slow with a tree: it is shown as text."""

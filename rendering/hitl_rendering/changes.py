@@ -1,0 +1,31 @@
+"""What changed from one output to the next, in words and as HTML."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from hitl_rendering import render
+from hitl_rendering.difference_html import in_words, to_html
+from hitl_rendering.differences import compare
+
+_COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
+
+
+@lru_cache(maxsize=64)
+def changes(before: str, after: str, output_format: str) -> tuple[str, str]:
+    """Compare two outputs.
+
+    Args:
+        before: the earlier output.
+        after: the later one.
+        output_format: ``"json"`` compares them as JSON, indented; all else as they are.
+
+    Returns:
+        What changed in words, and as HTML; the latter is empty where nothing did. Kept for the next time; any
+        thread may call it.
+    """
+    found = compare(render.comparable(before, output_format), render.comparable(after, output_format))
+    if found.same:
+        return "no change" if before == after else "only how the JSON is written", ""
+    note = _COARSE if found.coarse else ""
+    return in_words(found), note + to_html(found)
