@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from airflow_hitl_review.mixin import HITLReviewMixin
     from airflow_hitl_review.operator import HITLReviewOperator
+    from airflow_hitl_review.operator_link import HITLReviewLink
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ __all__ = [
     "HITLRegenerationError",
     "HITLRejectError",
     "HITLReviewError",
+    "HITLReviewLink",
     "HITLReviewMixin",
     "HITLReviewOperator",
     "HITLTimeoutError",
@@ -42,6 +44,7 @@ _HOMES = {
     "HITLRegenerationError": "errors",
     "HITLRejectError": "errors",
     "HITLReviewError": "errors",
+    "HITLReviewLink": "operator_link",
     "HITLReviewMixin": "mixin",
     "HITLReviewOperator": "operator",
     "HITLTimeoutError": "errors",

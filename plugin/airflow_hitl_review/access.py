@@ -52,9 +52,19 @@ def _allowed(user: internals.BaseUser, method: internals.Method, dag_id: str) ->
     return internals.may(user, method, dag_id, team)
 
 
+def may_read(user: internals.BaseUser, key: TaskKey) -> bool:
+    """Whether the caller may read the reviews of that task instance's DAG."""
+    return _allowed(user, "GET", key.dag_id)
+
+
+def may_decide(user: internals.BaseUser, key: TaskKey) -> bool:
+    """Whether the caller may decide the reviews of that task instance's DAG."""
+    return _allowed(user, "PUT", key.dag_id)
+
+
 def readable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> TaskKey:
     """The task instance, if the caller may read its DAG's reviews; else 403."""
-    if not _allowed(user, "GET", key.dag_id):
+    if not may_read(user, key):
         raise HTTPException(403, f"You may not read the reviews of DAG {key.dag_id!r}.")
     return key
 
@@ -67,7 +77,7 @@ def decidable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> 
 
 def require_decidable(user: internals.BaseUser, key: TaskKey) -> None:
     """403 unless the caller may decide the reviews of that task instance's DAG."""
-    if not _allowed(user, "PUT", key.dag_id):
+    if not may_decide(user, key):
         raise HTTPException(403, f"You may not decide the reviews of DAG {key.dag_id!r}.")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import quote, urlencode
 
+from airflow_hitl_review.links import links_of
 from airflow_hitl_review.schema import AgentSession, TaskKey, User
 from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
 
@@ -68,21 +68,3 @@ def announce(
         else 0,
     )
     return build_event(type_, facts, at=at)
-
-
-def links_of(key: TaskKey, base_url: str) -> dict[str, str]:
-    """Where a person and a program find the review.
-
-    Returns:
-        ``review``: the task instance's page in Airflow; ``api``: the review over REST.
-    """
-    base = base_url.rstrip("/")
-    path = [quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id)]
-    mapped = f"/mapped/{key.map_index}" if key.map_index >= 0 else ""
-    query = urlencode(
-        {"dag_id": key.dag_id, "run_id": key.run_id, "task_id": key.task_id, "map_index": key.map_index}
-    )
-    return {
-        "review": f"{base}/dags/{path[0]}/runs/{path[1]}/tasks/{path[2]}{mapped}",
-        "api": f"{base}/hitl-review/sessions/find?{query}",
-    }

@@ -1,4 +1,4 @@
-"""The REST API, mounted by Airflow at ``/hitl-review``.
+"""The REST API and the pages, mounted by Airflow at ``/hitl-review``.
 
 Routes that touch the database are plain ``def``, so FastAPI runs them in threads: Airflow's sessions are
 synchronous, and one that waits for a lock inside ``async def`` would stop the whole server.
@@ -17,6 +17,9 @@ from airflow_hitl_review import delivery_routes, internals, review_routes
 from airflow_hitl_review.decisions import ConflictError, SessionNotFoundError
 from airflow_hitl_review.deliveries import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.dispatcher import Dispatcher
+from airflow_hitl_review.live.watchers import Watchers
+from airflow_hitl_review.pages import assets, errors
+from airflow_hitl_review.pages import routes as page_routes
 from airflow_hitl_review.settings import WebhookSettings
 from airflow_hitl_review.waker import Waker
 from hitl_webhooks import HITLWebhookError
@@ -31,14 +34,20 @@ def create_app() -> FastAPI:
         app.state.webhook_settings = WebhookSettings.read(internals.option)
         app.state.dispatcher = Dispatcher(app.state.webhook_settings)
         app.state.dispatcher.start()
-        task = asyncio.create_task(app.state.waker.run(), name="hitl-review-waker")
+        app.state.watchers = Watchers()
+        tasks = [
+            asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
+            asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
+        ]
         try:
             yield
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.to_thread(app.state.dispatcher.stop)
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
 
     app = FastAPI(
         title="HITL review",
@@ -73,4 +82,7 @@ def create_app() -> FastAPI:
 
     app.include_router(review_routes.router)
     app.include_router(delivery_routes.router)
+    app.include_router(page_routes.router)
+    app.mount("/assets", assets.files(), name="assets")
+    errors.install(app)
     return app

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow_hitl_review.callbacks import GivenCallbacks
 from airflow_hitl_review.endpoints import Webhook
 from airflow_hitl_review.mixin import HITLReviewMixin
+from airflow_hitl_review.operator_link import HITLReviewLink
 from airflow_hitl_review.worker import as_json_value
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
     template_fields: Sequence[str] = ("prompt", "webhooks", "webhook_url")
     template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
     ui_color = "#e8f0e4"
+    operator_extra_links = (HITLReviewLink(),)
 
     def __init__(
         self,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review import decisions, internals
 from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
-from airflow_hitl_review.inbox import Filters, OrderBy, ReviewList, list_reviews
+from airflow_hitl_review.inbox import ReviewList, list_reviews
+from airflow_hitl_review.inbox_query import InboxFilters
+from airflow_hitl_review.revalidation import revalidated
 from airflow_hitl_review.review import ReviewResponse
 from airflow_hitl_review.schema import Channel, TaskKey
-from airflow_hitl_review.states import Action, SessionStatus
+from airflow_hitl_review.states import Action
 
 MAX_FEEDBACK_LENGTH = 100_000
 
@@ -60,29 +61,12 @@ class FeedbackBody(DecisionBody):
 def sessions(
     request: Request,
     user: CurrentUser,
-    status: Annotated[
-        list[SessionStatus] | None, Query(description="In this status; repeat it to allow several")
-    ] = None,
-    dag_id: str | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="Text in an id or the prompt")] = None,
-    include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-    order_by: Annotated[
-        OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
-    ] = "-updated_at",
+    filters: InboxFilters,
 ) -> Response:
     """The reviews that the caller may read, newest change first."""
-    filters = Filters(tuple(status or ()), dag_id, q, include_ended, limit, offset, order_by)
     with internals.transaction() as db:
         body = list_reviews(db, user, filters).model_dump_json().encode()
-    headers = {
-        "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
-        "Cache-Control": "private, no-cache",
-    }
-    if headers["ETag"] in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return revalidated(request, body, "application/json")
 
 
 @router.get("/sessions/find", response_model=ReviewResponse, responses=ERRORS)
@@ -103,6 +87,7 @@ def _decide(
         review = decisions.decide(db, key, wanted, user, now=internals.utcnow())
     # Committed: from here on the sweep would wake the task if this process died.
     background.add_task(request.app.state.waker.wake_soon, key)
+    request.app.state.watchers.nudge()
     return review
 
 

@@ -26,14 +26,16 @@ from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
 
 
-def make_run(db: internals.Session, dag_id: str, states: Sequence[TaskInstanceState]) -> str:
-    """Make a run with one mapped task instance for each state, and return its id."""
+def make_run(
+    db: internals.Session, dag_id: str, states: Sequence[TaskInstanceState], *, mapped: bool = True
+) -> str:
+    """Make a run with one task instance for each state, and return its id; not ``mapped``, with just one."""
     run_id = f"seed+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
     dag = SerializedDagModel.get_dag(dag_id, session=db)
     version = DagVersion.get_latest_version(dag_id, session=db)
     assert dag is not None
     assert version is not None
-    dag.create_dagrun(
+    dag_run = dag.create_dagrun(
         run_id=run_id,
         logical_date=None,
         run_after=internals.utcnow(),
@@ -44,7 +46,12 @@ def make_run(db: internals.Session, dag_id: str, states: Sequence[TaskInstanceSt
     )
     task = dag.get_task(TASK_ID)
     for index, state in enumerate(states):
-        ti = TaskInstance(task=task, run_id=run_id, dag_version_id=version.id, map_index=index)
+        if mapped:
+            ti = TaskInstance(task=task, run_id=run_id, dag_version_id=version.id, map_index=index)
+        else:
+            found = dag_run.get_task_instance(TASK_ID, session=db)  # made with the run
+            assert isinstance(found, TaskInstance)
+            ti = found
         ti.state = state
         ti.try_number = 1
         ti.next_method = "resume_hitl_review"

@@ -7,7 +7,7 @@ is a change in here. Written for Airflow 3.3. All times are timezone-aware UTC.
 from __future__ import annotations
 
 from airflow_hitl_review.internals.connections import Exclusive, load_connection
-from airflow_hitl_review.internals.database import Session, base_url, option, transaction, utcnow
+from airflow_hitl_review.internals.database import Session, base_path, base_url, option, transaction, utcnow
 from airflow_hitl_review.internals.outbox import (
     OutboxRow,
     dags_with_outbox,
@@ -40,6 +40,7 @@ from airflow_hitl_review.internals.sessions import (
     list_session_times,
     load_session_rows,
 )
+from airflow_hitl_review.internals.stamps import inbox_stamp, review_stamps
 from airflow_hitl_review.internals.tasks import (
     AWAITING_INPUT,
     BEFORE_A_TRY,
@@ -72,6 +73,7 @@ __all__ = [
     "SessionRow",
     "SessionTime",
     "TaskInstanceFacts",
+    "base_path",
     "base_url",
     "count_active_sessions",
     "count_sessions",
@@ -83,6 +85,7 @@ __all__ = [
     "find_new_try",
     "find_outbox_entry",
     "get_user",
+    "inbox_stamp",
     "list_outbox_entries",
     "list_session_rows",
     "list_session_times",
@@ -95,6 +98,7 @@ __all__ = [
     "option",
     "read_xcoms",
     "resume",
+    "review_stamps",
     "rewrite_xcom",
     "rows_about_to_be_cleared",
     "rows_without_worker",

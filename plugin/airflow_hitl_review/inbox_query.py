@@ -1,0 +1,32 @@
+"""The query of the inbox, the same for the API and for the page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+
+from airflow_hitl_review.inbox import Filters, OrderBy
+from airflow_hitl_review.states import SessionStatus
+
+
+def api_filters(
+    status: Annotated[
+        list[SessionStatus | Literal[""]] | None,
+        Query(description="In this status; repeat it to allow several; empty: in any"),
+    ] = None,
+    dag_id: str | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="Text in an id or the prompt")] = None,
+    include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    order_by: Annotated[
+        OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
+    ] = "-updated_at",
+) -> Filters:
+    """The filters that a query names. A form sends an empty value for what nobody filled in: it counts as none."""
+    statuses = tuple(one for one in status or () if one)
+    return Filters(statuses, dag_id or None, q or None, include_ended, limit, offset, order_by)
+
+
+InboxFilters = Annotated[Filters, Depends(api_filters)]

@@ -1,0 +1,76 @@
+"""The watchers of an API server process: of single reviews, and of the list."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.live.watcher import Watcher
+from airflow_hitl_review.pages.review_view import ReviewView, load_view
+from airflow_hitl_review.schema import TaskKey
+
+INBOX_LOOK_SECONDS = 2.0
+"""Between two looks at all open reviews at once, which cost more than looks at some."""
+
+
+@dataclass(frozen=True)
+class InboxChange:
+    """Says that the list is another one, not which: each reader may read another part of it."""
+
+    version: str
+
+    @property
+    def data(self) -> str:
+        """As JSON."""
+        return json.dumps({"version": self.version})
+
+
+class Watchers:
+    """Both watchers; start them with ``run``."""
+
+    def __init__(self) -> None:
+        self.reviews: Watcher[TaskKey, ReviewView] = Watcher(_look_at_reviews, load_view)
+        self._inbox_stamp = ""
+        self.inbox: Watcher[str, InboxChange] = Watcher(
+            self._look_at_inbox, self._load_inbox, look_seconds=INBOX_LOOK_SECONDS
+        )
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        tasks = [asyncio.create_task(watcher.run()) for watcher in (self.reviews, self.inbox)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def nudge(self) -> None:
+        """Look now; from any thread, after something was committed."""
+        self.reviews.nudge()
+        self.inbox.nudge()
+
+    def _look_at_inbox(self, subjects: Sequence[str]) -> Mapping[str, str]:
+        with internals.transaction() as db:
+            self._inbox_stamp = internals.inbox_stamp(db)
+        return dict.fromkeys(subjects, self._inbox_stamp)
+
+    def _load_inbox(self, subject: str) -> InboxChange:
+        return inbox_change(self._inbox_stamp)
+
+
+def inbox_change(stamp: str) -> InboxChange:
+    """Name a state of the list."""
+    return InboxChange(hashlib.sha256(stamp.encode()).hexdigest()[:16])
+
+
+def _look_at_reviews(keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
+    with internals.transaction() as db:
+        return internals.review_stamps(db, keys)

@@ -1,0 +1,42 @@
+"""The button on a task instance's page that opens its review."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.configuration import conf
+
+from airflow_hitl_review.links import tab_path
+from airflow_hitl_review.schema import TaskKey
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+@attrs.define()
+class HITLReviewLink(BaseOperatorLink):
+    """Opens the review's tab in Airflow.
+
+    ``HITLReviewOperator`` has it. Operators of your own that use ``HITLReviewMixin`` list it themselves, beside
+    their other links::
+
+        operator_extra_links = (HITLReviewLink(),)
+    """
+
+    @property
+    def name(self) -> str:
+        """What stands on the button."""
+        return "Review"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Path of the tab on this Airflow; empty where the operator's review is switched off."""
+        if not getattr(operator, "enable_hitl_review", True):
+            return ""
+        index = -1 if ti_key.map_index is None else ti_key.map_index
+        key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
+        base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+        return f"{base}/{tab_path(key)}"

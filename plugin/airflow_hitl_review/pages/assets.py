@@ -1,0 +1,26 @@
+"""Style sheet, scripts and icons of the pages. They hold no secret, so they are open to all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).parent / "assets"
+
+
+class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        # Asked for again each time, and mostly answered 304: modules import each other by plain names, so a
+        # version in the address would reach only the first of them.
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def files() -> StaticFiles:
+    """The app that serves them."""
+    return _Assets(directory=FOLDER)

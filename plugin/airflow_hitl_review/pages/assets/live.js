@@ -1,0 +1,180 @@
+// Keeps a page up to date: by server-sent events, or by asking now and then where something holds those back.
+
+const HELLO_MS = 4_000; // so long the first event may take; then a proxy is taken to hold the stream back
+const POLL_MS = 2_000;
+const RETRY_MS = [1_000, 2_000, 5_000, 10_000];
+
+/**
+ * @param {object} options
+ * @param {string} options.events address of the stream, relative
+ * @param {string} options.updates address of the answer for those who ask, relative
+ * @param {URLSearchParams} options.query names what both are about
+ * @param {() => string} options.version what the page has
+ * @param {(update: object) => void} options.onChange
+ * @param {(state: "live" | "asking" | "lost" | "expired" | "refused") => void} options.onState
+ * @returns {{refresh: () => Promise<void>}} refresh asks at once
+ */
+export function follow({ events, updates, query, version, onChange, onState }) {
+  let source = null;
+  let timer = 0;
+  let polling = false;
+  let failures = 0;
+  let etag = "";
+  let generation = 0;
+
+  const address = (path, more = {}) => `${path}?${new URLSearchParams([...query, ...Object.entries(more)])}`;
+
+  function stop() {
+    generation += 1;
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  function start() {
+    stop();
+    if (document.hidden) return; // a page that nobody sees costs nothing; it catches up when it is seen
+    if (polling) poll();
+    else listen();
+  }
+
+  function later(action, ms) {
+    clearTimeout(timer);
+    timer = setTimeout(action, ms);
+  }
+
+  function listen() {
+    const mine = new EventSource(address(events, { version: version() }));
+    source = mine;
+    let greeted = false;
+    later(() => {
+      if (greeted || source !== mine) return;
+      polling = true;
+      start();
+    }, HELLO_MS);
+    mine.addEventListener("hello", () => {
+      greeted = true;
+      failures = 0;
+      clearTimeout(timer);
+      onState("live");
+    });
+    mine.addEventListener("change", (event) => {
+      failures = 0;
+      onChange(JSON.parse(event.data));
+    });
+    mine.addEventListener("error", () => {
+      if (source !== mine) return;
+      // It ended after its time, or broke off. Why, only an answer to a plain request tells.
+      mine.close();
+      clearTimeout(timer);
+      const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+      failures += 1;
+      later(async () => {
+        if ((await ask()) && source === mine) start();
+      }, wait);
+    });
+  }
+
+  /** Ask once. @returns {Promise<boolean>} whether it is worth going on at once */
+  async function ask() {
+    const asked = generation;
+    let answer;
+    try {
+      const headers = etag ? { "If-None-Match": etag } : {};
+      answer = await fetch(address(updates), { headers, cache: "no-store", signal: AbortSignal.timeout(15_000) });
+      if (asked !== generation && !polling) return false;
+      if (answer.ok) {
+        etag = answer.headers.get("ETag") ?? "";
+        onChange(await answer.json());
+      }
+    } catch {
+      onState("lost");
+      retry();
+      return false;
+    }
+    if (answer.ok || answer.status === 304) {
+      failures = 0;
+      return true;
+    }
+    if (answer.status === 401) onState("expired");
+    else if (answer.status === 403) onState("refused");
+    else onState("lost");
+    retry();
+    return false;
+  }
+
+  function retry() {
+    const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+    failures += 1;
+    later(start, wait);
+  }
+
+  async function poll() {
+    if (await ask()) {
+      onState("asking");
+      later(poll, POLL_MS);
+    }
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) start();
+    else stop();
+  });
+  addEventListener("online", start);
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) start();
+  });
+  start();
+  return {
+    async refresh() {
+      if (await ask()) start();
+    },
+  };
+}
+
+/** Times in the reader's own zone, with the exact time as title. */
+export function localTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const thisYear = at.getFullYear() === new Date().getFullYear();
+    element.textContent = at.toLocaleString(undefined, {
+      day: "numeric",
+      month: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+      ...(thisYear ? {} : { year: "numeric" }),
+    });
+    element.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  }
+}
+
+/** Says above all else how the connection is; nothing while all is well. */
+export function connectionLine(element) {
+  const words = {
+    live: "",
+    asking: "",
+    lost: "Connection lost. Trying again…",
+    expired: "Your login has expired.",
+    refused: "You may no longer read this.",
+  };
+  return (state) => {
+    document.documentElement.dataset.connection = state;
+    if (element.dataset.state === state) return;
+    element.dataset.state = state;
+    element.replaceChildren(words[state]);
+    if (state === "expired") {
+      const link = document.createElement("a");
+      link.href = loginAddress();
+      link.textContent = "Log in again";
+      element.append(" ", link);
+    }
+  };
+}
+
+/** Airflow's log-in, which leads back here. */
+export function loginAddress() {
+  const here = location.pathname + location.search;
+  return `../api/v2/auth/login?${new URLSearchParams({ next: here })}`;
+}

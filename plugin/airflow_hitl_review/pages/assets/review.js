@@ -1,0 +1,268 @@
+// One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
+import { connectionLine, follow, localTimes, loginAddress } from "./live.js";
+
+const main = document.getElementById("review");
+const form = document.getElementById("decision");
+const text = document.getElementById("feedback");
+const notices = document.getElementById("notices");
+const query = new URLSearchParams(location.search);
+const hasReview = form !== null;
+const mayDecide = main.dataset.mayDecide === "yes";
+
+let version = main.dataset.version;
+let state = JSON.parse(main.dataset.state);
+let sending = false;
+let asking = ""; // the action that is asked back
+let mine = ""; // what this page decided last: "iteration action"
+
+const LABELS = { approve: "Approve", feedback: "Request changes", reject: "Reject" };
+const DONE = {
+  approve: (n) => `Approved output ${n}.`,
+  reject: (n) => `Rejected output ${n}.`,
+  feedback: (n) => `Changes to output ${n} were requested. The next output appears here.`,
+};
+
+// --- what is typed
+
+const draftKey = `hitl-draft-${main.dataset.draftKey}`;
+
+function loadDraft() {
+  try {
+    return sessionStorage.getItem(draftKey) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function saveDraft() {
+  try {
+    if (text.value) sessionStorage.setItem(draftKey, text.value);
+    else sessionStorage.removeItem(draftKey);
+  } catch {
+    // storage is switched off or full: the text stays in the page alone
+  }
+}
+
+// --- notices
+
+function notice(words, tone = "") {
+  const line = document.createElement("p");
+  line.className = `notice ${tone}`.trim();
+  line.textContent = words;
+  notices.replaceChildren(line);
+}
+
+function problem(words, link = null) {
+  const line = document.getElementById("problem");
+  line.replaceChildren(words);
+  if (link !== null) line.append(" ", link);
+  line.hidden = words === "";
+}
+
+// --- the form
+
+function draw() {
+  if (!hasReview) return;
+  form.hidden = !(state.open || (mayDecide && sending));
+  if (!mayDecide) return;
+  const confirm = document.getElementById("confirm");
+  const buttons = document.getElementById("buttons");
+  for (const button of form.querySelectorAll("button")) button.disabled = sending;
+  confirm.hidden = asking === "";
+  buttons.hidden = asking !== "";
+  document.getElementById("hint").textContent = state.last_round
+    ? "This is the last round: requesting changes now ends the review without approval, and the task fails."
+    : "";
+  form.setAttribute("aria-busy", String(sending));
+}
+
+const CONFIRM = {
+  approve: (n) => `Approve output ${n}? The task goes on with it.`,
+  reject: (n) => `Reject output ${n}? The task fails and is not retried.`,
+  feedback: () => "Request changes in the last round? The review then ends without approval, and the task fails.",
+};
+
+function ask(action) {
+  problem("");
+  if (action === "feedback" && !text.value.trim()) {
+    problem("Write what should change, then request the changes.");
+    text.focus();
+    return;
+  }
+  if (action === "feedback" && !state.last_round) {
+    decide(action);
+    return;
+  }
+  asking = action;
+  const unsent = action === "approve" && text.value.trim() ? " What you wrote is not sent with an approval." : "";
+  document.getElementById("confirm-text").textContent = CONFIRM[action](state.iteration) + unsent;
+  const yes = document.getElementById("confirm-yes");
+  yes.textContent = action === "feedback" ? "Request changes" : `${LABELS[action]} output ${state.iteration}`;
+  yes.className = { approve: "good", reject: "bad" }[action] ?? "";
+  draw();
+  yes.focus();
+}
+
+function cancel() {
+  const action = asking;
+  asking = "";
+  draw();
+  form.querySelector(`[data-action="${action}"]`)?.focus();
+}
+
+async function decide(action) {
+  if (sending) return;
+  sending = true;
+  asking = "";
+  problem("");
+  draw();
+  const sent = text.value;
+  const about = { iteration: state.iteration, output_sha256: state.output_sha256, channel: "chat" };
+  if (action !== "approve" && sent.trim()) about.feedback = sent;
+  mine = `${about.iteration} ${action}`;
+  let answer;
+  try {
+    answer = await fetch(`sessions/${action}?${query}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(about),
+      signal: AbortSignal.timeout(30_000),
+    });
+  } catch {
+    sending = false;
+    draw();
+    problem("The server did not answer, so it is not known whether your decision arrived. What you wrote is kept. The page shows the decision once it hears of it; if it does not, decide again.");
+    live.refresh();
+    return;
+  }
+  const body = await answer.json().catch(() => ({}));
+  sending = false;
+  if (answer.ok) {
+    if (text.value === sent) text.value = "";
+    saveDraft();
+    notice(DONE[action](about.iteration), "good");
+    state = { ...state, open: false };
+    draw();
+    main.querySelector("h1")?.focus();
+    live.refresh();
+    return;
+  }
+  mine = "";
+  draw();
+  if (answer.status === 401) {
+    const link = document.createElement("a");
+    link.href = loginAddress();
+    link.textContent = "Log in again";
+    problem("Your login has expired, so nothing was decided. What you wrote is kept.", link);
+    return;
+  }
+  const detail = body.detail;
+  const words = typeof detail === "string" ? detail : (detail?.message ?? detail?.[0]?.msg ?? `The server answered ${answer.status}.`);
+  const told = `Your decision was not taken. ${words} ${text.value ? "What you wrote is kept." : ""}`.trim();
+  if (answer.status === 409) notice(told, "bad"); // the form may be gone once the page has caught up
+  else problem(told);
+  live.refresh();
+}
+
+// --- what changes
+
+function apply(update) {
+  if (update.version === version) return;
+  if (!hasReview && update.state.status !== null) {
+    location.reload(); // the first output is here
+    return;
+  }
+  const before = state;
+  version = update.version;
+  if (update.state.status === null) {
+    state = { ...state, open: false };
+    notice("This review is gone: its task was cleared or deleted. If the task runs again, its next output appears here.", "bad");
+    draw();
+    return;
+  }
+  state = update.state;
+  for (const part of main.querySelectorAll("[data-part]")) replacePart(part, update.parts[part.dataset.part] ?? "");
+  const isNew = state.iteration !== before.iteration || state.output_sha256 !== before.output_sha256;
+  if (asking !== "" && (isNew || !state.open)) asking = "";
+  tell(before, isNew);
+  draw();
+}
+
+function tell(before, isNew) {
+  if (state.open && isNew) {
+    notice(`Output ${state.iteration} is here.${text?.value ? " What you wrote is kept." : ""}`, "new");
+  } else if (before.open && !state.open && state.decided_by !== null && !isMine(before)) {
+    const kept = text?.value ? " What you wrote was not sent; it is kept in this tab." : "";
+    notice(`${state.decided_by} was faster: ${state.words.toLowerCase()}.${kept}`, "bad");
+  } else if (before.task_active && !state.task_active && before.status === "pending_review" && state.status === "pending_review") {
+    notice("The task has ended, so there is nothing to decide any more.", "bad");
+  }
+}
+
+function isMine(before) {
+  return sending || (mine !== "" && mine.startsWith(`${before.iteration} `));
+}
+
+function replacePart(part, html) {
+  const next = document.createElement("template");
+  next.innerHTML = html; // made on the server, cleaned there; the page's policy runs no script from it
+  localTimes(next.content);
+  const folds = new Map([...part.querySelectorAll("details[data-fold]")].map((d) => [d.dataset.fold, d.open]));
+  for (const details of next.content.querySelectorAll("details[data-fold]")) {
+    if (folds.has(details.dataset.fold)) details.open = folds.get(details.dataset.fold);
+  }
+  const shown = document.createElement("template");
+  shown.innerHTML = part.innerHTML;
+  if (shown.innerHTML === next.innerHTML) return;
+  const hadFocus = part.contains(document.activeElement);
+  const label = document.activeElement?.getAttribute("aria-label");
+  part.replaceChildren(next.content);
+  prepare(part);
+  if (!hadFocus) return;
+  const same = label ? [...part.querySelectorAll("[aria-label]")].find((e) => e.getAttribute("aria-label") === label) : null;
+  (same ?? main.querySelector("h1"))?.focus({ preventScroll: true });
+}
+
+function prepare(root) {
+  for (const heading of root.querySelectorAll("h1")) heading.tabIndex = -1; // to be focused after a decision
+}
+
+// ---
+
+localTimes(document);
+prepare(document);
+try {
+  const back = document.querySelector('nav.bar a[href="inbox"]');
+  if (back !== null) back.search = sessionStorage.getItem("hitl-inbox") ?? "";
+} catch {
+  // storage is switched off
+}
+if (hasReview && mayDecide) {
+  text.value = loadDraft();
+  text.addEventListener("input", saveDraft);
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
+      event.preventDefault();
+      if (!sending && asking === "") ask("feedback");
+    }
+  });
+  for (const button of form.querySelectorAll("[data-action]")) {
+    button.addEventListener("click", () => ask(button.dataset.action));
+  }
+  document.getElementById("confirm-yes").addEventListener("click", () => decide(asking));
+  document.getElementById("confirm-no").addEventListener("click", cancel);
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && asking !== "") cancel();
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+draw();
+
+const live = follow({
+  events: "chat/events",
+  updates: "chat/updates",
+  query,
+  version: () => version,
+  onChange: apply,
+  onState: connectionLine(document.getElementById("connection")),
+});

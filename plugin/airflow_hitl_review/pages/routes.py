@@ -1,0 +1,87 @@
+"""Routes of the pages, and of what keeps them up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.access import CurrentUser, ReadableTask, may_decide, may_read
+from airflow_hitl_review.inbox import list_reviews
+from airflow_hitl_review.inbox_query import InboxFilters
+from airflow_hitl_review.live.streams import stream
+from airflow_hitl_review.live.watchers import Watchers, inbox_change
+from airflow_hitl_review.pages import inbox_view, responses, review_view
+from airflow_hitl_review.revalidation import revalidated
+
+POLL_LEASE_SECONDS = 15.0
+"""A page that asks now and then counts as open for so long after it has asked."""
+
+INBOX = "inbox"
+
+router = APIRouter()
+
+Seen = Annotated[str, Query(max_length=64, description="Version that the page has")]
+
+
+def _watchers(request: Request) -> Watchers:
+    watchers: Watchers = request.app.state.watchers
+    return watchers
+
+
+@router.get("/chat-by-task", response_class=HTMLResponse)
+@router.get("/chat", response_class=HTMLResponse)
+def chat(key: ReadableTask, user: CurrentUser) -> Response:
+    """One review as a page. The second path is for Airflow's own links, with its placeholders in them."""
+    view = review_view.load_view(key)
+    html = review_view.page(view, key, user=user, may_decide=may_decide(user, key))
+    found = view.state["status"] is not None or view.state["task_active"]
+    return responses.page(html, 200 if found else 404)
+
+
+@router.get("/chat/updates")
+async def updates(request: Request, key: ReadableTask) -> Response:
+    """What ``/chat/events`` would send now, for pages that no events reach; 304 to a known ``ETag``."""
+    view = await _watchers(request).reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    return revalidated(request, view.data.encode(), "application/json", version=view.version)
+
+
+@router.get("/chat/events")
+async def events(request: Request, key: ReadableTask, user: CurrentUser, version: Seen = "") -> Response:
+    """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON."""
+
+    async def allowed() -> bool:
+        return await asyncio.to_thread(may_read, user, key)
+
+    return stream(_watchers(request).reviews, key, seen=version, allowed=allowed)
+
+
+@router.get("/inbox", response_class=HTMLResponse)
+def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
+    """The list of reviews as a page; its query is that of ``/sessions``."""
+    with internals.transaction() as db:
+        # Before the list: what changes between the two makes the page ask again, not miss it.
+        version = inbox_change(internals.inbox_stamp(db)).version
+        reviews = list_reviews(db, user, filters)
+    html = inbox_view.page(reviews, filters, version).encode()
+    return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
+
+
+@router.get("/inbox/events")
+async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") -> Response:
+    """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may be another one."""
+
+    async def allowed() -> bool:
+        return True  # it says only that something changed
+
+    return stream(_watchers(request).inbox, INBOX, seen=version, allowed=allowed)
+
+
+@router.get("/inbox/updates")
+async def inbox_updates(request: Request, user: CurrentUser) -> Response:
+    """What ``/inbox/events`` would send now; 304 to a known ``ETag``."""
+    change = await _watchers(request).inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)
+    return revalidated(request, change.data.encode(), "application/json", version=change.version)

@@ -1,0 +1,205 @@
+"""The pages on a real API server, in a browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+
+from tests.support import browser
+from tests.support.api_server import DAG_ID, ROOT, TASK_ID, ReviewServer
+
+WAIT = 15_000.0
+"""Milliseconds."""
+
+UNMAPPED_DAG_ID = "json_review"
+
+
+@dataclass(frozen=True)
+class Key:
+    """Names a review."""
+
+    dag_id: str
+    run_id: str
+    task_id: str = TASK_ID
+    map_index: int = 0
+
+    @property
+    def query(self) -> str:
+        """As a query."""
+        return urlencode(self.params)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The same for ``requests``."""
+        return {
+            "dag_id": self.dag_id,
+            "run_id": self.run_id,
+            "task_id": self.task_id,
+            "map_index": self.map_index,
+        }
+
+
+@dataclass
+class Stage:
+    """Reviews that a worker seems to work on, on a running server.
+
+    Attributes:
+        prefix: path below which the server is served.
+    """
+
+    server: ReviewServer
+    seeder: subprocess.Popen[str]
+    prefix: str = ""
+
+    def make(self, *reviews: dict[str, Any], mapped: bool = True) -> list[Key]:
+        """Make a run with these reviews, see ``tests.support.seed_pages``."""
+        dag_id = DAG_ID if mapped else UNMAPPED_DAG_ID
+        run_id = self._do("make", dag_id, reviews)
+        return [Key(dag_id, run_id, TASK_ID, index if mapped else -1) for index in range(len(reviews))]
+
+    def one(self, *, mapped: bool = True, **review: Any) -> Key:
+        """Make one review."""
+        return self.make({"outputs": ["# Draft\n\nThe first draft."], **review}, mapped=mapped)[0]
+
+    def next_output(self, key: Key, output: str) -> None:
+        """The worker has made the next output."""
+        self._do("next", list(key.params.values()), output)
+
+    def set_state(self, key: Key, state: str) -> None:
+        """The task instance is in another state."""
+        self._do("state", list(key.params.values()), state)
+
+    def drop(self, key: Key) -> None:
+        """The session is gone."""
+        self._do("drop", list(key.params.values()))
+
+    def address(self, path: str) -> str:
+        """Of a page of ours, such as ``inbox``."""
+        return f"{self.server.airflow.url}/hitl-review/{path}"
+
+    def chat(self, key: Key) -> str:
+        """Address of a review's page."""
+        return self.address(f"chat?{key.query}")
+
+    def find(self, key: Key) -> Any:
+        """The review over REST."""
+        return self.server.call("GET", "/sessions/find", params=key.params).json()
+
+    def decide(self, key: Key, action: str, *, user: str = "admin", **body: Any) -> requests.Response:
+        """Decide it over REST."""
+        return self.server.call("POST", f"/sessions/{action}", user=user, params=key.params, json=body)
+
+    def _do(self, *command: Any) -> str:
+        assert self.seeder.stdin is not None
+        assert self.seeder.stdout is not None
+        self.seeder.stdin.write(json.dumps(command) + "\n")
+        self.seeder.stdin.flush()
+        for line in self.seeder.stdout:
+            if line.startswith("done "):
+                return line.removeprefix("done ").rstrip("\n")
+        raise RuntimeError((self.server.airflow.home / "seed_pages.log").read_text(errors="replace")[-3000:])
+
+
+@contextmanager
+def stage_on(server: ReviewServer) -> Iterator[Stage]:
+    """Start the process that makes reviews."""
+    with (server.airflow.home / "seed_pages.log").open("ab") as log:
+        seeder = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.seed_pages"],
+            env=server.airflow.env | {"PYTHONPATH": str(ROOT)},
+            cwd=server.airflow.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield Stage(server, seeder)
+    finally:
+        for pipe in (seeder.stdin, seeder.stdout):
+            if pipe is not None:
+                pipe.close()
+        seeder.wait(30)
+
+
+@dataclass
+class People:
+    """People with browsers of their own, who are logged in.
+
+    Attributes:
+        dialogs: messages of all alert boxes and the like.
+        foreign: addresses of all requests to another machine.
+        errors: of the pages' scripts, and what the browser's console calls an error.
+    """
+
+    stage: Stage
+    chromium: Browser
+    dialogs: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _contexts: list[BrowserContext] = field(default_factory=list)
+
+    def page(self, user: str | None = "ann", **options: Any) -> Page:
+        """A page of a new browser session; None for somebody who is not logged in."""
+        options = {"viewport": {"width": 1200, "height": 900}, **options}
+        context = self.chromium.new_context(**options)
+        self._contexts.append(context)
+        if user is not None:
+            self.log_in(context, user)
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.on("dialog", self._on_dialog)
+        page.on("request", lambda request: self._on_request(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        return page
+
+    def log_in(self, context: BrowserContext, user: str, token: str | None = None) -> None:
+        """Give the browser the cookie that Airflow's log-in gives."""
+        value = token or self.stage.server.token(user)
+        context.add_cookies([{"name": "_token", "value": value, "url": self.stage.server.airflow.url + "/"}])
+
+    def close(self) -> None:
+        """Close all browsers."""
+        while self._contexts:
+            self._contexts.pop().close()
+
+    def _on_dialog(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _on_request(self, url: str) -> None:
+        if not url.startswith((self.stage.server.airflow.url, "data:", "blob:")):
+            self.foreign.append(url)
+
+
+@contextmanager
+def open_chromium(path: str) -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=browser.ARGUMENTS)
+        expect.set_options(timeout=WAIT)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def unreachable(route: Route) -> None:
+    """What a request meets when the connection is lost."""
+    route.abort("connectionfailed")
+
+
+def picture(page: Page, name: str, folder: Path) -> None:
+    """A screenshot."""
+    page.screenshot(path=folder / f"{name}.png")

@@ -1,0 +1,130 @@
+"""Make reviews for the pages, and do to them what a worker does: ``python -m tests.support.seed_pages``.
+
+Reads lines from stdin, each a JSON list ``[what, ...]``, and answers with lines ``done <value>``:
+
+- ``["make", dag_id, [review, ...]]``: a run with these reviews, one map index each; or one, of a DAG whose task
+  is not mapped; the answer is its id. A review is ``{"prompt", "outputs", "feedback", ...}``, see ``make``.
+- ``["next", key, output]``: the next output is here.
+- ``["state", key, state]``: the task instance is in another state.
+- ``["drop", key]``: the session is deleted, as when the task is cleared.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import update
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.review import parse_session
+from airflow_hitl_review.schema import (
+    SESSION_KEY,
+    AgentSession,
+    Decision,
+    TaskKey,
+    User,
+    feedback_key,
+    output_key,
+    storable,
+)
+from airflow_hitl_review.states import Action, SessionStatus, Step, advance
+from tests.support.api_server import DAG_ID, TASK_ID
+from tests.support.seed import make_run
+
+ANN = User(id="ann", name="ann")
+
+
+def make(dag_id: str, reviews: list[dict[str, Any]]) -> str:
+    """Make a run; in a review ``feedback[n]`` led from ``outputs[n]`` to the next."""
+    mapped = dag_id == DAG_ID
+    with internals.transaction() as db:
+        states = [TaskInstanceState(review.get("task_state", "awaiting_input")) for review in reviews]
+        run_id = make_run(db, dag_id, states, mapped=mapped)
+        for index, review in enumerate(reviews):
+            _store(db, TaskKey(dag_id, run_id, TASK_ID, index if mapped else -1), review)
+    return run_id
+
+
+def _store(db: internals.Session, key: TaskKey, review: dict[str, Any]) -> None:
+    outputs = [storable(output) for output in review.get("outputs", [])]
+    if not outputs:
+        return
+    now = internals.utcnow()
+    feedback = review.get("feedback", [])
+    user = User(id="ann", name=review["user"]) if "user" in review else ANN
+    session = AgentSession(
+        status=SessionStatus(review.get("status", "pending_review")),
+        iteration=len(outputs),
+        max_iterations=review.get("max_iterations", 5),
+        prompt=storable(review.get("prompt", "Write it.")),
+        current_output=outputs[-1],
+        output_format=review.get("format", "text"),
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + timedelta(seconds=review["deadline_in"]) if "deadline_in" in review else None,
+        last_error=review.get("last_error"),
+        decisions=[
+            Decision(action=Action.CHANGES_REQUESTED, iteration=n, user=user, at=now)
+            for n in range(1, len(feedback) + 1)
+        ],
+    )
+    for number, output in enumerate(outputs, 1):
+        internals.write_xcom(db, key, output_key(number), output)
+    for number, said in enumerate(feedback, 1):
+        internals.write_xcom(db, key, feedback_key(number), storable(said))
+    internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+
+
+def next_output(key: TaskKey, output: str) -> None:
+    """What the worker does once it has regenerated; a review without a session gets its first output."""
+    with internals.transaction() as db:
+        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
+        if stored is None:
+            _store(db, key, {"outputs": [output]})
+            return
+        session = parse_session(stored)
+        now = internals.utcnow()
+        after = session.moved_to(advance(session.state, Step.REGENERATE), now, current_output=output)
+        internals.write_xcom(db, key, output_key(after.iteration), output)
+        internals.write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
+
+
+def set_state(key: TaskKey, state: str) -> None:
+    """Put the task instance into a state."""
+    with internals.transaction() as db:
+        db.execute(
+            update(TaskInstance)
+            .where(
+                TaskInstance.dag_id == key.dag_id,
+                TaskInstance.run_id == key.run_id,
+                TaskInstance.task_id == key.task_id,
+                TaskInstance.map_index == key.map_index,
+            )
+            .values(state=state)
+        )
+
+
+def drop(key: TaskKey) -> None:
+    """Delete the session."""
+    with internals.transaction() as db:
+        internals.delete_xcom(db, key, SESSION_KEY)
+
+
+def answer(what: str, *arguments: Any) -> str:
+    """Do what a line asks for."""
+    if what == "make":
+        return make(*arguments)
+    steps: dict[str, Callable[..., None]] = {"next": next_output, "state": set_state, "drop": drop}
+    steps[what](TaskKey(*arguments[0]), *arguments[1:])
+    return "so"
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(f"done {answer(*json.loads(line))}", flush=True)  # noqa: T201 - its result
