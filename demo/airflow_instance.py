@@ -119,6 +119,7 @@ class AirflowInstance:
         users: name to role (and team) of SimpleAuthManager; each user's password is the name.
         settings: further environment variables.
         api_workers: processes of the API server.
+        path: below which it is served, such as ``/airflow``; empty at the root.
     """
 
     home: Path
@@ -127,6 +128,7 @@ class AirflowInstance:
     users: Mapping[str, str] = field(default_factory=lambda: {"admin": "admin"})
     settings: Mapping[str, str] = field(default_factory=dict)
     api_workers: int = 1
+    path: str = ""
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
@@ -165,7 +167,7 @@ class AirflowInstance:
     @property
     def url(self) -> str:
         """Address of the API server."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     def run(self, *command: str, timeout: float = START_TIMEOUT) -> str:
         """Run a command in this Airflow's environment and return what it printed on stdout.

@@ -21,13 +21,13 @@ def task_path(key: TaskKey) -> str:
     return f"dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
 
 
-def tab_path(key: TaskKey) -> str:
-    """The same, with the review's tab open."""
-    return f"{task_path(key)}/plugin/{TAB_ROUTE}"
-
-
 TAB_ROUTE = "hitl-review"
 """Airflow's UI knows this route: it shows the tab only where ``GET /hitl-review/sessions/find`` finds a review."""
+
+
+def chat_path(key: TaskKey) -> str:
+    """Path of the review's own page, likewise."""
+    return f"hitl-review/chat?{query_of(key)}"
 
 
 def links_of(key: TaskKey, base_url: str) -> dict[str, str]:
@@ -38,9 +38,8 @@ def links_of(key: TaskKey, base_url: str) -> dict[str, str]:
         REST.
     """
     base = base_url.rstrip("/")
-    query = query_of(key)
     return {
         "review": f"{base}/{task_path(key)}",
-        "chat": f"{base}/hitl-review/chat?{query}",
-        "api": f"{base}/hitl-review/sessions/find?{query}",
+        "chat": f"{base}/{chat_path(key)}",
+        "api": f"{base}/hitl-review/sessions/find?{query_of(key)}",
     }

@@ -9,7 +9,7 @@ import attrs
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
-from airflow_hitl_review.links import tab_path
+from airflow_hitl_review.links import chat_path
 from airflow_hitl_review.schema import TaskKey
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @attrs.define()
 class HITLReviewLink(BaseOperatorLink):
-    """Opens the review's tab in Airflow.
+    """Opens the review's page.
+
+    Not its tab in Airflow: from another page, Airflow 3.3 opens the task's logs in its place, as it asks whether
+    there is a review only after it has decided that there is none.
 
     ``HITLReviewOperator`` has it. Operators of your own that use ``HITLReviewMixin`` list it themselves, beside
     their other links::
@@ -33,10 +36,10 @@ class HITLReviewLink(BaseOperatorLink):
         return "Review"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Path of the tab on this Airflow; empty where the operator's review is switched off."""
+        """Path of the page on this Airflow; empty where the operator's review is switched off."""
         if not getattr(operator, "enable_hitl_review", True):
             return ""
         index = -1 if ti_key.map_index is None else ti_key.map_index
         key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
         base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-        return f"{base}/{tab_path(key)}"
+        return f"{base}/{chat_path(key)}"

@@ -139,7 +139,7 @@ class People:
     Attributes:
         dialogs: messages of all alert boxes and the like.
         foreign: addresses of all requests to another machine.
-        errors: of the pages' scripts, and what the browser's console calls an error.
+        errors: of the pages' scripts and of their policy; not what could not be loaded, which tests bring about.
     """
 
     stage: Stage
@@ -161,7 +161,7 @@ class People:
         page.on("dialog", self._on_dialog)
         page.on("request", lambda request: self._on_request(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        page.on("console", lambda line: self._on_console(line.type, line.text))
         return page
 
     def log_in(self, context: BrowserContext, user: str, token: str | None = None) -> None:
@@ -177,6 +177,10 @@ class People:
     def _on_dialog(self, dialog: Any) -> None:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
+
+    def _on_console(self, kind: str, text: str) -> None:
+        if kind == "error" and not text.startswith("Failed to load resource"):
+            self.errors.append(text)
 
     def _on_request(self, url: str) -> None:
         if not url.startswith((self.stage.server.airflow.url, "data:", "blob:")):

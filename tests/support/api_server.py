@@ -102,8 +102,8 @@ class ReviewServer:
 
 
 @contextmanager
-def review_server(home: Path, dags: Path, database: str) -> Iterator[ReviewServer]:
-    """Start the server."""
+def review_server(home: Path, dags: Path, database: str, *, path: str = "") -> Iterator[ReviewServer]:
+    """Start the server, below ``path``."""
     bundle = {
         "name": "dags-folder",
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
@@ -123,6 +123,7 @@ def review_server(home: Path, dags: Path, database: str) -> Iterator[ReviewServe
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         },
         api_workers=2,
+        path=path,
     )
     instance.migrate()
     for team in ("red", "blue"):

@@ -17,5 +17,9 @@
   addEventListener("storage", (event) => {
     if (event.key === null || event.key === "theme") apply();
   });
-  if (window.self !== window.top) root.classList.add("framed");
+  if (window.self !== window.top) {
+    root.classList.add("framed");
+    // In the tab of a task instance, Airflow has said which one it is.
+    if (location.pathname.endsWith("/chat-by-task")) root.classList.add("tab");
+  }
 })();

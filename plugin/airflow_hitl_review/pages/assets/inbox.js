@@ -53,7 +53,9 @@ filters.addEventListener("change", apply);
 function apply() {
   const kept = [...new FormData(filters)].filter(([name, value]) => value && !(name === "order_by" && value === "-updated_at"));
   const query = new URLSearchParams(kept).toString();
-  history.pushState(null, "", query ? `inbox?${query}` : "inbox");
+  const address = query ? `inbox?${query}` : "inbox";
+  if (new URL(address, location.href).href === location.href) return; // Enter in the search field tells it twice
+  history.pushState(null, "", address);
   remember();
   replace(location.href, { fresh: false });
 }

@@ -14,6 +14,7 @@ let state = JSON.parse(main.dataset.state);
 let sending = false;
 let asking = ""; // the action that is asked back
 let mine = ""; // what this page decided last: "iteration action"
+let explained = false; // why a decision was not taken is on the screen: what the page catches up with adds nothing
 
 const LABELS = { approve: "Approve", feedback: "Request changes", reject: "Reject" };
 const DONE = {
@@ -159,8 +160,12 @@ async function decide(action) {
   const detail = body.detail;
   const words = typeof detail === "string" ? detail : (detail?.message ?? detail?.[0]?.msg ?? `The server answered ${answer.status}.`);
   const told = `Your decision was not taken. ${words} ${text.value ? "What you wrote is kept." : ""}`.trim();
-  if (answer.status === 409) notice(told, "bad"); // the form may be gone once the page has caught up
-  else problem(told);
+  if (answer.status === 409) {
+    notice(told, "bad"); // above: the form may be gone once the page has caught up
+    explained = true;
+  } else {
+    problem(told);
+  }
   live.refresh();
 }
 
@@ -189,6 +194,10 @@ function apply(update) {
 }
 
 function tell(before, isNew) {
+  if (explained) {
+    explained = false;
+    return;
+  }
   if (state.open && isNew) {
     notice(`Output ${state.iteration} is here.${text?.value ? " What you wrote is kept." : ""}`, "new");
   } else if (before.open && !state.open && state.decided_by !== null && !isMine(before)) {

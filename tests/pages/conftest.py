@@ -1,0 +1,45 @@
+"""A server below a sub-path, with reviews; and people who look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DAGS, missing
+from tests.pages.stage import People, Stage, open_chromium, stage_on
+from tests.support import browser
+from tests.support.api_server import review_server
+
+PATH = "/airflow"
+"""All pages are tested below a path; the demo's test has Airflow at the root."""
+
+
+@pytest.fixture(scope="session")
+def stage(folder: Path) -> Iterator[Stage]:
+    """Reviews on an API server of two processes, on SQLite."""
+    with review_server(folder / "pages", DAGS, "", path=PATH) as server, stage_on(server) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def _people(stage: Stage) -> Iterator[People]:
+    chromium = browser.find_chromium()
+    if chromium is None:
+        missing("Chromium", "Debian: apt-get install chromium")
+        raise AssertionError
+    with open_chromium(chromium) as running:
+        yield People(stage, running)
+
+
+@pytest.fixture
+def people(_people: People) -> Iterator[People]:
+    """People with browsers; nothing they open asks another machine, opens a box, or has an error in its script."""
+    for seen in (_people.dialogs, _people.foreign, _people.errors):
+        seen.clear()
+    yield _people
+    _people.close()
+    assert _people.dialogs == []
+    assert _people.foreign == []
+    assert _people.errors == []

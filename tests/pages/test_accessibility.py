@@ -1,0 +1,79 @@
+"""axe-core finds nothing serious on the pages, in any state, light or dark, wide or narrow."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import missing
+from tests.pages.stage import People, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+AXE = "axe-core@4.10.2"
+
+
+@pytest.fixture(scope="module")
+def axe(folder: Path) -> str:
+    """The source of axe-core."""
+    npm = shutil.which("npm")
+    if npm is None:
+        missing("npm", "https://nodejs.org")
+        raise AssertionError
+    home = folder / "axe"
+    home.mkdir()
+    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", AXE]
+    try:
+        subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=120)
+    except subprocess.CalledProcessError as failure:
+        missing("axe-core", f"npm install failed: {failure.stderr.decode(errors='replace')[-300:]}")
+    return (home / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def faults(page: Page, axe: str) -> list[str]:
+    """What axe-core calls serious or critical, and where."""
+    page.evaluate(axe)
+    found: dict[str, Any] = page.evaluate("() => axe.run()")
+    assert found["passes"], "axe-core looked at nothing"
+    return [
+        f"{fault['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 380])
+def test_every_state_of_the_pages(stage: Stage, people: People, axe: str, scheme: Any, width: int) -> None:
+    table = "# Sales\n\n| Region | Sales |\n|---|---|\n| North | 39 |\n\n- a `code`\n\n> quoted [link](http://x.example)"
+    keys = stage.make(
+        {"prompt": "Summarise.", "outputs": ["# One\n\nShort", table], "feedback": ["A table"]},
+        {"outputs": ['{"a": [1, true, null, "text"], "b": {"c": 2.5}}'], "format": "json"},
+        {"outputs": ["One"], "max_iterations": 1, "deadline_in": 3600},
+        {"outputs": []},
+    )
+    page = people.page("ann", color_scheme=scheme, viewport={"width": width, "height": 800})
+    found: list[str] = []
+    for key in keys:
+        page.goto(stage.chat(key))
+        expect(page.locator("h1").first).to_be_visible()
+        found += faults(page, axe)
+    page.goto(stage.chat(keys[0]))
+    page.evaluate("() => document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.get_by_role("button", name="Request changes").click()
+    found += faults(page, axe)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    found += faults(page, axe)
+    page.get_by_role("button", name="Reject output 2").click()
+    expect(page.locator(".pill")).to_have_text("Rejected")
+    found += faults(page, axe)
+    for address in (f"inbox?q={keys[0].run_id.replace('+', '%2B')}&limit=2", "inbox?q=none", "chat?dag_id=~"):
+        page.goto(stage.address(address))
+        found += faults(page, axe)
+    assert found == []

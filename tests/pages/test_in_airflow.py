@@ -1,0 +1,72 @@
+"""The pages inside Airflow's own UI: a tab of the task instance, an entry in the menu."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.pages.stage import Key, People, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def task_page(stage: Stage, key: Key, task_id: str = "review") -> str:
+    mapped = f"/mapped/{key.map_index}" if key.map_index >= 0 and task_id == "review" else ""
+    run_id = quote(key.run_id, safe="")
+    return f"{stage.server.airflow.url}/dags/{key.dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
+
+
+def frame(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe")
+
+
+def test_the_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
+    key = stage.make({"outputs": ["Zero"]}, {"outputs": ["One"]})[1]
+    page = people.page("ann")
+    page.goto(task_page(stage, key))
+    page.get_by_role("link", name="Review", exact=True).click()
+    expect(frame(page).locator(".output")).to_have_text("One")
+    # Airflow says above which task it is.
+    expect(frame(page).get_by_role("link", name="All reviews")).to_be_hidden()
+    frame(page).get_by_role("button", name="Approve", exact=True).click()
+    frame(page).get_by_role("button", name="Approve output 1").click()
+    expect(frame(page).locator(".pill")).to_have_text("Approved")
+    assert stage.find(key)["decided_by"]["name"] == "ann"
+
+
+def test_the_tab_of_a_task_that_is_not_mapped_in_the_dark(stage: Stage, people: People) -> None:
+    key = stage.one(mapped=False, outputs=["Not mapped"])
+    page = people.page("ann", color_scheme="light")
+    page.goto(task_page(stage, key))
+    page.get_by_role("link", name="Review", exact=True).click()
+    expect(frame(page).locator(".output")).to_have_text("Not mapped")
+    appearance = frame(page).locator("html")
+    expect(appearance).to_have_attribute("data-appearance", "light")
+    page.get_by_role("button", name="User").click()
+    page.get_by_role("menuitem", name="Appearance").click()
+    page.get_by_text("Dark Mode").click()
+    expect(appearance).to_have_attribute("data-appearance", "dark")
+
+
+def test_a_task_without_a_review_has_no_tab(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=[], task_state="success")
+    page = people.page("ann")
+    page.goto(task_page(stage, key))
+    expect(page.get_by_role("link", name="Audit Log")).to_be_visible()
+    page.wait_for_timeout(1_000)
+    expect(page.get_by_role("link", name="Review", exact=True)).to_have_count(0)
+
+
+def test_the_list_in_the_menu(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["From the list"])
+    page = people.page("ann")
+    page.goto(stage.server.airflow.url)
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="Reviews").click()
+    listed = frame(page).locator(".row", has_text=key.run_id)
+    listed.click()
+    expect(frame(page).locator(".output")).to_have_text("From the list")
+    frame(page).get_by_role("link", name="All reviews").click()
+    expect(listed).to_be_visible()

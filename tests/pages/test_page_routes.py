@@ -1,0 +1,160 @@
+"""Who gets which page, and with which headers; without a browser."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from tests.pages.stage import Key, Stage
+
+PAGES = ["chat", "chat-by-task", "inbox"]
+OTHERS = ["chat/events", "chat/updates", "inbox/events", "inbox/updates"]
+
+
+@pytest.fixture(scope="module")
+def key(stage: Stage) -> Key:
+    return stage.one(outputs=["One"])
+
+
+def get(stage: Stage, path: str, user: str | None = "ann", **kwargs: Any) -> requests.Response:
+    return stage.server.call("GET", f"/{path}", user=user, allow_redirects=False, **kwargs)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_whoever_is_not_logged_in_is_sent_to_airflows_login(stage: Stage, key: Key, path: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer x.y.z"}):
+        answer = get(stage, path, None, params=key.params, headers=headers)
+        assert answer.status_code == 307
+        location = urlsplit(answer.headers["Location"])
+        assert location.path == "../api/v2/auth/login"
+        (back,) = parse_qs(location.query)["next"]
+        assert urlsplit(back).path == f"/airflow/hitl-review/{path}"
+        assert parse_qs(urlsplit(back).query)["run_id"] == [key.run_id]
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_programs_get_a_status(stage: Stage, key: Key, path: str) -> None:
+    assert get(stage, path, None, params=key.params).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["chat", "chat-by-task", "chat/events", "chat/updates"])
+def test_another_teams_user_is_refused(stage: Stage, key: Key, path: str) -> None:
+    answer = get(stage, path, "bob", params=key.params)
+    assert answer.status_code == 403
+    assert "You may not read the reviews of DAG" in answer.text
+    if path in PAGES:
+        assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_another_teams_user_has_an_empty_list(stage: Stage, key: Key) -> None:
+    answer = get(stage, "inbox", "bob")
+    assert "Nothing waits for you." in answer.text
+    assert key.run_id not in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_only_own_files_may_run_and_only_airflow_may_frame(stage: Stage, key: Key, path: str) -> None:
+    answer = get(stage, path, params=key.params)
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["frame-ancestors"] == "'self'"
+    assert not {"unsafe-inline", "unsafe-eval"} & set(answer.headers["Content-Security-Policy"].split("'"))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "<style" not in answer.text
+    assert " style=" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"map_index": "first"}, 422, "map_index must be an integer"),
+        ({"dag_id": "~"}, 400, "dag_id must name one dag"),
+        ({"run_id": None}, 422, "run_id: Field required"),
+        ({"run_id": "no such run"}, 404, "This task has no review."),
+    ],
+)
+def test_bad_addresses_are_explained(
+    stage: Stage, key: Key, change: dict[str, str], status: int, words: str
+) -> None:
+    answer = get(stage, "chat", params={**key.params, **change})
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert words in answer.text
+
+
+def test_a_wrong_status_in_the_lists_address(stage: Stage) -> None:
+    answer = get(stage, "inbox", params={"status": "sleeping"})
+    assert answer.status_code == 422
+    assert "Something in the address is missing or wrong." in answer.text
+
+
+def test_assets_are_open_and_revalidated(stage: Stage) -> None:
+    for name in ("page.css", "review.js", "live.js", "inbox.js", "appearance.js", "review.svg", "review-dark.svg"):
+        answer = get(stage, f"assets/{name}", None)
+        assert answer.status_code == 200, name
+        assert answer.headers["Cache-Control"] == "no-cache"
+        again = get(stage, f"assets/{name}", None, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+
+
+@contextmanager
+def listening(stage: Stage, path: str, params: dict[str, Any], user: str = "ann") -> Iterator[Iterator[Any]]:
+    """Events of a stream, parsed, each with the time at which it came."""
+    answer = stage.server.call("GET", f"/{path}", user=user, params=params, stream=True)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+    def events() -> Iterator[Any]:
+        name = ""
+        for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
+            if line.startswith("event:"):
+                name = line.partition(":")[2].strip()
+            elif line.startswith("data:"):
+                yield name, json.loads(line.partition(":")[2]), time.monotonic()
+
+    try:
+        yield events()
+    finally:
+        answer.close()
+
+
+def test_events_of_a_review(stage: Stage) -> None:
+    key = stage.one(outputs=["One"])
+    known = get(stage, "chat/updates", params=key.params)
+    version = known.json()["version"]
+    assert known.headers["ETag"] == f'W/"{version}"'
+    tag = {"If-None-Match": known.headers["ETag"]}
+    assert get(stage, "chat/updates", params=key.params, headers=tag).status_code == 304
+    with listening(stage, "chat/events", {**key.params, "version": version}) as events:
+        assert next(events)[0] == "hello"
+        decided = time.monotonic()
+        assert stage.decide(key, "approve").status_code == 200
+        name, update, at = next(events)
+        assert (name, update["state"]["status"]) == ("change", "approved")
+        assert at - decided < 2
+        assert update["version"] != version
+    with listening(stage, "chat/events", {**key.params, "version": version}) as events:
+        assert next(events)[0] == "hello"
+        assert next(events)[1]["state"]["status"] == "approved"  # who comes late hears it at once
+    assert get(stage, "chat/updates", params=key.params, headers=tag).status_code == 200
+
+
+def test_events_of_the_list(stage: Stage) -> None:
+    version = get(stage, "inbox/updates").json()["version"]
+    with listening(stage, "inbox/events", {"version": version}) as events:
+        assert next(events)[0] == "hello"
+        with ThreadPoolExecutor(1) as pool:
+            heard = pool.submit(next, events)
+            stage.one(outputs=["One"])
+            name, update, _ = heard.result(10)
+    assert name == "change"
+    assert update["version"] != version
+    assert set(update) == {"version"}

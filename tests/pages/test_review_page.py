@@ -1,0 +1,429 @@
+"""One review as a page, in a browser, with an API server of two processes behind it."""
+
+from __future__ import annotations
+
+import re
+import time
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from demo.airflow_instance import wait_until
+from tests.notebook.hostile import HOSTILE
+from tests.pages.stage import People, Stage, unreachable
+from tests.support.api_server import DAG_ID
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+SEEN_WITHIN = 2_000.0
+"""Milliseconds until another person's decision is on the screen."""
+
+
+def live(page: Page) -> None:
+    """Wait until the page hears of changes."""
+    expect(page.locator("html")).to_have_attribute("data-connection", re.compile("live|asking"))
+
+
+def button(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_the_whole_way(stage: Stage, people: People) -> None:
+    key = stage.one(prompt="Summarise the sales.", outputs=["# Sales\n\nAll in **one** line."])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    expect(page.get_by_role("heading", name="many_reviews › review [0]")).to_be_visible()
+    expect(page.get_by_text("Summarise the sales.")).to_be_visible()
+    expect(page.locator(".output strong")).to_have_text("one")
+    button(page, "Request changes")
+    expect(page.get_by_role("alert")).to_have_text("Write what should change, then request the changes.")
+    page.get_by_label("Your feedback").fill("By region")
+    button(page, "Request changes")
+    expect(page.get_by_text("Changes to output 1 were requested.")).to_be_visible()
+    expect(page.locator(".pill")).to_have_text("Changes requested")
+    expect(page.locator(".turn.human")).to_contain_text("By region")
+    expect(page.locator(".turn.human")).to_contain_text("ann on output 1")
+    expect(page.get_by_text("The next output is being made.")).to_be_visible()
+    expect(page.locator("#decision")).to_be_hidden()
+
+    stage.next_output(key, "# Sales\n\nAll in **two** lines.")
+    expect(page.get_by_text("Output 2 is here.")).to_be_visible()
+    expect(page.locator(".hitl-diff ins")).to_contain_text("two")
+    expect(page.locator(".hitl-diff del")).to_contain_text("one")
+    expect(page.get_by_label("Your feedback")).to_have_value("")
+    button(page, "Approve")
+    expect(page.get_by_text("Approve output 2? The task goes on with it.")).to_be_visible()
+    button(page, "Cancel")
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_focused()
+    button(page, "Approve")
+    button(page, "Approve output 2")
+    expect(page.get_by_text("Approved output 2.")).to_be_visible()
+    expect(page.locator(".pill")).to_have_text("Approved")
+    found = stage.find(key)
+    assert (found["status"], found["decided_by"]["name"]) == ("approved", "ann")
+    action = stage.server.airflow.api(
+        "GET",
+        f"/dags/{DAG_ID}/dagRuns/{key.run_id}/taskInstances/review/xcomEntries/airflow_hitl_review_human_action",
+        params={"map_index": 0},
+    )["value"]
+    assert (action["channel"], action["iteration"]) == ("chat", 2)
+
+
+def test_two_people_see_each_others_decisions(stage: Stage, people: People) -> None:
+    """Whichever of the two server processes each of them talks to."""
+    keys = stage.make(*({"outputs": ["One"]} for _ in range(4)))
+    for key in keys:
+        ann, admin = people.page("ann"), people.page("admin")
+        for page in (ann, admin):
+            page.goto(stage.chat(key))
+            live(page)
+        ann.get_by_label("Your feedback").fill("Half a thought")
+        button(admin, "Reject")
+        button(admin, "Reject output 1")
+        expect(admin.get_by_text("Rejected output 1.")).to_be_visible()
+        told = ann.get_by_text("admin was faster: rejected. What you wrote was not sent; it is kept in this tab.")
+        expect(told).to_be_visible(timeout=SEEN_WITHIN)
+        expect(ann.locator(".pill")).to_have_text("Rejected")
+        expect(ann.locator("#decision")).to_be_hidden()
+
+
+def test_a_conflict_is_explained(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.route("**/chat/events*", unreachable)
+    page.route("**/chat/updates*", unreachable)
+    page.goto(stage.chat(key))
+    page.get_by_label("Your feedback").fill("Longer")
+    assert stage.decide(key, "approve").status_code == 200
+    page.unroute("**/chat/updates*")
+    button(page, "Request changes")
+    expect(page.locator("#notices .notice")).to_contain_text(
+        "Your decision was not taken. Already approved by admin"
+    )
+    expect(page.locator("#notices .notice")).to_contain_text("What you wrote is kept.")
+    expect(page.locator(".pill")).to_have_text("Approved")
+
+
+def test_only_the_output_on_the_screen_is_decided(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    for path in ("events", "updates"):
+        page.route(f"**/chat/{path}*", unreachable)
+    page.goto(stage.chat(key))
+    assert stage.decide(key, "feedback", feedback="Next").status_code == 200
+    stage.next_output(key, "Two")
+    button(page, "Approve")
+    button(page, "Approve output 1")
+    expect(page.locator("#notices .notice")).to_contain_text("output 2 is the current one")
+    assert stage.find(key)["status"] == "pending_review"
+
+
+def test_mapped_and_not_mapped(stage: Stage, people: People) -> None:
+    """Also as Airflow's own links name them, with the placeholder that it leaves as it is."""
+    plain = stage.one(mapped=False, outputs=["Not mapped"])
+    mapped = stage.make({"outputs": ["Number 0"]}, {"outputs": ["Number 1"]})
+    page = people.page("ann")
+    run_id = quote(plain.run_id, safe="")
+    for index in ("{MAP_INDEX}", "%7BMAP_INDEX%7D", "-1"):
+        address = f"chat-by-task?dag_id={plain.dag_id}&run_id={run_id}&task_id=review&map_index={index}"
+        page.goto(stage.address(address))
+        expect(page.get_by_role("heading", level=1)).to_have_text("json_review › review")
+        expect(page.locator(".output")).to_have_text("Not mapped")
+    live(page)
+    button(page, "Approve")
+    button(page, "Approve output 1")
+    expect(page.locator(".pill")).to_have_text("Approved")
+    assert stage.find(plain)["status"] == "approved"
+    for key in mapped:
+        page.goto(stage.address(f"chat-by-task?{key.query}"))
+        expect(page.locator(".output")).to_have_text(f"Number {key.map_index}")
+
+
+def test_hostile_texts_stay_texts(stage: Stage, people: People) -> None:
+    """In each place where text of a model or a person is shown, at once and after an update."""
+    page = people.page("ann")
+    everything = "\n\n".join(HOSTILE)
+    keys = stage.make(
+        {"prompt": everything, "outputs": [everything, f"{everything}\n\nmore"], "feedback": [everything]},
+        {"outputs": ['{"<img src=x onerror=alert(1)>": "</li><script>alert(1)</script>"}'], "format": "json"},
+        {"outputs": [everything], "user": "<img src=x onerror=alert(1)>", "last_error": everything},
+    )
+    for key in keys:
+        page.goto(stage.chat(key))
+        live(page)
+        page.evaluate("() => document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        stage.decide(key, "feedback", feedback=everything)
+        expect(page.locator(".pill")).to_have_text("Changes requested")
+        stage.next_output(key, f"{everything}\n\nnext")
+        expect(page.get_by_text(" is here.")).to_be_visible()
+        active = page.evaluate(
+            """() => [...document.querySelectorAll("main :is(script, iframe, object, embed, img, style, svg, form,"
+                + "link, meta, base, math, input, button), [style], [onclick], [onerror], [onload], [onmouseover]")]
+                .map((e) => e.outerHTML)"""
+        )
+        assert active == []
+        links = page.locator("main a").evaluate_all("links => links.map((l) => l.protocol)")
+        assert set(links) <= {"http:", "https:", "mailto:"}
+    page.goto(stage.address(f"inbox?q={keys[0].run_id.replace('+', '%2B')}"))
+    expect(page.locator(".row").first).to_be_visible()
+
+
+def test_an_expired_login(stage: Stage, people: People) -> None:
+    """Nothing that was typed is lost, and the way back leads to the same review."""
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("Shorter, please")
+    page.context.clear_cookies()
+    button(page, "Request changes")
+    expect(page.get_by_role("alert")).to_contain_text("Your login has expired, so nothing was decided.")
+    page.get_by_role("alert").get_by_role("link", name="Log in again").click()
+    page.locator("input[name=username]").fill("ann")
+    page.locator("input[name=password]").fill("ann")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Your feedback")).to_have_value("Shorter, please")
+    button(page, "Request changes")
+    expect(page.locator(".pill")).to_have_text("Changes requested")
+
+
+def test_whoever_is_not_logged_in_is_asked_to(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page(None)
+    page.goto(stage.chat(key))
+    page.locator("input[name=username]").fill("viv")
+    page.locator("input[name=password]").fill("viv")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".output")).to_have_text("One")
+    # A viewer reads, and is told why there are no buttons.
+    expect(page.get_by_text("You may read this review, but not decide it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+
+
+def test_a_lost_connection(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("Shorter")
+    page.context.set_offline(True)
+    button(page, "Request changes")
+    expect(page.get_by_role("alert")).to_contain_text("it is not known whether your decision arrived")
+    expect(page.get_by_role("status")).to_have_text("Connection lost. Trying again…")
+    expect(page.get_by_label("Your feedback")).to_have_value("Shorter")
+    stage.decide(key, "feedback", feedback="From elsewhere")
+    page.context.set_offline(False)
+    expect(page.locator(".pill")).to_have_text("Changes requested")
+    expect(page.get_by_role("status")).to_have_text("")
+    stage.next_output(key, "Two")
+    expect(page.get_by_text("Output 2 is here. What you wrote is kept.")).to_be_visible()
+    expect(page.get_by_label("Your feedback")).to_have_value("Shorter")
+
+
+def test_a_proxy_that_holds_the_stream_back(stage: Stage, people: People) -> None:
+    """The page asks now and then instead."""
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.route("**/chat/events*", lambda route: None)  # never answered
+    page.goto(stage.chat(key))
+    expect(page.locator("html")).to_have_attribute("data-connection", "asking")
+    stage.decide(key, "approve")
+    expect(page.locator(".pill")).to_have_text("Approved", timeout=5_000)
+
+
+def test_a_page_that_nobody_sees_costs_nothing_and_catches_up(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(stage.chat(key))
+    live(page)
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    hide += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(hide, True)
+    requests.clear()
+    stage.decide(key, "approve")
+    page.wait_for_timeout(2_500)
+    assert requests == []
+    page.evaluate(hide, False)
+    expect(page.locator(".pill")).to_have_text("Approved", timeout=SEEN_WITHIN)
+
+
+def test_a_task_that_ends_while_the_page_is_open(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("Too late")
+    stage.set_state(key, "failed")
+    expect(page.get_by_text("The task has ended, so there is nothing to decide any more.")).to_be_visible()
+    expect(page.get_by_text("its state is failed")).to_be_visible()
+    expect(page.locator("#decision")).to_be_hidden()
+
+
+def test_a_review_that_is_yet_to_come_and_one_that_goes(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=[], task_state="running")
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    expect(page.get_by_text("There is nothing to review yet.")).to_be_visible()
+    live(page)
+    stage.next_output(key, "Here I am")
+    expect(page.locator(".output")).to_have_text("Here I am")
+    live(page)
+    stage.drop(key)
+    expect(page.get_by_text("This review is gone")).to_be_visible()
+    expect(page.locator("#decision")).to_be_hidden()
+
+    none = stage.one(outputs=[], task_state="success")
+    answer = page.goto(stage.chat(none))
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_text("This task has no review.")).to_be_visible()
+
+
+def test_the_last_round_is_asked_back(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"], max_iterations=1)
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    expect(page.get_by_text("This is the last round")).to_be_visible()
+    page.get_by_label("Your feedback").fill("Again")
+    button(page, "Request changes")
+    expect(page.get_by_text("Request changes in the last round?")).to_be_visible()
+    assert stage.find(key)["status"] == "pending_review"
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Your feedback")).to_have_value("Again")
+    button(page, "Approve")
+    expect(page.get_by_text("What you wrote is not sent with an approval.")).to_be_visible()
+
+
+def test_drafts_survive(stage: Stage, people: People) -> None:
+    """A reload, another review, an update; and they are not another person's."""
+    first, second = stage.make({"outputs": ["One"]}, {"outputs": ["Other"]})
+    page = people.page("ann")
+    page.goto(stage.chat(first))
+    page.get_by_label("Your feedback").fill("About the first")
+    page.reload()
+    expect(page.get_by_label("Your feedback")).to_have_value("About the first")
+    page.goto(stage.chat(second))
+    expect(page.get_by_label("Your feedback")).to_have_value("")
+    page.goto(stage.chat(first))
+    expect(page.get_by_label("Your feedback")).to_have_value("About the first")
+    people.log_in(page.context, "admin")
+    page.reload()
+    expect(page.get_by_label("Your feedback")).to_have_value("")
+
+
+def test_keyboard_alone(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+
+    def focused() -> str:
+        return str(page.evaluate("() => document.activeElement.textContent.trim() || document.activeElement.id"))
+
+    page.keyboard.press("Tab")
+    assert focused() == "Skip to the decision"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.id") == "feedback"
+    page.keyboard.type("By region")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".pill")).to_have_text("Changes requested")
+    # The focus has somewhere to be, so that a screen reader goes on from there.
+    assert page.evaluate("() => document.activeElement.tagName") == "H1"
+    stage.next_output(key, "Two")
+    expect(page.get_by_text("Output 2 is here.")).to_be_visible()
+    page.get_by_label("Your feedback").focus()
+    page.keyboard.press("Tab")
+    assert focused() == "Approve"
+    page.keyboard.press("Enter")
+    assert focused() == "Approve output 2"
+    page.keyboard.press("Escape")
+    assert focused() == "Approve"
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator(".pill")).to_have_text("Approved")
+
+
+def test_what_is_unfolded_and_focused_stays_over_an_update(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One", "Two"], feedback=["more"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.locator("details[data-fold=output-1] > summary").click()
+    expect(page.locator("details[data-fold=output-1]")).to_have_attribute("open", "")
+    page.get_by_role("region", name="Current output").focus()
+    stage.decide(key, "feedback", feedback="again")
+    expect(page.locator(".pill")).to_have_text("Changes requested")
+    stage.next_output(key, "Three")
+    expect(page.get_by_text("Output 3 is here.")).to_be_visible()
+    expect(page.locator("details[data-fold=output-1]")).to_have_attribute("open", "")
+    assert page.evaluate("() => document.activeElement !== document.body")
+
+
+def test_light_and_dark_follow_airflow(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann", color_scheme="light")
+    page.goto(stage.chat(key))
+    back = "() => getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(back)
+    page.evaluate("() => localStorage.setItem('theme', 'dark')")
+    page.reload()
+    dark = page.evaluate(back)
+    assert light != dark
+    page.evaluate("() => localStorage.setItem('theme', 'system')")
+    page.reload()
+    assert page.evaluate(back) == light
+    page.emulate_media(color_scheme="dark")
+    wait_until(lambda: page.evaluate(back) == dark, timeout=5, what="dark")
+
+
+def test_without_javascript_it_can_be_read(stage: Stage, people: People) -> None:
+    key = stage.one(prompt="The task", outputs=["# One", "# Two"], feedback=["More"])
+    page = people.page("ann", java_script_enabled=False)
+    page.goto(stage.chat(key))
+    expect(page.locator(".output h1", has_text="Two")).to_be_visible()
+    for text in ("The task", "More", "Changes since output 1", "To decide on this page, allow JavaScript for it."):
+        expect(page.get_by_text(text).first).to_be_visible()
+    expect(page.locator("#decision")).to_be_hidden()
+    page.get_by_role("link", name="All reviews").click()
+    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    page.get_by_label("Search").fill(key.run_id)
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".row")).to_have_count(1)
+    page.locator(".row").click()
+    expect(page.locator(".output h1", has_text="Two")).to_be_visible()
+
+
+@pytest.mark.parametrize("which", ["review", "inbox"])
+def test_the_first_view_is_one_small_page(stage: Stage, people: People, which: str) -> None:
+    """One request for HTML, nothing but assets besides, and under 60 KB in all as the server sends it."""
+    text = "Sales were good. " * 120
+    key = stage.one(outputs=[text, f"{text} And better."], feedback=["More"])
+    if which == "inbox":
+        stage.make(*({"outputs": [f"{text} {n}"], "prompt": text} for n in range(50)))
+    page = people.page("ann")
+    answers: list[tuple[str, str, int]] = []
+    client = page.context.new_cdp_session(page)
+    client.send("Network.enable")
+    kinds: dict[str, tuple[str, str]] = {}
+    client.on(
+        "Network.responseReceived", lambda e: kinds.update({e["requestId"]: (e["type"], e["response"]["url"])})
+    )
+    client.on(
+        "Network.loadingFinished",
+        lambda e: answers.append((*kinds[e["requestId"]], int(e["encodedDataLength"]))),
+    )
+    started = time.monotonic()
+    page.goto(stage.chat(key) if which == "review" else stage.address("inbox"))
+    live(page)
+    page.wait_for_timeout(500)
+    assert time.monotonic() - started < 20
+    documents = [answer for answer in answers if answer[0] == "Document"]
+    assert len(documents) == 1
+    assert {kind for kind, _, _ in answers} <= {"Document", "Stylesheet", "Script", "Image", "Other", "EventSource"}
+    total = sum(size for _, _, size in answers)
+    assert total < 60_000, answers
