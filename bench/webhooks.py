@@ -7,8 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
-
+from bench.measures import POSTGRES_SETTINGS, Statements, at_rest, memory_mb
 from demo.airflow_instance import wait_until
 from hitl_webhooks import generate_secret
 from tests.support import postgres
@@ -17,57 +16,6 @@ from tests.support.hook_server import HookServer
 
 ROOT = Path(__file__).resolve().parent.parent
 REVIEWS, ENDPOINTS = 200, 3
-REST_SECONDS = 20.0
-
-
-class Statements:
-    """Counts the SQL statements that a database has executed."""
-
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        with self._engine.begin() as connection:
-            connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
-
-    def total(self) -> int:
-        """So many so far; without BEGIN, COMMIT and the like."""
-        query = text(
-            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
-            " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND query !~* '^(begin|commit|rollback)'"
-        )
-        with self._engine.connect() as connection:
-            return int(connection.scalar(query))
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._engine.dispose()
-
-
-def memory_mb(server: ReviewServer) -> float:
-    """Resident memory of the API server with its processes, in MB."""
-    group, total = str(server.airflow.processes["api-server"].pid), 0
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if fields[2] == group:  # the process group
-                total += int((entry / "statm").read_text().split()[1]) * 4096
-        except (OSError, IndexError):
-            continue  # it has ended
-    return total / 1e6
-
-
-def at_rest(server: ReviewServer, statements: Statements) -> float:
-    """Statements per second while nothing happens."""
-    while True:  # what was seeded is looked at once
-        before = statements.total()
-        time.sleep(3)
-        if statements.total() - before < 3 * 20:
-            break
-    before, start = statements.total(), time.monotonic()
-    time.sleep(REST_SECONDS)
-    return (statements.total() - before) / (time.monotonic() - start)
 
 
 def burst(server: ReviewServer, statements: Statements, hooks: HookServer) -> dict[str, Any]:
@@ -112,18 +60,17 @@ def run(folder: Path) -> dict[str, Any]:
     binaries = postgres.find_binaries()
     if binaries is None:
         raise SystemExit("The benchmarks need PostgreSQL. On Debian: apt-get install postgresql")
-    settings = "-c shared_preload_libraries=pg_stat_statements"
     with (
-        postgres.server(binaries, folder / "postgres", settings) as database,
+        postgres.server(binaries, folder / "postgres", POSTGRES_SETTINGS) as database,
         review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
         HookServer() as hooks,
     ):
         statements = Statements(server.airflow.database)
         try:
-            rest = {0: at_rest(server, statements)}
+            rest = {0: at_rest(statements)}
             for open_reviews in (100, 1000):
                 server.seed(open_reviews - (100 if open_reviews == 1000 else 0), "open", "nowhere")
-                rest[open_reviews] = at_rest(server, statements)
+                rest[open_reviews] = at_rest(statements)
             return {
                 "statements_per_second_at_rest": {str(n): round(value, 1) for n, value in rest.items()},
                 "burst": burst(server, statements, hooks),

@@ -28,7 +28,7 @@ SHORTEST_PAUSE = 0.1
 """Seconds between two looks that were asked for."""
 
 LOAD_SHARE = 20
-"""A look that takes long is followed by a pause so many times as long."""
+"""A question to the database that takes long is followed by a pause so many times as long."""
 
 
 @dataclass
@@ -75,6 +75,8 @@ class Watcher(Generic[K, T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._nudged = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._look_took = 0.0
+        self._wanted: set[K] = set()  # nothing is known of them yet
         self._idle = False
 
     # --- for those who look
@@ -100,8 +102,7 @@ class Watcher(Generic[K, T]):
         """
         watched = self._subjects.get(subject)
         if watched is None or watched.value is None:
-            await self._update([subject])
-            watched = self._subjects[subject]
+            watched = await self._first(subject)
         watched.wanted_until = max(watched.wanted_until, time.monotonic() + keep_seconds)
         assert watched.value is not None
         self._wake()
@@ -116,8 +117,7 @@ class Watcher(Generic[K, T]):
         while True:
             watched = self._subjects.get(subject)
             if watched is None or watched.value is None:
-                await self._update([subject])
-                continue
+                watched = await self._first(subject)
             if watched.value != seen:
                 return watched.value
             left = end - time.monotonic()
@@ -144,16 +144,15 @@ class Watcher(Generic[K, T]):
         """Look until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
-            start = time.monotonic()
             self._nudged.clear()  # before the look: what happens during it asks for another one
             self._forget()
             if subjects := list(self._subjects.keys() | self._waiting.keys()):
                 try:
-                    await self._update(subjects)
+                    async with self._looking:
+                        await self._update(subjects)
                 except Exception:
                     log.exception("Looking for changed reviews failed; trying again.")
-            took = time.monotonic() - start
-            pause = max(self._look_seconds, took * LOAD_SHARE) if subjects else None
+            pause = max(self._look_seconds, self._look_took * LOAD_SHARE) if subjects else None
             self._idle = pause is None and not self._waiting
             if self._idle or pause is not None:
                 with suppress(TimeoutError, asyncio.TimeoutError):
@@ -170,24 +169,38 @@ class Watcher(Generic[K, T]):
         for subject in [s for s, w in self._subjects.items() if not self._waiting[s] and w.wanted_until < now]:
             del self._subjects[subject]
 
-    async def _update(self, subjects: Sequence[K]) -> None:
-        async with self._looking:  # many who come at once wait for one look, and find what it left
-            now = time.monotonic()
-            stamps = await asyncio.to_thread(self._look, subjects)
-            for subject in subjects:
-                stamp = stamps.get(subject, "")
-                watched = self._subjects.setdefault(subject, _Watched(wanted_until=now + self._look_seconds))
-                if watched.stamp == stamp:
-                    continue
-                try:
-                    value = await asyncio.to_thread(self._load, subject)
-                except Exception:
-                    if watched.value is None:
-                        raise
-                    log.exception("Reading %s failed; trying again.", subject)
-                    continue
-                watched.stamp = stamp  # read before the value: a change between the two is seen at the next look
-                if value != watched.value:
-                    watched.value = value
-                    watched.changed.set()
-                    watched.changed = asyncio.Event()
+    async def _first(self, subject: K) -> _Watched[T]:
+        """Look at a subject of which nothing is known; together with those who want the same at the same time."""
+        self._wanted.add(subject)
+        async with self._looking:
+            watched = self._subjects.get(subject)
+            if watched is None or watched.value is None:
+                wanted, self._wanted = list(self._wanted | {subject}), set()
+                errors = await self._update(wanted)
+                if subject in errors:
+                    raise errors[subject]
+            return self._subjects[subject]
+
+    async def _update(self, subjects: Sequence[K]) -> dict[K, Exception]:
+        """Look, and load what changed; returns what could not be loaded."""
+        errors: dict[K, Exception] = {}
+        start = time.monotonic()
+        stamps = await asyncio.to_thread(self._look, subjects)
+        self._look_took = time.monotonic() - start
+        for subject in subjects:
+            stamp = stamps.get(subject, "")
+            watched = self._subjects.setdefault(subject, _Watched(wanted_until=start + self._look_seconds))
+            if watched.stamp == stamp:
+                continue
+            try:
+                value = await asyncio.to_thread(self._load, subject)
+            except Exception as error:
+                log.exception("Reading %s failed; trying again.", subject)
+                errors[subject] = error
+                continue
+            watched.stamp = stamp  # read before the value: a change between the two is seen at the next look
+            if value != watched.value:
+                watched.value = value
+                watched.changed.set()
+                watched.changed = asyncio.Event()
+        return errors

@@ -1,0 +1,175 @@
+"""The watcher by itself: how often it asks, and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import pytest
+
+from airflow_hitl_review.live import watcher as watcher_module
+from airflow_hitl_review.live.watcher import Watcher
+
+
+class Database:
+    """What a watcher looks at."""
+
+    def __init__(self) -> None:
+        self.stamps: dict[str, str] = {}
+        self.looks: list[list[str]] = []
+        self.loads: Counter[str] = Counter()
+        self.broken: set[str] = set()
+        self.down = False
+        self.lock = threading.Lock()
+
+    def look(self, subjects: Sequence[str]) -> Mapping[str, str]:
+        with self.lock:
+            self.looks.append(list(subjects))
+        if self.down:
+            raise OSError("the database is away")
+        return {s: self.stamps[s] for s in subjects if s in self.stamps}
+
+    def load(self, subject: str) -> str:
+        with self.lock:
+            self.loads[subject] += 1
+        if subject in self.broken:
+            raise ValueError(subject)
+        return f"{subject} is {self.stamps.get(subject, 'away')}"
+
+
+def run(
+    scenario: Callable[[Watcher[str, str], Database], Awaitable[None]], *, look_seconds: float = 0.05
+) -> Database:
+    database = Database()
+
+    async def main() -> None:
+        watcher: Watcher[str, str] = Watcher(database.look, database.load, look_seconds=look_seconds)
+        task = asyncio.create_task(watcher.run())
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(scenario(watcher, database), 20)
+        finally:
+            task.cancel()
+
+    asyncio.run(main())
+    return database
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher_module, "SHORTEST_PAUSE", 0.01)
+
+
+def test_with_nobody_looking_nothing_is_asked() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        await asyncio.sleep(0.5)
+
+    assert run(scenario).looks == []
+
+
+def test_many_who_wait_cost_one_look_and_one_load() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.stamps["a"] = "1"
+
+        async def page() -> str | None:
+            async with watcher.watching("a"):
+                seen = await watcher.value("a")
+                return await watcher.change("a", seen, 10)
+
+        pages = [asyncio.create_task(page()) for _ in range(500)]
+        await asyncio.sleep(0.3)
+        looks = len(database.looks)
+        assert looks < 20
+        assert database.loads["a"] == 1
+        database.stamps["a"] = "2"
+        assert await asyncio.gather(*pages) == ["a is 2"] * 500
+        assert database.loads["a"] == 2
+
+    run(scenario)
+
+
+def test_many_who_come_at_once_share_one_look() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        names = [str(n) for n in range(200)]
+        database.stamps.update(dict.fromkeys(names, "1"))
+        got = await asyncio.gather(*(watcher.value(name) for name in names))
+        assert got == [f"{name} is 1" for name in names]
+        assert len(database.looks) <= 4
+        assert set(database.loads.values()) == {1}
+
+    run(scenario, look_seconds=10)
+
+
+def test_a_nudge_is_answered_at_once_from_any_thread() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.stamps["a"] = "1"
+        async with watcher.watching("a"):
+            seen = await watcher.value("a")
+            waiting = asyncio.create_task(watcher.change("a", seen, 10))
+            await asyncio.sleep(0.1)
+            database.stamps["a"] = "2"
+            thread = threading.Thread(target=watcher.nudge)
+            thread.start()
+            assert await asyncio.wait_for(waiting, 2) == "a is 2"
+            thread.join()
+
+    run(scenario, look_seconds=60)
+
+
+def test_the_same_value_is_no_change() -> None:
+    """A stamp may differ where nothing that people see does."""
+
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.stamps["a"] = "1"
+        async with watcher.watching("a"):
+            seen = await watcher.value("a")
+            watcher._load = lambda subject: seen
+            database.stamps["a"] = "2"
+            assert await watcher.change("a", seen, 0.4) is None
+
+    run(scenario)
+
+
+def test_what_nobody_looks_at_any_more_is_forgotten() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        async with watcher.watching("a"):
+            await watcher.value("a")
+        await watcher.value("b", keep_seconds=0.5)
+        await asyncio.sleep(0.3)
+        assert watcher.watched == 1  # who asks now and then
+        await asyncio.sleep(0.6)
+        assert watcher.watched == 0
+        looks = len(database.looks)
+        await asyncio.sleep(0.3)
+        assert len(database.looks) <= looks + 1
+
+    run(scenario)
+
+
+def test_one_that_cannot_be_read_does_not_stop_the_others() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.broken = {"bad"}
+        results = await asyncio.gather(*(watcher.value(name) for name in ("bad", "good")), return_exceptions=True)
+        assert results[1] == "good is away"
+        assert isinstance(results[0], ValueError)
+        database.broken = set()
+        assert await watcher.value("bad") == "bad is away"
+
+    run(scenario)
+
+
+def test_it_goes_on_after_the_database_was_away() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.stamps["a"] = "1"
+        async with watcher.watching("a"):
+            seen = await watcher.value("a")
+            waiting = asyncio.create_task(watcher.change("a", seen, 10))
+            database.down = True
+            await asyncio.sleep(0.3)
+            database.stamps["a"] = "2"
+            database.down = False
+            assert await waiting == "a is 2"
+
+    run(scenario)
