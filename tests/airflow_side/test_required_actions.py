@@ -278,7 +278,8 @@ def test_rounds_answered_in_airflow(live: AirflowInstance, token: str) -> None:
         while len(codes) < count - 1:
             assert time.monotonic() < end, codes
             with engine.connect() as connection:
-                found = {int(i): str(state) for i, state in connection.execute(statement, {"dag": DAG_ID, "run": run_id})}
+                rows = connection.execute(statement, {"dag": DAG_ID, "run": run_id}).all()
+            found = {int(index): str(state) for index, state in rows}
             for index in sorted(found.keys() - codes.keys() - {9}):
                 if index < 10 and found[index] != "awaiting_input":
                     continue
