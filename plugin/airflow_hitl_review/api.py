@@ -14,12 +14,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from airflow_hitl_review import delivery_routes, internals, review_routes
+from airflow_hitl_review.answers import taken_as_decisions
 from airflow_hitl_review.decisions import ConflictError, SessionNotFoundError
 from airflow_hitl_review.deliveries import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.dispatcher import Dispatcher
 from airflow_hitl_review.live.watchers import Watchers
 from airflow_hitl_review.pages import assets, errors
 from airflow_hitl_review.pages import routes as page_routes
+from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.settings import WebhookSettings
 from airflow_hitl_review.waker import Waker
 from hitl_webhooks import HITLWebhookError
@@ -39,8 +41,14 @@ def create_app() -> FastAPI:
             asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
             asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
         ]
+
+        def decided(key: TaskKey) -> None:
+            app.state.waker.wake_later(key)
+            app.state.watchers.nudge()
+
         try:
-            yield
+            with taken_as_decisions(decided):
+                yield
         finally:
             for task in tasks:
                 task.cancel()

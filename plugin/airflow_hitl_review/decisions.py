@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
 from airflow_hitl_review.schema import (
     ACTION_KEY,
@@ -22,6 +23,8 @@ from airflow_hitl_review.schema import (
     storable,
 )
 from airflow_hitl_review.states import Action, SessionStatus, advance
+
+MAX_FEEDBACK_LENGTH = 100_000
 
 
 class SessionNotFoundError(Exception):
@@ -50,7 +53,7 @@ class Request:
     Attributes:
         iteration: number of the output that the reviewer saw; None if the caller does not say.
         output_sha256: hex digest of that output; a task that is tried again starts at output 1 anew.
-        feedback: for ``changes_requested`` what to change; for ``reject`` a reason, if any.
+        feedback: for ``changes_requested`` what to change; else a reason or a remark, if any.
     """
 
     action: Action
@@ -79,7 +82,7 @@ def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
 
 
 def decide(
-    db: internals.Session, key: TaskKey, request: Request, user: internals.BaseUser, *, now: datetime
+    db: internals.Session, key: TaskKey, request: Request, user: internals.Person, *, now: datetime
 ) -> ReviewResponse:
     """Take a decision, in the transaction of ``db``: all of it is stored, or nothing.
 
@@ -131,6 +134,8 @@ def decide(
     internals.write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
     # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
     internals.write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
+    # Also closed where it was not answered; after the lock on the task instance, which is Airflow's order too.
+    internals.close_required_action(db, task_instance, answer_of(action))
     internals.write_audit_log(
         db,
         task_instance,

@@ -19,7 +19,7 @@ from airflow_hitl_review.errors import (
     HITLTimeoutError,
 )
 from airflow_hitl_review.schema import HumanAction
-from airflow_hitl_review.states import Action, Step
+from airflow_hitl_review.states import Action, SessionStatus, Step
 from airflow_hitl_review.worker import WorkerReview, as_text
 
 if TYPE_CHECKING:
@@ -124,6 +124,12 @@ class HITLReviewMixin:
         review = WorkerReview.load(
             context["ti"], usable_webhooks(self.webhooks, self.webhook_url), self._callbacks(context)
         )
+        if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
+            log.warning(
+                "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "
+                "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
+                "required_actions to False if it cannot be."
+            )
         return self._hitl_review(review, review.load_history())
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
@@ -224,13 +230,17 @@ class HITLReviewMixin:
     def _wait_for_decision(self, review: WorkerReview) -> HumanAction:
         if self.hitl_wait == "park":
             review.finish_announcing()
-        # The last look before parking. It also sees a decision that came while webhooks were sent.
+        # This look also sees a decision that came while webhooks were sent.
         if (action := review.decision()) is not None:
             return action
         if _is_over(review):
             self._time_out(review)
         if self.hitl_wait == "poll":
             return self._poll(review)
+        review.require_action()
+        # The last look before parking: from now on it can be decided in Airflow, too.
+        if (action := review.decision()) is not None:
+            return action
         left = review.time_left()
         raise TaskAwaitingInput(
             method_name="resume_hitl_review",

@@ -36,6 +36,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "30",
                         "default": "10",
                     },
+                    "required_actions": {
+                        "description": (
+                            "Show each review that waits without a worker slot in Airflow's Required Actions, "
+                            "too, where it can also be decided. Read by workers."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                     "webhook_conn_ids": {
                         "description": (
                             "Airflow connections, separated by commas, that hear of every review, besides those "

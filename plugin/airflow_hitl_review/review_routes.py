@@ -10,14 +10,13 @@ from pydantic import BaseModel, Field
 
 from airflow_hitl_review import decisions, internals
 from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
+from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.inbox import ReviewList, list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
 from airflow_hitl_review.revalidation import revalidated
 from airflow_hitl_review.review import ReviewResponse
 from airflow_hitl_review.schema import Channel, TaskKey
 from airflow_hitl_review.states import Action
-
-MAX_FEEDBACK_LENGTH = 100_000
 
 router = APIRouter()
 

@@ -44,7 +44,7 @@ API server, deleted by the latter. Its row's time is as above."""
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 OutputFormat = Literal["text", "json"]
-Channel = Literal["rest", "notebook", "chat"]
+Channel = Literal["rest", "notebook", "chat", "airflow"]
 
 
 def output_key(iteration: int) -> str:

@@ -1,4 +1,4 @@
-"""The webhook settings of ``[hitl_review]``, the same for workers and API servers."""
+"""The settings of ``[hitl_review]`` that workers read; those of webhooks are the same for API servers."""
 
 from __future__ import annotations
 
@@ -68,6 +68,16 @@ class WebhookSettings:
             timeout=read("webhook_timeout", _positive, 15.0, 15.0),
             sweep_seconds=read("webhook_sweep_interval", _positive, 1.0, 1.0),
         )
+
+
+def wants_required_actions(option: Callable[[str, str], str]) -> bool:
+    """Whether pending reviews appear in Airflow's Required Actions; ``option`` is as for ``WebhookSettings``."""
+    text = option("required_actions", "True")
+    try:
+        return _boolean(text)
+    except ValueError as error:
+        log.error("Setting [hitl_review] required_actions is wrong, taken as True: %s", error)
+        return True
 
 
 def _boolean(text: str) -> bool:

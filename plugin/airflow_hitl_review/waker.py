@@ -15,8 +15,9 @@ from datetime import timedelta
 from enum import Enum
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import is_active, parse_session
-from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, HumanAction, TaskKey
 from airflow_hitl_review.settling import is_settled
 from airflow_hitl_review.states import SessionStatus
 
@@ -62,6 +63,10 @@ def wake(key: TaskKey) -> Wake:
             settle=settle_time(),
         ):
             return Wake.LATER
+        if (action := internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY)) is not None:
+            # Still open if it was decided before it parked.
+            answer = answer_of(HumanAction.model_validate(action.value))
+            internals.close_required_action(db, task_instance, answer)
         internals.resume(db, key, {"decided": True})
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
@@ -83,8 +88,12 @@ class Waker:
     def wake_soon(self, key: TaskKey) -> None:
         """Wake a task now, or keep trying; for use right after a decision. Never raises."""
         if self._try(key) is Wake.LATER:
-            with self._lock:
-                self._waiting[key] = self._clock() + 120.0
+            self.wake_later(key)
+
+    def wake_later(self, key: TaskKey) -> None:
+        """Leave it to ``run`` to wake a task; for where the database must not be touched."""
+        with self._lock:
+            self._waiting[key] = self._clock() + 120.0
 
     def retry(self) -> None:
         """Try those again that were not ready."""

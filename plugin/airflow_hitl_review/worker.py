@@ -11,11 +11,13 @@ from typing import Any
 import pydantic_core
 from airflow.sdk import Connection
 from airflow.sdk.configuration import conf
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.sdk.execution_time.xcom import XCom
 
 from airflow_hitl_review.callbacks import Callbacks
 from airflow_hitl_review.endpoints import Webhook, all_targets
 from airflow_hitl_review.notifier import Notifier
+from airflow_hitl_review.required_action import OPTIONS, form_of
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     HISTORY_KEY,
@@ -28,7 +30,7 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
-from airflow_hitl_review.settings import WebhookSettings
+from airflow_hitl_review.settings import WebhookSettings, wants_required_actions
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
 from hitl_webhooks import EventType
 
@@ -184,6 +186,22 @@ class WorkerReview:
         """Wait until the endpoints have answered, or the bound for that is over."""
         self._notifier.finish()
 
+    def require_action(self) -> None:
+        """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
+        try:
+            if not wants_required_actions(_option):
+                return
+            form = form_of(_key(self._ti), self.session, _base_url())
+            upsert_hitl_detail(
+                ti_id=self._ti.id,
+                options=list(OPTIONS),
+                subject=form.subject,
+                body=form.body,
+                params=form.params,
+            )
+        except Exception:
+            log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
+
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
         return self.session.deadline_at - utcnow() if self.session.deadline_at else None
@@ -245,6 +263,18 @@ def _pull(ti: Any, key: str) -> Any:
     return ti.xcom_pull(key=key, task_ids=ti.task_id, map_indexes=ti.map_index)
 
 
+def _key(ti: Any) -> TaskKey:
+    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+
+def _option(name: str, default: str) -> str:
+    return str(conf.get("hitl_review", name, fallback=default) or default)
+
+
+def _base_url() -> str:
+    return conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+
+
 def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def push(key: str, value: Any) -> None:
         ti.xcom_push(key=key, value=value)
@@ -252,17 +282,14 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def delete(key: str) -> None:
         XCom.delete(key=key, task_id=ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id, map_index=ti.map_index)
 
-    def option(name: str, default: str) -> str:
-        return str(conf.get("hitl_review", name, fallback=default) or default)
-
-    settings = WebhookSettings.read(option)
+    settings = WebhookSettings.read(_option)
     return Notifier(
-        key=TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+        key=_key(ti),
         task_instance_id=str(ti.id),
         try_number=ti.try_number,
         targets=all_targets(webhooks, settings),
         settings=settings,
-        base_url=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
+        base_url=_base_url(),
         push=push,
         delete=delete,
         connection=Connection.get,

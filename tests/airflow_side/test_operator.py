@@ -87,3 +87,19 @@ def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
                 assert asks(route.dependant), route.path
                 assert not inspect.iscoroutinefunction(route.endpoint), route.path
     """)
+
+
+@pytest.mark.parametrize(("setting", "said"), [("True", True), ("perhaps", True), ("False", False)])
+def test_a_review_that_cannot_be_shown_in_required_actions_goes_on(setting: str, said: bool) -> None:
+    """Here is no supervisor that could be asked for it; where the setting is off, nobody tries."""
+    printed = run(f"""
+        import logging, os, sys, uuid
+        from types import SimpleNamespace
+        os.environ["AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS"] = {setting!r}
+        from airflow_hitl_review.schema import AgentSession
+        from airflow_hitl_review.worker import WorkerReview
+        logging.getLogger("airflow_hitl_review").addHandler(logging.StreamHandler(sys.stdout))
+        ti = SimpleNamespace(id=uuid.uuid4(), dag_id="d", run_id="r", task_id="t", map_index=None)
+        WorkerReview(ti, AgentSession(), None, None).require_action()
+    """)
+    assert ("cannot be shown in Airflow's Required Actions" in printed) is said

@@ -48,7 +48,7 @@ class ReviewServer:
 
         Args:
             count: how many.
-            outbox: a kind and endpoints, see ``tests.support.seed_outbox``.
+            outbox: a kind and endpoints, or ``required_actions`` and a kind; see ``tests.support.seed``.
         """
         with self._seeding:
             return self._seed(json.dumps([count, *outbox]))

@@ -1,7 +1,8 @@
 """Make parked reviews without running a task: ``python -m tests.support.seed`` in an Airflow's environment.
 
 Reads lines from stdin, each a JSON list: how many reviews, and, to fill their outboxes too, a kind and endpoints
-(see ``tests.support.seed_outbox``). Answers each with the run's id. It stays alive because importing Airflow
+(see ``tests.support.seed_outbox``), or ``required_actions`` and a kind (see
+``tests.support.seed_required_actions``). Answers each with the run's id. It stays alive because importing Airflow
 takes longer than all the rest.
 
 Everything goes through Airflow's own models and this project's own XCom writing.
@@ -24,6 +25,7 @@ from airflow_hitl_review import internals
 from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
+from tests.support.seed_required_actions import seed_required_actions
 
 
 def make_run(
@@ -79,6 +81,8 @@ if __name__ == "__main__":
     for line in sys.stdin:
         count, *outbox = json.loads(line)
         made = seed(count)
-        if outbox:
+        if outbox[:1] == ["required_actions"]:
+            seed_required_actions(made, outbox[1])
+        elif outbox:
             seed_outbox(made, outbox[0], outbox[1:])
         print(f"made {made}", flush=True)  # noqa: T201 - its result

@@ -20,12 +20,14 @@ from airflow_hitl_review.internals.outbox import (
 from airflow_hitl_review.internals.people import (
     BaseUser,
     Method,
+    Person,
     get_user,
     may,
     may_use_connection,
     team_names,
     write_audit_log,
 )
+from airflow_hitl_review.internals.required_actions import AnswerListener, GivenAnswer, close_required_action
 from airflow_hitl_review.internals.sessions import (
     ActiveCount,
     ColumnName,
@@ -63,11 +65,14 @@ __all__ = [
     "AWAITING_INPUT",
     "BEFORE_A_TRY",
     "ActiveCount",
+    "AnswerListener",
     "BaseUser",
     "ColumnName",
     "Exclusive",
+    "GivenAnswer",
     "Method",
     "OutboxRow",
+    "Person",
     "Session",
     "SessionFilter",
     "SessionRow",
@@ -75,6 +80,7 @@ __all__ = [
     "TaskInstanceFacts",
     "base_path",
     "base_url",
+    "close_required_action",
     "count_active_sessions",
     "count_sessions",
     "dags_with_outbox",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
@@ -28,6 +28,16 @@ __all__ = ["BaseUser", "get_user"]
 Method = Literal["GET", "PUT"]
 
 
+class Person(Protocol):
+    """Somebody who does something: Airflow's ``BaseUser``, or who it says has done it."""
+
+    def get_id(self) -> str:
+        """As the auth manager knows them."""
+
+    def get_name(self) -> str:
+        """For people."""
+
+
 def may(user: BaseUser, method: Method, dag_id: str, team_name: str | None) -> bool:
     """Whether the auth manager lets ``user`` read (GET) or decide (PUT) the reviews of a DAG."""
     manager = cast("BaseAuthManager[BaseUser]", get_auth_manager())
@@ -48,7 +58,7 @@ def team_names(db: Session, dag_ids: Sequence[str]) -> dict[str, str | None]:
 
 
 def write_audit_log(
-    db: Session, task_instance: TaskInstanceFacts, *, event: str, user: BaseUser, extra: Mapping[str, Any]
+    db: Session, task_instance: TaskInstanceFacts, *, event: str, user: Person, extra: Mapping[str, Any]
 ) -> None:
     """Add an entry to Airflow's audit log; it stays when a retry clears the XComs."""
     key = task_instance.key

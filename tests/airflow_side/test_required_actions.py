@@ -1,0 +1,316 @@
+"""Reviews in Airflow's Required Actions: real API servers, answers over Airflow's own public API."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from threading import Barrier
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import create_engine, text
+
+from airflow_hitl_review.required_action import OPTIONS, form_of
+from airflow_hitl_review.schema import AgentSession, TaskKey
+from demo.airflow_instance import AirflowInstance, wait_until
+from tests.airflow_side.test_live import call, query, wait_for
+from tests.support.api_server import ReviewServer
+
+DAG_ID = "many_reviews"
+
+
+def hitl(
+    airflow: AirflowInstance, token: str, run_id: str, index: int, body: dict[str, Any] | None = None
+) -> requests.Response:
+    """Read the row of a review, or answer it."""
+    url = f"{airflow.url}/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/{index}/hitlDetails"
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.request("PATCH" if body else "GET", url, headers=headers, json=body, timeout=60)
+
+
+def answer(option: str, feedback: str | None = None, output: int | None = None) -> dict[str, Any]:
+    """What Airflow's form sends."""
+    return {"chosen_options": [option], "params_input": {"feedback": feedback, "output": output}}
+
+
+def state_of(airflow: AirflowInstance, run_id: str, index: int = 0) -> str | None:
+    return airflow.task_states(DAG_ID, run_id)["review", index]
+
+
+def pending(airflow: AirflowInstance, run_id: str) -> list[int]:
+    """The reviews that Airflow's UI lists as pending: the filters are those it sets."""
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/hitlDetails"
+    params = {"response_received": False, "state": ["awaiting_input", "deferred"], "limit": 100}
+    found = airflow.api("GET", path, params=params)["hitl_details"]
+    return sorted(row["task_instance"]["map_index"] for row in found)
+
+
+class Seeded:
+    """Seeded reviews, of which a user of the DAG's team answers one."""
+
+    def __init__(self, server: ReviewServer, kind: str = "parked", count: int = 1) -> None:
+        self.server = server
+        self.run_id = server.seed(count, "required_actions", kind)
+
+    def row(self) -> Any:
+        return hitl(self.server.airflow, self.server.token("ann"), self.run_id, 0).json()
+
+    def answer(self, body: dict[str, Any], user: str = "ann") -> requests.Response:
+        return hitl(self.server.airflow, self.server.token(user), self.run_id, 0, body)
+
+    def review(self) -> Any:
+        return self.server.call("GET", "/sessions/find", params=self.server.params(self.run_id)).json()
+
+    def action(self) -> Any:
+        path = f"/dags/{DAG_ID}/dagRuns/{self.run_id}/taskInstances/review/xcomEntries/"
+        key = "airflow_hitl_review_human_action"
+        return self.server.airflow.api("GET", path + key, params={"map_index": 0})["value"]
+
+    def park(self) -> None:
+        """What the worker does of a review that was seeded as ``running``."""
+        engine = create_engine(self.server.airflow.database)
+        with engine.begin() as connection:
+            statement = "update task_instance set state = 'awaiting_input', updated_at = :now where run_id = :run"
+            now = datetime.now(timezone.utc)
+            connection.execute(text(statement), {"now": now, "run": self.run_id})
+        engine.dispose()
+
+    def state(self) -> str | None:
+        return state_of(self.server.airflow, self.run_id)
+
+    def pending(self) -> list[int]:
+        return pending(self.server.airflow, self.run_id)
+
+
+@pytest.mark.parametrize(
+    ("option", "feedback", "status", "action"),
+    [
+        ("Approve", None, "approved", "approve"),
+        ("Approve", "Well done", "approved", "approve"),
+        ("Reject", "", "rejected", "reject"),
+        ("Request changes", "Shorter ☃", "changes_requested", "changes_requested"),
+    ],
+)
+def test_an_answer_is_a_decision(
+    reviews: ReviewServer, option: str, feedback: str | None, status: str, action: str
+) -> None:
+    seeded = Seeded(reviews)
+    before = reviews.airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{seeded.run_id}/taskInstances/review/0")
+    assert seeded.pending() == [0]
+    given = seeded.answer(answer(option, feedback, 1))
+    assert given.status_code == 200, given.text
+    assert given.json()["chosen_options"] == [option]
+    review = seeded.review()
+    assert (review["status"], review["decided_by"]) == (status, {"id": "ann", "name": "ann"})
+    assert [t["content"] for t in review["conversation"][1:]] == ([feedback] if feedback else [])
+    stored = seeded.action()
+    assert (stored["action"], stored["channel"], stored["iteration"]) == (action, "airflow", 1)
+    assert (stored["feedback"], stored["output_sha256"]) == (feedback or "", review["output_sha256"])
+    log = reviews.airflow.api("GET", "/eventLogs", params={"event": f"hitl_review.{action}", "limit": 100})
+    assert [e["owner"] for e in log["event_logs"] if e["run_id"] == seeded.run_id] == ["ann"]
+    # Closed there, and not resumed by Airflow: when that is safe is for the waker to say.
+    row = seeded.row()
+    assert (row["response_received"], row["responded_by_user"]["name"]) == (True, "ann")
+    assert seeded.pending() == []
+    after = reviews.airflow.api("GET", f"/dags/{DAG_ID}/dagRuns/{seeded.run_id}/taskInstances/review/0")
+    assert after["state"] == "awaiting_input"
+    assert after["scheduled_when"] == before["scheduled_when"]
+
+
+def test_an_answered_task_is_woken_once_that_is_safe(reviews: ReviewServer) -> None:
+    seeded = Seeded(reviews, "running")
+    assert seeded.answer(answer("Approve", "", 1)).status_code == 200
+    seeded.park()
+    assert seeded.pending() == [0]
+    # No scheduler is alive, so the only wait is for park_settle_seconds.
+    wait_until(lambda: seeded.state() == "scheduled", timeout=30, what="the wake")
+    row = seeded.row()
+    assert (row["chosen_options"], row["responded_by_user"]["name"]) == (["Approve"], "ann")
+
+
+def test_what_the_form_shows() -> None:
+    session = AgentSession(prompt="Secret prompt", current_output="Secret output", iteration=3)
+    form = form_of(TaskKey("a dag", "r+1/(x)", "t", 2), session, "https://airflow.example/base/")
+    assert "Secret" not in f"{form.subject}{form.body}{form.params}"
+    assert "(https://airflow.example/base/hitl-review/chat?" in form.body
+    assert "run_id=r%2B1%2F%28x%29&" in form.body
+    assert form.params["output"]["schema"]["const"] == 3
+
+
+def test_airflow_shows_the_form_with_fields(reviews: ReviewServer) -> None:
+    row = Seeded(reviews).row()
+    assert row["options"] == list(OPTIONS)
+    assert row["params"]["feedback"]["schema"]["format"] == "multiline"
+    assert row["params"]["output"]["value"] == 1
+
+
+def test_decided_elsewhere_is_closed_here(reviews: ReviewServer) -> None:
+    seeded = Seeded(reviews)
+    params = reviews.params(seeded.run_id)
+    body = {"feedback": "Shorter", "iteration": 1}
+    assert reviews.call("POST", "/sessions/feedback", user="admin", params=params, json=body).ok
+    row = seeded.row()
+    assert (row["response_received"], row["chosen_options"]) == (True, ["Request changes"])
+    assert row["responded_by_user"] == {"id": "admin", "name": "admin"}
+    assert row["params_input"] == {"feedback": "Shorter", "output": 1}
+    assert seeded.action()["channel"] == "rest"
+    late = seeded.answer(answer("Approve", None, 1))
+    assert late.status_code == 409
+
+
+def test_an_answer_that_comes_too_late_is_told_who_decided(reviews: ReviewServer) -> None:
+    """The row of a task that has not parked stays open, so it is our rules that refuse."""
+    seeded = Seeded(reviews, "running")
+    params = reviews.params(seeded.run_id)
+    assert reviews.call("POST", "/sessions/approve", user="admin", params=params).ok
+    late = seeded.answer(answer("Reject", None, 1))
+    assert late.status_code == 409
+    assert "Already approved by admin" in late.json()["detail"]
+    assert seeded.review()["status"] == "approved"
+    assert seeded.row()["response_received"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        (answer("Approve", None, 2), 409, "output 1 is the current one"),
+        (answer("Request changes", "  ", 1), 400, "what should change"),
+        (answer("Request changes", None, 1), 400, "what should change"),
+        ({"chosen_options": ["Reject"], "params_input": {"feedback": ["x"]}}, 400, "must be a text"),
+        ({"chosen_options": ["Maybe"]}, 400, "Maybe"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["parked", "running"])
+def test_an_answer_that_is_refused_changes_nothing(
+    reviews: ReviewServer, kind: str, body: dict[str, Any], code: int, words: str
+) -> None:
+    seeded = Seeded(reviews, kind)
+    refused = seeded.answer(body)
+    assert refused.status_code == code, refused.text
+    assert words in refused.json()["detail"]
+    review = seeded.review()
+    assert (review["status"], len(review["conversation"])) == ("pending_review", 1)
+    assert seeded.row()["response_received"] is False
+    assert seeded.state() == ("running" if kind == "running" else "awaiting_input")
+
+
+@pytest.mark.parametrize("user", ["viv", "bob"])
+def test_who_may_not_decide_is_refused_by_airflow(reviews: ReviewServer, user: str) -> None:
+    seeded = Seeded(reviews)
+    assert seeded.answer(answer("Approve", None, 1), user).status_code == 403
+    assert seeded.review()["status"] == "pending_review"
+
+
+def test_a_task_that_has_not_parked_is_decided_and_its_row_stays_open(reviews: ReviewServer) -> None:
+    """Airflow would otherwise resume it in the instant that it parks, and then fail it."""
+    seeded = Seeded(reviews, "running")
+    given = seeded.answer(answer("Approve", None, 1))
+    assert given.status_code == 200, given.text
+    assert seeded.review()["status"] == "approved"
+    assert (seeded.row()["response_received"], seeded.state()) == (False, "running")
+
+
+def test_the_questions_of_other_operators_are_left_alone(reviews: ReviewServer) -> None:
+    seeded = Seeded(reviews, "foreign")
+    given = seeded.answer({"chosen_options": ["Approve"]})
+    assert given.status_code == 200, given.text
+    assert seeded.state() == "scheduled"  # at once, by Airflow
+    assert "detail" in seeded.review()
+
+
+def test_of_an_answer_and_a_decision_at_the_same_instant_one_is_taken(reviews: ReviewServer) -> None:
+    count = 15
+    run_id = reviews.seed(count, "required_actions", "parked")
+    tokens = {user: reviews.token(user) for user in ("ann", "admin")}
+    outcomes: Counter[tuple[int, ...]] = Counter()
+    with ThreadPoolExecutor(2) as pool:
+        for index in range(count):
+            barrier = Barrier(2)
+
+            def here(index: int = index, barrier: Barrier = barrier) -> requests.Response:
+                barrier.wait(30)
+                return hitl(reviews.airflow, tokens["ann"], run_id, index, answer("Reject", "no", 1))
+
+            def there(index: int = index, barrier: Barrier = barrier) -> requests.Response:
+                barrier.wait(30)
+                params = reviews.params(run_id, index)
+                return reviews.call("POST", "/sessions/approve", user="admin", params=params, json={"iteration": 1})
+
+            one, other = (future.result(60) for future in (pool.submit(here), pool.submit(there)))
+            outcomes[tuple(sorted((one.status_code, other.status_code)))] += 1
+            stored = reviews.call("GET", "/sessions/find", params=reviews.params(run_id, index)).json()
+            row = hitl(reviews.airflow, tokens["ann"], run_id, index).json()
+            wanted = ("rejected", ["Reject"]) if one.ok else ("approved", ["Approve"])
+            assert (stored["status"], row["chosen_options"]) == wanted
+    assert outcomes == {(200, 409): count}
+
+
+# --- a whole Airflow
+
+
+@pytest.fixture
+def token(live: AirflowInstance) -> str:
+    return live.token()
+
+
+@pytest.mark.live
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+def test_rounds_answered_in_airflow(live: AirflowInstance, token: str) -> None:
+    """Also before and in the instant of the park; and each round is open again, about its own output."""
+    count = 16
+    run_id = live.trigger(DAG_ID, {"count": count})
+    engine = create_engine(live.database)
+    statement = text(
+        "select ti.map_index, ti.state from task_instance ti join hitl_detail h on h.ti_id = ti.id"
+        " where ti.dag_id = :dag and ti.run_id = :run"
+    )
+    codes: dict[int, int] = {}
+    early = 0
+    end = time.monotonic() + 120
+    try:
+        # 0 to 5: approved as soon as they are parked. 6: changes. 7: rejected. 8: changes, over REST. 9: later.
+        # From 10: approved as soon as there is a form, most of them before they park: Airflow alone would resume
+        # them in the instant of the park, and then fail them.
+        while len(codes) < count - 1:
+            assert time.monotonic() < end, codes
+            with engine.connect() as connection:
+                rows = connection.execute(statement, {"dag": DAG_ID, "run": run_id}).all()
+            found = {int(index): str(state) for index, state in rows}
+            for index in sorted(found.keys() - codes.keys() - {9}):
+                if index < 10 and found[index] != "awaiting_input":
+                    continue
+                early += found[index] == "running"
+                if index == 8:
+                    body = {"feedback": "over REST", "iteration": 1}
+                    given = call(live, "POST", "feedback", token, query(run_id, index), body)
+                else:
+                    option = {6: "Request changes", 7: "Reject"}.get(index, "Approve")
+                    given = hitl(live, token, run_id, index, answer(option, f"said {index}", 1))
+                codes[index] = given.status_code
+            time.sleep(0.02)
+    finally:
+        engine.dispose()
+    assert set(codes.values()) == {200}, codes
+    assert early, "all had parked before they could be answered"
+    row = hitl(live, token, run_id, 8).json()
+    assert (row["chosen_options"], row["responded_by_user"]["name"]) == (["Request changes"], "admin")
+
+    def open_again() -> bool:
+        rows = [hitl(live, token, run_id, index).json() for index in (6, 8)]
+        return pending(live, run_id) == [6, 8, 9] and all(r["params"]["output"]["value"] == 2 for r in rows)
+
+    wait_until(open_again, timeout=90, what="the second round of two reviews", interval=0.5)
+    find = call(live, "GET", "find", token, query(run_id, 6)).json()
+    assert find["current_output"] == "Draft 1 after: said 6"
+    stale = hitl(live, token, run_id, 6, answer("Approve", None, 1))
+    assert (stale.status_code, "output 2 is the current one" in stale.json()["detail"]) == (409, True)
+    for index, output in ((6, 2), (8, 2), (9, 1)):
+        assert hitl(live, token, run_id, index, answer("Approve", "", output)).status_code == 200
+    wait_for(live, run_id, {"success": count - 1, "failed": 1}, timeout=120)
+    assert state_of(live, run_id, 7) == "failed"
+    result = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value?map_index=6"
+    assert live.api("GET", result)["value"] == "Draft 1 after: said 6"
