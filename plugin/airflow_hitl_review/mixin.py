@@ -18,6 +18,7 @@ from airflow_hitl_review.errors import (
     HITLRejectError,
     HITLTimeoutError,
 )
+from airflow_hitl_review.operator_link import push_links
 from airflow_hitl_review.schema import HumanAction
 from airflow_hitl_review.states import Action, SessionStatus, Step
 from airflow_hitl_review.worker import WorkerReview, as_text
@@ -115,6 +116,7 @@ class HITLReviewMixin:
             webhooks=usable_webhooks(self.webhooks, self.webhook_url),
             callbacks=self._callbacks(context),
         )
+        push_links(self, context["ti"])
         if self.hitl_wait == "park":
             review.store_history(message_history)
         return self._hitl_review(review, message_history)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -43,3 +43,10 @@ class HITLReviewLink(BaseOperatorLink):
         key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
         base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
         return f"{base}/{chat_path(key)}"
+
+
+def push_links(operator: Any, ti: Any) -> None:
+    """Show the operator's button now, if it has one: Airflow does so only when the task's process ends."""
+    for link in getattr(operator, "operator_extra_links", ()):
+        if isinstance(link, HITLReviewLink):
+            ti.xcom_push(key=link.xcom_key, value=link.get_link(operator, ti_key=ti))

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
 
+from pydantic import ValidationError
+
 from airflow_hitl_review import internals
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import is_active, parse_session
@@ -63,13 +65,21 @@ def wake(key: TaskKey) -> Wake:
             settle=settle_time(),
         ):
             return Wake.LATER
-        if (action := internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY)) is not None:
-            # Still open if it was decided before it parked.
-            answer = answer_of(HumanAction.model_validate(action.value))
-            internals.close_required_action(db, task_instance, answer)
+        _close_required_action(db, task_instance)
         internals.resume(db, key, {"decided": True})
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
+
+
+def _close_required_action(db: internals.Session, task_instance: internals.TaskInstanceFacts) -> None:
+    """It is still open if the review was decided before the task parked."""
+    stored = internals.read_xcoms(db, task_instance.key, ACTION_KEY).get(ACTION_KEY)
+    try:
+        action = HumanAction.model_validate(stored.value) if stored is not None else None
+    except ValidationError:
+        return  # somebody wrote something else there; that must not keep the task from going on
+    if action is not None:
+        internals.close_required_action(db, task_instance, answer_of(action))
 
 
 class Waker:

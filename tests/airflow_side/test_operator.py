@@ -82,11 +82,37 @@ def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
 
         routes = [r for r in create_app().routes if hasattr(r, "dependant")]
         assert {r.path for r in routes} >= {"/health", "/sessions", "/sessions/find", "/sessions/approve"}
+        # These only wait for the watcher, whose threads ask the database; hundreds of them must not hold a thread each.
+        waiting = {"/chat/events", "/chat/updates", "/inbox/events", "/inbox/updates"}
         for route in routes:
-            if route.path != "/health":
-                assert asks(route.dependant), route.path
-                assert not inspect.iscoroutinefunction(route.endpoint), route.path
+            if route.path == "/health":
+                continue
+            assert asks(route.dependant), route.path
+            assert inspect.iscoroutinefunction(route.endpoint) == (route.path in waiting), route.path
+            if route.path in waiting:
+                assert "transaction" not in inspect.getsource(route.endpoint), route.path
     """)
+
+
+def test_the_operators_button_opens_the_review() -> None:
+    """Below a sub-path too, for mapped tasks and others; a review that is switched off has none."""
+    printed = run("""
+        import os
+        os.environ["AIRFLOW__API__BASE_URL"] = "https://example.org/airflow/"
+        from types import SimpleNamespace
+        from airflow_hitl_review import HITLReviewLink, HITLReviewOperator
+        from airflow_hitl_review.operator_link import push_links
+        given = dict(task_id="t", prompt="p", generate=print, regenerate=print)
+        for index, on in ((None, True), (3, True), (-1, False)):
+            operator = HITLReviewOperator(**given, enable_hitl_review=on)
+            assert [type(link) for link in operator.operator_extra_links] == [HITLReviewLink]
+            ti = SimpleNamespace(dag_id="d", run_id="a+b", task_id="t", map_index=index)
+            ti.xcom_push = lambda key, value: print(key, value)
+            push_links(operator, ti)
+    """)
+    page = "/airflow/hitl-review/chat?dag_id=d&run_id=a%2Bb&task_id=t&map_index="
+    wanted = [f"_link_HITLReviewLink {page}-1", f"_link_HITLReviewLink {page}3", "_link_HITLReviewLink "]
+    assert printed.splitlines() == wanted
 
 
 @pytest.mark.parametrize(("setting", "said"), [("True", True), ("perhaps", True), ("False", False)])
