@@ -82,7 +82,7 @@ def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
 
         routes = [r for r in create_app().routes if hasattr(r, "dependant")]
         assert {r.path for r in routes} >= {"/health", "/sessions", "/sessions/find", "/sessions/approve"}
-        # These only wait for the watcher, whose threads ask the database; hundreds of them must not hold a thread each.
+        # These only wait for the watcher, whose threads ask the database; they must not hold a thread each.
         waiting = {"/chat/events", "/chat/updates", "/inbox/events", "/inbox/updates"}
         for route in routes:
             if route.path == "/health":

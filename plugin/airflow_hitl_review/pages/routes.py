@@ -1,7 +1,7 @@
 """Routes of the pages, and of what keeps them up to date.
 
-The latter are ``async def``, unlike all other routes: they only wait for the watcher, whose threads ask the database.
-Hundreds of open pages must not hold a thread each.
+The latter are ``async def``, unlike all other routes: they only wait for the watcher, whose threads ask the
+database. Hundreds of open pages must not hold a thread each.
 """
 
 from __future__ import annotations
