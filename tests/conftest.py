@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,14 +68,27 @@ def webhook_receiver(folder: Path) -> Iterator[Receiver]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """An API server with two processes and seeded reviews, on each database."""
-    name = f"{request.module.__name__.rpartition('.')[2]}_{request.param}"  # each module has its own
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@contextmanager
+def reviews_on(request: pytest.FixtureRequest, folder: Path, name: str) -> Iterator[ReviewServer]:
+    """An API server with two processes, on the database that the fixture's parameter names."""
+    name = f"{name}_{request.param}"
     database = ""
     if request.param == "postgresql":
         database = request.getfixturevalue("postgres_server").create(name)
     with review_server(folder / name, DAGS, database) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
+    """An API server on each database, on which each module seeds reviews of its own.
+
+    A module whose tests are about all reviews there are has a server of its own.
+    """
+    with reviews_on(request, folder, "reviews") as server:
         yield server
 
 
@@ -98,6 +112,8 @@ def live(
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
             "AIRFLOW__CORE__PARALLELISM": "16",
+            # A decision soon after the output waits for a heartbeat of the scheduler, as in the demo.
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
             # Five minutes of short waits, so that the tests need not wait long.
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 150),

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_hitl_review.review import StoredValue, assemble, excerpt_of, summarize
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey, output_key
-from tests.conftest import DAGS
+from tests.conftest import DAGS, DATABASES, reviews_on
 from tests.support.api_server import DAG_ID, ROOT, ReviewServer, review_server
 
 BLUE_DAG = "json_review"
@@ -67,6 +67,13 @@ def seed(server: ReviewServer) -> dict[str, str]:
     wanted = {"teams": {BLUE_DAG: "blue"}, "runs": {DAG_ID: RED, BLUE_DAG: BLUE}}
     made: dict[str, str] = in_environment(server, "seed_inbox", json.dumps(wanted))
     return made
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
+    """A server of its own: these tests are about all that the inbox lists."""
+    with reviews_on(request, folder, "inbox") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.pages.stage import Key, People, Stage
+from tests.support.api_server import DAG_ID
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -70,3 +71,24 @@ def test_the_list_in_the_menu(stage: Stage, people: People) -> None:
     expect(frame(page).locator(".output")).to_have_text("From the list")
     frame(page).get_by_role("link", name="All reviews").click()
     expect(listed).to_be_visible()
+
+
+def test_airflows_own_form(stage: Stage, people: People) -> None:
+    """Somebody answers in Required Actions; whoever has the review's page open sees it."""
+    run_id = stage.server.seed(1, "required_actions", "parked")
+    key = Key(DAG_ID, run_id)
+    other = people.page("admin")
+    other.goto(stage.chat(key))
+    page = people.page("ann")
+    page.goto(f"{task_page(stage, key)}/required_actions")
+    link = page.get_by_role("link", name="Open the review")
+    expect(link).to_have_attribute("href", stage.chat(key))
+    expect(page.get_by_text("Draft of item 0.")).to_have_count(0)  # it would stay there over the next output
+    expect(page.get_by_text("Number of the output")).to_have_count(0)
+    page.locator("textarea, input[type=text]").last.fill("By region")
+    page.get_by_role("button", name="Request changes", exact=True).click()
+    expect(other.locator(".pill")).to_have_text("Changes requested")
+    expect(other.locator(".turn.human")).to_contain_text("By region")
+    found = stage.find(key)
+    assert (found["status"], found["decided_by"]["name"]) == ("changes_requested", "ann")
+    assert found["task_state"] == "awaiting_input"  # resumed by our waker, once that is safe
