@@ -233,6 +233,41 @@ def test_a_proxy_that_holds_the_stream_back(stage: Stage, people: People) -> Non
     expect(page.locator(".pill")).to_have_text("Approved", timeout=5_000)
 
 
+@pytest.mark.parametrize("path", ["updates", "events"])
+def test_what_is_older_than_the_screen_is_not_shown(stage: Stage, people: People, path: str) -> None:
+    """Another process of the API server may hear of a decision later than the one that took it."""
+    key = stage.one(outputs=["One"])
+    before = stage.server.call("GET", "/chat/updates", params=key.params).text
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    if path == "updates":
+        page.route("**/chat/updates*", lambda route: route.fulfill(body=before, content_type="application/json"))
+    button(page, "Approve")
+    button(page, "Approve output 1")
+    expect(page.locator(".pill")).to_have_text("Approved")
+    if path == "events":
+        body = f"event: hello\ndata: {{}}\n\nevent: change\ndata: {before}\n\n"
+        page.route("**/chat/events*", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+        page.evaluate("() => dispatchEvent(new Event('online'))")  # opens the stream anew
+    page.wait_for_timeout(1_500)
+    expect(page.locator(".pill")).to_have_text("Approved")
+    expect(page.locator("#decision")).to_be_hidden()
+
+
+def test_a_stream_that_always_breaks_off(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    opened: list[str] = []
+    page.on("request", lambda request: opened.append(request.url) if "/events" in request.url else None)
+    page.route("**/chat/events*", lambda route: route.fulfill(status=502, body="Bad Gateway"))
+    page.goto(stage.chat(key))
+    expect(page.locator("html")).to_have_attribute("data-connection", "asking")
+    stage.decide(key, "approve")
+    expect(page.locator(".pill")).to_have_text("Approved", timeout=5_000)
+    assert len(opened) == 2
+
+
 def test_a_page_that_nobody_sees_costs_nothing_and_catches_up(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
@@ -280,6 +315,12 @@ def test_a_review_that_is_yet_to_come_and_one_that_goes(stage: Stage, people: Pe
     answer = page.goto(stage.chat(none))
     assert answer is not None
     assert answer.status == 404
+    expect(page.get_by_text("This task has no review.")).to_be_visible()
+
+    never = stage.one(outputs=[], task_state="running")
+    page.goto(stage.chat(never))
+    live(page)
+    stage.set_state(never, "failed")
     expect(page.get_by_text("This task has no review.")).to_be_visible()
 
 

@@ -70,10 +70,20 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "iteration": review.iteration,
             "output_sha256": review.output_sha256,
             "last_round": review.iteration >= review.max_iterations,
+            "order": _order(review),
             "decided_by": review.decided_by.name if review.decided_by else None,
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
     )
+
+
+def _order(review: ReviewResponse) -> tuple[float, int]:
+    """Grows with all that happens to a review, and with another try.
+
+    The page's script ignores what is older than what it shows: another process of the API server may know of a
+    decision a second later. No times of later writings: they are of several machines' clocks.
+    """
+    return review.created_at.timestamp(), len(review.conversation) + review.status.is_final
 
 
 def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide: bool) -> str:

@@ -2,6 +2,8 @@
 
 const HELLO_MS = 4_000; // so long the first event may take; then a proxy is taken to hold the stream back
 const POLL_MS = 2_000;
+const POLLS = 30; // then the stream is tried again: it may have been a busy moment
+const DEAF = 2; // so often a stream may break off before its first event, while plain requests are answered
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000];
 
 /**
@@ -17,7 +19,8 @@ const RETRY_MS = [1_000, 2_000, 5_000, 10_000];
 export function follow({ events, updates, query, version, onChange, onState }) {
   let source = null;
   let timer = 0;
-  let polling = false;
+  let polls = 0; // that are left; none: by events
+  let deaf = 0;
   let failures = 0;
   let etag = "";
   let generation = 0;
@@ -34,7 +37,7 @@ export function follow({ events, updates, query, version, onChange, onState }) {
   function start() {
     stop();
     if (document.hidden) return; // a page that nobody sees costs nothing; it catches up when it is seen
-    if (polling) poll();
+    if (polls > 0) poll();
     else listen();
   }
 
@@ -49,12 +52,13 @@ export function follow({ events, updates, query, version, onChange, onState }) {
     let greeted = false;
     later(() => {
       if (greeted || source !== mine) return;
-      polling = true;
+      polls = POLLS;
       start();
     }, HELLO_MS);
     mine.addEventListener("hello", () => {
       greeted = true;
       failures = 0;
+      deaf = 0;
       clearTimeout(timer);
       onState("live");
     });
@@ -67,31 +71,36 @@ export function follow({ events, updates, query, version, onChange, onState }) {
       // It ended after its time, or broke off. Why, only an answer to a plain request tells.
       mine.close();
       clearTimeout(timer);
+      if (!greeted) deaf += 1;
       const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
       failures += 1;
       later(async () => {
-        if ((await ask()) && source === mine) start();
+        if (!(await ask()) || source !== mine) return;
+        if (deaf >= DEAF) polls = POLLS;
+        start();
       }, wait);
     });
   }
 
-  /** Ask once. @returns {Promise<boolean>} whether it is worth going on at once */
+  /** Ask once. @returns {Promise<boolean>} whether to go on; if not, that is seen to elsewhere */
   async function ask() {
     const asked = generation;
     let answer;
     try {
       const headers = etag ? { "If-None-Match": etag } : {};
       answer = await fetch(address(updates), { headers, cache: "no-store", signal: AbortSignal.timeout(15_000) });
-      if (asked !== generation && !polling) return false;
       if (answer.ok) {
         etag = answer.headers.get("ETag") ?? "";
         onChange(await answer.json());
       }
     } catch {
-      onState("lost");
-      retry();
+      if (asked === generation) {
+        onState("lost");
+        retry();
+      }
       return false;
     }
+    if (asked !== generation) return false; // stopped, or started anew, meanwhile
     if (answer.ok || answer.status === 304) {
       failures = 0;
       return true;
@@ -110,10 +119,10 @@ export function follow({ events, updates, query, version, onChange, onState }) {
   }
 
   async function poll() {
-    if (await ask()) {
-      onState("asking");
-      later(poll, POLL_MS);
-    }
+    if (!(await ask())) return;
+    onState("asking");
+    polls -= 1;
+    later(polls > 0 ? poll : start, POLL_MS);
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -128,7 +137,7 @@ export function follow({ events, updates, query, version, onChange, onState }) {
   start();
   return {
     async refresh() {
-      if (await ask()) start();
+      if ((await ask()) && source?.readyState !== EventSource.OPEN) start();
     },
   };
 }

@@ -173,10 +173,12 @@ async function decide(action) {
 
 function apply(update) {
   if (update.version === version) return;
-  if (!hasReview && update.state.status !== null) {
-    location.reload(); // the first output is here
+  if (!hasReview) {
+    // The first output is here, or there will be none. Else nothing that is on the screen has changed.
+    if (update.state.status !== null || update.state.task_active !== state.task_active) location.reload();
     return;
   }
+  if (isOlder(update.state.order, state.order)) return;
   const before = state;
   version = update.version;
   if (update.state.status === null) {
@@ -191,6 +193,11 @@ function apply(update) {
   if (asking !== "" && (isNew || !state.open)) asking = "";
   tell(before, isNew);
   draw();
+}
+
+function isOlder(order, than) {
+  if (!order || !than) return false;
+  return order[0] < than[0] || (order[0] === than[0] && order[1] < than[1]);
 }
 
 function tell(before, isNew) {
