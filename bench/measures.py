@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from tests.support import postgres
 from tests.support.api_server import ReviewServer
-
-POSTGRES_SETTINGS = "-c shared_preload_libraries=pg_stat_statements"
-"""That the server of the database needs, for ``Statements``."""
 
 REST_SECONDS = 20.0
 
@@ -63,3 +63,13 @@ def at_rest(statements: Statements) -> float:
     before, start = statements.total(), time.monotonic()
     time.sleep(REST_SECONDS)
     return (statements.total() - before) / (time.monotonic() - start)
+
+
+@contextmanager
+def database_server(folder: Path) -> Iterator[postgres.Server]:
+    """A PostgreSQL that counts its statements, for ``Statements``."""
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        raise SystemExit("The benchmarks need PostgreSQL. On Debian: apt-get install postgresql")
+    with postgres.server(binaries, folder, "-c shared_preload_libraries=pg_stat_statements") as server:
+        yield server

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from bench.measures import POSTGRES_SETTINGS, Statements, at_rest, memory_mb
-from tests.support import postgres
+from bench.measures import Statements, at_rest, database_server, memory_mb
 from tests.support.api_server import ReviewServer, review_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,11 +152,8 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
-    binaries = postgres.find_binaries()
-    if binaries is None:
-        raise SystemExit("The benchmarks need PostgreSQL. On Debian: apt-get install postgresql")
     with (
-        postgres.server(binaries, folder / "postgres", POSTGRES_SETTINGS) as database,
+        database_server(folder / "postgres") as database,
         review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
     ):
         statements = Statements(server.airflow.database)

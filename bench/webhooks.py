@@ -7,10 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.measures import POSTGRES_SETTINGS, Statements, at_rest, memory_mb
+from bench.measures import Statements, at_rest, database_server, memory_mb
 from demo.airflow_instance import wait_until
 from hitl_webhooks import generate_secret
-from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import HookServer
 
@@ -57,11 +56,8 @@ def burst(server: ReviewServer, statements: Statements, hooks: HookServer) -> di
 
 def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
-    binaries = postgres.find_binaries()
-    if binaries is None:
-        raise SystemExit("The benchmarks need PostgreSQL. On Debian: apt-get install postgresql")
     with (
-        postgres.server(binaries, folder / "postgres", POSTGRES_SETTINGS) as database,
+        database_server(folder / "postgres") as database,
         review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
         HookServer() as hooks,
     ):

@@ -18,9 +18,9 @@ from airflow_hitl_review.answers import taken_as_decisions
 from airflow_hitl_review.decisions import ConflictError, SessionNotFoundError
 from airflow_hitl_review.deliveries import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.dispatcher import Dispatcher
-from airflow_hitl_review.live.watchers import Watchers
 from airflow_hitl_review.pages import assets, errors
 from airflow_hitl_review.pages import routes as page_routes
+from airflow_hitl_review.pages.watchers import Watchers
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.settings import WebhookSettings
 from airflow_hitl_review.waker import Waker

@@ -241,16 +241,18 @@ def test_what_is_older_than_the_screen_is_not_shown(stage: Stage, people: People
     page = people.page("ann")
     page.goto(stage.chat(key))
     live(page)
-    if path == "updates":
-        page.route("**/chat/updates*", lambda route: route.fulfill(body=before, content_type="application/json"))
     button(page, "Approve")
     button(page, "Approve output 1")
     expect(page.locator(".pill")).to_have_text("Approved")
     if path == "events":
         body = f"event: hello\ndata: {{}}\n\nevent: change\ndata: {before}\n\n"
         page.route("**/chat/events*", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    else:
+        page.route("**/chat/events*", unreachable)
+        page.route("**/chat/updates*", lambda route: route.fulfill(body=before, content_type="application/json"))
+    with page.expect_request(f"**/chat/{path}*"):
         page.evaluate("() => dispatchEvent(new Event('online'))")  # opens the stream anew
-    page.wait_for_timeout(1_500)
+    page.wait_for_timeout(700)
     expect(page.locator(".pill")).to_have_text("Approved")
     expect(page.locator("#decision")).to_be_hidden()
 

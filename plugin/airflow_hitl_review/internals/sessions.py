@@ -177,13 +177,14 @@ def load_session_rows(db: Session, ids: Sequence[tuple[int, str, int]]) -> list[
     """The sessions that ``SessionTime.id`` names, in that order, but for those that are gone."""
     if not ids:
         return []
-    query = select(*_ROW, *_ID[:1]).join(TaskInstance, _same_task())
+    query = select(*_ROW, *_ID[:1]).join(TaskInstance, same_task())
     query = query.where(XComModel.key == SESSION_KEY, tuple_(*_ID).in_(ids))
     found = {(row.dag_run_id, row.task_id, row.map_index): row for row in db.execute(query).all()}
     return _read([found[id_] for id_ in ids if id_ in found])
 
 
-def _same_task() -> Any:
+def same_task() -> Any:
+    """Joins XComs to their task instances."""
     return and_(
         XComModel.dag_id == TaskInstance.dag_id,
         XComModel.run_id == TaskInstance.run_id,
@@ -193,7 +194,7 @@ def _same_task() -> Any:
 
 
 def _filtered(query: Any, wanted: SessionFilter) -> Any:
-    query = query.join(TaskInstance, _same_task())
+    query = query.join(TaskInstance, same_task())
     query = query.where(XComModel.key == SESSION_KEY, XComModel.dag_id.in_(wanted.dag_ids))
     active = TaskInstance.state.in_(ACTIVE_STATES)
 

@@ -10,6 +10,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from airflow_hitl_review.internals.sessions import same_task
 from airflow_hitl_review.review import ACTIVE_STATES
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 
@@ -20,13 +21,7 @@ _KEY = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInst
 
 
 def _session_of_task() -> Any:
-    return and_(
-        XComModel.dag_id == TaskInstance.dag_id,
-        XComModel.run_id == TaskInstance.run_id,
-        XComModel.task_id == TaskInstance.task_id,
-        XComModel.map_index == TaskInstance.map_index,
-        XComModel.key == SESSION_KEY,
-    )
+    return and_(same_task(), XComModel.key == SESSION_KEY)
 
 
 def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:

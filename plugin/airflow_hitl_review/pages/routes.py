@@ -17,8 +17,8 @@ from airflow_hitl_review.access import CurrentUser, ReadableTask, may_decide, ma
 from airflow_hitl_review.inbox import list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
 from airflow_hitl_review.live.streams import stream
-from airflow_hitl_review.live.watchers import Watchers, inbox_change
 from airflow_hitl_review.pages import inbox_view, responses, review_view
+from airflow_hitl_review.pages.watchers import Watchers, inbox_change
 from airflow_hitl_review.revalidation import revalidated
 
 POLL_LEASE_SECONDS = 15.0
