@@ -16,6 +16,7 @@ from demo.stack import Receiver, receiver
 from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import LiveHooks
+from tests.support.migrated import Migrated
 
 DAGS = Path(__file__).parent / "dags"
 LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review"]
@@ -71,14 +72,23 @@ def webhook_receiver(folder: Path) -> Iterator[Receiver]:
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
+@pytest.fixture(scope="session")
+def migrated(folder: Path) -> Migrated:
+    """Databases with Airflow's tables."""
+    return Migrated(folder / "migrated", DAGS)
+
+
 @contextmanager
 def reviews_on(request: pytest.FixtureRequest, folder: Path, name: str) -> Iterator[ReviewServer]:
     """An API server with two processes, on the database that the fixture's parameter names."""
     name = f"{name}_{request.param}"
+    migrated: Migrated = request.getfixturevalue("migrated")
     database = ""
     if request.param == "postgresql":
-        database = request.getfixturevalue("postgres_server").create(name)
-    with review_server(folder / name, DAGS, database) as server:
+        database = migrated.postgresql(request.getfixturevalue("postgres_server"), name)
+    else:
+        migrated.sqlite(folder / name)
+    with review_server(folder / name, DAGS, database, migrate=False) as server:
         yield server
 
 
@@ -101,13 +111,17 @@ def hooks() -> Iterator[LiveHooks]:
 
 @pytest.fixture(scope="session")
 def live(
-    folder: Path, postgres_server: postgres.Server, webhook_receiver: Receiver, hooks: LiveHooks
+    folder: Path,
+    postgres_server: postgres.Server,
+    webhook_receiver: Receiver,
+    hooks: LiveHooks,
+    migrated: Migrated,
 ) -> Iterator[AirflowInstance]:
     """A whole Airflow on PostgreSQL, with the DAGs of ``tests/dags``."""
     instance = AirflowInstance(
         folder / "live",
         DAGS,
-        database=postgres_server.create("live"),
+        database=migrated.postgresql(postgres_server, "live"),
         settings={
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
@@ -121,7 +135,6 @@ def live(
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         },
     )
-    instance.migrate()
     try:
         instance.start("api-server", "scheduler", "dag-processor")
         for dag_id in LIVE_DAGS:

@@ -11,15 +11,20 @@ from tests.conftest import DAGS, missing
 from tests.pages.stage import People, Stage, open_chromium, stage_on
 from tests.support import browser
 from tests.support.api_server import review_server
+from tests.support.migrated import Migrated
 
 PATH = "/airflow"
 """All pages are tested below a path; the demo's test has Airflow at the root."""
 
 
 @pytest.fixture(scope="session")
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
     """Reviews on an API server of two processes, on SQLite."""
-    with review_server(folder / "pages", DAGS, "", path=PATH) as server, stage_on(server) as running:
+    migrated.sqlite(folder / "pages")
+    with (
+        review_server(folder / "pages", DAGS, "", path=PATH, migrate=False) as server,
+        stage_on(server) as running,
+    ):
         yield running
 
 

@@ -102,8 +102,10 @@ class ReviewServer:
 
 
 @contextmanager
-def review_server(home: Path, dags: Path, database: str, *, path: str = "") -> Iterator[ReviewServer]:
-    """Start the server, below ``path``."""
+def review_server(
+    home: Path, dags: Path, database: str, *, path: str = "", migrate: bool = True
+) -> Iterator[ReviewServer]:
+    """Start the server, below ``path``; not ``migrate``, on a database that has Airflow's tables already."""
     bundle = {
         "name": "dags-folder",
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
@@ -125,7 +127,8 @@ def review_server(home: Path, dags: Path, database: str, *, path: str = "") -> I
         api_workers=2,
         path=path,
     )
-    instance.migrate()
+    if migrate:
+        instance.migrate()
     for team in ("red", "blue"):
         instance.run("airflow", "teams", "create", team)
     instance.run("airflow", "dags", "reserialize")
