@@ -118,6 +118,19 @@ def test_a_nudge_is_answered_at_once_from_any_thread() -> None:
     run(scenario, look_seconds=60)
 
 
+def test_a_look_of_its_own_is_as_new_as_the_database() -> None:
+    async def scenario(watcher: Watcher[str, str], database: Database) -> None:
+        database.stamps["a"] = "1"
+        async with watcher.watching("a"):
+            assert await watcher.value("a") == "a is 1"
+            database.stamps["a"] = "2"
+            assert await watcher.value("a") == "a is 1"
+            assert await watcher.fresh("a") == "a is 2"
+            assert await watcher.value("a") == "a is 2"
+
+    run(scenario, look_seconds=60)
+
+
 def test_the_same_value_is_no_change() -> None:
     """A stamp may differ where nothing that people see does."""
 

@@ -52,6 +52,8 @@ def stream(
         async with watcher.watching(subject):
             yield ServerSentEvent(event="hello", data="{}", retry=2000)
             value = await watcher.value(subject)
+            if value.version != seen:  # which of the two is older?
+                value = await watcher.fresh(subject)
             if value.version != seen and await allowed():
                 yield ServerSentEvent(event="change", data=value.data, id=value.version)
             while (left := end - time.monotonic()) > 0:

@@ -108,6 +108,14 @@ class Watcher(Generic[K, T]):
         self._wake()
         return watched.value
 
+    async def fresh(self, subject: K) -> T:
+        """The value by a look of its own: what is in memory can be as old as the time between two looks."""
+        async with self._looking:
+            errors = await self._update([subject])
+        if subject in errors:
+            raise errors[subject]
+        return await self.value(subject)
+
     async def change(self, subject: K, seen: T, timeout: float) -> T | None:
         """Wait until the value is another one than ``seen``; None if that takes longer than ``timeout`` seconds.
 
