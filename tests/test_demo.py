@@ -127,7 +127,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         # The same review in Airflow's own UI: a tab, and the operator's button.
         page.get_by_role("link", name="Review", exact=True).first.click()
         expect(page.frame_locator("iframe").locator(".pill")).to_have_text("Approved")
-        page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/review")
+        page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/review/details")
         button = page.locator("a[href*='/hitl-review/chat']")
         expect(button).to_have_text("Review")
         page.goto(f"{airflow.url}{button.get_attribute('href')}")
