@@ -17,6 +17,7 @@ In a script, ``Client`` does the same without widgets. This package never import
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from hitl_notebook.panel import ReviewPanel
     from hitl_notebook.records import Review, ReviewKey, ReviewPage, ReviewSummary, Turn, User
 
-__version__ = "0.1.0"
+__version__ = importlib.metadata.version("hitl-notebook")
 
 __all__ = [
     "AuthenticationError",

@@ -9,7 +9,7 @@ from hitl_notebook.connection import Connection
 from hitl_notebook.errors import InvalidRequestError
 from hitl_notebook.reading_client import CachedPage, ReadingClient
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of, parse_review
-from hitl_notebook.transport import Transport, check_url
+from hitl_notebook.transport import URL_PREFIX, Transport, check_url, check_url_prefix
 
 __all__ = ["CachedPage", "Channel", "Client"]
 
@@ -27,6 +27,11 @@ class Client(ReadingClient):
         password: of that user.
         timeout: seconds to wait for an answer.
         channel: recorded with each decision.
+        url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
+            default.
+
+    Where only Airflow's AI provider is installed, reviews are found and decided all the same, with less to see of
+    them: ``ReviewPage.notice`` says so.
 
     Raises:
         ValueError: the URL is no HTTP address, or the credentials are incomplete.
@@ -51,13 +56,14 @@ class Client(ReadingClient):
         password: str | None = None,
         timeout: float = 30.0,
         channel: Channel = "rest",
+        url_prefix: str | None = None,
     ) -> None:
         # A traceback with local variables shows these.
         token, password = Secret(token or ""), Secret(password or "")
         check_url(url)
         self.url = url.rstrip("/")
         tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
-        super().__init__(Transport(self.url, tokens, timeout))
+        super().__init__(Transport(self.url, tokens, timeout, check_url_prefix(url_prefix or URL_PREFIX)))
         self._tokens = tokens
         self._channel = channel
 
@@ -71,6 +77,7 @@ class Client(ReadingClient):
         password: str | None = None,
         timeout: float = 30.0,
         channel: Channel = "rest",
+        url_prefix: str | None = None,
     ) -> Client:
         """A client with what is given, and what is not from the environment.
 
@@ -84,11 +91,14 @@ class Client(ReadingClient):
             password: as for ``Client``.
             timeout: seconds to wait for an answer.
             channel: recorded with each decision.
+            url_prefix: as for ``Client``.
 
         Raises:
             ValueError: something is missing (the message says what), or cannot be used.
         """
-        connection = Connection.from_environment(url, token=token, username=username, password=password)
+        connection = Connection.from_environment(
+            url, token=token, username=username, password=password, url_prefix=url_prefix
+        )
         return cls.connect(connection, channel=channel, timeout=timeout)
 
     @classmethod
@@ -112,6 +122,7 @@ class Client(ReadingClient):
             password=connection.password,
             timeout=timeout,
             channel=channel,
+            url_prefix=connection.url_prefix,
         )
 
     def __repr__(self) -> str:
@@ -170,6 +181,9 @@ class Client(ReadingClient):
         if not isinstance(review, ReviewKey) and iteration == review.iteration and review.output_sha256:
             # A task that is tried again starts at output 1 anew: the number alone would not tell it.
             body = {**body, "output_sha256": review.output_sha256}
+        if self._server.find_out():
+            seen = None if isinstance(review, ReviewKey) else review
+            return self._provider.decide(action, seen, key_of(review), iteration, body.get("feedback", ""))
         answer = self._transport.request(
             "POST",
             f"/sessions/{action}",

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hitl_notebook.auth import Secret
-from hitl_notebook.transport import check_url, without_userinfo
+from hitl_notebook.transport import check_url, check_url_prefix, without_userinfo
 
 URL = "HITL_REVIEW_URL"
 TOKEN = "HITL_REVIEW_TOKEN"  # noqa: S105 - a name, not a token
 USERNAME = "HITL_REVIEW_USERNAME"
+URL_PREFIX = "HITL_REVIEW_URL_PREFIX"
 PASSWORD = "HITL_REVIEW_PASSWORD"  # noqa: S105 - a name, not a password
 
 
@@ -24,12 +25,14 @@ class Connection:
         token: a token of Airflow's API; or
         username: with ``password``, to fetch one.
         password: of that user. Neither it nor the token is shown by any ``repr``.
+        url_prefix: path of the plugin on that server; None for the usual one.
     """
 
     url: str | None = None
     token: str | None = None
     username: str | None = None
     password: str | None = None
+    url_prefix: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("token", "password"):
@@ -49,13 +52,15 @@ class Connection:
         token: str | None = None,
         username: str | None = None,
         password: str | None = None,
+        url_prefix: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Connection:
         """What is given, and what is not from the environment.
 
-        ``HITL_REVIEW_URL``; ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``
-        (the token, if all are set). Empty ones count as not set. What belongs together is not mixed: the
-        environment's credentials are not sent to another address than the environment's, if it has one, nor its
+        ``HITL_REVIEW_URL`` (and ``HITL_REVIEW_URL_PREFIX``, where Airflow's setting ``[hitl_review] url_prefix`` is
+        not the default); ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD`` (the
+        token, if all are set). Empty ones count as not set. What belongs together is not mixed: the environment's
+        credentials are not sent to another address than the environment's, if it has one, nor its
         password with another user name, nor its token where a user name or a password is given.
 
         Args:
@@ -63,6 +68,7 @@ class Connection:
             token: a token of Airflow's API; or
             username: with ``password``, to fetch one.
             password: of that user.
+            url_prefix: path of the plugin on that server.
             environment: where to look; ``os.environ`` if None.
 
         Raises:
@@ -81,7 +87,9 @@ class Connection:
             elif not token and (not username or username == username_there or not username_there):
                 username = username or username_there
                 password = password or password_there
-        return cls(address or None, token or None, username or None, password or None)
+        prefix = (url_prefix or found.get(URL_PREFIX, "")).strip()
+        prefix = check_url_prefix(prefix) if prefix else ""
+        return cls(address or None, token or None, username or None, password or None, prefix or None)
 
     @property
     def complete(self) -> bool:

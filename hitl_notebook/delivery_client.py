@@ -115,10 +115,10 @@ class DeliveryClient:
             return answer
         detail = detail_of(answer)
         if not isinstance(detail, str):
-            raise error_of(answer, self._transport.url)
+            raise error_of(answer, self._transport.where)
         if detail == "Not Found":  # FastAPI's own words for a path that it does not know
             raise ServerError(
-                f"{self._transport.url}/hitl-review cannot tell about webhooks: hitl-notebook's plugin there is "
+                f"{self._transport.where} cannot tell about webhooks: hitl-notebook's plugin there is "
                 "older than this one, or not installed. Update it, and restart that API server."
             )
         raise WebhookNotFoundError(detail)

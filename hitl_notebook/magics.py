@@ -181,7 +181,7 @@ def _ask(given: Connection) -> Connection:
         ) from None
     if not password:
         raise UsageError("Without a user name and a password there is no connection.")
-    return Connection(given.url, username=username, password=password)
+    return Connection(given.url, username=username, password=password, url_prefix=given.url_prefix)
 
 
 def load(shell: InteractiveShell) -> None:

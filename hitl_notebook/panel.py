@@ -36,6 +36,8 @@ class ReviewPanel:
         token: a token of Airflow's API; or
         username: with ``password``; the token is then fetched, and renewed in time.
         password: of that user. Neither it nor a token is ever put into a widget or saved in a notebook.
+        url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
+            default.
         refresh_seconds: time between two refreshes by itself; 0 for none.
         client: a ``Client`` to use instead of all of these.
 
@@ -50,12 +52,15 @@ class ReviewPanel:
         token: str | None = None,
         username: str | None = None,
         password: str | None = None,
+        url_prefix: str | None = None,
         refresh_seconds: float = 5.0,
         client: Client | None = None,
     ) -> None:
         connection = None
         if client is None:
-            connection = Connection.from_environment(url, token=token, username=username, password=password)
+            connection = Connection.from_environment(
+                url, token=token, username=username, password=password, url_prefix=url_prefix
+            )
             if connection.complete:
                 client = Client.connect(connection, channel="notebook")
         self._closed = False

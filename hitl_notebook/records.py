@@ -83,6 +83,7 @@ class ReviewSummary(_Brief):
         last_error: why the last try to make an output failed, if it did.
         decided_by: who decided about the current output, if anybody did.
         decided_at: when they did.
+        reviewers: ids of the only people who may decide; all who may do so for the DAG if empty.
         output_sha256: hex digest of the current output's UTF-8 form.
         output_excerpt: its first 200 characters, on one line; empty from older servers.
     """
@@ -100,6 +101,7 @@ class ReviewSummary(_Brief):
     last_error: str | None
     decided_by: User | None
     decided_at: datetime | None
+    reviewers: tuple[str, ...]
     output_sha256: str
     output_excerpt: str
 
@@ -150,6 +152,7 @@ class ReviewPage:
             does not say.
         dag_ids: the DAGs that have reviews that you may read, sorted; empty from older servers.
         offset: how many were left out before this page.
+        notice: what to know about this list, in words; empty if nothing.
     """
 
     reviews: tuple[ReviewSummary, ...]
@@ -157,6 +160,7 @@ class ReviewPage:
     waiting: int | None = None
     dag_ids: tuple[str, ...] = ()
     offset: int = 0
+    notice: str = ""
 
     def __iter__(self) -> Iterator[ReviewSummary]:
         return iter(self.reviews)
@@ -174,10 +178,10 @@ class ReviewPage:
         return self.reviews[index]
 
     def __repr__(self) -> str:
-        return text_table(self.reviews, self.total_entries)
+        return text_table(self.reviews, self.total_entries, self.notice)
 
     def _repr_html_(self) -> str:
-        return html_table(self.reviews, self.total_entries)
+        return html_table(self.reviews, self.total_entries, self.notice)
 
 
 def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
@@ -241,6 +245,7 @@ def _common(value: dict[str, Any]) -> dict[str, Any]:
         "last_error": value["last_error"],
         "decided_by": parse_user(value["decided_by"]),
         "decided_at": read_time_or_none(value["decided_at"]),
+        "reviewers": tuple(str(one) for one in value.get("reviewers") or ()),  # older servers know none
         "output_sha256": value["output_sha256"],
         "output_excerpt": value.get("output_excerpt") or "",
     }
@@ -249,7 +254,7 @@ def _common(value: dict[str, Any]) -> dict[str, Any]:
 def _brief(value: object) -> str:
     if isinstance(value, str) and len(value) > _SHOWN:
         return f"{value[:_SHOWN]!r}… ({len(value):,} characters)"
-    if isinstance(value, tuple) and not isinstance(value, ReviewKey):
+    if isinstance(value, tuple) and not isinstance(value, ReviewKey) and value and isinstance(value[0], Turn):
         return f"<{len(value)} turn{'' if len(value) == 1 else 's'}>"
     return repr(value)
 

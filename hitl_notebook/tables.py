@@ -19,17 +19,17 @@ _WIDTH = 48
 """Characters in a column of text."""
 
 
-def text_table(reviews: Sequence[ReviewSummary], total: int) -> str:
+def text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
     """A table of plain text; control characters are escaped, so that no terminal acts on them."""
     lines = [_HEAD, *([_cut(_printable(cell)) for cell in _cells(review)] for review in reviews[:_SHOWN])]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    return "\n".join(line.rstrip() for line in [*(table if reviews else ()), _footer(reviews, total)])
+    return "\n".join(line.rstrip() for line in [*(table if reviews else ()), _footer(reviews, total, notice)])
 
 
-def html_table(reviews: Sequence[ReviewSummary], total: int) -> str:
+def html_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
     """The same as HTML; all text is escaped."""
-    footer = f"<p>{escape(_footer(reviews, total))}</p>"
+    footer = f"<p>{escape(_footer(reviews, total, notice))}</p>"
     if not reviews:
         return footer
     head = "".join(f"<th>{escape(name)}</th>" for name in _HEAD)
@@ -56,7 +56,11 @@ def _cells(review: ReviewSummary) -> tuple[str, ...]:
     )
 
 
-def _footer(reviews: Sequence[ReviewSummary], total: int) -> str:
+def _footer(reviews: Sequence[ReviewSummary], total: int, notice: str) -> str:
+    return f"{_count(reviews, total)} {notice}".rstrip()
+
+
+def _count(reviews: Sequence[ReviewSummary], total: int) -> str:
     if not total:
         return "No reviews."
     shown = min(len(reviews), _SHOWN)

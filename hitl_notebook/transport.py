@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
@@ -24,20 +25,25 @@ from hitl_notebook.records import parse_review, parse_user
 
 T = TypeVar("T")
 
+URL_PREFIX = "/hitl-review"
+"""Where the plugin is, unless Airflow's setting ``[hitl_review] url_prefix`` says otherwise."""
+
 _NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 class Transport:
-    """Sends requests below ``/hitl-review`` and raises what is an error. Safe to use from several threads.
+    """Sends requests to the plugin and raises what is an error. Safe to use from several threads.
 
     Args:
         url: address of the API server, without a slash at its end.
         tokens: for the ``Authorization`` header.
         timeout: seconds to wait for an answer.
+        url_prefix: path of the plugin below that address, with a slash at its start.
     """
 
-    def __init__(self, url: str, tokens: TokenSource, timeout: float) -> None:
+    def __init__(self, url: str, tokens: TokenSource, timeout: float, url_prefix: str = URL_PREFIX) -> None:
         self.url = url
+        self.url_prefix = url_prefix
         self._tokens = tokens
         self._timeout = timeout
         self._local = threading.local()
@@ -46,27 +52,34 @@ class Transport:
         return f"<Transport to {self.url} with {self._tokens!r}>"
 
     def request(
-        self, method: str, path: str, *, expected: Collection[int] = (), **kwargs: Any
+        self, method: str, path: str, *, expected: Collection[int] = (), below: str | None = None, **kwargs: Any
     ) -> requests.Response:
         """Send a request.
 
         Args:
             method: of HTTP.
-            path: below ``/hitl-review``, with a slash at its start.
+            path: below the plugin's prefix, with a slash at its start.
+            below: another prefix, such as ``/api/v2`` for Airflow's public API.
             expected: statuses of 400 and more that the caller reads itself.
             **kwargs: for ``requests``: ``params``, ``json``, ``headers``.
 
         Raises:
             HITLNotebookError: see ``error_of``; or ``ConnectionFailedError``.
         """
+        path = (self.url_prefix if below is None else below) + path
         answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if answer.status_code == 401 and self._tokens.renewable:
             # Refused before anything was done, so it is safe to repeat once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
             answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if not answer.ok and answer.status_code not in expected:
-            raise error_of(answer, self.url)
+            raise error_of(answer, self.where)
         return answer
+
+    @property
+    def where(self) -> str:
+        """Address of the plugin."""
+        return self.url + self.url_prefix
 
     def read(self, parse: Callable[[Any], T], answer: requests.Response) -> T:
         """What the answer says.
@@ -77,11 +90,11 @@ class Transport:
         try:
             return parse(answer.json())
         except _NOT_OUR_SHAPE:
-            raise ServerError(_not_ours(self.url)) from None
+            raise ServerError(_not_ours(self.where)) from None
 
     def _send(self, method: str, path: str, bearer: Bearer, **kwargs: Any) -> requests.Response:
         kwargs |= {"auth": bearer, "timeout": self._timeout, "allow_redirects": False}
-        url = f"{self.url}/hitl-review{path}"
+        url = f"{self.url}{path}"
         try:
             if method == "GET":
                 return self._get(url, **kwargs)
@@ -126,6 +139,14 @@ def check_url(url: str) -> None:
         raise ValueError("Give the username and the password as arguments, not in the url.")
 
 
+def check_url_prefix(prefix: str) -> str:
+    """The prefix as it is appended to an address; raises ``ValueError`` unless it can be one."""
+    usable = "/" + prefix.strip().strip("/")
+    if not re.fullmatch(r"/[A-Za-z0-9][A-Za-z0-9_-]*", usable):
+        raise ValueError(f"url_prefix must be one path segment, such as /hitl-review, not {prefix!r}.")
+    return usable
+
+
 def without_userinfo(url: str) -> str:
     """The address without a name or a password in it."""
     start, at, rest = url.rpartition("@")
@@ -141,7 +162,7 @@ def detail_of(answer: requests.Response) -> Any:
         return None
 
 
-def error_of(answer: requests.Response, url: str) -> HITLNotebookError:
+def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
     """The error that an answer of 400 and more stands for."""
     detail = detail_of(answer)
     text = _text_of(detail)
@@ -153,12 +174,12 @@ def error_of(answer: requests.Response, url: str) -> HITLNotebookError:
         case 404 if isinstance(detail, dict) and "task_active" in detail:
             return ReviewNotFoundError(text, task_active=bool(detail["task_active"]))
         case 404:
-            return ServerError(_not_ours(url))
+            return ServerError(_not_ours(where))
         case 409 if isinstance(detail, dict):
             try:
                 review, by = parse_review(detail["session"]), parse_user(detail["decided_by"])
             except _NOT_OUR_SHAPE:
-                return ServerError(_not_ours(url))
+                return ServerError(_not_ours(where))
             return ConflictError(text, review=review, decided_by=by)
         case 400 | 413 | 422:
             return InvalidRequestError(text or f"The server answered {answer.status_code}.")
@@ -166,8 +187,8 @@ def error_of(answer: requests.Response, url: str) -> HITLNotebookError:
             return ServerError(f"The server answered {code}{': ' + text if text else ''}.", status_code=code)
 
 
-def _not_ours(url: str) -> str:
-    return f"{url}/hitl-review does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
+def _not_ours(where: str) -> str:
+    return f"{where} does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
 
 
 def _text_of(detail: Any) -> str:

@@ -30,6 +30,8 @@ def head_html(review: Review) -> str:
     facts = [f"output {review.iteration} of at most {review.max_iterations}", f"run {_name(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")
+    if review.reviewers and review.is_pending:
+        facts.append(f"to be decided by {', '.join(map(_name, review.reviewers))}")
     if review.decided_by is not None and review.decided_at is not None:
         facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
     return (

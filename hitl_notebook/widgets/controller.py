@@ -13,6 +13,9 @@ from hitl_notebook.widgets.background import Background
 from hitl_notebook.widgets.inbox_model import Filters, InboxModel
 from hitl_notebook.widgets.model import Action, ReviewModel
 
+LONGEST_AGE = 5.0
+"""Seconds that the list may be old when it is refreshed by itself."""
+
 WAITING_INTERVAL = 1.0
 """Seconds between two looks while the next output is being made."""
 
@@ -65,8 +68,12 @@ class Controller:
         if self._background.has_loop and self._interval > 0:
             self._background.start(self._keep_up(), forever=True)
 
-    def refresh(self) -> None:
-        """Fetch the inbox, and the open review if it has changed."""
+    def refresh(self, *, max_age: float = 0.0) -> None:
+        """Fetch the inbox, and the open review if it has changed.
+
+        Args:
+            max_age: seconds that "nothing has changed" may be old; 0 after the reviewer has done something.
+        """
         if self._refreshing:
             self._again = True
             return
@@ -75,7 +82,7 @@ class Controller:
         known = self._known if self._known_filters == filters else None
 
         def fetch() -> CachedPage:
-            return client.sessions_if_changed(known, **filters.parameters())
+            return client.sessions_if_changed(known, max_age=int(max_age), **filters.parameters())
 
         def done(cached: CachedPage) -> None:
             self._refreshing = False
@@ -167,6 +174,6 @@ class Controller:
             waiting = self._model.waits_for_output
             await asyncio.sleep(min(WAITING_INTERVAL, self._interval) if waiting else self._interval)
             if not self._refreshing:  # else a slow server would be asked again and again without a pause
-                self.refresh()
+                self.refresh(max_age=0 if waiting else min(LONGEST_AGE, self._interval))
             if waiting:
                 self.fetch_selected()

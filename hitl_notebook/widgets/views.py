@@ -69,14 +69,18 @@ class NoticeView:
         self._inbox, self._model = inbox, model
         self.widget = html_view()
         model.observe(lambda _: self.update(), ["notice", "problem"])
-        inbox.observe(lambda _: self.update(), "offline")
+        inbox.observe(lambda _: self.update(), ["offline", "page"])
         self.update()
 
     def update(self) -> None:
-        """Show the last notice; below it why refreshing fails."""
+        """Show the last notice; below it why refreshing fails, and what to know about the list."""
         notices = [self._model.notice] if self._model.notice is not None else []
         problem = self._inbox.offline or self._model.problem
         if problem:
             text = f"Refreshing does not work: what you see may be out of date. {problem}"
             notices.append(Notice("error", text))
-        self.widget.value = notices_html(*notices)
+        if self._inbox.page is not None and self._inbox.page.notice:
+            notices.append(Notice("info", self._inbox.page.notice))
+        shown = notices_html(*notices)
+        if shown != self.widget.value:  # or a screen reader would say it at each refresh
+            self.widget.value = shown

@@ -10,6 +10,7 @@ Importing this package imports Airflow only when one of its names is first used.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_hitl_review.operator import HITLReviewOperator
     from airflow_hitl_review.operator_link import HITLReviewLink
 
-__version__ = "0.1.0"
+__version__ = importlib.metadata.version("hitl-notebook")
 
 __all__ = [
     "HITLMaxIterationsError",
@@ -61,6 +62,6 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").partition(".")[0] not in {"airflow", "pydantic", "fastapi"}:
             raise
         raise ImportError(
-            f"{__name__}.{name} needs Apache Airflow 3.3 or newer. "
+            f"{__name__}.{name} needs Apache Airflow 3.1 or newer. "
             'Install it with: pip install "hitl-notebook[airflow]"'
         ) from error

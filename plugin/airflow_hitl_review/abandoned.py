@@ -1,13 +1,14 @@
 """Reviews that end without their worker: tell of them.
 
 A task can be marked failed or successful, cleared, or killed under an open review. Nobody is left to send the
-final event then, but ``WEBHOOKS_KEY`` still says whom to tell.
+final event then, or that of an output that was just being shown, but ``WEBHOOKS_KEY`` still says whom to tell.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -76,41 +77,47 @@ def announce_end(key: TaskKey) -> None:
             return
         if is_active(task_instance.state) and task_instance.id == webhooks.task_instance_id:
             return  # resumed in the meantime
-        entry = _final_entry(db, key, webhooks)
-        if entry is not None:
+        for entry in _untold(db, key, webhooks):
             internals.write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
         internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
         internals.delete_xcom(db, key, WEBHOOKS_KEY)
 
 
-def _final_entry(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> OutboxEntry | None:
-    """The final event; None if the review was never shown, if it has one, or if nobody wants it."""
+def _untold(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxEntry]:
+    """The events that the worker could not keep any more; none if the review was never shown.
+
+    The final one, and, if the worker was killed between showing an output and telling of it, that one.
+    """
     xcoms = internals.read_xcoms(db, key, SESSION_KEY) | internals.read_xcoms(db, key, ACTION_KEY)
-    type_ = EventType.FINALIZED
-    endpoints = webhooks.wanting(type_.value)
-    if SESSION_KEY not in xcoms or not endpoints:
-        return None
+    if SESSION_KEY not in xcoms:
+        return []
     session = parse_session(xcoms[SESSION_KEY])
     action = HumanAction.model_validate(xcoms[ACTION_KEY].value) if ACTION_KEY in xcoms else None
     decided = (
         action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
     )
-    event = announce(
-        type_,
+    if session.status is SessionStatus.PENDING_REVIEW:
+        log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
+    of_try: dict[str, Any] = {
+        "key": key,
+        "task_instance_id": webhooks.task_instance_id,
+        "try_number": webhooks.try_number,
+        "site": internals.site(),
+        "at": internals.utcnow(),
+    }
+    shown = announce(EventType.OUTPUT_READY, session, status=SessionStatus.PENDING_REVIEW.value, **of_try)
+    ended = announce(
+        EventType.FINALIZED,
         session,
-        key=key,
-        task_instance_id=webhooks.task_instance_id,
-        try_number=webhooks.try_number,
-        base_url=internals.base_url(),
-        at=internals.utcnow(),
         status=None if session.status.is_final else ABANDONED,
         feedback=decided.feedback or None if decided else None,
         decided_by=decided.user if decided else None,
         decided_at=decided.at if decided else None,
+        **of_try,
     )
-    name = webhook_key(event.id)
-    if name in internals.read_xcoms(db, key, name):
-        return None
-    if session.status is SessionStatus.PENDING_REVIEW:
-        log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
-    return OutboxEntry.of(event, endpoints)
+    return [
+        OutboxEntry.of(event, endpoints)
+        for event in (shown, ended)
+        if (endpoints := webhooks.wanting(event.type.value))
+        and not internals.read_xcoms(db, key, webhook_key(event.id))
+    ]

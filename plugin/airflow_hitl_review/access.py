@@ -46,20 +46,24 @@ def task_key(
     return TaskKey(dag_id, run_id, task_id, index)
 
 
-def _allowed(user: internals.BaseUser, method: internals.Method, dag_id: str) -> bool:
+def _allowed(user: internals.BaseUser, dag_id: str, *methods: internals.Method) -> bool:
     with internals.transaction() as db:
         team = internals.team_names(db, [dag_id])[dag_id]
-    return internals.may(user, method, dag_id, team)
+    return all(internals.may(user, method, dag_id, team) for method in methods)
 
 
 def may_read(user: internals.BaseUser, key: TaskKey) -> bool:
     """Whether the caller may read the reviews of that task instance's DAG."""
-    return _allowed(user, "GET", key.dag_id)
+    return _allowed(user, key.dag_id, "GET")
 
 
 def may_decide(user: internals.BaseUser, key: TaskKey) -> bool:
-    """Whether the caller may decide the reviews of that task instance's DAG."""
-    return _allowed(user, "PUT", key.dag_id)
+    """Whether the caller may decide the reviews of that task instance's DAG, and read them.
+
+    Airflow's auth managers can permit the one without the other. But a decision is answered with the review, also
+    one that is refused because it comes too late.
+    """
+    return _allowed(user, key.dag_id, "PUT", "GET")
 
 
 def readable(user: CurrentUser, key: Annotated[TaskKey, Depends(task_key)]) -> TaskKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_hitl_review.links import links_of
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.schema import AgentSession, TaskKey, User
 from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
 
@@ -19,7 +19,7 @@ def announce(
     key: TaskKey,
     task_instance_id: str,
     try_number: int,
-    base_url: str,
+    site: Site,
     at: datetime,
     status: str | None = None,
     feedback: str | None = None,
@@ -34,7 +34,7 @@ def announce(
         key: its task instance.
         task_instance_id: Airflow's id of the try, a UUID.
         try_number: number of the try, from 1.
-        base_url: address of Airflow's API server, for links.
+        site: where it is found, for links.
         at: when it happened, timezone-aware.
         status: the event's status where it is none of the session's.
         feedback: what the reviewer wrote.
@@ -59,7 +59,7 @@ def announce(
         output=session.current_output,
         created_at=session.created_at,
         deadline_at=session.deadline_at,
-        links=links_of(key, base_url),
+        links=site.links_of(key),
         feedback=feedback,
         decided_by=Person(decided_by.id, decided_by.name) if decided_by else None,
         decided_at=decided_at,

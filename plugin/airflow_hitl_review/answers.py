@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH, ConflictError, Request, decide
+from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH, ConflictError, NotAReviewerError, Request, decide
 from airflow_hitl_review.required_action import ACTIONS, FEEDBACK, OUTPUT
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.states import Action
@@ -38,6 +38,8 @@ def _take(db: internals.Session, key: TaskKey, answer: internals.GivenAnswer) ->
     """
     try:
         decide(db, key, request_of(answer), answer, now=internals.utcnow())
+    except NotAReviewerError as error:
+        raise HTTPException(403, str(error)) from error
     except ConflictError as error:
         raise HTTPException(409, str(error)) from error
 

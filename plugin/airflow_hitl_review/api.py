@@ -7,36 +7,51 @@ synchronous, and one that waits for a lock inside ``async def`` would stop the w
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from airflow_hitl_review import delivery_routes, internals, review_routes
+from airflow_hitl_review import beside_provider, delivery_routes, internals, review_routes
+from airflow_hitl_review.access import CurrentUser
 from airflow_hitl_review.answers import taken_as_decisions
-from airflow_hitl_review.decisions import ConflictError, SessionNotFoundError
+from airflow_hitl_review.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
 from airflow_hitl_review.deliveries import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.dispatcher import Dispatcher
+from airflow_hitl_review.inbox import count_now
+from airflow_hitl_review.origins import Origins
 from airflow_hitl_review.pages import assets, errors
 from airflow_hitl_review.pages import routes as page_routes
 from airflow_hitl_review.pages.watchers import Watchers
 from airflow_hitl_review.schema import TaskKey
-from airflow_hitl_review.settings import WebhookSettings
+from airflow_hitl_review.settings import WebhookSettings, is_on, seconds
+from airflow_hitl_review.totals import Counter
+from airflow_hitl_review.unchanged import LastAnswers
 from airflow_hitl_review.waker import Waker
 from hitl_webhooks import HITLWebhookError
+
+log = logging.getLogger(__name__)
 
 
 def create_app() -> FastAPI:
     """Make the app. Nothing is read or started before Airflow enters its lifespan."""
 
+    site = internals.site()
+    origins = Origins.read(internals.origins(), bearer_is_explicit=not internals.everybody_is_logged_in())
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.waker = Waker(float(internals.option("wake_sweep_interval", "10")))
+        log.info(beside_provider.what_happens(site, review_tab=is_on("review_tab", internals.option)))
+        app.state.waker = Waker(seconds("wake_sweep_interval", internals.option))
         app.state.webhook_settings = WebhookSettings.read(internals.option)
         app.state.dispatcher = Dispatcher(app.state.webhook_settings)
         app.state.dispatcher.start()
         app.state.watchers = Watchers()
+        app.state.last_answers = LastAnswers()
+        app.state.counter = Counter(count_now)
         tasks = [
             asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
             asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
@@ -61,12 +76,21 @@ def create_app() -> FastAPI:
         title="HITL review",
         description="Reviews of Airflow task outputs: list, read, approve, reject, ask for changes.",
         lifespan=lifespan,
+        dependencies=[Depends(origins.check)],
+        # FastAPI would serve these to everybody, and its pages run scripts of other hosts beside Airflow's cookie.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
     )
 
     @app.exception_handler(SessionNotFoundError)
     def not_found(_: Request, error: SessionNotFoundError) -> JSONResponse:
         detail = {"message": str(error), "task_active": error.task_active}
         return JSONResponse({"detail": detail}, status_code=404)
+
+    @app.exception_handler(NotAReviewerError)
+    def not_a_reviewer(_: Request, error: NotAReviewerError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=403)
 
     @app.exception_handler(ConflictError)
     def conflict(_: Request, error: ConflictError) -> JSONResponse:
@@ -88,9 +112,17 @@ def create_app() -> FastAPI:
         """Whether the plugin is served; open to all."""
         return {"status": "ok"}
 
+    @app.get("/openapi.json", include_in_schema=False)
+    def schema(user: CurrentUser) -> dict[str, Any]:
+        """What there is here, in OpenAPI's words."""
+        return {**app.openapi(), "servers": [{"url": site.path}]}
+
     app.include_router(review_routes.router)
     app.include_router(delivery_routes.router)
     app.include_router(page_routes.router)
     app.mount("/assets", assets.files(), name="assets")
+    # Where we stand in the provider's place. "/static" is its path, so our own files have another.
+    if not site.is_moved and (bundle := beside_provider.bundle_files()) is not None:
+        app.mount("/static", bundle, name="provider")
     errors.install(app)
     return app

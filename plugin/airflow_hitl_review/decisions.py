@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.recorded import event_of, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
 from airflow_hitl_review.schema import (
@@ -13,18 +15,22 @@ from airflow_hitl_review.schema import (
     PREFIX,
     SESSION_KEY,
     WEBHOOK_PREFIX,
+    AgentSession,
     Channel,
     Decision,
     HumanAction,
     TaskKey,
     User,
     feedback_key,
+    is_reviewer,
     sha256_of,
     storable,
 )
 from airflow_hitl_review.states import Action, SessionStatus, advance
 
 MAX_FEEDBACK_LENGTH = 100_000
+
+_LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
 
 
 class SessionNotFoundError(Exception):
@@ -36,6 +42,14 @@ class SessionNotFoundError(Exception):
             f"No review was found for {key}."
             + (" Its task is active: the review may appear soon." if task_active else "")
         )
+
+
+class NotAReviewerError(Exception):
+    """The operator names those who may decide, and the user is none of them."""
+
+    def __init__(self, user_id: str, reviewers: Sequence[str]) -> None:
+        names = ", ".join(sorted(reviewers))
+        super().__init__(f"Only these may decide this review: {names}. You are {user_id}.")
 
 
 class ConflictError(Exception):
@@ -100,19 +114,24 @@ def decide(
 
     Raises:
         SessionNotFoundError: the task instance has no review.
-        ConflictError: the review is not pending, another output is current, its deadline has passed, or
-            its task has ended.
+        NotAReviewerError: the review has reviewers, and the user is none of them.
+        ConflictError: the review is not pending, another output is current, its deadline has passed, its
+            task has ended, or starts anew.
     """
     task_instance = internals.load_task_instance(db, key, lock=True)
     xcoms = internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX)
     review = assemble(key, task_instance.state, xcoms) if task_instance else None
     if task_instance is None or review is None:
         raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
+    session = parse_session(xcoms[SESSION_KEY])
+    if _is_left_behind(session, xcoms[SESSION_KEY].timestamp, task_instance):
+        raise ConflictError(_LEFT_BEHIND, review)
+    who = User(id=str(user.get_id()), name=user.get_name())
+    if not is_reviewer(who.id, session.reviewers):
+        raise NotAReviewerError(who.id, session.reviewers)
     if obstacle := _obstacle(review, request, now):
         raise ConflictError(obstacle, review)
 
-    session = parse_session(xcoms[SESSION_KEY])
-    who = User(id=str(user.get_id()), name=user.get_name())
     feedback = storable(request.feedback)
     decision = Decision(
         action=request.action, iteration=session.iteration, user=who, at=now, channel=request.channel
@@ -139,18 +158,28 @@ def decide(
     internals.write_audit_log(
         db,
         task_instance,
-        event=f"hitl_review.{request.action.value}",
+        event=event_of(request.action),
         user=user,
-        extra={
-            "iteration": session.iteration,
-            "output_sha256": action.output_sha256,
-            "channel": request.channel,
-            "user_id": who.id,
-        },
+        extra=record_of(action, session.current_output),
     )
     after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
     assert after is not None
     return after
+
+
+def _is_left_behind(session: AgentSession, stored_at: datetime, task_instance: internals.TaskInstanceFacts) -> bool:
+    """Whether the session is of an earlier try.
+
+    It stays in XCom until the worker of the next one deletes it, a moment after that has begun to run; and with it
+    a decision that would be taken until then.
+    """
+    if session.task_instance_id is not None:
+        return session.task_instance_id != task_instance.id
+    # One that the AI provider made, or wrote again: it does not say of which try it is.
+    if task_instance.starts_from_the_beginning:
+        return True
+    started_at = task_instance.started_at
+    return task_instance.state == "running" and started_at is not None and stored_at < started_at
 
 
 def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | None:

@@ -177,7 +177,7 @@ def try_out(webhook: Webhook, settings: WebhookSettings) -> TestResult:
             connection=lambda conn_id: internals.load_connection(db, conn_id, None),
             settings=settings,
         )
-    event = build_test_event(at=internals.utcnow(), address=internals.base_url())
+    event = build_test_event(at=internals.utcnow(), address=internals.site().base_url)
     done = asyncio.run(_one_attempt(endpoint, event.id, event.body, settings))
     return TestResult(
         endpoint=webhook.name, event_id=event.id, delivered=done.error is None, attempt=_attempt_record(done)

@@ -112,13 +112,18 @@ class Dispatcher:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
-    def before_a_try(self, task_instance_id: str) -> None:
-        """Save what the start of this task instance's new try is about to delete; from any thread."""
+    def before_a_try(self, task_instance_id: str) -> frozenset[str]:
+        """Save what the start of this task instance's new try is about to delete; from any thread.
+
+        Returns:
+            Keys of the XComs that must not be deleted, since they are still needed.
+        """
         with internals.transaction() as db:
             key = internals.find_new_try(db, task_instance_id)
-        if key is not None:
-            abandoned.announce_end(key)
-            self._lifeboat.take_aboard(key)
+        if key is None:
+            return frozenset()
+        abandoned.announce_end(key)
+        return outbox.keys_of(self._lifeboat.take_aboard(key))
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):

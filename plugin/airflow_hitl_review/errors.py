@@ -9,14 +9,15 @@
     └── HITLRegenerationError   regenerating failed and ``on_regenerate_error="fail"``
 
 Where the standard provider is installed, rejection and timeout are also its ``HITLRejectException`` and
-``HITLTimeoutError``, so that code written for its ApprovalOperator catches ours.
+``HITLTimeoutError``, so that code written for its ApprovalOperator catches ours; likewise, where the AI provider
+is, its ``HITLMaxIterationsError``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow_hitl_review.sdk import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
         pass
 
     class _StandardTimeout(Exception):
+        pass
+
+    class _ProviderMaxIterations(AirflowException):
         pass
 
 else:
@@ -36,6 +40,13 @@ else:
             pass
 
         class _StandardTimeout(Exception):
+            pass
+
+    try:
+        from airflow.providers.common.ai.exceptions import HITLMaxIterationsError as _ProviderMaxIterations
+    except ImportError:  # so is the AI provider
+
+        class _ProviderMaxIterations(AirflowException):
             pass
 
 
@@ -51,7 +62,7 @@ class HITLTimeoutError(HITLReviewError, _StandardTimeout):
     """Nobody decided within ``hitl_timeout``."""
 
 
-class HITLMaxIterationsError(HITLReviewError):
+class HITLMaxIterationsError(HITLReviewError, _ProviderMaxIterations):
     """Changes were requested for the last output that ``max_hitl_iterations`` allows."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ from airflow_hitl_review import internals
 from airflow_hitl_review.access import readable_dags
 from airflow_hitl_review.review import ReviewSummary, summarize
 from airflow_hitl_review.states import SessionStatus
+from airflow_hitl_review.totals import ActiveCount, Totals
 
 OrderBy = Literal[
     "updated_at",
@@ -93,12 +95,25 @@ class Filters:
         return self.order_by.startswith("-")
 
 
-def list_reviews(db: internals.Session, user: internals.BaseUser, filters: Filters) -> ReviewList:
+def count_now() -> Totals:
+    """Count, in a transaction of its own; two SQL statements."""
+    start = time.monotonic()
+    with internals.transaction() as db:
+        sessions = internals.count_by_dag(db)
+        active = None
+        if internals.values_are_in_the_row():
+            active = internals.count_active_sessions(db, sessions, SessionStatus.PENDING_REVIEW.value)
+    return Totals(start, sessions, active)
+
+
+def list_reviews(db: internals.Session, user: internals.BaseUser, filters: Filters, totals: Totals) -> ReviewList:
     """The reviews that ``user`` may read. The number of SQL statements does not depend on how many there are."""
-    dag_ids = sorted(readable_dags(db, user, internals.dags_with_sessions(db)))
+    dag_ids = sorted(readable_dags(db, user, list(totals.sessions)))
     # With a custom XCom backend the row holds a reference, so SQL cannot look into a session.
-    in_sql = internals.values_are_in_the_row()
-    active = internals.count_active_sessions(db, dag_ids, _WAITING.value) if in_sql else None
+    in_sql = totals.active is not None
+    active = None
+    if totals.active is not None:
+        active = {dag_id: totals.active[dag_id] for dag_id in dag_ids if dag_id in totals.active}
     wanted = internals.SessionFilter(
         dag_ids=[dag_id for dag_id in dag_ids if filters.dag_id in (None, dag_id)],
         statuses=[status.value for status in filters.statuses] if in_sql else (),
@@ -122,9 +137,7 @@ def list_reviews(db: internals.Session, user: internals.BaseUser, filters: Filte
     )
 
 
-def _total(
-    db: internals.Session, wanted: internals.SessionFilter, active: Mapping[str, internals.ActiveCount] | None
-) -> int:
+def _total(db: internals.Session, wanted: internals.SessionFilter, active: Mapping[str, ActiveCount] | None) -> int:
     """How many sessions ``wanted`` leaves: from what is counted already, if that tells it."""
     if active is not None and not wanted.text and not wanted.include_ended:
         counts = [active[dag_id] for dag_id in wanted.dag_ids if dag_id in active]

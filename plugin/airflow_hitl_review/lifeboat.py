@@ -1,8 +1,8 @@
 """Keep undelivered events over the start of a new try.
 
 When a task is tried again, Airflow deletes its XComs as the new try starts, and so what is undelivered of the
-earlier one. Those entries are taken on board before, and written again after. For that time, which is a few
-seconds, they are in memory alone.
+earlier one. ``new_try`` prevents that where it can. Where it cannot, those entries are taken on board before, and
+written again after; for that time, which is a few seconds, they are in memory alone.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ class Lifeboat:
         self._lock = threading.Lock()
         self._aboard: dict[TaskKey, _Copy] = {}
 
-    def take_aboard(self, key: TaskKey) -> None:
-        """Copy what one task instance has undelivered; what was lost before and is not back yet stays aboard."""
+    def take_aboard(self, key: TaskKey) -> list[OutboxEntry]:
+        """Copy what one task instance has undelivered; what was lost before and is not back yet stays aboard.
+
+        Returns:
+            What is undelivered and in XCom.
+        """
         with self._lock:
             with internals.transaction() as db:
                 entries = outbox.undelivered(db, key)
@@ -50,6 +54,7 @@ class Lifeboat:
                 self._aboard[key] = _Copy([*entries, *lost], time.monotonic())
             else:
                 self._aboard.pop(key, None)
+        return [entry for entry, _ in entries]
 
     def sweep(self) -> None:
         """Copy what is in danger, and write again what was deleted."""

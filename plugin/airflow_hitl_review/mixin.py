@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.sdk.exceptions import TaskAwaitingInput
-
 from airflow_hitl_review.callbacks import Callbacks, GivenCallbacks
 from airflow_hitl_review.endpoints import Webhook, as_webhooks, usable_webhooks
 from airflow_hitl_review.errors import (
@@ -19,9 +17,10 @@ from airflow_hitl_review.errors import (
     HITLTimeoutError,
 )
 from airflow_hitl_review.operator_link import push_links
-from airflow_hitl_review.schema import HumanAction
+from airflow_hitl_review.schema import AgentSession, HumanAction
+from airflow_hitl_review.sdk import MAY_READ_AFTER_FORM, park
 from airflow_hitl_review.states import Action, SessionStatus, Step
-from airflow_hitl_review.worker import WorkerReview, as_text
+from airflow_hitl_review.worker import WorkerReview, as_text, utcnow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,8 +30,9 @@ log = logging.getLogger(__name__)
 MAX_FAILED_READS = 10
 """While polling: so many failed reads of XCom in a row end the task with the last error."""
 
-_SHORTEST_PARK = timedelta(seconds=10)
-"""The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
+CONFIRMED_WITHIN = timedelta(minutes=2)
+"""Where the review has reviewers: the API server wakes a decided task sooner than that, or makes the review pending
+again. Without it (it is down), the task parks anew."""
 
 _LAST_LOOK = 2.0
 """Seconds after the deadline at which polling looks for the last time: a decision may be on its way in."""
@@ -51,10 +51,10 @@ class HITLReviewMixin:
 
     Names are those of the mixin in Airflow's AI provider.
 
-    With ``hitl_wait="park"`` the call does not return: the task is parked in the state ``awaiting_input``,
-    where it holds no worker slot, and its process ends. Another process resumes it at
-    ``resume_hitl_review``, and what that returns is the task's result. What ``execute`` would do with the
-    approved output belongs into ``hitl_review_result``, which is called in both ways of waiting.
+    With ``hitl_wait="park"`` the call does not return: the task is parked in the state ``awaiting_input``
+    (``deferred`` before Airflow 3.3), where it holds no worker slot, and its process ends. Another process
+    resumes it at ``resume_hitl_review``, and what that returns is the task's result. What ``execute`` would do
+    with the approved output belongs into ``hitl_review_result``, which is called in both ways of waiting.
 
     Attributes:
         enable_hitl_review: for operators that offer the review as an option; not read here.
@@ -63,6 +63,9 @@ class HITLReviewMixin:
         hitl_timeout: time for the whole review, all rounds included; None for no limit.
         hitl_poll_interval: seconds between two looks, when polling.
         hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
+        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; they need the right
+            to decide reviews of the DAG besides. All who have that if empty. Needs ``hitl_wait="park"``: only a
+            task that is woken is told by the API server who has decided.
         webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
         webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
@@ -80,6 +83,7 @@ class HITLReviewMixin:
     hitl_timeout: timedelta | None = None
     hitl_poll_interval: float = 10.0
     hitl_wait: Literal["park", "poll"] = "park"
+    reviewers: Sequence[str] = ()
     webhooks: Sequence[str | Webhook] | str | Webhook = ()
     webhook_url: str | None = None
     on_output_ready_callback: GivenCallbacks = None
@@ -103,7 +107,8 @@ class HITLReviewMixin:
             HITLTimeoutError: nobody decided in time.
             HITLMaxIterationsError: changes were asked for once too often.
             HITLRegenerationError: regenerating failed and ``on_regenerate_error="fail"``.
-            TaskAwaitingInput: Airflow's signal to park the task; let it through.
+            TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3); let it
+                through.
             TypeError: the output or the history cannot be stored.
         """
         self._check_review_settings()
@@ -113,18 +118,27 @@ class HITLReviewMixin:
             prompt=self.prompt,
             max_iterations=self.max_hitl_iterations,
             timeout=self.hitl_timeout,
+            reviewers=self.reviewers,
             webhooks=usable_webhooks(self.webhooks, self.webhook_url),
             callbacks=self._callbacks(context),
         )
         push_links(self, context["ti"])
         if self.hitl_wait == "park":
-            review.store_history(message_history)
+            review.store_history(self.dump_message_history(message_history))
         return self._hitl_review(review, message_history)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on with a parked review. Airflow calls this; ``event`` only says why, the facts are in XCom."""
+        """Go on with a parked review. Airflow calls this.
+
+        ``event`` says why. What was decided is in XCom; that it was decided by one of ``reviewers``, the event
+        must confirm.
+        """
         review = WorkerReview.load(
-            context["ti"], usable_webhooks(self.webhooks, self.webhook_url), self._callbacks(context)
+            context["ti"],
+            usable_webhooks(self.webhooks, self.webhook_url),
+            self._callbacks(context),
+            reviewers=self.reviewers,
+            event=event,
         )
         if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
             log.warning(
@@ -132,7 +146,7 @@ class HITLReviewMixin:
                 "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
                 "required_actions to False if it cannot be."
             )
-        return self._hitl_review(review, review.load_history())
+        return self._hitl_review(review, self.load_message_history(review.load_history()))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Make the next output; to be implemented by the operator.
@@ -145,6 +159,18 @@ class HITLReviewMixin:
             The next output, and the message history for the time after.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement regenerate_with_feedback().")
+
+    def dump_message_history(self, message_history: Any) -> Any:
+        """What is kept of a history while the task is parked: JSON values; override if yours is none.
+
+        Args:
+            message_history: as given to ``run_hitl_review``, or as ``regenerate_with_feedback`` returned it.
+        """
+        return message_history
+
+    def load_message_history(self, stored: Any) -> Any:
+        """The history again, of what ``dump_message_history`` made of it."""
+        return stored
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """Make the task's result of the approved output; override to change it.
@@ -180,6 +206,10 @@ class HITLReviewMixin:
             raise ValueError(f"hitl_poll_interval must be positive seconds, not {self.hitl_poll_interval!r}.")
         if self.hitl_wait not in ("park", "poll"):
             raise ValueError(f"hitl_wait must be 'park' or 'poll', not {self.hitl_wait!r}.")
+        if isinstance(self.reviewers, str) or not all(isinstance(i, str) and i.strip() for i in self.reviewers):
+            raise ValueError(f"reviewers must be a list of user ids, not {self.reviewers!r}.")
+        if self.reviewers and self.hitl_wait != "park":
+            raise ValueError("reviewers needs hitl_wait='park': a task that polls cannot know who has decided.")
         if self.on_regenerate_error not in ("return", "fail"):
             raise ValueError(f"on_regenerate_error must be 'return' or 'fail', not {self.on_regenerate_error!r}.")
 
@@ -197,7 +227,7 @@ class HITLReviewMixin:
             session = review.session
             if action.action is Action.APPROVE:
                 review.end(None, action)
-                return self.hitl_review_result(session.current_output, session.output_format)
+                return self._approved(session, history)
             if action.action is Action.REJECT:
                 review.end(None, action)
                 who = f" by {action.user.name}" if action.user else ""
@@ -212,12 +242,16 @@ class HITLReviewMixin:
             review.changes_requested(action)
             history = self._regenerate(review, action, history)
 
+    def _approved(self, session: AgentSession, history: Any) -> Any:
+        """The task's result; ``history`` is the one that the approved output came with."""
+        return self.hitl_review_result(session.current_output, session.output_format)
+
     def _regenerate(self, review: WorkerReview, action: HumanAction, history: Any) -> Any:
         try:
             output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
             text, format_ = as_text(output)  # before anything is stored: it may be refused
             if self.hitl_wait == "park":
-                review.store_history(new_history)
+                review.store_history(self.dump_message_history(new_history))
             review.next_output(text, format_)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -229,26 +263,23 @@ class HITLReviewMixin:
             return history
         return new_history
 
-    def _wait_for_decision(self, review: WorkerReview) -> HumanAction:
+    def _wait_for_decision(self, review: WorkerReview) -> HumanAction:  # noqa: RET503 - _park() never returns
         if self.hitl_wait == "park":
             review.finish_announcing()
         # This look also sees a decision that came while webhooks were sent.
         if (action := review.decision()) is not None:
             return action
+        if review.is_unconfirmed:
+            _park(review)
         if _is_over(review):
             self._time_out(review)
         if self.hitl_wait == "poll":
             return self._poll(review)
         review.require_action()
         # The last look before parking: from now on it can be decided in Airflow, too.
-        if (action := review.decision()) is not None:
+        if MAY_READ_AFTER_FORM and (action := review.decision()) is not None:
             return action
-        left = review.time_left()
-        raise TaskAwaitingInput(
-            method_name="resume_hitl_review",
-            kwargs={},
-            timeout=max(left, _SHORTEST_PARK) if left is not None else None,
-        )
+        _park(review)
 
     def _poll(self, review: WorkerReview, sleep: Callable[[float], None] = time.sleep) -> HumanAction:
         failed = 0
@@ -275,6 +306,11 @@ class HITLReviewMixin:
     def _time_out(self, review: WorkerReview) -> NoReturn:
         review.end(Step.TIME_OUT)
         raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")
+
+
+def _park(review: WorkerReview) -> NoReturn:
+    now = utcnow()
+    park(now + CONFIRMED_WITHIN if review.is_unconfirmed else review.session.deadline_at, now)
 
 
 def _is_over(review: WorkerReview) -> bool:

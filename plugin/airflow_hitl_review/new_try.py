@@ -1,23 +1,34 @@
-"""Look at a task instance just before a new try of it starts, which deletes what the earlier one left.
+"""Look at a task instance just before a new try of it starts, and keep what the earlier one has left to deliver.
 
 The dispatcher looks every second. Between the clearing of a task and the deletion of its XComs there may be less:
 0.5 s were measured, and 4 of 12 cleared reviews lost their final event. So the request with which a worker begins
-a try is held up for a moment. That costs each start of a task one query by primary key.
+a try is held up for a moment. That costs each start of a task two queries by primary key; the other one is about
+what was rescheduled, see ``rescheduled``.
+
+Airflow answers that request with the keys of the XComs that the worker is to delete. Undelivered events are taken
+out of that list: so they stay where they are, and no process that is killed can lose them. Where this is not on the
+way (the execution API is served by itself, without the plugin), ``lifeboat`` does what it can.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 _START = re.compile(r".*/execution/task-instances/([0-9a-f-]{36})/run")
 
+CLEARED = "xcom_keys_to_clear"
+"""Field of Airflow's answer (``TIRunContext``), from 3.1 to 3.3: the keys that the worker deletes."""
+
 Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
@@ -26,18 +37,65 @@ class BeforeATry:
 
     Args:
         app: what it passes requests on to.
-        look: called with the task instance's id before the try starts; in a thread.
+        look: called with the task instance's id before the try starts, in a thread; returns the keys of XComs that
+            must not be deleted.
     """
 
-    def __init__(self, app: App, look: Callable[[str], None]) -> None:
+    def __init__(self, app: App, look: Callable[[str], Collection[str]]) -> None:
         self._app = app
         self._look = look
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Pass a request on, at once or after a look."""
+        keep: Collection[str] = ()
         if scope["type"] == "http" and scope["method"] == "PATCH" and (start := _START.fullmatch(scope["path"])):
             try:
-                await asyncio.to_thread(self._look, start[1])
+                keep = await asyncio.to_thread(self._look, start[1])
             except Exception:
                 log.exception("Looking at what the earlier try left failed; the new one starts all the same.")
-        await self._app(scope, receive, send)
+        if not keep:
+            await self._app(scope, receive, send)
+            return
+        # An answer that is compressed further inside could not be read here.
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
+        await self._app({**scope, "headers": headers}, receive, _Answer(send, keep).send)
+
+
+class _Answer:
+    """The answer on its way out, without some of the keys that are to be deleted."""
+
+    def __init__(self, send: Send, keep: Collection[str]) -> None:
+        self._send = send
+        self._keep = keep
+        self._start: Message | None = None
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        """Hold an answer of 200 back until it is whole; let all else pass."""
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            self._start = message
+        elif message["type"] != "http.response.body" or self._start is None:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if message.get("more_body", False):
+                return
+            body = without(self._body, self._keep)
+            headers = [(n, v) for n, v in self._start["headers"] if n.lower() != b"content-length"]
+            headers.append((b"content-length", str(len(body)).encode()))
+            await self._send({**self._start, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body})
+
+
+def without(body: bytes, keep: Collection[str]) -> bytes:
+    """Airflow's answer, with ``keep`` not among the keys to delete; one that is not as expected stays as it is."""
+    try:
+        answer = json.loads(body)
+        keys = answer[CLEARED]
+        answer[CLEARED] = [key for key in keys if key not in keep]
+    except (ValueError, KeyError, TypeError):
+        log.warning(
+            "Airflow's answer to the start of a task is not as expected: undelivered events may be deleted."
+        )
+        return body
+    return json.dumps(answer).encode()

@@ -16,6 +16,7 @@ from airflow.sdk.execution_time import task_runner
 
 from airflow_hitl_review.announcement import announce
 from airflow_hitl_review.endpoints import resolve
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.schema import (
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
@@ -57,7 +58,7 @@ class Notifier:
         try_number: its current try.
         targets: where events go.
         settings: the webhook settings.
-        base_url: address of Airflow's API server, for links.
+        site: where the review is found, for links.
         push: stores an XCom; may be called from another thread.
         delete: deletes an XCom.
         connection: looks up an Airflow connection; may be called from another thread.
@@ -71,7 +72,7 @@ class Notifier:
         try_number: int,
         targets: Sequence[WebhookTarget],
         settings: WebhookSettings,
-        base_url: str,
+        site: Site,
         push: Callable[[str, Any], None],
         delete: Callable[[str], None],
         connection: Callable[[str], Any],
@@ -81,7 +82,7 @@ class Notifier:
             task_instance_id=task_instance_id, try_number=try_number, targets=list(targets)
         )
         self._settings = settings
-        self._base_url = base_url
+        self._site = site
         self._push = push
         self._delete = delete
         self._connection = connection
@@ -133,7 +134,7 @@ class Notifier:
             key=self._key,
             task_instance_id=self._webhooks.task_instance_id,
             try_number=self._webhooks.try_number,
-            base_url=self._base_url,
+            site=self._site,
             at=at,
             **decision,
         )

@@ -7,19 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
-
-from airflow_hitl_review.callbacks import GivenCallbacks
-from airflow_hitl_review.endpoints import Webhook
-from airflow_hitl_review.mixin import HITLReviewMixin
-from airflow_hitl_review.operator_link import HITLReviewLink
+from airflow_hitl_review.base_operator import HITLReviewBaseOperator
 from airflow_hitl_review.worker import as_json_value
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class HITLReviewOperator(HITLReviewMixin, BaseOperator):
+class HITLReviewOperator(HITLReviewBaseOperator):
     """Call a function, have its output reviewed by a person, and return the approved output.
 
     Args:
@@ -35,13 +30,7 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         max_hitl_iterations: outputs that may be shown in all, at least 1.
         hitl_timeout: time for the whole review; None for no limit.
         hitl_poll_interval: seconds between two looks with ``hitl_wait="poll"``.
-        hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
-        webhooks: URLs, connection ids, and ``Webhook`` objects; a template for the texts among them.
-        webhook_url: one more endpoint, given as a plain URL; a template.
-        on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
-        on_finalized_callback: called when the review has ended.
-        notifiers: called when an output waits for a review.
-        on_regenerate_error: ``"return"`` or ``"fail"``, see ``HITLReviewMixin``.
+        **kwargs: those of ``HITLReviewBaseOperator`` and of every operator.
 
     Raises:
         ValueError: a setting is wrong; raised when the DAG file is read.
@@ -50,7 +39,6 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
     template_fields: Sequence[str] = ("prompt", "webhooks", "webhook_url")
     template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
     ui_color = "#e8f0e4"
-    operator_extra_links = (HITLReviewLink(),)
 
     def __init__(
         self,
@@ -62,13 +50,6 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         max_hitl_iterations: int = 5,
         hitl_timeout: timedelta | None = None,
         hitl_poll_interval: float = 10.0,
-        hitl_wait: Literal["park", "poll"] = "park",
-        webhooks: Sequence[str | Webhook] | str | Webhook = (),
-        webhook_url: str | None = None,
-        on_output_ready_callback: GivenCallbacks = None,
-        on_finalized_callback: GivenCallbacks = None,
-        notifiers: GivenCallbacks = None,
-        on_regenerate_error: Literal["return", "fail"] = "return",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,13 +63,6 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         self.max_hitl_iterations = max_hitl_iterations
         self.hitl_timeout = hitl_timeout
         self.hitl_poll_interval = hitl_poll_interval
-        self.hitl_wait = hitl_wait
-        self.webhooks = webhooks
-        self.webhook_url = webhook_url
-        self.on_output_ready_callback = on_output_ready_callback
-        self.on_finalized_callback = on_finalized_callback
-        self.notifiers = notifiers
-        self.on_regenerate_error = on_regenerate_error
         self.check_hitl_settings()
 
     def execute(self, context: Context) -> Any:
@@ -96,21 +70,26 @@ class HITLReviewOperator(HITLReviewMixin, BaseOperator):
         output = self.generate(context)
         if not self.enable_hitl_review:
             return output
-        history = [{"role": "assistant", "content": as_json_value(output)}]
-        return self.run_hitl_review(context, output, message_history=history)
+        return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Make the next output with the ``regenerate`` function."""
         result = self.regenerate(feedback, message_history)
         if isinstance(result, tuple) and len(result) == 2:
             return result
-        turns = message_history if isinstance(message_history, list) else []
-        return result, [
-            *turns,
-            {"role": "human", "content": feedback},
-            {"role": "assistant", "content": as_json_value(result)},
-        ]
+        return result, next_turns(message_history, feedback, result)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text as it is, all else as JSON values."""
         return json.loads(output) if output_format == "json" else output
+
+
+def first_turn(output: Any) -> list[dict[str, Any]]:
+    """A history that begins with an output."""
+    return [{"role": "assistant", "content": as_json_value(output)}]
+
+
+def next_turns(history: Any, feedback: str, output: Any) -> list[dict[str, Any]]:
+    """A history with one more round; one that is somebody's own cannot be gone on with, and is left out."""
+    turns = history if isinstance(history, list) else []
+    return [*turns, {"role": "human", "content": feedback}, *first_turn(output)]

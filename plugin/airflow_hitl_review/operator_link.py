@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import attrs
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.configuration import conf
 
-from airflow_hitl_review.links import chat_path
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.sdk import conf
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -41,8 +40,11 @@ class HITLReviewLink(BaseOperatorLink):
             return ""
         index = -1 if ti_key.map_index is None else ti_key.map_index
         key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
-        base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-        return f"{base}/{chat_path(key)}"
+        site = Site.read(
+            conf.get("api", "base_url", fallback=""),
+            lambda name, default: str(conf.get("hitl_review", name, fallback=default) or default),
+        )
+        return site.chat_path(key)
 
 
 def push_links(operator: Any, ti: Any) -> None:

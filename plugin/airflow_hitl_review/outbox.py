@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -206,6 +206,11 @@ def wake_at(db: internals.Session, key: TaskKey, at: datetime | None) -> None:
 def undelivered(db: internals.Session, key: TaskKey) -> list[tuple[OutboxEntry, datetime]]:
     """The entries of one outbox that wait for an attempt, and when each was stored."""
     return [(entry, at) for entry, at in _stored_entries(db, key) if entry.status is DeliveryStatus.PENDING]
+
+
+def keys_of(entries: Sequence[OutboxEntry]) -> frozenset[str]:
+    """Keys of the XComs without which these stay undelivered: their own, and that of what has us look at them."""
+    return frozenset([*(webhook_key(entry.event_id) for entry in entries), WEBHOOKS_ENDED_KEY] if entries else ())
 
 
 def _entries(db: internals.Session, key: TaskKey) -> list[OutboxEntry]:

@@ -1,4 +1,4 @@
-"""The Airflow plugin: mounts REST API and pages at ``/hitl-review`` on the API server, and shows them in Airflow.
+"""The Airflow plugin: mounts REST API and pages on the API server, and shows them in Airflow.
 
 Registered as an ``airflow.plugins`` entry point. Those are loaded before the plugins of providers, and of
 two apps at one prefix the first answers: where the AI provider is installed too, ours does.
@@ -6,57 +6,66 @@ two apps at one prefix the first answers: where the AI provider is installed too
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_hitl_review.links import TAB_ROUTE
 from airflow_hitl_review.new_try import BeforeATry
-
-URL_PREFIX = "/hitl-review"
+from airflow_hitl_review.settings import is_on
 
 
 @cache
 def _fastapi_apps() -> list[dict[str, Any]]:
+    from airflow_hitl_review import internals
     from airflow_hitl_review.api import create_app
 
-    return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "HITL review"}]
+    return [{"app": create_app(), "url_prefix": internals.site().prefix, "name": "HITL review"}]
 
 
 @cache
 def _external_views() -> list[dict[str, Any]]:
     """A tab of the task instance, and an entry in the menu beside Airflow's own "Required Actions".
 
-    Airflow shows the tab only where ``GET /hitl-review/sessions/find`` finds a review. It replaces the
-    placeholders, but leaves the last as it is where the task is not mapped.
+    From 3.2 on Airflow knows the tab's route ``hitl-review``: it shows that tab only where
+    ``GET /hitl-review/sessions/find`` finds a review. Where our app has been moved, that route is left
+    to the AI provider, and ours is on each task.
+    Airflow replaces the placeholders, but leaves the last as it is where the task is not mapped.
     """
     from airflow_hitl_review import internals
 
-    ours = internals.base_path() + URL_PREFIX
+    site = internals.site()
+    ours = site.path
+    route = site.prefix.strip("/")
     icons = {"icon": f"{ours}/assets/review.svg", "icon_dark_mode": f"{ours}/assets/review-dark.svg"}
     query = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
     tab = {
         "name": "Review",
         "href": f"{ours}/chat-by-task?{query}",
         "destination": "task_instance",
-        "url_route": TAB_ROUTE,
+        "url_route": route,
     }
     entry = {
         "name": "Reviews",
         "href": f"{ours}/inbox",
         "destination": "nav",
         "category": "browse",
-        "url_route": "hitl-reviews",
+        "url_route": f"{route}s",
     }
-    return [{**tab, **icons}, {**entry, **icons}]
+    wanted = [tab, entry] if is_on("review_tab", internals.option) else [entry]
+    return [{**view, **icons} for view in wanted]
 
 
-def _before_a_try(task_instance_id: str) -> None:
+def _before_a_try(task_instance_id: str) -> Collection[str]:
     dispatcher = getattr(_fastapi_apps()[0]["app"].state, "dispatcher", None)
-    if dispatcher is not None:
-        dispatcher.before_a_try(task_instance_id)
+    if dispatcher is None:
+        return ()
+    from airflow_hitl_review import rescheduled
+
+    rescheduled.keep_by_id(task_instance_id)
+    keys: Collection[str] = dispatcher.before_a_try(task_instance_id)
+    return keys
 
 
 class _MadeWhenRead:

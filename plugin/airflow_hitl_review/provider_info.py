@@ -11,10 +11,46 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "hitl-notebook",
         "name": "HITL notebook",
         "description": "Human review of task outputs from a Jupyter notebook, with signed webhooks.",
+        "task-decorators": [
+            {"name": "hitl_review", "class-name": "airflow_hitl_review.task_decorator.hitl_review_task"},
+            {"name": "hitl_review_agent", "class-name": "airflow_hitl_review.agent.hitl_review_agent_task"},
+        ],
         "config": {
             "hitl_review": {
                 "description": "Human review of task outputs (hitl-notebook).",
                 "options": {
+                    "url_prefix": {
+                        "description": (
+                            "Path at which REST API and pages are served, below [api] base_url: one segment. Read "
+                            "by API servers and workers. The default is that of Airflow's AI provider, in whose "
+                            "place hitl-notebook then answers where both are installed; with another one, both do."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/reviews",
+                        "default": "/hitl-review",
+                    },
+                    "review_tab": {
+                        "description": (
+                            "Show the review as a tab of its task instance. Switch it off to keep the tab of "
+                            "Airflow's AI provider, which then works with hitl-notebook's API."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
+                    "replace_agent_operator": {
+                        "description": (
+                            "Have the tasks of the AI provider's AgentOperator and @task.agent reviewed without a "
+                            "worker slot and with webhooks, as those of airflow_hitl_review.agent, without a "
+                            "change in a DAG. Read where DAG files are: by DAG processors and workers."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
                     "park_settle_seconds": {
                         "description": (
                             "Seconds between the moment a task parks and the scheduler heartbeat after which "

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_hitl_review.links import links_of
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.schema import AgentSession, HumanAction, TaskKey, User
 from airflow_hitl_review.states import Action
 
@@ -68,18 +68,18 @@ class Answer:
     at: datetime | None
 
 
-def form_of(key: TaskKey, session: AgentSession, base_url: str) -> Form:
+def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
     """The form for a review.
 
     Args:
         key: its task instance.
         session: the review as it is stored.
-        base_url: address of Airflow's API server as people see it.
+        site: where it is found.
     """
     return Form(
         subject=f"Review output of {key.task_id}",
         body=(
-            f"[Open the review]({links_of(key, base_url)['chat']}) to see the output "
+            f"[Open the review]({site.links_of(key)['chat']}) to see the output "
             "and what was said about it.\n\nAn answer given here counts like one given there."
         ),
         params={

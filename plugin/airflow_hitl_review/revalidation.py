@@ -26,7 +26,20 @@ def revalidated(
         version: names the body; a digest of it if None.
     """
     tag = f'W/"{version or hashlib.sha256(body).hexdigest()[:32]}"'
-    all_headers = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
-    if tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=all_headers)
-    return Response(body, media_type=media_type, headers=all_headers)
+    if has(request, tag):
+        return not_modified(tag, headers)
+    return Response(body, media_type=media_type, headers=_headers(tag, headers))
+
+
+def has(request: Request, tag: str) -> bool:
+    """Whether the client has the answer of that ``ETag``."""
+    return tag in (known.strip() for known in request.headers.get("if-none-match", "").split(","))
+
+
+def not_modified(tag: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a client that has it already."""
+    return Response(status_code=304, headers=_headers(tag, headers))
+
+
+def _headers(tag: str, more: Mapping[str, str] | None) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "private, no-cache", **(more or {})}

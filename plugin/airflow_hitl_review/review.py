@@ -25,7 +25,7 @@ from airflow_hitl_review.schema import (
 )
 from airflow_hitl_review.states import Action, SessionStatus
 
-ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled"})
+ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
 """States of a task instance in which a decision still reaches its worker."""
 
 _SUMMARY_PROMPT_LENGTH = 300
@@ -58,8 +58,9 @@ class ConversationEntry(BaseModel):
 class ReviewSummary(BaseModel):
     """One row of the inbox.
 
-    ``prompt`` is cut after 300 characters. Of the output there is the digest, and its first 200 characters on
-    one line: white space and control characters between words have become one space.
+    ``prompt`` is cut after 300 characters. ``reviewers`` has the ids of the only people who may decide; it is empty
+    where all may who may do so for the DAG. Of the output there is the digest, and its first 200 characters on one
+    line: white space and control characters between words have become one space.
     """
 
     dag_id: str
@@ -78,6 +79,7 @@ class ReviewSummary(BaseModel):
     last_error: str | None
     decided_by: User | None
     decided_at: datetime | None
+    reviewers: list[str]
     output_sha256: str
     output_excerpt: str
 
@@ -174,6 +176,7 @@ def _common(
         "last_error": session.last_error,
         "decided_by": decided.user if decided else None,
         "decided_at": decided.at if decided else None,
+        "reviewers": session.reviewers,
         "output_sha256": sha256_of(session.current_output),
         "output_excerpt": excerpt_of(session.current_output),
     }

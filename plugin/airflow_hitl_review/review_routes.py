@@ -13,10 +13,11 @@ from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
 from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.inbox import ReviewList, list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
-from airflow_hitl_review.revalidation import revalidated
+from airflow_hitl_review.revalidation import has, not_modified, revalidated
 from airflow_hitl_review.review import ReviewResponse
 from airflow_hitl_review.schema import Channel, TaskKey
 from airflow_hitl_review.states import Action
+from airflow_hitl_review.unchanged import accepted_age
 
 router = APIRouter()
 
@@ -62,10 +63,23 @@ def sessions(
     user: CurrentUser,
     filters: InboxFilters,
 ) -> Response:
-    """The reviews that the caller may read, newest change first."""
+    """The reviews that the caller may read, newest change first.
+
+    With ``Cache-Control: max-age`` in the request, an unchanged list may be found unchanged from memory.
+    """
+    state = request.app.state
+    reader = (str(user.get_id()), filters)
+    # What is looked at is the open reviews: of ended ones, nothing would be seen.
+    seen = state.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
+    if seen is not None and (tag := state.last_answers.tag(reader, seen.stamp)) and has(request, tag):
+        return not_modified(tag)
+    totals = state.counter.totals()
     with internals.transaction() as db:
-        body = list_reviews(db, user, filters).model_dump_json().encode()
-    return revalidated(request, body, "application/json")
+        body = list_reviews(db, user, filters, totals).model_dump_json().encode()
+    answer = revalidated(request, body, "application/json")
+    if seen is not None and totals.counted_at >= seen.since:  # else the totals are of an earlier state
+        state.last_answers.keep(reader, seen.stamp, answer.headers["ETag"])
+    return answer
 
 
 @router.get("/sessions/find", response_model=ReviewResponse, responses=ERRORS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -40,6 +41,9 @@ the final event is in the outbox. Its row's time is when the dispatcher looks at
 WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
 """``True``: the review has ended, and its outbox holds something undelivered. Written by the worker or by the
 API server, deleted by the latter. Its row's time is as above."""
+
+RESUME_METHOD = "resume_hitl_review"
+"""Method of the operator at which Airflow resumes a task that is parked for its review."""
 
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
@@ -117,7 +121,13 @@ class FailedRegeneration(_Stored):
 
 
 class AgentSession(_Stored):
-    """The session, under ``SESSION_KEY``."""
+    """The session, under ``SESSION_KEY``.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try that made it, a UUID.
+        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; all who may decide
+            reviews of the DAG if empty.
+    """
 
     status: SessionStatus = SessionStatus.PENDING_REVIEW
     iteration: int = 1
@@ -129,6 +139,8 @@ class AgentSession(_Stored):
     deadline_at: datetime | None = None
     last_error: str | None = None
     output_format: OutputFormat = "text"
+    task_instance_id: str | None = None
+    reviewers: list[str] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
     failures: list[FailedRegeneration] = Field(default_factory=list)
 
@@ -142,6 +154,11 @@ class AgentSession(_Stored):
         return self.model_copy(
             update={"status": state.status, "iteration": state.iteration, "updated_at": at, **changes}
         )
+
+
+def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
+    """Whether somebody is one of those who alone may decide; everybody is, where nobody is named."""
+    return not reviewers or user_id in reviewers
 
 
 class HumanAction(_Stored):

@@ -52,11 +52,7 @@ class WebhookSettings:
 
         def read(name: str, parse: Callable[[str], T], default: T, when_wrong: T) -> T:
             text = option(name, "").strip()
-            try:
-                return parse(text) if text else default
-            except ValueError as error:
-                log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, when_wrong, error)
-                return when_wrong
+            return _parsed(name, text, parse, when_wrong) if text else default
 
         schedule = RetrySchedule()
         return cls(
@@ -70,14 +66,33 @@ class WebhookSettings:
         )
 
 
-def wants_required_actions(option: Callable[[str, str], str]) -> bool:
-    """Whether pending reviews appear in Airflow's Required Actions; ``option`` is as for ``WebhookSettings``."""
-    text = option("required_actions", "True")
+SWITCHES = {"required_actions": True, "review_tab": True, "replace_agent_operator": False}
+"""Settings that are on or off, and what they are if nobody says anything."""
+
+
+def is_on(name: str, option: Callable[[str, str], str]) -> bool:
+    """One of ``SWITCHES``; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    default = SWITCHES[name]
+    return _parsed(name, option(name, str(default)), _boolean, default)
+
+
+SECONDS = {"park_settle_seconds": 10.0, "wake_sweep_interval": 10.0}
+"""Settings that are a number of seconds, of the waker, and what they are if nobody says anything."""
+
+
+def seconds(name: str, option: Callable[[str, str], str]) -> float:
+    """One of ``SECONDS``; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    default = SECONDS[name]
+    return _parsed(name, option(name, str(default)), _positive, default)
+
+
+def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T:
+    """What a setting says; one that makes no sense is logged."""
     try:
-        return _boolean(text)
+        return parse(text)
     except ValueError as error:
-        log.error("Setting [hitl_review] required_actions is wrong, taken as True: %s", error)
-        return True
+        log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, when_wrong, error)
+        return when_wrong
 
 
 def _boolean(text: str) -> bool:

@@ -1,7 +1,8 @@
 """Wake a parked task once its review is decided: exactly once, and also after a crash.
 
 ``wake()`` is the one mechanism. The API calls it right after a decision; ``Waker`` calls it again for what
-was not ready then, and for what an earlier API server left behind.
+was not ready then, and for what an earlier API server left behind. It is also where a decision that was written
+into XCom past this API is found out, see ``recorded``.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 from pydantic import ValidationError
 
-from airflow_hitl_review import internals
+from airflow_hitl_review import internals, rescheduled
+from airflow_hitl_review.beside_provider import bundle_folder
+from airflow_hitl_review.recorded import REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import is_active, parse_session
-from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, HumanAction, TaskKey
+from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
+from airflow_hitl_review.settings import seconds
 from airflow_hitl_review.settling import is_settled
-from airflow_hitl_review.states import SessionStatus
+from airflow_hitl_review.states import SessionStatus, advance
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +43,13 @@ class Wake(str, Enum):
     """Decided, but its worker has not parked yet or the park has not settled: try again."""
     NOTHING = "nothing"
     """Not decided, already woken, or ended."""
+    REFUSED = "refused"
+    """What is in XCom is not a decision that was taken here: the review is pending again."""
 
 
 def settle_time() -> timedelta:
     """The setting ``[hitl_review] park_settle_seconds``."""
-    return timedelta(seconds=float(internals.option("park_settle_seconds", "10")))
+    return timedelta(seconds=seconds("park_settle_seconds", internals.option))
 
 
 def wake(key: TaskKey) -> Wake:
@@ -52,9 +60,10 @@ def wake(key: TaskKey) -> Wake:
         if task_instance is None or not is_active(task_instance.state):
             return Wake.NOTHING
         stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
-        if stored is None or parse_session(stored).status is SessionStatus.PENDING_REVIEW:
+        session = parse_session(stored) if stored is not None else None
+        if session is None or session.status is SessionStatus.PENDING_REVIEW:
             return Wake.NOTHING
-        if task_instance.state != internals.AWAITING_INPUT:
+        if not task_instance.is_parked:
             # Still on its way into the park; or woken already and not running yet. The worker takes the
             # decision up from the session, so another look costs nothing.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
@@ -65,21 +74,68 @@ def wake(key: TaskKey) -> Wake:
             settle=settle_time(),
         ):
             return Wake.LATER
-        _close_required_action(db, task_instance)
-        internals.resume(db, key, {"decided": True})
+        action = _action(db, key)
+        recorded = _recorded(db, task_instance, action, session) if action is not None else None
+        if recorded is None and not _others_decide():
+            _refuse(db, task_instance, session)
+            return Wake.REFUSED
+        if action is not None:
+            # It is still open if the review was decided before the task parked.
+            internals.close_required_action(db, task_instance, answer_of(action))
+        internals.resume(db, key, {"decided": True, "recorded": recorded})
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
 
 
-def _close_required_action(db: internals.Session, task_instance: internals.TaskInstanceFacts) -> None:
-    """It is still open if the review was decided before the task parked."""
-    stored = internals.read_xcoms(db, task_instance.key, ACTION_KEY).get(ACTION_KEY)
+def _action(db: internals.Session, key: TaskKey) -> HumanAction | None:
+    stored = internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY)
     try:
-        action = HumanAction.model_validate(stored.value) if stored is not None else None
+        return HumanAction.model_validate(stored.value) if stored is not None else None
     except ValidationError:
-        return  # somebody wrote something else there; that must not keep the task from going on
-    if action is not None:
-        internals.close_required_action(db, task_instance, answer_of(action))
+        return None  # somebody wrote something else there
+
+
+def _recorded(
+    db: internals.Session, task_instance: internals.TaskInstanceFacts, action: HumanAction, session: AgentSession
+) -> dict[str, Any] | None:
+    """What the audit log has of the decision in XCom; None if it is not in there."""
+    if _status_after(action, session) is not session.status:
+        return None
+    wanted = record_of(action, session.current_output)
+    found = internals.read_audit_log(db, task_instance, event_of(action.action))
+    return next((record for record in found if is_same(record, wanted)), None)
+
+
+def _status_after(action: HumanAction, session: AgentSession) -> SessionStatus:
+    before = replace(session.state, status=SessionStatus.PENDING_REVIEW)
+    return advance(before, action.action).status
+
+
+def _others_decide() -> bool:
+    """Whether the AI provider's API is served, too: it takes decisions without an entry in the audit log."""
+    return internals.site().is_moved and bundle_folder() is not None
+
+
+def _refuse(db: internals.Session, task_instance: internals.TaskInstanceFacts, session: AgentSession) -> None:
+    """Have the review pending again, and tell it."""
+    key = task_instance.key
+    pending = session.model_copy(update={"status": SessionStatus.PENDING_REVIEW})
+    internals.write_xcom(db, key, SESSION_KEY, pending.model_dump(mode="json"))
+    internals.write_audit_log(
+        db,
+        task_instance,
+        event=REFUSED,
+        user=None,
+        extra={"status": session.status.value, "iteration": session.iteration},
+    )
+    log.error(
+        "%s: its XComs say %s, but nobody decided that through this API. Somebody has written the XCom %r or %r by "
+        "hand, see the audit log. The review is pending again.",
+        key,
+        session.status.value,
+        SESSION_KEY,
+        ACTION_KEY,
+    )
 
 
 class Waker:
@@ -115,10 +171,15 @@ class Waker:
                     self._waiting.pop(key, None)
 
     def sweep(self) -> None:
-        """Look for tasks that are decided but parked, whoever decided them and whenever."""
+        """Look for tasks that are decided but parked, whoever decided and whenever, and for rescheduled ones.
+
+        Also for those whose XComs say so and nobody has decided.
+        """
         try:
+            rescheduled.keep_all()
             with internals.transaction() as db:
                 found = internals.decided_but_parked(db)
+                found += [key for key in internals.written_since_the_park(db) if key not in found]
         except Exception:
             log.exception("Looking for decided but parked tasks failed; trying again later.")
             return

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pydantic_core
 from airflow.sdk import Connection
-from airflow.sdk.configuration import conf
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.sdk.execution_time.xcom import XCom
 
 from airflow_hitl_review.callbacks import Callbacks
 from airflow_hitl_review.endpoints import Webhook, all_targets
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.notifier import Notifier
+from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
 from airflow_hitl_review.schema import (
     ACTION_KEY,
@@ -30,7 +31,8 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
-from airflow_hitl_review.settings import WebhookSettings, wants_required_actions
+from airflow_hitl_review.sdk import conf
+from airflow_hitl_review.settings import WebhookSettings, is_on
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
 from hitl_webhooks import EventType
 
@@ -71,8 +73,20 @@ def as_json_value(output: Any) -> Any:
 class WorkerReview:
     """One review, seen from its task. Create with ``start`` or ``load``."""
 
-    def __init__(self, ti: Any, session: AgentSession, notifier: Notifier, callbacks: Callbacks) -> None:
+    def __init__(
+        self,
+        ti: Any,
+        session: AgentSession,
+        notifier: Notifier,
+        callbacks: Callbacks,
+        *,
+        reviewers: Sequence[str] = (),
+        event: Mapping[str, Any] | None = None,
+    ) -> None:
         self._ti = ti
+        self._reviewers = reviewers
+        self._event = event
+        self.is_unconfirmed = False
         self._notifier = notifier
         self._callbacks = callbacks
         self.session = session
@@ -86,6 +100,7 @@ class WorkerReview:
         prompt: str,
         max_iterations: int,
         timeout: timedelta | None,
+        reviewers: Sequence[str],
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
     ) -> WorkerReview:
@@ -97,18 +112,35 @@ class WorkerReview:
             prompt=storable(prompt),
             current_output=text,
             output_format=format_,
+            task_instance_id=str(ti.id),
+            reviewers=list(reviewers),
             created_at=now,
             updated_at=now,
             deadline_at=now + timeout if timeout is not None else None,
         )
-        review = cls(ti, session, _notifier(ti, webhooks), callbacks)
+        review = cls(ti, session, _notifier(ti, webhooks), callbacks, reviewers=reviewers)
         review._notifier.open()
         review._show(session)
         return review
 
     @classmethod
-    def load(cls, ti: Any, webhooks: Sequence[Webhook], callbacks: Callbacks) -> WorkerReview:
+    def load(
+        cls,
+        ti: Any,
+        webhooks: Sequence[Webhook],
+        callbacks: Callbacks,
+        *,
+        reviewers: Sequence[str] = (),
+        event: Mapping[str, Any] | None = None,
+    ) -> WorkerReview:
         """Take up the review of a task that was resumed.
+
+        Args:
+            ti: the running task instance.
+            webhooks: whom to tell.
+            callbacks: what to call.
+            reviewers: ids of the only people who may decide, if there are any: as the DAG says, not XCom.
+            event: what the task was resumed with.
 
         Raises:
             LookupError: the session is gone from XCom.
@@ -119,7 +151,8 @@ class WorkerReview:
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
                 "Clear the task to start over."
             )
-        return cls(ti, AgentSession.model_validate(value), _notifier(ti, webhooks), callbacks)
+        session = AgentSession.model_validate(value)
+        return cls(ti, session, _notifier(ti, webhooks), callbacks, reviewers=reviewers, event=event)
 
     # --- what the reviewer did
 
@@ -128,7 +161,11 @@ class WorkerReview:
 
         The session tells whether there is one. The action alone proves nothing: after a failed
         regeneration the last action has the current iteration, and is done with.
+
+        Where the review has reviewers, a decision counts once the API server has confirmed it: anybody may have
+        written it who may edit XComs. ``is_unconfirmed`` says that one waits for that.
         """
+        self.is_unconfirmed = False
         value = _pull(self._ti, SESSION_KEY)
         if value is None:
             return None
@@ -138,8 +175,28 @@ class WorkerReview:
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
-        action = _pull(self._ti, ACTION_KEY)
-        return HumanAction.model_validate(action) if action is not None else None
+        value = _pull(self._ti, ACTION_KEY)
+        action = HumanAction.model_validate(value) if value is not None else None
+        event, self._event = self._event, None  # it confirms one decision
+        if not self._reviewers:
+            return action
+        if action is not None and confirms(event, action, self.session.current_output, self._reviewers):
+            return action
+        if action is not None and event is not None and "decided" in event:
+            self._refuse()  # XCom has changed since, or it was decided by an API that knows no reviewers
+        else:
+            self.is_unconfirmed = True
+        return None
+
+    def _refuse(self) -> None:
+        """Have the review pending again: what XCom says was not decided by one of the reviewers."""
+        log.error(
+            "XCom says %s, but that was not decided by one of the reviewers %s. The review is pending again.",
+            self.session.status.value,
+            list(self._reviewers),
+        )
+        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers)}
+        self._store(self.session.model_copy(update=again))
 
     # --- what the worker does
 
@@ -189,15 +246,16 @@ class WorkerReview:
     def require_action(self) -> None:
         """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
         try:
-            if not wants_required_actions(_option):
+            if not is_on("required_actions", _option):
                 return
-            form = form_of(_key(self._ti), self.session, _base_url())
+            form = form_of(_key(self._ti), self.session, _site())
             upsert_hitl_detail(
                 ti_id=self._ti.id,
                 options=list(OPTIONS),
                 subject=form.subject,
                 body=form.body,
                 params=form.params,
+                assigned_users=[{"id": one, "name": one} for one in self._reviewers] or None,
             )
         except Exception:
             log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
@@ -271,8 +329,8 @@ def _option(name: str, default: str) -> str:
     return str(conf.get("hitl_review", name, fallback=default) or default)
 
 
-def _base_url() -> str:
-    return conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+def _site() -> Site:
+    return Site.read(conf.get("api", "base_url", fallback=""), _option)
 
 
 def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
@@ -289,7 +347,7 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
         try_number=ti.try_number,
         targets=all_targets(webhooks, settings),
         settings=settings,
-        base_url=_base_url(),
+        site=_site(),
         push=push,
         delete=delete,
         connection=Connection.get,

@@ -1,13 +1,13 @@
 """All of Airflow's server side that we touch: database models, sessions, auth, audit log, resuming a task.
 
 Nothing outside this folder imports those modules (a test holds it to that), so that a new Airflow version
-is a change in here. Written for Airflow 3.3. All times are timezone-aware UTC.
+is a change in here. For Airflow 3.1 to 3.3; what differs is in ``versions``. All times are timezone-aware UTC.
 """
 
 from __future__ import annotations
 
 from airflow_hitl_review.internals.connections import Exclusive, load_connection
-from airflow_hitl_review.internals.database import Session, base_path, base_url, option, transaction, utcnow
+from airflow_hitl_review.internals.database import Session, option, site, transaction, utcnow
 from airflow_hitl_review.internals.outbox import (
     OutboxRow,
     dags_with_outbox,
@@ -21,33 +21,38 @@ from airflow_hitl_review.internals.people import (
     BaseUser,
     Method,
     Person,
+    everybody_is_logged_in,
     get_user,
     may,
     may_use_connection,
+    origins,
+    read_audit_log,
     team_names,
     write_audit_log,
 )
 from airflow_hitl_review.internals.required_actions import AnswerListener, GivenAnswer, close_required_action
 from airflow_hitl_review.internals.sessions import (
-    ActiveCount,
     ColumnName,
     SessionFilter,
     SessionRow,
     SessionTime,
     count_active_sessions,
+    count_by_dag,
     count_sessions,
-    dags_with_sessions,
     decided_but_parked,
     list_session_rows,
     list_session_times,
     load_session_rows,
+    written_since_the_park,
 )
 from airflow_hitl_review.internals.stamps import inbox_stamp, review_stamps
 from airflow_hitl_review.internals.tasks import (
-    AWAITING_INPUT,
     BEFORE_A_TRY,
     TaskInstanceFacts,
     find_new_try,
+    find_start_from_the_beginning,
+    go_on_with_review,
+    list_rescheduled,
     load_scheduler,
     load_task_instance,
     resume,
@@ -62,9 +67,7 @@ from airflow_hitl_review.internals.xcoms import (
 )
 
 __all__ = [
-    "AWAITING_INPUT",
     "BEFORE_A_TRY",
-    "ActiveCount",
     "AnswerListener",
     "BaseUser",
     "ColumnName",
@@ -78,21 +81,23 @@ __all__ = [
     "SessionRow",
     "SessionTime",
     "TaskInstanceFacts",
-    "base_path",
-    "base_url",
     "close_required_action",
     "count_active_sessions",
+    "count_by_dag",
     "count_sessions",
     "dags_with_outbox",
-    "dags_with_sessions",
     "decided_but_parked",
     "delete_xcom",
     "due_rows",
+    "everybody_is_logged_in",
     "find_new_try",
     "find_outbox_entry",
+    "find_start_from_the_beginning",
     "get_user",
+    "go_on_with_review",
     "inbox_stamp",
     "list_outbox_entries",
+    "list_rescheduled",
     "list_session_rows",
     "list_session_times",
     "load_connection",
@@ -102,6 +107,8 @@ __all__ = [
     "may",
     "may_use_connection",
     "option",
+    "origins",
+    "read_audit_log",
     "read_xcoms",
     "resume",
     "review_stamps",
@@ -109,10 +116,12 @@ __all__ = [
     "rows_about_to_be_cleared",
     "rows_without_worker",
     "set_xcom_time",
+    "site",
     "team_names",
     "transaction",
     "utcnow",
     "values_are_in_the_row",
     "write_audit_log",
     "write_xcom",
+    "written_since_the_park",
 ]

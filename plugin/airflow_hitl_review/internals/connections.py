@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined]
 from airflow.models.connection import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.session import create_session
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -28,7 +28,8 @@ def load_connection(db: Session, conn_id: str, dag_id: str | None) -> Any:
     """
     team = team_names(db, [dag_id])[dag_id] if dag_id is not None else connection_team(conn_id)
     try:
-        return Connection.get_connection_from_secrets(conn_id, team_name=team)
+        # Airflow 3.1 has no teams, and no such argument.
+        return Connection.get_connection_from_secrets(conn_id, **({"team_name": team} if team is not None else {}))
     except AirflowNotFoundException:
         raise LookupError(
             f"there is no connection {conn_id!r} where the API server looks for it. One that is defined in the "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.utils.session import create_session
 from sqlalchemy.orm import Session
 
-__all__ = ["Session", "base_path", "base_url", "option", "transaction", "utcnow"]
+from airflow_hitl_review.links import Site
+
+__all__ = ["Session", "option", "site", "transaction", "utcnow"]
 
 
 def utcnow() -> datetime:
@@ -31,11 +32,6 @@ def transaction() -> Iterator[Session]:
         yield db
 
 
-def base_url() -> str:
-    """Address of this API server as people see it, without a slash at the end."""
-    return str(conf.get("api", "base_url", fallback="") or "http://localhost:8080").rstrip("/")
-
-
-def base_path() -> str:
-    """Path below which this API server is served, without a slash at the end: empty at a host of its own."""
-    return urlsplit(base_url()).path.rstrip("/")
+def site() -> Site:
+    """Where this Airflow and our app are found."""
+    return Site.read(str(conf.get("api", "base_url", fallback="")), option)

@@ -19,6 +19,7 @@ from airflow.configuration import conf
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from airflow.models.log import Log
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.internals.tasks import TaskInstanceFacts
@@ -26,6 +27,9 @@ from airflow_hitl_review.internals.tasks import TaskInstanceFacts
 __all__ = ["BaseUser", "get_user"]
 
 Method = Literal["GET", "PUT"]
+
+_APP = "hitl_review"
+"""Owner, in the audit log, of what no person has done."""
 
 
 class Person(Protocol):
@@ -49,6 +53,16 @@ def may(user: BaseUser, method: Method, dag_id: str, team_name: str | None) -> b
     )
 
 
+def origins() -> list[str]:
+    """Addresses whose pages may use Airflow's API in a browser, by Airflow's own settings."""
+    return [str(conf.get("api", "base_url", fallback="")), *conf.getlist("api", "access_control_allow_origins")]
+
+
+def everybody_is_logged_in() -> bool:
+    """Whether SimpleAuthManager adds an administrator's token to each request by itself."""
+    return bool(conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False))
+
+
 def team_names(db: Session, dag_ids: Sequence[str]) -> dict[str, str | None]:
     """The team of each DAG; None where it has none or teams are not in use."""
     if not dag_ids or not conf.getboolean("core", "multi_team", fallback=False):
@@ -58,15 +72,16 @@ def team_names(db: Session, dag_ids: Sequence[str]) -> dict[str, str | None]:
 
 
 def write_audit_log(
-    db: Session, task_instance: TaskInstanceFacts, *, event: str, user: Person, extra: Mapping[str, Any]
+    db: Session, task_instance: TaskInstanceFacts, *, event: str, user: Person | None, extra: Mapping[str, Any]
 ) -> None:
-    """Add an entry to Airflow's audit log; it stays when a retry clears the XComs."""
+    """Add an entry to Airflow's audit log; it stays when a retry clears the XComs. No ``user``: it was this app."""
     key = task_instance.key
+    owner = user.get_name() if user is not None else _APP
     db.add(
         Log(
             event=event,
-            owner=user.get_name(),
-            owner_display_name=user.get_name(),
+            owner=owner,
+            owner_display_name=owner,
             extra=json.dumps(dict(extra)),
             dag_id=key.dag_id,
             run_id=key.run_id,
@@ -75,6 +90,20 @@ def write_audit_log(
             try_number=task_instance.try_number,
         )
     )
+
+
+def read_audit_log(db: Session, task_instance: TaskInstanceFacts, event: str) -> list[dict[str, Any]]:
+    """The ``extra`` of the entries of that name about this try of a task instance, by an index."""
+    key = task_instance.key
+    query = select(Log.extra).where(
+        Log.event == event,
+        Log.dag_id == key.dag_id,
+        Log.run_id == key.run_id,
+        Log.task_id == key.task_id,
+        Log.map_index == key.map_index,
+        Log.try_number == task_instance.try_number,
+    )
+    return [json.loads(extra) for extra in db.scalars(query) if extra]
 
 
 def connection_team(conn_id: str) -> str | None:

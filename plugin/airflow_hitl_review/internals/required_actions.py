@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
@@ -23,7 +22,8 @@ from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.internals.database import utcnow
-from airflow_hitl_review.internals.tasks import AWAITING_INPUT, TaskInstanceFacts, load_task_instance
+from airflow_hitl_review.internals.tasks import TaskInstanceFacts, load_task_instance
+from airflow_hitl_review.internals.versions import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.internals.xcoms import read_xcoms, stored_value
 from airflow_hitl_review.required_action import OUTPUT, Answer, is_ours, output_param
 from airflow_hitl_review.review import parse_session
@@ -64,9 +64,9 @@ def close_required_action(db: Session, task_instance: TaskInstanceFacts, answer:
     The row of a task instance that is still on its way into the park stays open: Airflow would resume it in the
     instant that it parks, which is too soon. Who resumes it later closes it.
     """
-    if task_instance.state != AWAITING_INPUT:
+    if not task_instance.is_parked:
         return
-    row = _ours(db, HITLDetail.ti_id == UUID(task_instance.id))
+    row = _ours(db, HITLDetail.ti_id == task_instance_id(task_instance.id))
     if row is None or row.responded_at is not None:
         return
     # A statement, no object: a listener would take a changed object for somebody's answer.
@@ -127,15 +127,15 @@ class AnswerListener:
         key = TaskKey(task_instance.dag_id, task_instance.run_id, task_instance.task_id, task_instance.map_index)
         # A session of its own, as one that flushes cannot be used; on the same connection, so that all is stored
         # or nothing. It ends with the block, the transaction does not.
-        with Session(bind=db.connection(), join_transaction_mode="rollback_only") as inner:
+        with Session(bind=db.connection(), **SESSION_ON_A_CONNECTION) as inner:
             if SESSION_KEY not in read_xcoms(inner, key, SESSION_KEY):
                 return
             found = load_task_instance(inner, key, lock=True)
             self._take(inner, key, answer)
-            inner.flush()
+            inner.commit()  # of what it holds; the connection's transaction goes on
         # The task is resumed by our waker alone: it knows when that is safe.
         db.expire(task_instance, _RESUMED)
-        if found is None or found.state != AWAITING_INPUT:
+        if found is None or not found.is_parked:
             db.expire(row, _RESPONSE)  # see close_required_action
         db.info.setdefault(_DECIDED, set()).add(key)
 

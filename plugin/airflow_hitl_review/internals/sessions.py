@@ -12,10 +12,12 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from airflow_hitl_review.internals.tasks import AWAITING_INPUT
+from airflow_hitl_review.internals.tasks import is_parked
+from airflow_hitl_review.internals.versions import contains
 from airflow_hitl_review.internals.xcoms import stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, TaskKey
+from airflow_hitl_review.totals import ActiveCount
 
 ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
 """What the database can order sessions by: columns, not values inside a session."""
@@ -48,19 +50,6 @@ class SessionFilter:
 
 
 @dataclass(frozen=True)
-class ActiveCount:
-    """How many sessions of a DAG have an active task instance.
-
-    Attributes:
-        every: in any status.
-        in_status: in the status that was asked for.
-    """
-
-    every: int
-    in_status: int
-
-
-@dataclass(frozen=True)
 class SessionTime:
     """One of a session's times, without the session.
 
@@ -90,22 +79,12 @@ def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
     worker writes the session again. Only a filter: whoever wakes one looks at the session itself.
     """
     session_row, action_row = aliased(XComModel), aliased(XComModel)
-
-    def of_task(row: Any, name: str) -> Any:
-        return and_(
-            row.dag_id == TaskInstance.dag_id,
-            row.run_id == TaskInstance.run_id,
-            row.task_id == TaskInstance.task_id,
-            row.map_index == TaskInstance.map_index,
-            row.key == name,
-        )
-
     rows = db.execute(
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
-        .join(session_row, of_task(session_row, SESSION_KEY))
-        .join(action_row, of_task(action_row, ACTION_KEY))
+        .join(session_row, _of_task(session_row, SESSION_KEY))
+        .join(action_row, _of_task(action_row, ACTION_KEY))
         .where(
-            TaskInstance.state == AWAITING_INPUT,
+            is_parked(),
             action_row.timestamp >= session_row.timestamp,
         )
         .order_by(action_row.timestamp)
@@ -114,9 +93,37 @@ def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
     return [TaskKey(*row) for row in rows]
 
 
-def dags_with_sessions(db: Session) -> list[str]:
-    """Ids of the DAGs that have a session in XCom."""
-    return list(db.scalars(select(XComModel.dag_id).where(XComModel.key == SESSION_KEY).distinct()))
+def written_since_the_park(db: Session, limit: int = 100) -> list[TaskKey]:
+    """Parked task instances whose session was written after they parked, the last written first.
+
+    One that is not among ``decided_but_parked``, somebody may have written by hand. Only a filter: the two times
+    can be of two machines' clocks.
+    """
+    rows = db.execute(
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+        .join(XComModel, _of_task(XComModel, SESSION_KEY))
+        .where(is_parked(), XComModel.timestamp > TaskInstance.updated_at)
+        .order_by(XComModel.timestamp.desc())
+        .limit(limit)
+    ).all()
+    return [TaskKey(*row) for row in rows]
+
+
+def _of_task(row: Any, name: str) -> Any:
+    """Joins the XCom of a task instance that has this key."""
+    return and_(
+        row.dag_id == TaskInstance.dag_id,
+        row.run_id == TaskInstance.run_id,
+        row.task_id == TaskInstance.task_id,
+        row.map_index == TaskInstance.map_index,
+        row.key == name,
+    )
+
+
+def count_by_dag(db: Session) -> dict[str, int]:
+    """How many sessions are in XCom, ended ones too, of each DAG that has any."""
+    query = select(XComModel.dag_id, func.count()).where(XComModel.key == SESSION_KEY).group_by(XComModel.dag_id)
+    return {row.dag_id: row[1] for row in db.execute(query)}
 
 
 def count_sessions(db: Session, wanted: SessionFilter) -> int:
@@ -124,13 +131,13 @@ def count_sessions(db: Session, wanted: SessionFilter) -> int:
     return db.scalar(_filtered(select(func.count()).select_from(XComModel), wanted)) or 0
 
 
-def count_active_sessions(db: Session, dag_ids: Sequence[str], status: str) -> dict[str, ActiveCount]:
+def count_active_sessions(db: Session, dag_ids: Collection[str], status: str) -> dict[str, ActiveCount]:
     """The sessions with an active task instance of each of those DAGs that has any; needs values in the row."""
     if not dag_ids:
         return {}
     # One look into each session, and after the join: grouped by the status, SQLite would look three times.
     in_status = func.sum(case((XComModel.value["status"].as_string() == status, 1), else_=0))
-    query = _filtered(select(XComModel.dag_id, func.count(), in_status), SessionFilter(dag_ids))
+    query = _filtered(select(XComModel.dag_id, func.count(), in_status), SessionFilter(tuple(dag_ids)))
     rows = db.execute(query.group_by(XComModel.dag_id)).all()
     return {dag_id: ActiveCount(int(every), int(some)) for dag_id, every, some in rows}
 
@@ -210,9 +217,9 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
         query = query.where(inside("status").in_(wanted.statuses))
     if wanted.text:
         columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
-        found = [column.icontains(wanted.text, autoescape=True) for column in columns]
+        found = [contains(column, wanted.text) for column in columns]
         if values_are_in_the_row():
-            found.append(inside("prompt").icontains(wanted.text, autoescape=True))
+            found.append(contains(inside("prompt"), wanted.text))
         query = query.where(or_(*found))
     return query
 

@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import handle_event_submit
+from airflow.models.xcom import XComModel
 from airflow.triggers.base import TriggerEvent
-from airflow.utils.state import TaskInstanceState
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.internals.database import utcnow
-from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.internals.versions import PARKED_STATES
+from airflow_hitl_review.internals.versions import task_instance_id as as_id
+from airflow_hitl_review.schema import RESUME_METHOD, SESSION_KEY, TaskKey
 from airflow_hitl_review.settling import SchedulerFacts
-
-AWAITING_INPUT = TaskInstanceState.AWAITING_INPUT.value
 
 BEFORE_A_TRY = ("scheduled", "queued", "up_for_retry", "restarting")
 """States, besides none at all, in which a task instance waits for its next try; or, for the first two, to go
 on after a pause."""
+
+_BEFORE_A_START = ("up_for_reschedule", "scheduled", "queued")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class TaskInstanceFacts:
     """A task instance's row, as far as we need it.
 
     Attributes:
-        updated_at: when the row last changed; for one that is ``awaiting_input``, when it was parked.
+        updated_at: when the row last changed; for one that is parked, when it was parked.
+        started_at: when its try began to run; None before.
         queued_by_job_id: the scheduler job that queued it.
     """
 
@@ -40,7 +42,19 @@ class TaskInstanceFacts:
     state: str | None
     try_number: int
     updated_at: datetime
+    started_at: datetime | None
     queued_by_job_id: int | None
+    next_method: str | None
+
+    @property
+    def starts_from_the_beginning(self) -> bool:
+        """Whether it is going to be started, and not at a method where it left off."""
+        return self.state in _BEFORE_A_START and self.next_method is None
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it waits for its review without a worker slot; an operator may pause for other things, too."""
+        return self.state in PARKED_STATES and self.next_method == RESUME_METHOD
 
 
 def _is(key: TaskKey) -> Any:
@@ -68,7 +82,9 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
         TaskInstance.state,
         TaskInstance.try_number,
         TaskInstance.updated_at,
+        TaskInstance.start_date,
         TaskInstance.queued_by_job_id,
+        TaskInstance.next_method,
     ).where(_is(key))
     if lock:
         if db.get_bind().dialect.name == "sqlite":
@@ -86,20 +102,57 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
         state=row.state,
         try_number=row.try_number,
         updated_at=row.updated_at or utcnow(),
+        started_at=row.start_date,
         queued_by_job_id=row.queued_by_job_id,
+        next_method=row.next_method,
     )
+
+
+def is_parked() -> Any:
+    """``TaskInstanceFacts.is_parked`` as a condition."""
+    return and_(TaskInstance.state.in_(PARKED_STATES), TaskInstance.next_method == RESUME_METHOD)
 
 
 def find_new_try(db: Session, task_instance_id: str) -> TaskKey | None:
     """The task instance of that id, if it is about to start anew after an earlier try; else None."""
     row = db.execute(
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index).where(
-            TaskInstance.id == UUID(task_instance_id),
+            TaskInstance.id == as_id(task_instance_id),
             TaskInstance.next_method.is_(None),
             TaskInstance.try_number > 1,
         )
     ).one_or_none()
     return TaskKey(*row) if row is not None else None
+
+
+def list_rescheduled(db: Session, limit: int = 100) -> list[TaskKey]:
+    """Task instances that were rescheduled, start from the beginning, and have a review."""
+    query = _with_review_from_the_beginning().where(TaskInstance.state == "up_for_reschedule")
+    return [TaskKey(*row) for row in db.execute(query.limit(limit)).all()]
+
+
+def find_start_from_the_beginning(db: Session, task_instance_id: str) -> TaskKey | None:
+    """The task instance of that id, if it starts from the beginning and has a review; else None."""
+    query = _with_review_from_the_beginning().where(TaskInstance.id == as_id(task_instance_id))
+    row = db.execute(query).one_or_none()
+    return TaskKey(*row) if row is not None else None
+
+
+def _with_review_from_the_beginning() -> Any:
+    session = and_(
+        XComModel.dag_id == TaskInstance.dag_id,
+        XComModel.run_id == TaskInstance.run_id,
+        XComModel.task_id == TaskInstance.task_id,
+        XComModel.map_index == TaskInstance.map_index,
+        XComModel.key == SESSION_KEY,
+    )
+    key = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+    return select(*key).join(XComModel, session).where(TaskInstance.next_method.is_(None))
+
+
+def go_on_with_review(db: Session, key: TaskKey) -> None:
+    """Have a task instance that is going to be started go on with its review; its row must be locked."""
+    db.execute(update(TaskInstance).where(_is(key)).values(next_method=RESUME_METHOD, next_kwargs={}))
 
 
 def resume(db: Session, key: TaskKey, payload: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.xcom import XCom
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
+from airflow_hitl_review.internals.versions import set_serialized_xcom
 from airflow_hitl_review.review import StoredValue
 from airflow_hitl_review.schema import TaskKey
 
@@ -67,11 +68,10 @@ def _serialized(key: TaskKey, name: str, value: Any) -> Any:
 
 def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
     """Store an XCom through the XCom backend, replacing an older one."""
-    XComModel.set(
-        key=name,
-        value=_serialized(key, name, value),
-        serialize=False,
-        session=db,
+    set_serialized_xcom(
+        db,
+        name,
+        _serialized(key, name, value),
         dag_id=key.dag_id,
         run_id=key.run_id,
         task_id=key.task_id,

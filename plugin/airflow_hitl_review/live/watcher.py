@@ -51,7 +51,7 @@ class _Watched(Generic[T]):
 class Watcher(Generic[K, T]):
     """Keeps a value for each subject that somebody looks at.
 
-    All methods but ``nudge`` belong to the event loop that ``run`` runs in.
+    All methods but ``nudge`` and ``expect`` belong to the event loop that ``run`` runs in.
 
     Args:
         look: stamps of subjects, by one question to the database for all; in a thread. A subject that is missing
@@ -140,6 +140,18 @@ class Watcher(Generic[K, T]):
         if loop is not None:
             with suppress(RuntimeError):  # it has ended
                 loop.call_soon_threadsafe(self._nudged.set)
+
+    def expect(self, subject: K, seconds: float) -> None:
+        """Count as one who looks at ``subject`` for so long; from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(self._expect, subject, time.monotonic() + seconds)
+
+    def _expect(self, subject: K, until: float) -> None:
+        watched = self._subjects.setdefault(subject, _Watched())
+        watched.wanted_until = max(watched.wanted_until, until)
+        self._wake()
 
     @property
     def watched(self) -> int:

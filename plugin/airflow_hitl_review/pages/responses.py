@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -39,11 +39,20 @@ def is_page(request: Request) -> bool:
     return request.method == "GET" and request.url.path.endswith(PAGES)
 
 
+def inbox_before(request: Request) -> str:
+    """The list of reviews, relative to a page, with the filters that the reader had when coming from it."""
+    try:
+        before = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "inbox"
+    return f"inbox?{before.query}" if before.path.endswith("/inbox") and before.query else "inbox"
+
+
 def to_login(request: Request) -> Response:
     """Send the reader to Airflow's log-in, and back here afterwards."""
     name = request.url.path.rpartition("/")[2]
     query = f"?{request.url.query}" if request.url.query else ""
-    here = f"{internals.base_path()}/hitl-review/{name}{query}"
+    here = f"{internals.site().path}/{name}{query}"
     # Relative, so that it holds behind every proxy.
     location = f"../api/v2/auth/login?next={quote(here, safe='')}"
     return Response(status_code=307, headers={**HEADERS, "Location": location, "Cache-Control": "no-store"})

@@ -28,10 +28,12 @@ class ReviewView:
     Attributes:
         state: for the page's script: where the review stands.
         parts: the page's pieces, HTML.
+        reviewers: ids of the only people who may decide; all who may do so for the DAG if empty.
     """
 
     state: dict[str, Any]
     parts: dict[str, str] = field(default_factory=dict)
+    reviewers: tuple[str, ...] = ()
 
     @cached_property
     def data(self) -> str:
@@ -74,6 +76,7 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "decided_by": review.decided_by.name if review.decided_by else None,
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
+        reviewers=tuple(review.reviewers),
     )
 
 
@@ -86,8 +89,8 @@ def _order(review: ReviewResponse) -> tuple[float, int]:
     return review.created_at.timestamp(), len(review.conversation) + review.status.is_final
 
 
-def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide: bool) -> str:
-    """The whole page."""
+def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide: bool, inbox: str) -> str:
+    """The whole page; ``inbox`` is the address of the list that it leads back to."""
     return fill(
         "review.html",
         key=key,
@@ -97,4 +100,5 @@ def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide
         user_name=user.get_name(),
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
+        inbox=inbox,
     )

@@ -18,13 +18,12 @@ from airflow_hitl_review.inbox import list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
 from airflow_hitl_review.live.streams import stream
 from airflow_hitl_review.pages import inbox_view, responses, review_view
-from airflow_hitl_review.pages.watchers import Watchers, inbox_change
+from airflow_hitl_review.pages.watchers import INBOX, Watchers, inbox_change
 from airflow_hitl_review.revalidation import revalidated
+from airflow_hitl_review.schema import is_reviewer
 
 POLL_LEASE_SECONDS = 15.0
 """A page that asks now and then counts as open for so long after it has asked."""
-
-INBOX = "inbox"
 
 router = APIRouter()
 
@@ -38,10 +37,16 @@ def _watchers(request: Request) -> Watchers:
 
 @router.get("/chat-by-task", response_class=HTMLResponse)
 @router.get("/chat", response_class=HTMLResponse)
-def chat(key: ReadableTask, user: CurrentUser) -> Response:
+def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
     """One review as a page. The second path is for Airflow's own links, with its placeholders in them."""
     view = review_view.load_view(key)
-    html = review_view.page(view, key, user=user, may_decide=may_decide(user, key))
+    html = review_view.page(
+        view,
+        key,
+        user=user,
+        may_decide=may_decide(user, key) and is_reviewer(str(user.get_id()), view.reviewers),
+        inbox=responses.inbox_before(request),
+    )
     found = view.state["status"] is not None or view.state["task_active"]
     return responses.page(html, 200 if found else 404)
 
@@ -66,10 +71,11 @@ async def events(request: Request, key: ReadableTask, user: CurrentUser, version
 @router.get("/inbox", response_class=HTMLResponse)
 def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
     """The list of reviews as a page; its query is that of ``/sessions``."""
+    totals = request.app.state.counter.totals()
     with internals.transaction() as db:
         # Before the list: what changes between the two makes the page ask again, not miss it.
         version = inbox_change(internals.inbox_stamp(db)).version
-        reviews = list_reviews(db, user, filters)
+        reviews = list_reviews(db, user, filters, totals)
     html = inbox_view.page(reviews, filters, version).encode()
     return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
 

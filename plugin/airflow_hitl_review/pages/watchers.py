@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +14,28 @@ from airflow_hitl_review import internals
 from airflow_hitl_review.live.watcher import Watcher
 from airflow_hitl_review.pages.review_view import ReviewView, load_view
 from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.unchanged import LEASE_SECONDS
+
+INBOX = "inbox"
+"""The one subject of the list's watcher."""
 
 INBOX_LOOK_SECONDS = 2.0
 """Between two looks at all open reviews at once, which cost more than looks at some."""
+
+
+@dataclass(frozen=True)
+class SeenInbox:
+    """What the last look at the list saw.
+
+    Attributes:
+        stamp: the list's state.
+        at: when it was asked for, by ``time.monotonic()``.
+        since: when the first of the looks was that saw this state, without another one between.
+    """
+
+    stamp: str = ""
+    at: float = float("-inf")
+    since: float = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -35,7 +55,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self.reviews: Watcher[TaskKey, ReviewView] = Watcher(_look_at_reviews, load_view)
-        self._inbox_stamp = ""
+        self._inbox_seen = SeenInbox()
         self.inbox: Watcher[str, InboxChange] = Watcher(
             self._look_at_inbox, self._load_inbox, look_seconds=INBOX_LOOK_SECONDS
         )
@@ -57,13 +77,27 @@ class Watchers:
         self.reviews.nudge()
         self.inbox.nudge()
 
+    def inbox_seen(self, oldest: float) -> SeenInbox | None:
+        """What was seen of the list within so many seconds, if anything; from any thread, and never waits.
+
+        Whoever asks so is expected to ask again soon: until then the list is looked at now and then.
+        """
+        if oldest <= 0:
+            return None
+        self.inbox.expect(INBOX, LEASE_SECONDS)
+        seen = self._inbox_seen
+        return seen if time.monotonic() - seen.at <= oldest else None
+
     def _look_at_inbox(self, subjects: Sequence[str]) -> Mapping[str, str]:
+        start = time.monotonic()
         with internals.transaction() as db:
-            self._inbox_stamp = internals.inbox_stamp(db)
-        return dict.fromkeys(subjects, self._inbox_stamp)
+            stamp = internals.inbox_stamp(db)
+        before = self._inbox_seen
+        self._inbox_seen = SeenInbox(stamp, start, before.since if before.stamp == stamp else start)
+        return dict.fromkeys(subjects, stamp)
 
     def _load_inbox(self, subject: str) -> InboxChange:
-        return inbox_change(self._inbox_stamp)
+        return inbox_change(self._inbox_seen.stamp)
 
 
 def inbox_change(stamp: str) -> InboxChange:

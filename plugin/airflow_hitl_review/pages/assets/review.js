@@ -248,8 +248,9 @@ function prepare(root) {
 localTimes(document);
 prepare(document);
 try {
-  const back = document.querySelector('nav.bar a[href="inbox"]');
-  if (back !== null) back.search = sessionStorage.getItem("hitl-inbox") ?? "";
+  // Who comes from the list goes back to it as it was: the server knows from where. After a detour the tab remembers.
+  const back = document.getElementById("back");
+  if (back.search === "") back.search = sessionStorage.getItem("hitl-inbox") ?? "";
 } catch {
   // storage is switched off
 }

@@ -1,0 +1,269 @@
+"""Reviews of an Airflow that has the AI provider and not this project: no list of reviews there, and less of each.
+
+What waits is found through Airflow's public API, and read and decided through the provider's. What neither says is
+worked out from what they do: times are those of the XComs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from hitl_notebook.errors import ConflictError, InvalidRequestError, ReviewNotFoundError
+from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewPage, ReviewSummary, Turn, read_time
+from hitl_notebook.transport import Transport
+
+NOTICE = (
+    "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
+    "are no webhooks, a rejection has no reason, and of two people who decide at the same instant one is not told."
+)
+
+LIMIT = 1000
+"""At most so many sessions, and active task instances, are looked at for a list."""
+
+_PREFIX = "airflow_hitl_review_"
+_SESSION = f"{_PREFIX}agent_session"
+_PAGE = 100
+_AT_ONCE = 8
+_ACTIVE = ("running", "deferred", "awaiting_input", "queued", "scheduled")
+_EXCERPT_LENGTH, _PROMPT_LENGTH = 200, 300
+_ANY = "/dags/~/dagRuns/~/taskInstances"
+
+
+class ProviderApi:
+    """Finds and decides reviews there. Safe to use from several threads.
+
+    Args:
+        transport: to that Airflow.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._known: dict[ReviewKey, tuple[tuple[str, str | None], Review]] = {}
+        self._lock = threading.Lock()
+
+    def sessions(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        dag_id: str | None = None,
+        q: str | None = None,
+        include_ended: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+        order_by: str = "-updated_at",
+    ) -> ReviewPage:
+        """A page of reviews; the arguments are those of ``Client.sessions``.
+
+        Costs four requests, and three more for each review that has changed since the last time; one more for each
+        run with an active task where there are more than ``LIMIT`` sessions in all.
+        """
+        every = self._every(include_ended)
+        statuses = [status] if isinstance(status, str) else list(status or ())
+        found = [
+            review
+            for review in every
+            if (not statuses or review.status in statuses)
+            and (dag_id is None or review.key.dag_id == dag_id)
+            and (not q or any(q.lower() in text.lower() for text in (*review.key[:3], review.prompt)))
+        ]
+        return ReviewPage(
+            reviews=tuple(_summary(review) for review in _ordered(found, order_by)[offset : offset + limit]),
+            total_entries=len(found),
+            waiting=sum(review.is_pending for review in every),
+            dag_ids=tuple(sorted({review.key.dag_id for review in every})),
+            offset=offset,
+            notice=NOTICE,
+        )
+
+    def find(self, key: ReviewKey) -> Review:
+        """One review, with its conversation.
+
+        Raises:
+            ReviewNotFoundError: there is none.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
+        place = "/dags/{}/dagRuns/{}/taskInstances/{}".format(*(quote(part, safe="") for part in key[:3]))
+        which = {"xcom_key_pattern": _PREFIX, "map_index": key.map_index, "limit": _PAGE}
+        xcoms = self._public("GET", f"{place}/xcomEntries", params=which)["xcom_entries"]
+        times = {entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(_PREFIX)}
+        # A task that is not mapped has no address with its index.
+        task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
+        return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
+
+    def decide(
+        self, action: str, seen: ReviewSummary | None, key: ReviewKey, iteration: int, feedback: str
+    ) -> Review:
+        """Decide, if the output is still the one that was seen; the provider itself does not look at that.
+
+        Args:
+            action: ``approve``, ``reject`` or ``feedback``.
+            seen: the review as it was shown, if it is known.
+            key: which one.
+            iteration: number of the output.
+            feedback: what to change.
+
+        Returns:
+            The review as it is now.
+
+        Raises:
+            ConflictError: it is another one by now; nothing was decided.
+            InvalidRequestError: a rejection has a reason, which would be lost.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        if action == "reject" and feedback.strip():
+            raise InvalidRequestError(
+                "The AI provider keeps no reason for a rejection: reject without one, or request changes."
+            )
+        now = self.find(key)
+        if problem := _obstacle(now, iteration, seen):
+            raise ConflictError(problem, review=now, decided_by=None)
+        body = {"feedback": feedback} if action == "feedback" else None
+        answer = self._transport.request(
+            "POST", f"/sessions/{action}", expected=(409,), params=key._asdict(), json=body
+        )
+        after = self.find(key)
+        if answer.status_code == 409:
+            raise ConflictError("Somebody was faster.", review=after, decided_by=None)
+        return after
+
+    def _every(self, include_ended: bool) -> list[Review]:
+        body = {"state": list(_active_states(self._public("GET", "/version")["version"]))}
+        tasks = self._pages("POST", f"{_ANY}/list", "task_instances", body)
+        active = {_key_of(item): item["state"] for item in tasks}
+        entries = self._entries(set(active), include_ended=include_ended)
+        keys: list[tuple[ReviewKey, tuple[str, str | None]]] = []
+        for entry in entries:
+            key = _key_of(entry)
+            if entry["key"] == _SESSION and (include_ended or key in active):
+                keys.append((key, (entry["timestamp"], active.get(key))))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(lambda item: self._changed(*item), keys))
+        with self._lock:
+            self._known = {key: (mark, review) for (key, mark), review in zip(keys, found, strict=True) if review}
+        return [review for review in found if review is not None]
+
+    def _changed(self, key: ReviewKey, mark: tuple[str, str | None]) -> Review | None:
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and known[0] == mark:
+            return known[1]
+        try:
+            return self.find(key)
+        except ReviewNotFoundError:  # cleared just now, or not allowed to be seen
+            return None
+
+    def _entries(self, active: Collection[ReviewKey], *, include_ended: bool) -> list[Any]:
+        """The XComs of sessions, the newest first where Airflow can (before 3.2 it cannot)."""
+        which = {"xcom_key_pattern": _SESSION, "order_by": "-timestamp"}
+        first = self._public("GET", f"{_ANY}/~/xcomEntries", params={**which, "limit": 1})
+        if include_ended or first["total_entries"] <= LIMIT:
+            return self._pages("GET", f"{_ANY}/~/xcomEntries", "xcom_entries", which)
+        # Those of tasks that ended long ago are too many: ask for each run in which something is active.
+        runs = sorted({(key.dag_id, key.run_id) for key in active})
+
+        def of_run(run: tuple[str, str]) -> list[Any]:
+            dag_id, run_id = (quote(part, safe="") for part in run)
+            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
+            return self._pages("GET", path, "xcom_entries", which)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [entry for entries in pool.map(of_run, runs) for entry in entries]
+
+    def _pages(self, method: str, path: str, name: str, asked: Mapping[str, Any]) -> list[Any]:
+        found: list[Any] = []
+        while len(found) < LIMIT:
+            if method == "POST":
+                more = {"json": {**asked, "page_limit": _PAGE, "page_offset": len(found)}}
+            else:
+                more = {"params": {**asked, "limit": _PAGE, "offset": len(found)}}
+            page = self._public(method, path, **more)
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                break
+        return found
+
+    def _public(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = self._transport.request(method, path, below="/api/v2", **kwargs)
+        return self._transport.read(lambda value: value, answer)
+
+
+def _obstacle(now: Review, iteration: int, seen: ReviewSummary | None) -> str:
+    if now.iteration != iteration:
+        return f"You decided about output {iteration}, but output {now.iteration} is the current one."
+    if now.status != PENDING or now.task_completed:
+        return f"The review waits no more: it is {now.status}."
+    if seen is not None and seen.output_sha256 and seen.output_sha256 != now.output_sha256:
+        return f"Output {now.iteration} is another one than you saw: the task was started anew."
+    return ""
+
+
+def _active_states(version: str) -> tuple[str, ...]:
+    """Those that this Airflow knows: it refuses others."""
+    release = tuple(int(part) for part in version.split(".")[:2])
+    return _ACTIVE if release >= (3, 3) else tuple(state for state in _ACTIVE if state != "awaiting_input")
+
+
+def _key_of(item: Mapping[str, Any]) -> ReviewKey:
+    run_id = item.get("dag_run_id") or item["run_id"]
+    return ReviewKey(item["dag_id"], run_id, item["task_id"], int(item["map_index"]))
+
+
+def _review(key: ReviewKey, value: Mapping[str, Any], state: str | None, times: Mapping[str, datetime]) -> Review:
+    output, iteration, status = value["current_output"], int(value["iteration"]), value["status"]
+    updated = times[_SESSION]
+    # The provider's turns say when they were read, not when they were said.
+    turns = tuple(_turn(turn, times, updated) for turn in value["conversation"])
+    decided = times.get(f"{_PREFIX}human_action") if status != PENDING else None
+    return Review(
+        key=key,
+        status=status,
+        iteration=iteration,
+        max_iterations=int(value["max_iterations"]),
+        prompt=value["prompt"],
+        task_state=state,
+        task_completed=state not in _ACTIVE,
+        created_at=times.get(f"{_PREFIX}agent_output_1", updated),
+        updated_at=updated,
+        deadline_at=None,
+        last_error=None,
+        decided_by=None,
+        decided_at=decided,
+        reviewers=(),
+        output_sha256=hashlib.sha256(output.encode("utf-8", "replace")).hexdigest(),
+        output_excerpt=" ".join(output.split())[:_EXCERPT_LENGTH],
+        current_output=output,
+        output_format="text",
+        conversation=turns,
+    )
+
+
+def _turn(turn: Mapping[str, Any], times: Mapping[str, datetime], otherwise: datetime) -> Turn:
+    by_agent, iteration = turn["role"] == "assistant", int(turn["iteration"])
+    name = f"{_PREFIX}{'agent_output' if by_agent else 'human_feedback'}_{iteration}"
+    kind = "output" if by_agent else "feedback"
+    return Turn(turn["role"], kind, turn["content"], iteration, times.get(name, otherwise), None)
+
+
+def _summary(review: Review) -> ReviewSummary:
+    values = {field.name: getattr(review, field.name) for field in fields(ReviewSummary)}
+    return ReviewSummary(**{**values, "prompt": review.prompt[:_PROMPT_LENGTH]})
+
+
+def _ordered(reviews: list[Review], order_by: str) -> list[Review]:
+    name, down = order_by.removeprefix("-"), order_by.startswith("-")
+    by_key = sorted(reviews, key=lambda review: review.key)
+    if name in ("dag_id", "run_id", "task_id"):
+        return sorted(by_key, key=lambda review: str(getattr(review.key, name)), reverse=down)
+    if name not in ("updated_at", "created_at", "deadline_at"):
+        raise InvalidRequestError(f"order_by cannot be {order_by!r}.")
+    if name == "deadline_at":  # none of them has one
+        return by_key
+    return sorted(by_key, key=lambda review: str(getattr(review, name).isoformat()), reverse=down)

@@ -1,0 +1,61 @@
+"""What Airflow's audit log keeps of a decision, and how a decision in XCom is compared with it. No Airflow.
+
+XComs can be written by others than us: through Airflow's public API, by whoever may edit XComs of the DAG, and
+that may be people who may not decide. The audit log cannot: ``decide()`` writes it in the transaction of the
+decision. So a task is woken for a decision only if it is in there, too, and is told what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_hitl_review.schema import HumanAction, is_reviewer, sha256_of
+from airflow_hitl_review.states import Action
+
+REFUSED = "hitl_review.refused"
+"""Entry in the audit log: a decision in XCom was not taken, since it is not in the audit log itself."""
+
+_COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256")
+
+
+def event_of(action: Action) -> str:
+    """Name of a decision's entry."""
+    return f"hitl_review.{action.value}"
+
+
+def record_of(action: HumanAction, output: str) -> dict[str, Any]:
+    """What is kept: who decided what about which output; of the texts their digests.
+
+    Args:
+        action: the decision.
+        output: the output that it is about, as the reviewer saw it.
+    """
+    return {
+        "action": action.action.value,
+        "iteration": action.iteration,
+        "user_id": action.user.id if action.user else None,
+        "output_sha256": sha256_of(output),
+        "feedback_sha256": sha256_of(action.feedback),
+        "channel": action.channel,
+    }
+
+
+def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two records are of the same decision."""
+    return all(one.get(field) == other.get(field) for field in _COMPARED)
+
+
+def confirms(event: Mapping[str, Any] | None, action: HumanAction, output: str, reviewers: Sequence[str]) -> bool:
+    """Whether the event that a task was resumed with says that this decision was taken by one of ``reviewers``.
+
+    Args:
+        event: as ``wake()`` gives it; ``recorded`` in it is what the audit log has.
+        action: the decision, as it is in XCom.
+        output: the current output, as it is in XCom.
+        reviewers: ids of those who may decide; all if empty.
+    """
+    found = (event or {}).get("recorded")
+    if not isinstance(found, Mapping) or not is_same(found, record_of(action, output)):
+        return False
+    return is_reviewer(found.get("user_id"), reviewers)

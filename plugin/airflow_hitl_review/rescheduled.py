@@ -1,0 +1,54 @@
+"""Reviews whose task was resumed and could not start: it goes on with the review all the same.
+
+A worker that cannot load the DAG (its file is broken just now, or takes too long to import) does not fail, but in
+the first releases of Airflow 3.1. The task instance is rescheduled, and forgets on the way at which method it was
+to go on. It would then start from the beginning, after Airflow has deleted its XComs: with the session, a decision
+that a reviewer was told was taken.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pydantic import ValidationError
+
+from airflow_hitl_review import internals
+from airflow_hitl_review.review import parse_session
+from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+
+log = logging.getLogger(__name__)
+
+
+def keep_all() -> None:
+    """Do so for all that wait to be started again."""
+    with internals.transaction() as db:
+        found = internals.list_rescheduled(db)
+    for key in found:
+        keep(key)
+
+
+def keep_by_id(task_instance_id: str) -> None:
+    """Do so for the task instance of that id, which is about to start."""
+    with internals.transaction() as db:
+        key = internals.find_start_from_the_beginning(db, task_instance_id)
+    if key is not None:
+        keep(key)
+
+
+def keep(key: TaskKey) -> bool:
+    """Have a task instance go on with its review, if that is of the try that it is in. Whether it does."""
+    with internals.transaction() as db:
+        task_instance = internals.load_task_instance(db, key, lock=True)
+        if task_instance is None or not task_instance.starts_from_the_beginning:
+            return False
+        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
+        try:
+            session = parse_session(stored) if stored is not None else None
+        except ValidationError:
+            return False
+        # One of an earlier try is still there until the new one runs; that one does start from the beginning.
+        if session is None or session.task_instance_id != task_instance.id:
+            return False
+        internals.go_on_with_review(db, key)
+    log.info("%s could not start when it was resumed, and was rescheduled: it goes on with its review.", key)
+    return True

@@ -1,0 +1,65 @@
+"""What the worker side takes from Airflow's Task SDK, on every Airflow from 3.1 on.
+
+Each branch says which version needs it; it goes when that version does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_hitl_review.schema import RESUME_METHOD
+
+if TYPE_CHECKING:
+    from airflow.sdk.bases.decorator import determine_kwargs
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+else:
+    try:
+        from airflow.sdk.configuration import conf
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+    except ImportError:  # Airflow 3.1: the Task SDK has neither of its own
+        from airflow.configuration import conf
+        from airflow.exceptions import AirflowException, AirflowFailException, TaskDeferred
+
+    try:
+        from airflow.sdk.bases.decorator import determine_kwargs
+    except ImportError:  # Airflow 3.1
+        from airflow.utils.operator_helpers import determine_kwargs
+
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+except ImportError:  # Airflow 3.1 and 3.2: no state awaiting_input
+    TaskAwaitingInput = None  # type: ignore[assignment, misc]
+
+MAY_READ_AFTER_FORM = TaskAwaitingInput is not None
+"""Whether a task may read XComs after it has shown its form in Required Actions. Airflow 3.1.0 answers that request
+twice, so that each later one gets the answer of the one before; where tasks are deferred, the form comes last."""
+
+__all__ = ["MAY_READ_AFTER_FORM", "AirflowException", "AirflowFailException", "conf", "determine_kwargs", "park"]
+
+_SHORTEST_PARK = timedelta(seconds=10)
+"""The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
+
+
+def park(deadline: datetime | None, now: datetime) -> NoReturn:
+    """Let the task wait without a worker slot; another process resumes it at ``resume_hitl_review``.
+
+    On Airflow 3.3 and newer it waits in the state ``awaiting_input``, before in ``deferred``.
+
+    Args:
+        deadline: when it is resumed though nobody has decided; None for never.
+        now: the current time.
+
+    Raises:
+        TaskAwaitingInput: Airflow's signal, from 3.3 on.
+        TaskDeferred: Airflow's signal, before.
+    """
+    at = max(deadline, now + _SHORTEST_PARK) if deadline is not None else None
+    arguments: dict[str, Any] = {"method_name": RESUME_METHOD, "kwargs": {}}
+    if TaskAwaitingInput is not None:
+        raise TaskAwaitingInput(**arguments, timeout=at - now if at is not None else None)
+    from airflow_hitl_review.trigger import ReviewDeadlineTrigger
+
+    # No timeout of Airflow's own: it would fail the task instead of resuming it.
+    raise TaskDeferred(**arguments, trigger=ReviewDeadlineTrigger(at.isoformat() if at is not None else None))

@@ -1,0 +1,120 @@
+"""How many reviews there are: counted for each who asks, or now and then where there are very many.
+
+To count the open reviews, the database must look at each of them: 0.7 s for 100,000. The list itself needs only
+its first rows. So from ``MANY`` reviews on an API server process counts in a thread beside its requests, and they
+are answered with the last count. No Airflow.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+MANY = 5_000
+"""Sessions in XCom, ended ones included, up to which each request counts."""
+
+LOAD_SHARE = 50
+"""A count is used for so many times as long as counting took: it keeps one of so many processors busy."""
+
+OLDEST_SECONDS = 60.0
+"""Nobody is answered with an older count."""
+
+
+@dataclass(frozen=True)
+class ActiveCount:
+    """How many sessions of a DAG have an active task instance.
+
+    Attributes:
+        every: in any status.
+        in_status: in the status that was asked for.
+    """
+
+    every: int
+    in_status: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The counts of one moment.
+
+    Attributes:
+        counted_at: when that began, by ``time.monotonic()``; what changed later may be missing.
+        sessions: how many sessions are in XCom, ended ones included, by DAG.
+        active: of those the ones whose task has not ended, and which of these wait for a decision; None where XCom
+            values are not in the database, so that it cannot count them.
+    """
+
+    counted_at: float
+    sessions: Mapping[str, int]
+    active: Mapping[str, ActiveCount] | None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether counting takes so long that it must not be done for each request."""
+        return sum(self.sessions.values()) > MANY
+
+
+class Counter:
+    """Has the totals ready; one per API server process.
+
+    Args:
+        count: counts; may take long.
+        clock: seconds, the same clock as that of ``Totals.counted_at``.
+        beside: calls a function in a thread, without waiting.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[], Totals],
+        clock: Callable[[], float] = time.monotonic,
+        beside: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        self._count = count
+        self._clock = clock
+        self._beside = beside or _in_a_thread
+        self._lock = threading.Lock()
+        self._last: Totals | None = None
+        self._used_until = 0.0
+        self._counting = False
+
+    def totals(self) -> Totals:
+        """The totals: of now, or of a short while ago if they are many."""
+        now = self._clock()
+        with self._lock:
+            last = self._last
+            serves = last is not None and last.are_many and now - last.counted_at <= OLDEST_SECONDS
+            begin = serves and now > self._used_until and not self._counting
+            if begin:
+                self._counting = True
+        if last is None or not serves:
+            return self._count_and_keep()
+        if begin:
+            self._beside(self._refresh)
+        return last
+
+    def _refresh(self) -> None:
+        try:
+            self._count_and_keep()
+        except Exception:
+            log.exception("Counting the reviews failed; trying again.")
+        finally:
+            with self._lock:
+                self._counting = False
+
+    def _count_and_keep(self) -> Totals:
+        totals = self._count()
+        end = self._clock()
+        with self._lock:
+            # However long it takes: the next one is begun in time, so that nobody has to wait for it.
+            used_seconds = min(LOAD_SHARE * (end - totals.counted_at), OLDEST_SECONDS / 2)
+            self._last, self._used_until = totals, end + used_seconds
+        return totals
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="hitl-review-totals", daemon=True).start()

@@ -1,0 +1,91 @@
+"""Outputs of a declared type, kept as JSON over a pause so that they come back equal, and of the same class.
+
+An ``output_type`` is what pydantic-ai takes: a type, a union, a list of types, a marker such as ``ToolOutput``, or
+a function that makes the output. No Airflow, and no pydantic-ai: its markers are known by their attributes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterator, Sequence
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+from pydantic_core import PydanticSerializationError
+
+_NOT_KEPT = (PydanticUserError, PydanticSerializationError, ValueError, TypeError, AttributeError, KeyError)
+"""What pydantic raises where it cannot write a value, or read it back (``ValidationError`` is a ``ValueError``)."""
+
+
+class OutputTypeChangedError(ValueError):
+    """What was kept cannot be read back with this ``output_type``."""
+
+
+def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
+    """An output as JSON values, or None if it would not come back as it is.
+
+    Args:
+        output: what the agent returned.
+        output_type: what it was declared to return.
+
+    Returns:
+        A value for ``restore``: the output as JSON text, and by which member of ``output_type`` it is read. Two
+        members may have the same fields, so which one it was is kept rather than found out again.
+    """
+    for number, member in enumerate(_members(output_type)):
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(member)
+            text = adapter.dump_json(output, round_trip=True, by_alias=False, warnings=False).decode()
+            if _is_same(adapter.validate_json(text, by_alias=True, by_name=True), output):
+                return {"member": number, "json": text}
+        except _NOT_KEPT:
+            continue
+    return None
+
+
+def restore(kept: dict[str, Any], output_type: Any) -> Any:
+    """The output that ``keep`` was given.
+
+    Raises:
+        OutputTypeChangedError: ``output_type`` is another one than when it was kept.
+    """
+    try:
+        member = list(_members(output_type))[kept["member"]]
+        adapter: TypeAdapter[Any] = TypeAdapter(member)
+        return adapter.validate_json(kept["json"], by_alias=True, by_name=True)
+    except (*_NOT_KEPT, IndexError) as error:
+        raise OutputTypeChangedError(
+            "The reviewed output cannot be read back as the operator's output_type, which was another one when "
+            f"the output was made: {error}. Clear the task to have it made anew."
+        ) from error
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    # repr as well: it also tells apart what is equal and of another type further inside, such as 1 and True.
+    return type(one) is type(other) and bool(one == other) and repr(one) == repr(other)
+
+
+def _members(output_type: Any) -> Iterator[Any]:
+    """The types that one output can have, the narrow ones first."""
+    if isinstance(output_type, Sequence) and not isinstance(output_type, str):
+        for member in output_type:
+            yield from _members(member)
+        return
+    # ToolOutput has `output`, NativeOutput and PromptedOutput have `outputs`, TextOutput has `output_function`.
+    for name in ("outputs", "output", "output_function"):
+        if not isinstance(output_type, type) and hasattr(output_type, name):
+            yield from _members(getattr(output_type, name))
+            return
+    if get_origin(output_type) in (Union, types.UnionType):
+        for member in get_args(output_type):
+            yield from _members(member)
+        yield output_type
+        return
+    if inspect.isfunction(output_type) or inspect.ismethod(output_type):
+        returned = get_type_hints(output_type).get("return")
+        if returned is not None:
+            yield from _members(returned)
+        return
+    yield output_type
