@@ -1,28 +1,51 @@
-"""``make bench``: measure, and print the figures as JSON."""
+"""``make bench``: measure, print the figures as JSON, and keep them with a plot and tables.
+
+All parts but ``pages``, so that it takes less than 15 minutes; or those that are named: ``python -m bench inbox
+pages``. What was measured goes to
+``docs/performance.json``, ``docs/pictures/performance.svg`` and the tables in ``docs/performance.md``.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
-import tempfile
-from pathlib import Path
+import time
 
-from bench import pages, webhooks
+from bench import decisions, inbox, latency, pages, panel, report, waiting, webhooks
+from tests.support import postgres
+
+PARTS = {
+    "latency": latency.run,
+    "waiting": waiting.run,
+    "inbox": inbox.run,
+    "decisions": decisions.run,
+    "panel": panel.run,
+    "webhooks": webhooks.run,
+    "pages": pages.run,
+}
 
 
 def main() -> int:
-    """Run all benchmarks, or those that are named: ``python -m bench pages``."""
-    wanted = sys.argv[1:]
-    folder = Path(tempfile.mkdtemp(prefix="hitl-bench-"))
-    folder.chmod(0o755)  # for PostgreSQL's own account
+    """Run them one after the other: at the same time they would measure each other."""
+    wanted = sys.argv[1:] or [name for name in PARTS if name != "pages"]
+    if unknown := [name for name in wanted if name not in PARTS]:
+        print(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started
+    folder = postgres.reachable_folder("hitl-bench-")
+    results = {}
     try:
-        for name, run in (("webhooks", webhooks.run), ("pages", pages.run)):
-            if not wanted or name in wanted:
-                (folder / name).mkdir(mode=0o755)
-                print(json.dumps({name: run(folder / name)}, indent=2), flush=True)
+        for name in wanted:
+            (folder / name).mkdir(mode=0o755)
+            start = time.monotonic()
+            results[name] = {**PARTS[name](folder / name), "took_seconds": round(time.monotonic() - start)}
+            print(json.dumps({name: results[name]}, indent=2), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    report.write(results)
+    print(f"Kept in docs/{report.RESULTS.name} and docs/{report.PAGE.name}.")
     return 0
 
 

@@ -1,0 +1,124 @@
+"""The inbox over 100 to 100,000 reviews, all waiting: time, SQL statements, and plans. On PostgreSQL.
+
+Beside it Airflow's public API, which needs one request for the list of XComs and one for each session.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from airflow_hitl_review.schema import SESSION_KEY
+from bench.measures import Plans, Statements, database_server, percentile
+from bench.multiply import multiply
+from tests.support.api_server import DAG_ID, ReviewServer, review_server
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = (100, 1_000, 10_000, 100_000)
+REQUESTS = 30
+PUBLIC_SIZES = (100,)
+VIEWS: dict[str, dict[str, Any]] = {
+    "first page": {},
+    "100 rows": {"limit": 100},
+    "waiting only": {"status": "pending_review"},
+    "a DAG, by its name": {"dag_id": DAG_ID},
+    "page 20": {"offset": 950},
+    "text search": {"q": "Item 7 of"},
+    "by deadline": {"order_by": "deadline_at"},
+}
+
+
+def _times(ask: Callable[[], requests.Response], status: int, count: int = REQUESTS) -> dict[str, float]:
+    taken = []
+    for _ in range(count):
+        start = time.perf_counter()
+        answer = ask()
+        taken.append((time.perf_counter() - start) * 1000)
+        assert answer.status_code == status, answer.text
+    return {"p50_ms": round(percentile(taken, 50), 1), "p95_ms": round(percentile(taken, 95), 1)}
+
+
+class Views:
+    """The requests of one reviewer, on one connection."""
+
+    def __init__(self, server: ReviewServer, statements: Statements) -> None:
+        self._url = f"{server.airflow.url}/hitl-review/sessions"
+        self._api = f"{server.airflow.url}/api/v2"
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {server.token('ann')}"
+        self._statements = statements
+
+    def ask(self, view: dict[str, Any], **headers: str) -> requests.Response:
+        """One request."""
+        return self._http.get(self._url, params=view, headers=headers, timeout=120)
+
+    def measure(self, view: dict[str, Any], count: int = REQUESTS) -> dict[str, Any]:
+        """One view, anew each time."""
+        first = self.ask(view)
+        first.raise_for_status()
+        before = self._statements.total()
+        figures = _times(lambda: self.ask(view), 200, count)
+        statements = self._statements.total() - before
+        return {**figures, "statements": round(statements / count, 1)}
+
+    def unchanged(self, count: int = REQUESTS) -> dict[str, float]:
+        """The first page when nothing has changed: ``If-None-Match`` with ``max-age``, as the panel does it."""
+        end = time.monotonic() + 60
+        quick = 0
+        while quick < 10:  # until both processes have looked at the list, and counted
+            tag = self.ask({}).headers["ETag"]
+            start = time.perf_counter()
+            self.ask({}, **{"If-None-Match": tag, "Cache-Control": "max-age=5"})
+            quick = quick + 1 if time.perf_counter() - start < 0.02 else 0
+            if time.monotonic() > end:
+                break
+            time.sleep(0.3)
+        known = {"If-None-Match": tag, "Cache-Control": "max-age=5"}
+        return _times(lambda: self.ask({}, **known), 304, count)
+
+    def public_api(self) -> float:
+        """Seconds for the same list from Airflow's public API."""
+        start = time.perf_counter()
+        path = f"{self._api}/dags/~/dagRuns/~/taskInstances/~/xcomEntries"
+        listed = self._http.get(path, params={"xcom_key": SESSION_KEY, "limit": "100"}, timeout=120)
+        listed.raise_for_status()
+        for entry in listed.json()["xcom_entries"]:
+            where = f"{self._api}/dags/{entry['dag_id']}/dagRuns/{entry['run_id']}/taskInstances/{entry['task_id']}"
+            one = self._http.get(
+                f"{where}/xcomEntries/{SESSION_KEY}", params={"map_index": entry["map_index"]}, timeout=60
+            )
+            one.raise_for_status()
+        return time.perf_counter() - start
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Measure; ``folder`` is empty and temporary."""
+    figures: dict[str, Any] = {}
+    with (
+        database_server(folder / "postgres", "-c shared_buffers=1GB") as database,
+        review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
+    ):
+        statements = Statements(server.airflow.database)
+        plans = Plans(server.airflow.database, folder / "postgres" / "log")
+        views = Views(server, statements)
+        run_id, there = server.seed(1), 0
+        try:
+            for size in SIZES:
+                multiply(server, run_id, size - there, start=there)
+                there = size
+                found: dict[str, Any] = {name: views.measure(view) for name, view in VIEWS.items()}
+                found["plan of the first page"] = plans.of(lambda: views.ask({}), "ORDER BY xcom.timestamp")
+                found["unchanged"] = views.unchanged()
+                if size in PUBLIC_SIZES:
+                    found["public API"] = {
+                        "seconds": round(percentile([views.public_api() for _ in range(5)], 50), 3)
+                    }
+                figures[str(size)] = found
+            return figures
+        finally:
+            plans.close()
+            statements.close()

@@ -1,0 +1,123 @@
+"""From a decision to the end of its task: ours parked and polling, the provider's, and Airflow's own approval.
+
+All four in one Airflow, side by side; the provider's mixin and ours at their defaults. A decision comes at least
+15 s after its task began to wait: before that ours waits for Airflow (see ``settling``), and people read first.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from airflow_hitl_review.schema import SESSION_KEY
+from bench.measures import database_server, percentile
+from bench.peers import MOVED, peers
+from demo.airflow_instance import AirflowInstance, wait_until
+
+SAMPLES, ROUNDS = 30, 2
+WAITING = {"parked": "awaiting_input", "polled": "running", "approval": "awaiting_input", "provider": "running"}
+SETTLE_SECONDS = 15.0
+PAUSE_SECONDS = 0.7
+"""Between two decisions, so that they do not wait for each other."""
+
+
+def _decide(airflow: AirflowInstance, kind: str, run_id: str, index: int, token: str) -> float:
+    """Approve; returns when the request was sent."""
+    name: dict[str, Any] = {"dag_id": kind, "run_id": run_id, "task_id": "review", "map_index": index}
+    headers = {"Authorization": f"Bearer {token}"}
+    start = time.time()
+    if kind == "approval":
+        path = f"/api/v2/dags/{kind}/dagRuns/{run_id}/taskInstances/review/{index}/hitlDetails"
+        body = {"chosen_options": ["Approve"], "params_input": {}}
+        answer = requests.patch(airflow.url + path, json=body, headers=headers, timeout=60)
+    else:
+        prefix = "/hitl-review" if kind == "provider" else MOVED
+        answer = requests.post(f"{airflow.url}{prefix}/sessions/approve", params=name, headers=headers, timeout=60)
+    answer.raise_for_status()
+    return start
+
+
+def _waits(airflow: AirflowInstance, kind: str, run_id: str, count: int, token: str) -> bool:
+    states = [state for (task, _), state in airflow.task_states(kind, run_id).items() if task == "review"]
+    if states != [WAITING[kind]] * count:
+        return False
+    if WAITING[kind] != "running":
+        return True
+    path = f"/api/v2/dags/{kind}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
+    query: dict[str, Any] = {"xcom_key": SESSION_KEY, "limit": 1}
+    answer = requests.get(
+        airflow.url + path, params=query, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    )
+    return bool(answer.json()["total_entries"] == count)
+
+
+def _ends(airflow: AirflowInstance, kind: str, run_id: str) -> dict[int, float]:
+    found = airflow.api("GET", f"/dags/{kind}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"]
+    return {
+        ti["map_index"]: datetime.fromisoformat(ti["end_date"]).timestamp()
+        for ti in found
+        if ti["task_id"] == "review" and ti["state"] == "success"
+    }
+
+
+def one_round(airflow: AirflowInstance, count: int, order: random.Random) -> dict[str, list[float]]:
+    """Seconds from decision to end, ``count`` of each kind."""
+    runs = {kind: airflow.trigger(kind, {"count": count}) for kind in WAITING}
+    token = airflow.token()
+    for kind, run_id in runs.items():
+        wait_until(
+            lambda kind=kind, run_id=run_id: _waits(airflow, kind, run_id, count, token),  # type: ignore[misc]
+            timeout=240,
+            what=f"{count} of {kind}",
+            interval=1.0,
+        )
+    time.sleep(SETTLE_SECONDS)
+    todo = [(kind, index) for kind in WAITING for index in range(count)]
+    order.shuffle(todo)
+    decided: dict[tuple[str, int], float] = {}
+    for kind, index in todo:
+        decided[kind, index] = _decide(airflow, kind, runs[kind], index, token)
+        time.sleep(PAUSE_SECONDS)
+    for kind, run_id in runs.items():
+        wait_until(
+            lambda kind=kind, run_id=run_id: len(_ends(airflow, kind, run_id)) == count,  # type: ignore[misc]
+            timeout=120,
+            what=f"{count} ends of {kind}",
+            interval=1.0,
+        )
+    return {
+        kind: [at - decided[kind, index] for index, at in _ends(airflow, kind, run_id).items()]
+        for kind, run_id in runs.items()
+    }
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Measure; ``folder`` is empty and temporary."""
+    order = random.Random(1)
+    seconds: dict[str, list[float]] = {kind: [] for kind in WAITING}
+    with (
+        database_server(folder / "postgres") as database,
+        peers(folder / "airflow", database.create("bench"), slots=64) as airflow,
+    ):
+        for _ in range(ROUNDS):
+            for kind, values in one_round(airflow, SAMPLES // ROUNDS, order).items():
+                seconds[kind] += values
+    figures: dict[str, Any] = {
+        kind: {
+            "samples": len(values),
+            "median_seconds": round(statistics.median(values), 2),
+            "p95_seconds": round(percentile(values, 95), 2),
+        }
+        for kind, values in seconds.items()
+    }
+    medians = {kind: statistics.median(values) for kind, values in seconds.items()}
+    figures["parked_to_approval"] = round(medians["parked"] / medians["approval"], 2)
+    figures["provider_to_parked"] = round(medians["provider"] / medians["parked"], 2)
+    figures["seconds"] = {kind: [round(value, 3) for value in sorted(values)] for kind, values in seconds.items()}
+    return figures
