@@ -1,0 +1,120 @@
+"""Kills the process that it is in, with ``kill -9``, at a named point; Python imports it at each start.
+
+``chaos.points`` arms a point by making a file; who reaches the point takes the file away and dies. Only processes
+whose environment has ``HITL_CHAOS_FOLDER`` look for one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+FOLDER = os.environ.get("HITL_CHAOS_FOLDER", "")
+PREFIX = "airflow_hitl_review_"
+
+
+def reach(point: str) -> None:
+    """Die here if somebody has armed the point."""
+    try:
+        os.rename(f"{FOLDER}/armed/{point}", f"{FOLDER}/fired/{point}.{os.getpid()}")  # noqa: PTH104
+    except FileNotFoundError:
+        return
+    if point.startswith("supervisor."):
+        os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kind_of(key: str) -> str:
+    """What stands for an XCom key in the name of a point."""
+    name = key.removeprefix(PREFIX)
+    for kind in ("agent_session", "agent_output", "human_action", "human_feedback", "message_history", "webhook"):
+        if name.startswith(kind):
+            return kind
+    return name
+
+
+def around(module: str, name: str, point: Callable[..., str | None]) -> None:
+    """Have ``before.X`` and ``after.X`` around a function, where ``point`` of its arguments says what X is."""
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        what = point(*args, **kwargs)
+        if what is None:
+            return wrapped(*args, **kwargs)
+        part, _, rest = what.partition(".")
+        reach(f"{part}.before.{rest}")
+        if part == "worker":
+            reach(f"supervisor.before.{rest}")
+        result = wrapped(*args, **kwargs)
+        reach(f"{part}.after.{rest}")
+        return result
+
+    import wrapt
+
+    @wrapt.when_imported(module)
+    def wrap(loaded: Any) -> None:
+        wrapt.wrap_function_wrapper(loaded, name, wrapper)
+
+
+def pushed(key: str = "", *args: Any, **kwargs: Any) -> str | None:
+    return f"worker.xcom.{kind_of(key)}" if key.startswith(PREFIX) else None
+
+
+def written(db: Any, task: Any, name: str, value: Any) -> str:
+    return f"api.xcom.{kind_of(name)}"
+
+
+def ended(ti: Any, *args: Any, **kwargs: Any) -> str | None:
+    return "worker.state" if ti.task_id == "review" else None
+
+
+def named(point: str) -> Callable[..., str]:
+    return lambda *args, **kwargs: point
+
+
+def follow_the_clock(file: str) -> None:
+    """See the time that the file says: so many seconds ahead of the true one."""
+    import threading
+    import time
+
+    import time_machine
+
+    ahead, travel = 0, None
+
+    def look() -> None:
+        nonlocal ahead, travel
+        while True:
+            with open(file) as opened:  # noqa: PTH123 - imports little: each process pays for it
+                wanted = int(opened.read())
+            if wanted != ahead:
+                if travel is not None:
+                    travel.stop()
+                travel = time_machine.travel(time.time() + wanted, tick=True)
+                travel.start()
+                ahead = wanted
+            threading.Event().wait(0.5)
+
+    threading.Thread(target=look, name="chaos-clock", daemon=True).start()
+
+
+if CLOCK := os.environ.get("HITL_CHAOS_CLOCK", ""):
+    follow_the_clock(CLOCK)
+if FOLDER:
+    # The worker's way: each XCom, the park, the result; "state" is reached once Airflow knows it.
+    around("airflow.sdk.execution_time.task_runner", "RuntimeTaskInstance.xcom_push", pushed)
+    around("airflow_hitl_review.mixin", "park", named("worker.park"))
+    around("airflow_hitl_review.mixin", "HITLReviewMixin._approved", named("worker.result"))
+    around("airflow_hitl_review.worker", "WorkerReview.load", named("worker.load"))
+    around("airflow_hitl_review.notifier", "deliver_to_all", named("worker.delivery"))
+    around("airflow.sdk.execution_time.task_runner", "finalize", ended)
+    # The API server's: after.decide is before the commit, before.wake_soon after it.
+    around("airflow_hitl_review.decisions", "decide", named("api.decide"))
+    around("airflow_hitl_review.internals", "write_xcom", written)
+    around("airflow_hitl_review.waker", "Waker.wake_soon", named("api.wake_soon"))
+    around("airflow_hitl_review.internals", "resume", named("api.resume"))
+    # A delivery: claimed, sent, recorded.
+    around("airflow_hitl_review.outbox", "claim_due", named("api.claim"))
+    around("airflow_hitl_review.outbox", "record", named("api.record"))
+    # Who receives.
+    around("hitl_webhooks.receiver", "EventLog.add", named("receiver.keep"))

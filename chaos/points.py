@@ -1,0 +1,55 @@
+"""Points at which a process can be killed, and how to arm them; see ``inject/sitecustomize.py``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+INJECT = Path(__file__).parent / "inject"
+
+_XCOMS = ("agent_output", "agent_session", "message_history", "webhook")
+WORKER = (
+    *(f"worker.{side}.xcom.{kind}" for kind in _XCOMS for side in ("before", "after")),
+    *(f"worker.{side}.delivery" for side in ("before", "after")),
+    *("worker.before.park", "worker.before.state", "worker.after.load", "worker.before.result"),
+)
+SUPERVISOR = ("supervisor.before.xcom.agent_session", "supervisor.before.park", "supervisor.before.result")
+API = (
+    *("api.before.decide", "api.after.decide", "api.before.wake_soon", "api.after.wake_soon"),
+    *(f"api.{side}.xcom.{kind}" for kind in ("agent_session", "human_action") for side in ("before", "after")),
+    *("api.before.resume", "api.after.resume"),
+    *("api.after.claim", "api.before.record", "api.after.record"),
+)
+RECEIVER = ("receiver.before.keep", "receiver.after.keep")
+
+
+class Points:
+    """Arms points, in a folder that the processes know by their environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name in ("armed", "fired"):
+            (folder / name).mkdir(parents=True)
+        self.environment = {"HITL_CHAOS_FOLDER": str(folder), "PYTHONPATH": str(INJECT)}
+
+    def arm(self, point: str) -> None:
+        """Have the next process that reaches the point die there."""
+        (self._folder / "armed" / point).touch()
+
+    def disarm(self, point: str) -> bool:
+        """Take it back; whether it had not been reached."""
+        try:
+            (self._folder / "armed" / point).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def fires(self, point: str, timeout: float) -> bool:
+        """Arm a point, and wait until a process has died there; False, and not armed, if none has come by."""
+        self.arm(point)
+        end = time.monotonic() + timeout
+        while (self._folder / "armed" / point).exists():
+            if time.monotonic() > end:
+                return not self.disarm(point)
+            time.sleep(0.05)
+        return True
