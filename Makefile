@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check smoke bench format constraints clean
+.PHONY: demo test check docs reference smoke bench chaos release-check format constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
@@ -23,6 +23,12 @@ smoke: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m bench
 
+chaos: $(READY)
+	@$(BIN)/python -m chaos --seed $(or $(SEED),1)
+
+release-check: $(READY)
+	@$(BIN)/python -m release
+
 test: $(READY)
 	$(BIN)/python -m pytest
 
@@ -31,6 +37,15 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	MYPYPATH=webhooks $(BIN)/mypy docs/examples/*.py
+
+# The site, into .site: a warning is an error. To read it while writing: .venv/bin/mkdocs serve
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open .site/index.html"
+
+# Write anew what pages have from the code: settings and routes.
+reference: $(READY)
+	@AIRFLOW_HOME=$$(mktemp -d) $(BIN)/python -m docs.reference
 
 format: $(READY)
 	$(BIN)/ruff check --fix
@@ -44,4 +59,4 @@ constraints: $(READY)
 	@mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .venv-kernels .demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-airflow .venv-kernels .demo .site .mypy_cache .ruff_cache .pytest_cache

@@ -120,6 +120,7 @@ class AirflowInstance:
         settings: further environment variables.
         api_workers: processes of the API server.
         path: below which it is served, such as ``/airflow``; empty at the root.
+        programs: folder of the environment that it runs in; this one's if not given.
     """
 
     home: Path
@@ -129,6 +130,7 @@ class AirflowInstance:
     settings: Mapping[str, str] = field(default_factory=dict)
     api_workers: int = 1
     path: str = ""
+    programs: Path = BIN
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
@@ -139,7 +141,7 @@ class AirflowInstance:
         passwords.write_text(json.dumps({name: name for name in self.users}))
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")},
-            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PATH": f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
@@ -176,7 +178,7 @@ class AirflowInstance:
             StartError: it failed; the message has its output.
         """
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
+            [str(self.programs / command[0]), *command[1:]],
             env=self.env,
             cwd=self.home,
             capture_output=True,
@@ -199,9 +201,7 @@ class AirflowInstance:
             StartError: the API server did not come up.
         """
         for name in components:
-            self.processes[name] = Process(
-                [str(BIN / "airflow"), name], env=self.env, log=self.home / f"{name}.log", cwd=self.home
-            )
+            self.processes[name] = self.launch(name)
         serving = [name for name in components if name in ("api-server", "standalone")]
         for name in serving:
             process = self.processes[name]
@@ -209,6 +209,20 @@ class AirflowInstance:
                 wait_until(self.answers, timeout=START_TIMEOUT, what=f"airflow {name}", alive=process.alive)
             except StartError as error:
                 raise StartError(f"{error}:\n{process.tail()}") from None
+
+    def launch(self, *command: str, name: str = "") -> Process:
+        """Start a part, such as ``launch("celery", "worker")``; waiting and stopping is the caller's.
+
+        Args:
+            *command: of the program ``airflow``.
+            name: of its log; the command's first words if empty.
+        """
+        return Process(
+            [str(self.programs / "airflow"), *command],
+            env=self.env,
+            log=self.home / f"{name or '-'.join(command[:2])}.log",
+            cwd=self.home,
+        )
 
     def answers(self) -> bool:
         """Whether the API server answers."""

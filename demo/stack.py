@@ -8,10 +8,11 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -26,6 +27,38 @@ DAG_ID = "report_review"
 DAG_IDS = (DAG_ID, "figures_review", "descriptions_review")
 
 
+def connection_to(port: int, secret: str) -> str:
+    """An Airflow connection to a receiver, as the JSON of an ``AIRFLOW_CONN_...`` variable."""
+    return json.dumps({"conn_type": "http", "host": f"http://127.0.0.1:{port}/webhooks", "password": secret})
+
+
+def launch_receiver(
+    home: Path,
+    port: int,
+    secret: str,
+    *,
+    python: Path = Path(sys.executable),
+    program: Sequence[str] = ("-m", "hitl_webhooks.receiver"),
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> Process:
+    """Start a receiver that keeps its events in ``home``; waiting and stopping is the caller's.
+
+    Args:
+        home: for its log, and the events in ``events.jsonl``.
+        port: where it listens.
+        secret: of its webhooks.
+        python: the interpreter, of the environment that it runs in.
+        program: arguments of Python that run it.
+        env: further environment variables.
+    """
+    return Process(
+        [str(python), *program, "--port", str(port), "--log", str(home / "events.jsonl")],
+        env={**os.environ, **env, "HITL_WEBHOOK_SECRET": secret},
+        log=home / "receiver.log",
+        cwd=home,
+    )
+
+
 @dataclass
 class Receiver:
     """The webhook receiver, as a process of its own."""
@@ -33,11 +66,6 @@ class Receiver:
     process: Process
     port: int
     secret: str
-
-    @property
-    def url(self) -> str:
-        """Where events are posted."""
-        return f"http://127.0.0.1:{self.port}/webhooks"
 
     def events(self) -> list[dict[str, Any]]:
         """What it has received and verified so far."""
@@ -47,7 +75,7 @@ class Receiver:
 
     def connection(self) -> str:
         """An Airflow connection to it, as the JSON of an ``AIRFLOW_CONN_...`` variable."""
-        return json.dumps({"conn_type": "http", "host": self.url, "password": self.secret})
+        return connection_to(self.port, self.secret)
 
 
 @contextmanager
@@ -73,20 +101,7 @@ def own_folder(path: Path) -> Iterator[Path]:
 def receiver(home: Path) -> Iterator[Receiver]:
     """Start the receiver."""
     port, secret = free_port(), generate_secret()
-    process = Process(
-        [
-            sys.executable,
-            "-m",
-            "hitl_webhooks.receiver",
-            "--port",
-            str(port),
-            "--log",
-            str(home / "events.jsonl"),
-        ],
-        env={**os.environ, "HITL_WEBHOOK_SECRET": secret},
-        log=home / "receiver.log",
-        cwd=home,
-    )
+    process = launch_receiver(home, port, secret)
     found = Receiver(process, port, secret)
     try:
         wait_until(

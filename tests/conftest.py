@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,14 +13,16 @@ import pytest
 
 from demo.airflow_instance import AirflowInstance
 from demo.stack import Receiver, receiver
+from tests.compatibility.environments import VERSIONS
+from tests.compatibility.stories import Stories
 from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import LiveHooks
 from tests.support.migrated import Migrated
 
 DAGS = Path(__file__).parent / "dags"
-LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review"]
-LIVE_DAGS += ["webhook_review", "webhook_cleared", "webhook_retried", "webhook_endings"]
+LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review", "for_admin", "for_ada"]
+LIVE_DAGS += ["webhook_review", "webhook_cleared", "webhook_retried", "webhook_kept", "webhook_endings"]
 LIVE_DAGS += ["webhook_three", "webhook_none", "webhook_callbacks", "webhook_secrets"]
 
 
@@ -42,11 +44,21 @@ def missing(what: str, how: str) -> None:
     pytest.skip(message)
 
 
+def need_chromium() -> str:
+    """Path of a Chromium; without one as ``missing``."""
+    from tests.support import browser
+
+    found = browser.find_chromium()
+    if found is None:
+        missing("Chromium", "Debian: apt-get install chromium")
+        raise AssertionError
+    return found
+
+
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """A folder that PostgreSQL's own account can reach, which pytest's is not."""
-    path = Path(tempfile.mkdtemp(prefix="hitl-test-"))
-    path.chmod(0o755)
+    path = postgres.reachable_folder("hitl-test-")
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -79,7 +91,9 @@ def migrated(folder: Path) -> Migrated:
 
 
 @contextmanager
-def reviews_on(request: pytest.FixtureRequest, folder: Path, name: str) -> Iterator[ReviewServer]:
+def reviews_on(
+    request: pytest.FixtureRequest, folder: Path, name: str, settings: Mapping[str, str] | None = None
+) -> Iterator[ReviewServer]:
     """An API server with two processes, on the database that the fixture's parameter names."""
     name = f"{name}_{request.param}"
     migrated: Migrated = request.getfixturevalue("migrated")
@@ -88,7 +102,7 @@ def reviews_on(request: pytest.FixtureRequest, folder: Path, name: str) -> Itera
         database = migrated.postgresql(request.getfixturevalue("postgres_server"), name)
     else:
         migrated.sqlite(folder / name)
-    with review_server(folder / name, DAGS, database, migrate=False) as server:
+    with review_server(folder / name, DAGS, database, migrate=False, settings=settings) as server:
         yield server
 
 
@@ -107,6 +121,17 @@ def hooks() -> Iterator[LiveHooks]:
     """Receivers in this process, known to ``live`` as connections ``hook_...``."""
     with LiveHooks() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stories(folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
+    """What happens on each Airflow of ``tests/compatibility``, begun."""
+    told = Stories(postgres_server, folder / "stories")
+    told.begin(VERSIONS)
+    try:
+        yield told
+    finally:
+        told.close()
 
 
 @pytest.fixture(scope="session")

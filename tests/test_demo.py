@@ -12,7 +12,7 @@ import pytest
 from demo import report
 from demo.airflow_instance import AirflowInstance, wait_until
 from demo.stack import DAG_ID, ROOT, Receiver, own_folder, whole
-from tests.conftest import missing
+from tests.conftest import need_chromium
 
 
 def test_the_report_follows_the_feedback() -> None:
@@ -59,10 +59,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
 
     from tests.support import browser
 
-    chromium = browser.find_chromium()
-    if chromium is None:
-        missing("Chromium", "Debian: apt-get install chromium")
-        raise AssertionError
+    chromium = need_chromium()
     airflow, receiver, address = request.getfixturevalue("jupyter")
     run_id = airflow.trigger(DAG_ID)
 

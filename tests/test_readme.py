@@ -30,6 +30,12 @@ def test_the_dag_is_a_dag(tmp_path: Path) -> None:
     assert done.stdout.strip() == "DAG", done.stderr
 
 
+def test_the_taskflow_example_is_a_dag() -> None:
+    source = block("@task.hitl_review(") + "\nprint(weekly().task_dict['summarize'].operator_name)\n"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "@task.hitl_review", done.stderr
+
+
 def test_the_panel_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_PASSWORD", "x")
     # Nothing answers at that port in a test: the panel says so instead of failing.

@@ -33,7 +33,14 @@ MAY_NOT_IMPORT = {
     },
 }
 # Public, or what a plugin is made of; all else of Airflow sits behind one package.
-OPEN_TO_ALL = ("airflow.sdk", "airflow.plugins_manager", "airflow.providers.standard.exceptions")
+OPEN_TO_ALL = (
+    "airflow.sdk",
+    "airflow.plugins_manager",
+    "airflow.policies",
+    "airflow.triggers.base",
+    "airflow.providers.common.ai",
+    "airflow.providers.standard.exceptions",
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -55,7 +62,7 @@ def test_arrows(package: str) -> None:
 
 def test_airflows_internals_sit_in_one_package() -> None:
     for path in FOLDERS["airflow_hitl_review"].rglob("*.py"):
-        if path.parent.name == "internals":
+        if path.parent.name == "internals" or path.name == "sdk.py":  # both say where versions differ
             continue
         for name in imports(path):
             inside = name == "sqlalchemy" or name.startswith(("sqlalchemy.", "airflow."))

@@ -265,6 +265,19 @@ def test_reviews_that_lose_their_task(reviews: ReviewServer, connect: Connect) -
     assert len(hook.events()) == 3
 
 
+def test_an_output_that_the_worker_could_not_tell_of(reviews: ReviewServer, connect: Connect) -> None:
+    """The worker was killed between showing an output and telling of it: the end brings both events."""
+    conn_id, hook = connect()
+    run_id = reviews.seed(1, "untold", conn_id)
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/0"
+    reviews.airflow.api("PATCH", path, json={"new_state": "failed"})
+    wait_until(lambda: len({e.id for e in hook.events()}) == 2, timeout=60, what="both events")
+    found = {e.type: e for e in hook.events()}
+    ready, ended = found["hitl_review.output_ready"], found["hitl_review.finalized"]
+    assert (ready.status, ended.status) == ("pending_review", "abandoned")
+    assert ready.output == "Draft of item 0."
+
+
 def test_send_again(reviews: ReviewServer, connect: Connect) -> None:
     (one, at_one), (two, at_two) = connect(), connect()
     run_id = reviews.seed(1, "due", one, two)

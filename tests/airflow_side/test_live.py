@@ -10,6 +10,7 @@ import pytest
 import requests
 from sqlalchemy import bindparam, create_engine, text
 
+from airflow_hitl_review.schema import SESSION_KEY
 from demo.airflow_instance import AirflowInstance, wait_until
 from demo.stack import Receiver
 
@@ -216,3 +217,43 @@ def test_a_decision_survives_kill_9_of_the_api_server(live: AirflowInstance) -> 
     live.start("api-server")
     assert call(live, "GET", "find", live.token(), query(run_id)).json()["status"] == "approved"
     wait_for(live, run_id, {"success": 1}, timeout=120)
+
+
+def test_reviewers_decide_as_soon_as_there_is_something(live: AirflowInstance) -> None:
+    """The task then waits for the API server to confirm who it was, however early the decision came."""
+    run_id = live.trigger("for_admin")
+    token, params = live.token(), query(run_id, -1, dag_id="for_admin")
+
+    def find() -> Any:
+        return call(live, "GET", "find", token, params).json()
+
+    wait_until(lambda: find().get("iteration") == 1, timeout=60, what="the first output", interval=0.05)
+    assert call(live, "POST", "feedback", token, params, {"feedback": "shorter", "iteration": 1}).ok
+    wait_until(lambda: find()["iteration"] == 2, timeout=90, what="the second output")
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_admin")
+    form = live.api("GET", f"/dags/for_admin/dagRuns/{run_id}/taskInstances/review/-1/hitlDetails")
+    assert [user["id"] for user in form["assigned_users"]] == ["admin"]
+    assert call(live, "POST", "approve", token, params, {"iteration": 2}).ok
+    wait_for(live, run_id, {"success": 1}, dag_id="for_admin")
+    result = live.api("GET", f"/dags/for_admin/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value")
+    assert result["value"] == "Draft 1 after: shorter"
+
+
+def test_reviewers_are_those_of_the_dag_whatever_xcom_says(live: AirflowInstance) -> None:
+    run_id = live.trigger("for_ada")
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_ada")
+    token, params = live.token(), query(run_id, -1, dag_id="for_ada")
+    refused = call(live, "POST", "approve", token, params, {"iteration": 1})
+    assert refused.status_code == 403
+    assert "Only these may decide this review: ada. You are admin." in refused.text
+
+    path = f"/dags/for_ada/dagRuns/{run_id}/taskInstances/review/xcomEntries/{SESSION_KEY}"
+    session = live.api("GET", path)["value"]
+    live.api("PATCH", path, json={"value": {**session, "reviewers": []}, "map_index": -1})
+    assert call(live, "POST", "approve", token, params, {"iteration": 1}).ok
+    wait_until(
+        lambda: live.api("GET", path)["value"]["reviewers"] == ["ada"], timeout=90, what="the worker's refusal"
+    )
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_ada")
+    assert call(live, "GET", "find", token, params).json()["status"] == "pending_review"
+    assert call(live, "POST", "approve", token, params, {"iteration": 1}).status_code == 403

@@ -407,6 +407,28 @@ def test_what_is_undelivered_survives_a_retry(reviews: Reviews) -> None:
 
 
 @overlapping
+def test_a_new_try_deletes_nothing_that_is_undelivered(reviews: Reviews) -> None:
+    """At no moment is it in the memory of an API server alone, which may be killed."""
+    hook, server = reviews.hooks["kept"], reviews.hooks.server("kept")
+    server.down()
+    run = reviews.trigger("webhook_kept")
+    run.wait_for("awaiting_input")
+    (first,) = [key for key in run.xcoms() if key.startswith("webhook_")]
+    run.clear("review")
+    seen = 0
+    end = time.monotonic() + LONG
+    while run.states()["review", -1] != ("awaiting_input", 2):
+        assert time.monotonic() < end
+        assert first in run.xcoms()
+        seen += 1
+    assert seen > 5
+    assert first in run.xcoms()
+    server.up()
+    for try_number, type_ in ((1, READY), (1, FINAL), (2, READY)):
+        assert len(run.wait_for_events(1, hook, type_, try_number=try_number)) == 1
+
+
+@overlapping
 def test_all_endings(reviews: Reviews) -> None:
     """Each way in which a review ends, and what happens on the way, is told: with who, when and why."""
     hook = reviews.hooks["endings"]

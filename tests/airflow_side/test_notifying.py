@@ -163,6 +163,7 @@ def test_settings(caplog: pytest.LogCaptureFixture) -> None:
 
 NOTIFIER = """
     import logging, threading, time
+    from airflow_hitl_review.links import Site
     from airflow_hitl_review.notifier import Notifier
     from airflow_hitl_review.schema import AgentSession, TaskKey, WebhookTarget
     from airflow_hitl_review.settings import WebhookSettings
@@ -181,7 +182,8 @@ NOTIFIER = """
     notifier = Notifier(
         key=TaskKey("d", "r", "t"), task_instance_id="018f3c5e-7a1b-7c3d-8e4f-5a6b7c8d9e0f", try_number=1,
         targets=[WebhookTarget(endpoint="one"), WebhookTarget(endpoint="http://127.0.0.1:9/")],
-        settings=WebhookSettings(), base_url="http://localhost", push=push, delete=delete, connection=no_connection,
+        settings=WebhookSettings(), site=Site("http://localhost"), push=push, delete=delete,
+        connection=no_connection,
     )
     notifier.open()
 """

@@ -41,6 +41,9 @@ def test_a_rejection_is_not_retried_and_is_the_standard_providers_too() -> None:
         ("on_regenerate_error='ignore'", "on_regenerate_error"),
         ("webhooks=['a', 'a']", "webhooks"),
         ("generate='x'", "generate"),
+        ("reviewers='ann'", "reviewers"),
+        ("reviewers=['']", "reviewers"),
+        ("reviewers=['ann'], hitl_wait='poll'", "hitl_wait='park'"),
     ],
 )
 def test_wrong_settings_are_refused_when_the_dag_is_read(setting: str, word: str) -> None:
@@ -53,6 +56,54 @@ def test_wrong_settings_are_refused_when_the_dag_is_read(setting: str, word: str
             print(error)
     """)
     assert word in printed
+
+
+def test_a_function_that_takes_no_feedback_is_refused_when_the_dag_is_read() -> None:
+    printed = run("""
+        from airflow.sdk import DAG, task
+        for arguments in ("topic", "topic, feedback", "topic, *, feedback"):
+            scope = {}
+            exec(f"def summarize({arguments}): ...", scope)
+            try:
+                with DAG("d"):
+                    task.hitl_review(scope["summarize"])("Sales")
+            except ValueError as error:
+                print(error)
+        try:
+            with DAG("d"):
+                @task.hitl_review(max_hitl_iterations=0)
+                def fine(feedback=None): ...
+                fine()
+        except ValueError as error:
+            print(error)
+    """)
+    refusals = printed.splitlines()
+    assert [("feedback=None" in line) for line in refusals] == [True, True, True, False]
+    assert "max_hitl_iterations" in refusals[-1]
+
+
+def test_the_trigger_of_a_deadline_says_so_in_airflows_words() -> None:
+    run("""
+        import asyncio
+        from datetime import datetime, timedelta, timezone
+        from airflow_hitl_review.trigger import ReviewDeadlineTrigger
+
+        async def first(trigger):
+            async for event in trigger.run():
+                return event.payload
+
+        soon = datetime.now(timezone.utc) + timedelta(seconds=0.3)
+        trigger = ReviewDeadlineTrigger(soon.isoformat())
+        path, arguments = trigger.serialize()
+        assert path == "airflow_hitl_review.trigger.ReviewDeadlineTrigger"
+        payload = asyncio.run(first(ReviewDeadlineTrigger(**arguments)))
+        assert payload["error_type"] == "timeout"
+        assert datetime.now(timezone.utc) >= soon
+        try:
+            asyncio.run(asyncio.wait_for(first(ReviewDeadlineTrigger()), 0.3))
+        except asyncio.TimeoutError:
+            print("waits")
+    """)
 
 
 def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 from sqlalchemy import create_engine, text
 
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.required_action import OPTIONS, form_of
 from airflow_hitl_review.schema import AgentSession, TaskKey
 from demo.airflow_instance import AirflowInstance, wait_until
@@ -133,7 +134,11 @@ def test_an_answered_task_is_woken_once_that_is_safe(reviews: ReviewServer) -> N
 
 def test_what_the_form_shows() -> None:
     session = AgentSession(prompt="Secret prompt", current_output="Secret output", iteration=3)
-    form = form_of(TaskKey("a dag", "r+1/(x)", "t", 2), session, "https://airflow.example/base/")
+    form = form_of(
+        TaskKey("a dag", "r+1/(x)", "t", 2),
+        session,
+        Site.read("https://airflow.example/base/", lambda _, default: default),
+    )
     assert "Secret" not in f"{form.subject}{form.body}{form.params}"
     assert "(https://airflow.example/base/hitl-review/chat?" in form.body
     assert "run_id=r%2B1%2F%28x%29&" in form.body

@@ -61,6 +61,18 @@ with DAG("timed_review", schedule=None, catchup=False):
     )
 
 
+for reviewer in ("admin", "ada"):
+    with DAG(f"for_{reviewer}", schedule=None, catchup=False):
+        HITLReviewOperator(
+            task_id="review",
+            prompt="Not for everybody",
+            generate=generate,
+            regenerate=regenerate,
+            reviewers=[reviewer],
+            retries=0,
+        )
+
+
 class Figures(BaseModel):
     total: int
     note: str = ""

@@ -38,6 +38,9 @@ with DAG("webhook_cleared", schedule=None, catchup=False):
         task_id="review", generate=generate, regenerate=regenerate, webhooks=["hook_cleared"], retries=0
     ).expand(prompt=[f"Item {n}" for n in range(10)])
 
+with DAG("webhook_kept", schedule=None, catchup=False):
+    review(webhooks=["hook_kept"])
+
 with DAG("webhook_retried", schedule=None, catchup=False):
     review(
         webhooks=["hook_retried"],

@@ -49,6 +49,7 @@ def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
         "last_error": None,
         "decided_by": None,
         "decided_at": None,
+        "reviewers": [],
     }
     return {**value, **changes}
 

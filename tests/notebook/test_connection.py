@@ -50,7 +50,27 @@ def read(environment: dict[str, str], **given: Any) -> tuple[Any, ...]:
 def test_arguments_then_the_environment(
     environment: dict[str, str], given: dict[str, str], expected: tuple[str | None, ...]
 ) -> None:
-    assert read(environment, **given) == expected
+    assert read(environment, **given) == (*expected, None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "expected"),
+    [
+        ({}, {}, None),
+        ({"HITL_REVIEW_URL_PREFIX": " reviews/ "}, {}, "/reviews"),
+        ({"HITL_REVIEW_URL_PREFIX": "/reviews"}, {"url_prefix": "/others"}, "/others"),
+    ],
+)
+def test_another_path_of_the_plugin(
+    environment: dict[str, str], given: dict[str, str], expected: str | None
+) -> None:
+    assert read(environment, **given)[-1] == expected
+
+
+@pytest.mark.parametrize("prefix", ["/", "/a/b", "/a b", "/..", "/ä", "?"])
+def test_a_path_that_cannot_be(prefix: str) -> None:
+    with pytest.raises(ValueError, match="url_prefix must be one path segment"):
+        read({"HITL_REVIEW_URL_PREFIX": prefix})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from demo.airflow_instance import wait_until
 from demo.stack import ROOT, jupyter_env, jupyter_server
-from tests.conftest import missing
+from tests.conftest import need_chromium
 from tests.notebook.lab import write_notebook
 from tests.support import browser
 
@@ -99,11 +99,7 @@ class Staged:
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    found = browser.find_chromium()
-    if found is None:
-        missing("Chromium", "Debian: apt-get install chromium")
-        raise AssertionError
-    return found
+    return need_chromium()
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 from hitl_notebook import ReviewKey
-from tests.conftest import missing
+from tests.conftest import need_chromium
 from tests.notebook.hostile import HOSTILE
 from tests.notebook.lab import Lab, feedback, press, row, rows, running_lab, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
-from tests.support import browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -34,10 +33,7 @@ DANGEROUS = (
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    chromium = browser.find_chromium()
-    if chromium is None:
-        missing("Chromium", "Debian: apt-get install chromium")
-        raise AssertionError
+    chromium = need_chromium()
     home = Path(tempfile.mkdtemp(prefix="hitl-test-lab-"))
     with running_lab(home, chromium) as running:
         yield running

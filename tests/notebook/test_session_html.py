@@ -206,6 +206,9 @@ def test_the_head() -> None:
     assert "decided by Ada Lovelace" in parts.text
     assert parts.tags.count("time") == 2
     assert 'hitl-pill wait"' in head_html(shown)
+    assert "to be decided by" not in parts.text
+    named = harmless(head_html(review(reviewers=["ann", "<b>bob</b>"])))
+    assert "to be decided by ann, <b>bob</b>" in named.text
     assert 'hitl-pill bad"' in head_html(review(task_completed=True))
 
 

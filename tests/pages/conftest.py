@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DAGS, missing
+from tests.conftest import DAGS, need_chromium
 from tests.pages.stage import People, Stage, open_chromium, stage_on
-from tests.support import browser
 from tests.support.api_server import review_server
 from tests.support.migrated import Migrated
 
@@ -30,10 +29,7 @@ def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def _people(stage: Stage) -> Iterator[People]:
-    chromium = browser.find_chromium()
-    if chromium is None:
-        missing("Chromium", "Debian: apt-get install chromium")
-        raise AssertionError
+    chromium = need_chromium()
     with open_chromium(chromium) as running:
         yield People(stage, running)
 

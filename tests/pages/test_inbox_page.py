@@ -70,3 +70,14 @@ def test_from_the_list_to_a_review_and_back(stage: Stage, people: People) -> Non
     page.get_by_role("link", name="All reviews").click()
     expect(page.locator(".row")).to_have_count(1)
     assert "q=seed" in page.url
+
+
+def test_the_way_back_needs_no_script(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.route("**/assets/*.js", lambda route: route.abort())
+    page.goto(stage.address(f"inbox?q={key.run_id.replace('+', '%2B')}"))
+    page.locator(".row").click()
+    expect(page.locator(".output")).to_have_text("One")
+    page.get_by_role("link", name="All reviews").click()
+    expect(page.locator(".row")).to_have_count(1)

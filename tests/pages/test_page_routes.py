@@ -53,6 +53,26 @@ def test_another_teams_user_is_refused(stage: Stage, key: Key, path: str) -> Non
         assert answer.headers["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize(
+    ("referer", "link"),
+    [
+        ("/inbox?q=a%2Bb&status=approved", "inbox?q=a%2Bb&amp;status=approved"),
+        ("/inbox", "inbox"),
+        ("/chat?dag_id=x", "inbox"),
+        ("/inbox?q=%22%3E%3Cscript%3E", "inbox?q=%22%3E%3Cscript%3E"),
+        ('/inbox?q="><script>', "inbox?q=&#34;&gt;&lt;script&gt;"),
+        ("http://[", "inbox"),
+        (None, "inbox"),
+    ],
+)
+def test_a_review_leads_back_to_the_list_it_was_opened_from(
+    stage: Stage, key: Key, referer: str | None, link: str
+) -> None:
+    address = stage.address(referer.lstrip("/")) if referer and referer.startswith("/") else referer
+    answer = get(stage, "chat", params=key.params, headers={"Referer": address} if address else {})
+    assert f'<a id="back" href="{link}">All reviews</a>' in answer.text
+
+
 def test_another_teams_user_has_an_empty_list(stage: Stage, key: Key) -> None:
     answer = get(stage, "inbox", "bob")
     assert "Nothing waits for you." in answer.text

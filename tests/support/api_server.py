@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import requests
 
-from demo.airflow_instance import AirflowInstance
+from demo.airflow_instance import BIN, AirflowInstance
 from hitl_webhooks import generate_secret
 
 DAG_ID = "many_reviews"
@@ -48,7 +47,8 @@ class ReviewServer:
 
         Args:
             count: how many.
-            outbox: a kind and endpoints, or ``required_actions`` and a kind; see ``tests.support.seed``.
+            outbox: a kind and endpoints, ``required_actions`` and a kind, or ``reviewers`` and ids; see
+                ``tests.support.seed``.
         """
         with self._seeding:
             return self._seed(json.dumps([count, *outbox]))
@@ -57,7 +57,7 @@ class ReviewServer:
         if self._seeder is None:
             with (self.airflow.home / "seed.log").open("ab") as log:
                 self._seeder = subprocess.Popen(
-                    [sys.executable, "-m", "tests.support.seed"],
+                    [str(self.airflow.programs / "python"), "-m", "tests.support.seed"],
                     env=self.airflow.env | {"PYTHONPATH": str(ROOT)},
                     cwd=self.airflow.home,
                     stdin=subprocess.PIPE,
@@ -103,33 +103,49 @@ class ReviewServer:
 
 @contextmanager
 def review_server(
-    home: Path, dags: Path, database: str, *, path: str = "", migrate: bool = True
+    home: Path,
+    dags: Path,
+    database: str,
+    *,
+    path: str = "",
+    migrate: bool = True,
+    api_workers: int = 2,
+    programs: Path = BIN,
+    settings: Mapping[str, str] | None = None,
+    users: Mapping[str, str] = USERS,
+    teams: bool = True,
 ) -> Iterator[ReviewServer]:
-    """Start the server, below ``path``; not ``migrate``, on a database that has Airflow's tables already."""
+    """Start the server with so many processes, below ``path``; not ``migrate``: its database has the tables.
+
+    ``programs`` is another environment's folder of programs, ``settings`` are more environment variables, ``users``
+    are those of SimpleAuthManager. Without ``teams``, nobody has one, as FAB's auth manager knows none.
+    """
     bundle = {
         "name": "dags-folder",
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
         "kwargs": {"path": str(dags)},
-        "team_name": "red",
+        **({"team_name": "red"} if teams else {}),
     }
     instance = AirflowInstance(
         home,
         dags,
         database=database,
-        users=USERS,
+        users=users,
         settings={
-            "AIRFLOW__CORE__MULTI_TEAM": "True",
+            "AIRFLOW__CORE__MULTI_TEAM": str(teams),
             "AIRFLOW__HITL_REVIEW__WEBHOOK_SECRET": URL_SECRET,
             "AIRFLOW__HITL_REVIEW__WEBHOOK_TIMEOUT": "2",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["1"] * 200),
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+            **(settings or {}),
         },
-        api_workers=2,
+        api_workers=api_workers,
         path=path,
+        programs=programs,
     )
     if migrate:
         instance.migrate()
-    for team in ("red", "blue"):
+    for team in ("red", "blue") if teams else ():
         instance.run("airflow", "teams", "create", team)
     instance.run("airflow", "dags", "reserialize")
     try:

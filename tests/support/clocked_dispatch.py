@@ -53,7 +53,7 @@ def prepare(run_id: str, url: str, now: datetime) -> tuple[TaskKey, str]:
             key=key,
             task_instance_id=str(ti.id),
             try_number=1,
-            base_url=internals.base_url(),
+            site=internals.site(),
             at=now,
             status="approved",
         )

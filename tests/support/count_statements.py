@@ -14,7 +14,7 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.inbox import Filters, OrderBy, list_reviews
+from airflow_hitl_review.inbox import Filters, OrderBy, count_now, list_reviews
 
 if __name__ == "__main__":
     init_auth_manager()
@@ -27,6 +27,6 @@ if __name__ == "__main__":
         for limit in (1, 100):
             statements.clear()
             with internals.transaction() as db:
-                list_reviews(db, user, Filters(limit=limit, order_by=order_by))
+                list_reviews(db, user, Filters(limit=limit, order_by=order_by), count_now())
             counts[-1].append(len(statements))
     print(json.dumps(counts))  # noqa: T201 - its result

@@ -340,7 +340,7 @@ class LiveHooks:
         self.connections: dict[str, str] = {}
         for name in ("default", "marked", "killed", "endings", "good_one", "good_two", "hanging"):
             self._add(name, self.server("steady"))
-        for name in ("late", "cleared", "retried"):
+        for name in ("late", "cleared", "retried", "kept"):
             self._add(name, self.server(name))
         parts = self._add_secret_ones()
         keys = [secret.removeprefix("whsec_") for hook in self._hooks.values() for secret in hook.secrets]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,13 @@ from pathlib import Path
 from demo.airflow_instance import free_port
 
 ACCOUNT = "postgres"
+
+
+def reachable_folder(prefix: str) -> Path:
+    """Make a temporary folder that PostgreSQL's own account can reach; the caller removes it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    return folder
 
 
 def find_binaries() -> Path | None:
@@ -38,9 +46,10 @@ def _run(binaries: Path, *command: str) -> None:
 class Server:
     """A running server."""
 
-    def __init__(self, binaries: Path, port: int) -> None:
+    def __init__(self, binaries: Path, port: int, data: Path) -> None:
         self._binaries = binaries
         self._port = port
+        self._data = data
         self._user = ACCOUNT
 
     def url(self, database: str) -> str:
@@ -52,6 +61,10 @@ class Server:
         arguments = ["-h", "127.0.0.1", "-p", str(self._port), "-U", self._user, "-T", template, database]
         _run(self._binaries, "createdb", *arguments)
         return self.url(database)
+
+    def restart(self) -> None:
+        """Stop it as a crash would (all connections are cut), and start it again with its options."""
+        _run(self._binaries, "pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "restart")
 
 
 @contextmanager
@@ -69,6 +82,6 @@ def server(binaries: Path, folder: Path, settings: str = "") -> Iterator[Server]
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 {settings}"
     _run(binaries, "pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        yield Server(binaries, port)
+        yield Server(binaries, port, data)
     finally:
         _run(binaries, "pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")

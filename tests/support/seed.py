@@ -1,9 +1,9 @@
 """Make parked reviews without running a task: ``python -m tests.support.seed`` in an Airflow's environment.
 
 Reads lines from stdin, each a JSON list: how many reviews, and, to fill their outboxes too, a kind and endpoints
-(see ``tests.support.seed_outbox``), or ``required_actions`` and a kind (see
-``tests.support.seed_required_actions``). Answers each with the run's id. It stays alive because importing Airflow
-takes longer than all the rest.
+(see ``tests.support.seed_outbox``), ``required_actions`` and a kind (see ``tests.support.seed_required_actions``),
+or ``reviewers`` and the ids of the only people who may decide. Answers each with the run's id. It stays alive
+because importing Airflow takes longer than all the rest.
 
 Everything goes through Airflow's own models and this project's own XCom writing.
 """
@@ -63,7 +63,7 @@ def make_run(
     return run_id
 
 
-def seed(count: int) -> str:
+def seed(count: int, reviewers: Sequence[str] = ()) -> str:
     """Make a run with ``count`` mapped, parked reviews and return its id."""
     with internals.transaction() as db:
         run_id = make_run(db, DAG_ID, [TaskInstanceState.AWAITING_INPUT] * count)
@@ -71,7 +71,16 @@ def seed(count: int) -> str:
         for index in range(count):
             key = TaskKey(DAG_ID, run_id, TASK_ID, index)
             output = f"Draft of item {index}."
-            session = AgentSession(prompt=f"Item {index}", current_output=output, created_at=now, updated_at=now)
+            task_instance = internals.load_task_instance(db, key)
+            assert task_instance is not None
+            session = AgentSession(
+                prompt=f"Item {index}",
+                current_output=output,
+                task_instance_id=task_instance.id,
+                reviewers=list(reviewers),
+                created_at=now,
+                updated_at=now,
+            )
             internals.write_xcom(db, key, output_key(1), output)
             internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
     return run_id
@@ -80,9 +89,9 @@ def seed(count: int) -> str:
 if __name__ == "__main__":
     for line in sys.stdin:
         count, *outbox = json.loads(line)
-        made = seed(count)
+        made = seed(count, outbox[1:] if outbox[:1] == ["reviewers"] else ())
         if outbox[:1] == ["required_actions"]:
             seed_required_actions(made, outbox[1])
-        elif outbox:
+        elif outbox and outbox[0] != "reviewers":
             seed_outbox(made, outbox[0], outbox[1:])
         print(f"made {made}", flush=True)  # noqa: T201 - its result

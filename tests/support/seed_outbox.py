@@ -4,7 +4,9 @@ Of the kind
 
 - ``due``: the reviews have ended, and their final events are due now at each endpoint;
 - ``open``: the reviews are open, and the endpoints are to hear of their end;
-- ``lost``: as ``open``, and their tasks have failed.
+- ``lost``: as ``open``, and their tasks have failed;
+- ``untold``: as ``open``, and the endpoints are to hear of all: the worker was killed before it could tell of the
+  output.
 """
 
 from __future__ import annotations
@@ -47,14 +49,15 @@ def seed_outbox(run_id: str, kind: str, endpoints: Sequence[str]) -> None:
                     key=key,
                     task_instance_id=str(ti.id),
                     try_number=1,
-                    base_url=internals.base_url(),
+                    site=internals.site(),
                     at=internals.utcnow(),
                     status="approved",
                 )
                 internals.write_xcom(db, key, webhook_key(event.id), OutboxEntry.of(event, named).to_json())
                 internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
                 continue
-            targets = [WebhookTarget(endpoint=name, format=format_) for name, format_ in named]
+            events = () if kind == "untold" else (EventType.FINALIZED.value,)
+            targets = [WebhookTarget(endpoint=name, format=format_, events=events) for name, format_ in named]
             webhooks = ReviewWebhooks(task_instance_id=str(ti.id), try_number=1, targets=targets)
             internals.write_xcom(db, key, WEBHOOKS_KEY, webhooks.model_dump(mode="json"))
             if kind == "lost":

@@ -33,7 +33,7 @@ def seed_required_actions(run_id: str, kind: str) -> None:
                 db.add(HITLDetail(ti_id=ti.id, options=["Approve", "Reject"], subject="Another question"))
                 continue
             session = parse_session(internals.read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
-            form = form_of(key, session, internals.base_url())
+            form = form_of(key, session, internals.site())
             db.add(
                 HITLDetail(
                     ti_id=ti.id, options=list(OPTIONS), subject=form.subject, body=form.body, params=form.params

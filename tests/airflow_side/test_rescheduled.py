@@ -1,0 +1,65 @@
+"""Tasks that Airflow starts from the beginning: rescheduled ones go on with their review, new tries do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from demo.airflow_instance import wait_until
+from tests.support.api_server import DAG_ID, ReviewServer
+
+
+def change(server: ReviewServer, statement: str, **values: Any) -> None:
+    engine = create_engine(server.airflow.database)
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def next_methods(server: ReviewServer, run_id: str) -> list[str | None]:
+    engine = create_engine(server.airflow.database)
+    statement = "select next_method from task_instance where run_id = :run and map_index >= 0 order by map_index"
+    with engine.connect() as connection:
+        found = list(connection.execute(text(statement), {"run": run_id}).scalars())
+    engine.dispose()
+    return found
+
+
+def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
+    """The decision that a reviewer was told was taken stays; a new try starts from the beginning."""
+    run_id = reviews.seed(3)
+    for index in range(3):
+        assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, index)).status_code == 200
+    # As Airflow leaves it. The third one is of another try than the session, and the second one is parked.
+    change(
+        reviews,
+        "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
+        " where run_id = :run and map_index in (0, 2)",
+        run=run_id,
+    )
+    key = "airflow_hitl_review_agent_session"
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/{key}?map_index=2"
+    session = reviews.airflow.api("GET", path)["value"] | {"task_instance_id": "of another try"}
+    reviews.airflow.api("PATCH", path.partition("?")[0], json={"value": session, "map_index": 2})
+    wait_until(lambda: next_methods(reviews, run_id)[0] is not None, timeout=30, what="the sweep", interval=0.5)
+    assert next_methods(reviews, run_id) == ["resume_hitl_review", "resume_hitl_review", None]
+    review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id, 0)).json()
+    assert (review["status"], review["task_completed"]) == ("approved", False)
+
+
+def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> None:
+    """The next try's start would delete the decision that a reviewer was told was taken."""
+    run_id = reviews.seed(1)
+    body = {"dag_run_id": run_id, "task_ids": ["review"], "dry_run": False, "only_failed": False}
+    cleared = reviews.airflow.api("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
+    assert "review" in [one["task_id"] for one in cleared["task_instances"]]
+    # A worker deletes it itself, when the task is running already.
+    for state in ("scheduled", "queued", "running"):
+        change(reviews, f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
+        before = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
+        assert (before["status"], before["task_state"]) == ("pending_review", state)
+        answer = reviews.call("POST", "/sessions/approve", params=reviews.params(run_id), json={"iteration": 1})
+        assert answer.status_code == 409
+        assert "starts anew" in answer.json()["detail"]["message"]
+        assert reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json() == before

@@ -1,0 +1,156 @@
+"""Reviews that only some may decide, and decisions that somebody writes into XCom by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY
+from demo.airflow_instance import wait_until
+from tests.conftest import DATABASES, reviews_on
+from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
+
+DENIED = "Only these may decide this review: admin, viv. You are ann."
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
+    """No worker has parked these tasks just now, so they need not settle."""
+    settings = {"AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS": "2", "AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}
+    with reviews_on(request, folder, "reviewers", settings) as server:
+        yield server
+
+
+def xcoms(run_id: str) -> str:
+    """Path of a review's XComs in Airflow's own API."""
+    return f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries"
+
+
+def write(server: ReviewServer, run_id: str, key: str, value: Any, *, new: bool = False) -> None:
+    """Write an XCom by hand, as whoever may edit XComs can."""
+    body = {"value": value, "map_index": 0}
+    if new:
+        server.airflow.api("POST", xcoms(run_id), user="ann", json={"key": key, **body})
+    else:
+        server.airflow.api("PATCH", f"{xcoms(run_id)}/{key}", user="ann", json=body)
+
+
+def stored(server: ReviewServer, run_id: str, key: str) -> Any:
+    return server.airflow.api("GET", f"{xcoms(run_id)}/{key}", user="ann", params={"map_index": 0})["value"]
+
+
+def events(server: ReviewServer, run_id: str) -> list[str]:
+    """Names of the audit log's entries about a run."""
+    params = {"dag_id": DAG_ID, "run_id": run_id, "limit": 100}
+    return [entry["event"] for entry in server.airflow.api("GET", "/eventLogs", params=params)["event_logs"]]
+
+
+def task_instance(server: ReviewServer, run_id: str) -> Any:
+    statement = text("select state, next_kwargs from task_instance where run_id = :id and map_index = 0")
+    engine = create_engine(server.airflow.database)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(statement, {"id": run_id}).one()
+    finally:
+        engine.dispose()
+
+
+def wait_for_wake(server: ReviewServer, run_id: str) -> None:
+    wait_until(
+        lambda: task_instance(server, run_id).state == "scheduled", timeout=90, what="the wake", interval=0.5
+    )
+
+
+@pytest.mark.parametrize(("path", "body"), [("approve", {}), ("reject", {}), ("feedback", {"feedback": "shorter"})])
+def test_only_reviewers_may_decide(reviews: ReviewServer, path: str, body: dict[str, Any]) -> None:
+    run_id = reviews.seed(1, "reviewers", "viv", "admin")
+    where = reviews.params(run_id)
+    shown = reviews.call("GET", "/sessions/find", params=where).json()
+    assert shown["reviewers"] == ["viv", "admin"]
+    refused = reviews.call("POST", f"/sessions/{path}", params=where, json=body)
+    assert (refused.status_code, refused.json()["detail"]) == (403, DENIED)
+    assert reviews.call("GET", "/sessions/find", params=where).json() == shown
+    # To be named does not give the right to decide reviews of the DAG.
+    viewer = reviews.call("POST", f"/sessions/{path}", user="viv", params=where, json=body)
+    assert viewer.status_code == 403
+    assert "You may not decide the reviews of DAG" in viewer.text
+    taken = reviews.call("POST", f"/sessions/{path}", user="admin", params=where, json=body)
+    assert taken.status_code == 200
+
+
+def test_the_page_says_who_may_decide(reviews: ReviewServer) -> None:
+    where = reviews.params(reviews.seed(1, "reviewers", "admin"))
+    ann = reviews.call("GET", "/chat", params=where).text
+    assert "Only these may: <bdi>admin</bdi>" in ann
+    assert "to be decided by <bdi>admin</bdi>" in ann
+    assert "data-action" not in ann
+    assert "data-action" in reviews.call("GET", "/chat", user="admin", params=where).text
+
+
+FORGED_ACTION = {
+    "action": "approve",
+    "feedback": "",
+    "iteration": 1,
+    "user": {"id": "admin", "name": "admin"},
+    "channel": "rest",
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("reviewers", [(), ("reviewers", "admin")])
+def test_a_decision_written_by_hand_is_refused(reviews: ReviewServer, reviewers: tuple[str, ...]) -> None:
+    run_id = reviews.seed(1, *reviewers)
+    session = stored(reviews, run_id, SESSION_KEY)
+    write(reviews, run_id, ACTION_KEY, FORGED_ACTION, new=True)
+    write(reviews, run_id, SESSION_KEY, {**session, "status": "approved", "reviewers": []})
+    wait_until(
+        lambda: stored(reviews, run_id, SESSION_KEY)["status"] == "pending_review",
+        timeout=90,
+        what="the refusal",
+        interval=0.5,
+    )
+    assert task_instance(reviews, run_id).state == "awaiting_input"
+    assert "hitl_review.refused" in events(reviews, run_id)
+    assert "hitl_review.approve" not in events(reviews, run_id)
+    # And it can be decided as ever.
+    where = reviews.params(run_id)
+    assert reviews.call("POST", "/sessions/approve", user="admin", params=where, json={}).status_code == 200
+    wait_for_wake(reviews, run_id)
+    assert "hitl_review.approve" in events(reviews, run_id)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        (ACTION_KEY, {"feedback": "do something else"}),
+        (ACTION_KEY, {"action": "reject"}),
+        (SESSION_KEY, {"current_output": "Another text"}),
+        (SESSION_KEY, {"status": "rejected"}),
+    ],
+)
+def test_a_decision_changed_by_hand_is_refused(reviews: ReviewServer, key: str, change: dict[str, Any]) -> None:
+    run_id = reviews.seed()
+    where = reviews.params(run_id)
+    answer = reviews.call("POST", "/sessions/feedback", params=where, json={"feedback": "shorter"})
+    assert answer.status_code == 200
+    write(reviews, run_id, key, {**stored(reviews, run_id, key), **change})  # before its park has settled
+    wait_until(
+        lambda: "hitl_review.refused" in events(reviews, run_id), timeout=90, what="the refusal", interval=0.5
+    )
+    assert task_instance(reviews, run_id).state == "awaiting_input"
+    assert stored(reviews, run_id, SESSION_KEY)["status"] == "pending_review"
+
+
+@pytest.mark.timeout(120)
+def test_who_has_decided_goes_to_the_task_past_xcom(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1, "reviewers", "admin")
+    reviews.call("POST", "/sessions/approve", user="admin", params=reviews.params(run_id), json={})
+    wait_for_wake(reviews, run_id)
+    told = str(task_instance(reviews, run_id).next_kwargs)
+    assert "recorded" in told
+    assert "admin" in told

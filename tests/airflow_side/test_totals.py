@@ -1,0 +1,170 @@
+"""How often the reviews are counted, and who is told from memory that nothing has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from airflow_hitl_review.totals import LOAD_SHARE, MANY, OLDEST_SECONDS, ActiveCount, Counter, Totals
+from airflow_hitl_review.unchanged import MOST_ANSWERS, LastAnswers, accepted_age
+from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
+
+
+class Counted:
+    """Counts by a clock of its own; what is begun beside waits until it is let go."""
+
+    def __init__(self, sessions: int, seconds: float) -> None:
+        self.sessions, self.seconds = sessions, seconds
+        self.now, self.times = 1000.0, 0
+        self.begun: list[Callable[[], None]] = []
+        self.error: Exception | None = None
+        self.counter = Counter(self.count, lambda: self.now, self.begun.append)
+
+    def count(self) -> Totals:
+        if self.error is not None:
+            raise self.error
+        self.times += 1
+        start = self.now
+        self.now += self.seconds
+        return Totals(start, {"a": self.sessions}, {"a": ActiveCount(self.sessions, self.times)})
+
+    def ask(self) -> int:
+        """Which count the answer is of."""
+        active = self.counter.totals().active
+        assert active is not None
+        return active["a"].in_status
+
+
+def test_few_are_counted_for_each_who_asks() -> None:
+    counted = Counted(MANY, seconds=3)
+    assert [counted.ask() for _ in range(3)] == [1, 2, 3]
+    assert not counted.begun
+
+
+def test_many_are_counted_now_and_then_beside_the_requests() -> None:
+    counted = Counted(MANY + 1, seconds=0.5)
+    assert [counted.ask() for _ in range(3)] == [1, 1, 1]
+    counted.now += LOAD_SHARE * 0.5
+    assert counted.ask() == 1
+    assert not counted.begun
+    counted.now += 0.1
+    assert [counted.ask() for _ in range(3)] == [1, 1, 1]
+    assert len(counted.begun) == 1  # whoever asks meanwhile starts no second one
+    counted.begun.pop()()
+    assert counted.ask() == 2
+
+
+def test_a_count_that_takes_long_is_renewed_before_it_is_too_old() -> None:
+    counted = Counted(MANY + 1, seconds=5)
+    counted.ask()
+    counted.now += OLDEST_SECONDS / 2 + 0.1
+    assert counted.ask() == 1
+    assert len(counted.begun) == 1
+
+
+def test_a_count_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    counted = Counted(MANY + 1, seconds=0.5)
+    counted.ask()
+    counted.now += LOAD_SHARE * 0.5 + 1
+    counted.ask()
+    counted.error = RuntimeError("the database is away")
+    counted.begun.pop()()
+    assert "the database is away" in caplog.text
+    counted.error = None
+    assert counted.ask() == 1
+    counted.begun.pop()()
+    assert counted.ask() == 2
+
+
+def test_nobody_gets_an_old_count() -> None:
+    counted = Counted(MANY + 1, seconds=0.5)
+    counted.ask()
+    counted.now += OLDEST_SECONDS + 1
+    assert counted.ask() == 2
+
+
+def request(value: str | None) -> Request:
+    headers = [] if value is None else [(b"cache-control", value.encode())]
+    return Request({"type": "http", "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("max-age=5", 5),
+        ("no-transform, Max-Age=12", 12),
+        ("max-age=0", 0),
+        ("max-age=-1", 0),
+        ("max-age=5.5", 0),
+        ("max-age=99999999999", 0),
+        ("no-cache", 0),
+        ("s-max-age=5", 0),
+    ],
+)
+def test_how_old_an_answer_may_be(header: str | None, seconds: float) -> None:
+    assert accepted_age(request(header)) == seconds
+
+
+def test_the_last_answers_are_of_one_state_and_not_without_end() -> None:
+    answers = LastAnswers()
+    answers.keep("ann", "state 1", "tag")
+    assert answers.tag("ann", "state 1") == "tag"
+    assert answers.tag("ann", "state 2") is None
+    assert answers.tag("bob", "state 1") is None
+    for number in range(MOST_ANSWERS):
+        answers.keep(number, "state 1", "tag")
+    assert answers.tag("ann", "state 1") is None
+    assert answers.tag(MOST_ANSWERS - 1, "state 1") == "tag"
+
+
+def test_an_unchanged_list_is_found_unchanged_and_a_change_is_seen(reviews: ReviewServer) -> None:
+    """With ``max-age``, within that time; without, at once. Two processes answer."""
+    run_id = reviews.seed(2)
+    query = {"q": run_id}
+
+    def ask(tag: str | None, **headers: str) -> Any:
+        known = {"If-None-Match": tag} if tag else {}
+        return reviews.call("GET", "/sessions", params=query, headers={**known, **headers})
+
+    def polled(tag: str | None) -> Any:
+        return ask(tag, **{"Cache-Control": "max-age=3"})
+
+    tag = ask(None).headers["ETag"]
+    for _ in range(12):
+        answer = polled(tag)
+        assert (answer.status_code, answer.headers["ETag"]) == (304, tag)
+        assert answer.content == b""
+        time.sleep(0.5)
+    assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+    assert ask(tag).status_code == 200
+    end = time.monotonic() + 4
+    seen = 0
+    while seen < 4:  # both processes, most likely
+        assert time.monotonic() < end
+        answer = polled(tag)
+        seen = seen + 1 if answer.status_code == 200 else 0
+        time.sleep(0.1)
+    assert [session["status"] for session in answer.json()["sessions"]].count("approved") == 1
+    # What another one may read is another answer.
+    other = reviews.call("GET", "/sessions", params=query, user="bob", headers={"Cache-Control": "max-age=3"})
+    assert answer.headers["ETag"] != other.headers["ETag"]
+    # Of ended reviews nothing is known beforehand.
+    query["include_ended"] = "true"
+    tag = ask(None).headers["ETag"]
+    for _ in range(4):
+        assert polled(tag).status_code == 304
+    base = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}"
+    for index in range(2):
+        reviews.airflow.api("PATCH", f"{base}/{index}", json={"new_state": "success"})
+    reviews.airflow.api("PATCH", f"/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "success"})
+    tag = ask(None).headers["ETag"]
+    time.sleep(4)
+    for _ in range(4):
+        assert polled(tag).status_code == 304
+    reviews.airflow.api("DELETE", f"/dags/{DAG_ID}/dagRuns/{run_id}")
+    assert [polled(tag).status_code for _ in range(4)] == [200] * 4

@@ -1,0 +1,44 @@
+"""All stories, several at a time, beside the other tests."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from tests.compatibility.environments import Version, find_python
+from tests.compatibility.story import Story, story
+from tests.support import postgres
+
+AT_ONCE = 2
+
+
+class Stories:
+    """Tells each version's story once. They wait more than they work, so several are told at a time.
+
+    Args:
+        server: for their databases.
+        folder: for their files.
+    """
+
+    def __init__(self, server: postgres.Server, folder: Path) -> None:
+        self._server, self._folder = server, folder
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._told: dict[Version, Future[Story]] = {}
+
+    def begin(self, versions: tuple[Version, ...]) -> None:
+        """Start with those of these that this machine has a Python for."""
+        for version in reversed([v for v in versions if find_python(v.python)]):  # the longest first
+            self._told[version] = self._pool.submit(self._tell, version)
+
+    def of(self, version: Version) -> Story:
+        """What was seen on that version; raises what went wrong there."""
+        return self._told[version].result(timeout=900)
+
+    def close(self) -> None:
+        """Wait for those that still run."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _tell(self, version: Version) -> Story:
+        name = version.name.replace(".", "_").replace("-", "_")
+        with story(version, self._folder / name, self._server.create(f"story_{name}")) as told:
+            return told

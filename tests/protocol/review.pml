@@ -1,0 +1,259 @@
+/* The protocol of one review, for the model checker Spin (spinroot.com): the worker parks its task, two API servers
+ * take decisions of two reviewers and wake it, a scheduler starts it again, and any of them may be killed.
+ *
+ * One atomic step is one transaction on the database, or one request to Airflow that is one. What another process
+ * can see in between is between two steps. Names are those of the code: states.py, decisions.py, waker.py, worker.py.
+ *
+ * Time is left out but for its order. Three of its uses stand as assumptions:
+ *   - a task is "settled" (settling.py) once its scheduler has taken note of the end of the process that parked it;
+ *   - a deadline may be over at any moment at which the task is parked;
+ *   - what can happen for ever does happen at last (weak fairness of each process).
+ *
+ * Defined, each of these leaves a guard out, and then Spin must find a fault (test_protocol.py):
+ *   NO_SETTLING      wake a parked task at once
+ *   NO_LOCK          decide by what was read before the lock
+ *   NO_SWEEP         wake only right after a decision
+ *   NO_TRY_CHECK     take decisions about what an earlier try left in XCom
+ *   TRY_BY_STATE     tell by the task's state alone whether that is so
+ *   NO_ITERATION     take decisions about an output that is no longer shown
+ */
+
+#ifndef MAX_ITERATIONS
+#define MAX_ITERATIONS 2
+#endif
+#ifndef TRIES
+#define TRIES 2
+#endif
+#ifndef KILLS
+#define KILLS 2
+#endif
+#ifndef DEADLINES
+#define DEADLINES 1
+#endif
+
+mtype:status = { none, pending_review, changes_requested, approved, rejected, timeout_exceeded,
+                 max_iterations_exceeded };
+mtype:task = { queued, running, awaiting_input, scheduled, success, failed };
+
+/* --- the database: the task instance */
+mtype:task task_state = queued;
+bool resumes = false;         /* next_method is resume_hitl_review */
+byte try_number = 1;
+
+/* --- the database: XCom */
+mtype:status session_status = none;
+byte session_iteration = 0;
+byte session_try = 0;         /* task_instance_id: a new try has another one */
+byte outputs = 0;             /* agent_output_1 .. agent_output_{outputs} */
+bool action_is_younger = false;   /* human_action's row against the session's: what the sweep looks for */
+bool deadline_over = false;       /* deadline_at */
+
+/* --- Airflow's processes */
+bool worker_lives = false;
+bool end_not_noted = false;   /* the run that parked the task has ended, and the scheduler does not know yet */
+
+/* --- for the properties */
+byte kills = 0;
+byte wakes = 0;               /* of this park */
+mtype:status told = none;     /* the final decision that a reviewer was told was taken, in this try */
+byte told_iteration = 0;
+byte told_in = 0;             /* the try that the task was in then */
+
+#define ENDED (task_state == success || task_state == failed)
+#define FINAL(status) (status == approved || status == rejected)
+#define STARTS_ANEW ((task_state == scheduled || task_state == queued) && !resumes)
+
+#ifdef NO_SETTLING
+#define SETTLED true
+#else
+#define SETTLED (!end_not_noted)
+#endif
+#ifdef NO_LOCK
+#define IS_PENDING (before == pending_review)
+#else
+#define IS_PENDING (session_status == pending_review)
+#endif
+#ifdef NO_ITERATION
+#define IS_SHOWN true
+#else
+#define IS_SHOWN (shown == session_iteration && shown_try == session_try)
+#endif
+#ifdef NO_TRY_CHECK
+#define IS_OF_THIS_TRY true
+#elif defined(TRY_BY_STATE)
+#define IS_OF_THIS_TRY (!STARTS_ANEW)
+#else
+#define IS_OF_THIS_TRY (session_try == try_number)
+#endif
+#define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review && SETTLED)
+
+/* kill -9, now or not */
+#define MAY_DIE if :: kills < KILLS -> atomic { kills++; goto killed } :: skip fi
+
+/* The task's process, one run after the other. */
+active proctype worker() {
+  mtype:status seen; byte seen_iteration;
+
+end:
+  /* PATCH .../run */
+  atomic {
+    worker_lives;
+    if
+    :: task_state == queued -> task_state = running
+    :: else -> goto over
+    fi
+  }
+  MAY_DIE;
+  if
+  :: resumes -> goto look
+  :: else
+  fi;
+  /* from the beginning: the worker deletes what the earlier try left in XCom */
+  atomic {
+    /* nothing is deleted that a reviewer decided after this try had come to be */
+    assert(told == none || told_in != try_number);
+    session_status = none; session_iteration = 0; outputs = 0; action_is_younger = false;
+    deadline_over = false; told = none; told_iteration = 0
+  }
+  MAY_DIE;
+  outputs = 1;
+  MAY_DIE;
+  atomic {
+    session_status = pending_review; session_iteration = 1; session_try = try_number; action_is_younger = false
+  }
+  MAY_DIE;
+
+look:
+  atomic { seen = session_status; seen_iteration = session_iteration }
+  if
+  :: seen == pending_review && deadline_over ->
+     MAY_DIE;
+     atomic { session_status = timeout_exceeded; action_is_younger = false }
+     MAY_DIE;
+     atomic { assert(told == none); task_state = failed }
+  :: seen == pending_review && !deadline_over ->
+     /* a decision may come between the look and the park: the sweep finds it once the task is parked */
+     MAY_DIE;
+     /* PATCH .../state */
+     atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0 }
+  :: seen == approved ->
+     MAY_DIE;
+     atomic {
+       assert(told == approved && told_iteration == seen_iteration && outputs >= seen_iteration);
+       task_state = success
+     }
+  :: seen == rejected ->
+     MAY_DIE;
+     atomic { assert(told == rejected && told_iteration == seen_iteration); task_state = failed }
+  :: seen == changes_requested && seen_iteration < MAX_ITERATIONS ->
+     MAY_DIE;
+     if
+     :: /* the next output first: who can see a session can read its output */
+        outputs = seen_iteration + 1;
+        MAY_DIE;
+        atomic { session_status = pending_review; session_iteration = seen_iteration + 1; action_is_younger = false }
+     :: /* regenerating failed: back to the reviewer */
+        atomic { session_status = pending_review; action_is_younger = false }
+     fi;
+     MAY_DIE;
+     goto look
+  :: seen == changes_requested && seen_iteration >= MAX_ITERATIONS ->
+     MAY_DIE;
+     atomic { session_status = max_iterations_exceeded; action_is_younger = false }
+     MAY_DIE;
+     task_state = failed
+  fi;
+over:
+killed:
+  atomic { worker_lives = false; seen = none; seen_iteration = 0 }
+  goto end
+}
+
+/* Starts what is queued, takes note of what has ended, fails what was killed or tries it again. */
+active proctype scheduler() {
+end:
+  do
+  :: atomic { task_state == scheduled -> task_state = queued }
+  :: atomic { task_state == queued && !worker_lives -> worker_lives = true }
+  :: /* Airflow 3.3: the end of an earlier run, noted while the task is on its way again, fails it */
+     atomic {
+       end_not_noted && !worker_lives ->
+       end_not_noted = false;
+       assert(task_state != scheduled && task_state != queued)
+     }
+  :: /* killed: no heartbeat */
+     atomic {
+       task_state == running && !worker_lives ->
+       if
+       :: try_number < TRIES -> try_number++; resumes = false; task_state = scheduled
+       :: else -> task_state = failed
+       fi
+     }
+  od
+}
+
+inline wake() {
+  /* one transaction, after the lock on the task instance */
+  atomic {
+    if
+    :: TO_WAKE -> task_state = scheduled; wakes++; assert(wakes == 1)
+    :: else
+    fi
+  }
+}
+
+/* One API server process: requests of reviewers, and its sweep. It may be killed anywhere, and is started again. */
+active [2] proctype api_server() {
+  byte shown; byte shown_try; mtype:status wanted; mtype:status before;
+end:
+  do
+  :: /* a reviewer looks at an output, and decides about it at some later time */
+     atomic {
+       session_status == pending_review && !ENDED ->
+       shown = session_iteration; shown_try = session_try; before = session_status
+     }
+     if :: wanted = approved :: wanted = rejected :: wanted = changes_requested fi;
+     /* decide() */
+     atomic {
+       if
+       :: !ENDED && session_status != none && IS_PENDING && IS_SHOWN && IS_OF_THIS_TRY && !deadline_over ->
+          assert(told == none);   /* one final decision */
+          assert(shown == session_iteration);   /* about what the reviewer saw */
+          session_status = wanted; action_is_younger = true;
+          if
+          :: FINAL(wanted) -> told = wanted; told_iteration = session_iteration; told_in = try_number
+          :: else
+          fi
+       :: else -> goto next   /* 409 */
+       fi
+     }
+     MAY_DIE;
+     wake();
+next:
+     atomic { shown = 0; shown_try = 0; wanted = none; before = none }
+#ifndef NO_SWEEP
+  :: /* the sweep; only when there is something for it, so that the model has no idle loop */
+     atomic { TO_WAKE && action_is_younger -> skip };
+     wake()
+#endif
+  od;
+killed:
+  atomic { shown = 0; shown_try = 0; wanted = none; before = none }
+  goto end   /* another process takes its place, and knows nothing */
+}
+
+/* Airflow's sweep over deadlines resumes a parked task; the worker then looks for itself. */
+active proctype deadline() {
+end:
+  do
+  :: atomic { DEADLINES && !deadline_over && task_state == awaiting_input -> deadline_over = true }
+  :: atomic { deadline_over && task_state == awaiting_input && !end_not_noted -> task_state = scheduled }
+  od
+}
+
+/* The assertions above are about what must not happen: a second final decision, one about another output than the
+ * reviewer saw, a result that does not agree with it, a task that is resumed twice or failed by Airflow's mistake.
+ * These are about what must happen, with processes killed on the way; without deadlines, which end any wait. */
+ltl decided_ends { [] ((told != none) -> <> (ENDED || told == none)) }
+ltl never_stuck { [] ((task_state == awaiting_input && session_status != pending_review)
+                      -> <> (task_state != awaiting_input)) }

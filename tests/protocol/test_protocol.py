@@ -1,0 +1,71 @@
+"""The model of the protocol in ``review.pml``, checked whole by Spin: every order of steps, and every kill."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+
+MODEL = Path(__file__).parent / "review.pml"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
+    """Search all states; returns how many errors were found (Spin stops at the first), and how many states.
+
+    Args:
+        folder: empty, for what Spin and the compiler make.
+        definitions: of the model's preprocessor.
+        ltl: name of a property, checked under weak fairness; the assertions alone if empty.
+    """
+    for program, how in (
+        ("spin", "Debian: apt-get install spin"),
+        ("gcc", "Debian: apt-get install gcc libc6-dev"),
+    ):
+        if shutil.which(program) is None:
+            missing(program, how)
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("spin", *(f"-D{name}" for name in definitions), "-a", str(MODEL))
+    # NFAIR=3: room for the fairness counters of six processes.
+    run("gcc", "-O1", "-o", "pan", "pan.c", *(["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]))
+    # -m: the deepest path; it must not be cut off, or the search would not be whole.
+    said = run("./pan", "-m1000000", *(["-a", "-f", "-N", ltl] if ltl else []))
+    assert "max search depth too small" not in said
+    errors = re.search(r"errors: (\d+)", said)
+    states = re.search(r"(\d+(?:\.\d+e\+\d+)?) states, stored", said)
+    assert errors is not None, said
+    assert states is not None, said
+    return int(errors[1]), int(float(states[1]))
+
+
+def test_nothing_bad_happens(tmp_path: Path) -> None:
+    errors, states = check(tmp_path)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+@pytest.mark.parametrize("ltl", ["decided_ends", "never_stuck"])
+def test_what_is_decided_comes_to_an_end(tmp_path: Path, ltl: str) -> None:
+    errors, states = check(tmp_path, "DEADLINES=0", ltl=ltl)
+    assert errors == 0
+    assert states > 500_000
+
+
+@pytest.mark.parametrize("guard", ["NO_SETTLING", "NO_LOCK", "NO_TRY_CHECK", "TRY_BY_STATE", "NO_ITERATION"])
+def test_each_guard_is_needed(tmp_path: Path, guard: str) -> None:
+    assert check(tmp_path, guard)[0] == 1
+
+
+def test_the_sweep_is_needed(tmp_path: Path) -> None:
+    assert check(tmp_path, "NO_SWEEP", "DEADLINES=0", ltl="never_stuck")[0] == 1

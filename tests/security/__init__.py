@@ -1,0 +1,1 @@
+"""Who gets what from each route, with each of Airflow's auth managers."""

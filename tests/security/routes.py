@@ -1,0 +1,108 @@
+"""The app's routes: which there are, what each is asked, and what each answers to whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any
+
+from tests.support.api_server import ReviewServer
+
+LIST_ROUTES = """
+import json
+from airflow_hitl_review.api import create_app
+
+def walk(routes, before=""):
+    for route in routes:
+        path = before + route.path
+        if getattr(route, "methods", None):
+            yield from ([method, path] for method in route.methods if method != "HEAD")
+        else:
+            yield ["mount", path]
+
+print(json.dumps(sorted(walk(create_app().routes))))
+"""
+
+
+class Right(IntEnum):
+    """What a caller may; each may what those before may."""
+
+    NOT_LOGGED_IN = 0
+    FORGED = 1
+    NOT_THIS_DAG = 2
+    READ = 3
+    DECIDE = 4
+    CONNECT = 5
+
+
+EMPTY = "200, empty"
+LOGIN = "307"
+
+
+class Kind(Enum):
+    """What kind of route it is; the value is what it answers to each ``Right``, in their order."""
+
+    OPEN = ("200", "200", "200", "200", "200", "200")
+    LOGGED_IN = ("401", "403", "200", "200", "200", "200")
+    LIST = ("401", "403", EMPTY, "200", "200", "200")
+    LIST_PAGE = (LOGIN, LOGIN, EMPTY, "200", "200", "200")
+    REVIEW = ("401", "403", "403", "200", "200", "200")
+    REVIEW_PAGE = (LOGIN, LOGIN, "403", "200", "200", "200")
+    DECISION = ("401", "403", "403", "403", "200", "200")
+    CONNECTION = ("401", "403", "403", "403", "403", "200")
+
+    def to(self, right: Right) -> str:
+        """What it must answer."""
+        return str(self.value[right])
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A route, and how it is asked.
+
+    Attributes:
+        method: of HTTP; ``mount`` for a folder of files.
+        path: as the app writes it.
+        body: JSON that it is sent.
+        asked: path that is asked, where it is another.
+    """
+
+    method: str
+    path: str
+    kind: Kind
+    body: Any = None
+    asked: str = ""
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        return f"`GET {self.path}/...`" if self.method == "mount" else f"`{self.method} {self.path}`"
+
+
+ROUTES = (
+    Route("GET", "/health", Kind.OPEN),
+    Route("mount", "/assets", Kind.OPEN, asked="/assets/page.css"),
+    Route("GET", "/openapi.json", Kind.LOGGED_IN),
+    Route("GET", "/inbox/updates", Kind.LOGGED_IN),
+    Route("GET", "/inbox/events", Kind.LOGGED_IN),
+    Route("GET", "/sessions", Kind.LIST),
+    Route("GET", "/deliveries", Kind.LIST),
+    Route("GET", "/inbox", Kind.LIST_PAGE),
+    Route("GET", "/sessions/find", Kind.REVIEW),
+    Route("GET", "/chat/updates", Kind.REVIEW),
+    Route("GET", "/chat/events", Kind.REVIEW),
+    Route("GET", "/chat", Kind.REVIEW_PAGE),
+    Route("GET", "/chat-by-task", Kind.REVIEW_PAGE),
+    Route("POST", "/sessions/approve", Kind.DECISION),
+    Route("POST", "/sessions/reject", Kind.DECISION),
+    Route("POST", "/sessions/feedback", Kind.DECISION, {"feedback": "shorter"}),
+    Route("POST", "/deliveries/{event_id}/resend", Kind.DECISION),
+    Route("POST", "/webhooks/test", Kind.CONNECTION),
+)
+
+
+def routes_of(server: ReviewServer) -> set[tuple[str, str]]:
+    """Method and path of each route of the app that this server runs, as the app itself has them."""
+    listed = server.airflow.run("python", "-c", LIST_ROUTES).splitlines()[-1]
+    return {(method, path) for method, path in json.loads(listed)}

@@ -1,0 +1,109 @@
+"""What ``make chaos`` checks at the end, on ends that were made up: each thing that does not hold is found."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos.invariants import Ended, Logged, broken
+from chaos.points import API, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
+from chaos.reviewers import Told
+from hitl_webhooks.events import EventType, event_id
+
+TRY_1, TRY_2 = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+OUTPUT = "the second output"
+DIGEST = hashlib.sha256(OUTPUT.encode()).hexdigest()
+SESSION = {"status": "approved", "iteration": 2, "current_output": OUTPUT}
+GOOD = Ended(
+    "run",
+    0,
+    "success",
+    2,
+    {"airflow_hitl_review_agent_session": SESSION, "return_value": OUTPUT},
+    {1: TRY_1, 2: TRY_2},
+)
+LOG = [
+    Logged("run", 0, 1, "changes_requested", 1, "a", "ann"),
+    Logged("run", 0, 2, "changes_requested", 1, "b", "bob"),
+    Logged("run", 0, 2, "approve", 2, DIGEST, "ann"),
+]
+TOLD = [
+    Told("ann", "run", 0, "feedback", 1, "a", "accepted", 200),
+    Told("bob", "run", 0, "feedback", 1, "b", "unknown", None),
+    Told("ann", "run", 0, "approve", 2, DIGEST, "accepted", 200),
+    Told("bob", "run", 0, "reject", 2, DIGEST, "refused", 409),
+]
+READY, FINALIZED = EventType.OUTPUT_READY, EventType.FINALIZED
+RECEIVED = {
+    event_id(TRY_1, READY, 1),
+    event_id(TRY_2, READY, 1),
+    event_id(TRY_2, READY, 2),
+    event_id(TRY_2, FINALIZED, 2),
+}
+
+State = tuple[Ended, list[Logged], list[Told], set[str]]
+
+
+def session(**changes: object) -> Ended:
+    return replace(GOOD, xcoms={**GOOD.xcoms, "airflow_hitl_review_agent_session": {**SESSION, **changes}})
+
+
+def test_a_good_end() -> None:
+    assert broken([GOOD], LOG, TOLD, RECEIVED) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda e, log, told, got: (replace(e, state="awaiting_input"), log, told, got), "is awaiting_input"),
+        (lambda e, log, told, got: (e, [*log, replace(log[2], reviewer="bob")], told, got), "2 final decisions"),
+        (lambda e, log, told, got: (e, log[:2], told, got), "accepted, and not in the audit log"),
+        (lambda e, log, told, got: (e, log, told[:2], got), "nobody was told"),
+        (lambda e, log, told, got: (session(status="pending_review"), log, told, got), "session is pending_review"),
+        (lambda e, log, told, got: (session(current_output="x"), log, told, got), "was approved"),
+        (lambda e, log, told, got: (replace(e, state="failed"), log, told, got), "failed, and its session"),
+        *(
+            (lambda e, log, told, got, one=one: (e, log, told, got - {one}), "was never received")
+            for one in sorted(RECEIVED)
+        ),
+    ],
+)
+def test_what_does_not_hold_is_found(change: Callable[..., State], said: str) -> None:
+    ended, logged, told, received = change(GOOD, LOG, TOLD, RECEIVED)
+    assert [one for one in broken([ended], logged, told, received) if said in one]
+
+
+def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    env = {**os.environ, **points.environment}
+    code = "import sitecustomize as s; s.reach('api.before.decide'); print('alive')"
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert run() == (0, "alive\n")
+    points.arm("api.before.decide")
+    assert run() == (-9, "")
+    assert run() == (0, "alive\n")
+    points.arm("api.before.decide")
+    assert points.disarm("api.before.decide")
+    assert run() == (0, "alive\n")
+
+
+def test_each_point_is_one_that_can_be_reached() -> None:
+    """A name that nobody reaches would be a fault that is never made."""
+    text = (INJECT / "sitecustomize.py").read_text()
+    for point in (*WORKER, *SUPERVISOR, *API, *RECEIVER):
+        part, side, what = point.split(".", 2)
+        assert side in ("before", "after")
+        where = {"supervisor": "worker"}.get(part, part)
+        assert f"{where}.{what.partition('.')[0]}" in text, point
