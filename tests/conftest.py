@@ -19,6 +19,8 @@ from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import LiveHooks
 from tests.support.migrated import Migrated
+from tests.support.otlp_server import OtlpServer
+from tests.support.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
 LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review", "for_admin", "for_ada"]
@@ -124,6 +126,22 @@ def hooks() -> Iterator[LiveHooks]:
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsdServer]:
+    """Gets the measures of ``live``."""
+    server = StatsdServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def spans() -> Iterator[OtlpServer]:
+    """Gets the spans of ``live``."""
+    server = OtlpServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
 def stories(folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
     """What happens on each Airflow of ``tests/compatibility``, begun."""
     told = Stories(postgres_server, folder / "stories")
@@ -141,6 +159,8 @@ def live(
     webhook_receiver: Receiver,
     hooks: LiveHooks,
     migrated: Migrated,
+    statsd: StatsdServer,
+    spans: OtlpServer,
 ) -> Iterator[AirflowInstance]:
     """A whole Airflow on PostgreSQL, with the DAGs of ``tests/dags``."""
     instance = AirflowInstance(
@@ -150,6 +170,8 @@ def live(
         settings={
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
+            **statsd.settings,
+            **spans.traces_settings,
             "AIRFLOW__CORE__PARALLELISM": "16",
             # A decision soon after the output waits for a heartbeat of the scheduler, as in the demo.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",

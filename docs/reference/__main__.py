@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.reference import marks
+from docs.reference.metrics_table import metrics_table
 from docs.reference.rest_page import rest_reference
 from docs.reference.settings_table import settings_table
 
 DOCS = Path(__file__).parents[1]
 MADE: dict[tuple[str, str], Callable[[], str]] = {
     ("settings.md", "settings"): settings_table,
+    ("running.md", "metrics"): metrics_table,
     ("rest.md", "routes"): rest_reference,
 }
 """Page and name of the marks, and what belongs between them."""

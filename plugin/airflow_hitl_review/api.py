@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from airflow_hitl_review import beside_provider, delivery_routes, internals, review_routes
+from airflow_hitl_review import beside_provider, delivery_routes, internals, pending_gauge, review_routes
 from airflow_hitl_review.access import CurrentUser
 from airflow_hitl_review.answers import taken_as_decisions
 from airflow_hitl_review.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
@@ -56,6 +56,10 @@ def create_app() -> FastAPI:
             asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
             asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
         ]
+        if internals.stats_are_sent():
+            internals.start_stats()
+            gauge = pending_gauge.run(internals.stats(), app.state.counter.totals)
+            tasks.append(asyncio.create_task(gauge, name="hitl-review-pending"))
 
         def decided(key: TaskKey) -> None:
             app.state.waker.wake_later(key)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.metrics import count_decision
 from airflow_hitl_review.recorded import event_of, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
@@ -162,6 +164,8 @@ def decide(
         user=user,
         extra=record_of(action, session.current_output),
     )
+    waited = now - session.updated_at if session.updated_at is not None else None
+    internals.after_commit(db, partial(count_decision, internals.stats(), key, request.action, waited))
     after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
     assert after is not None
     return after

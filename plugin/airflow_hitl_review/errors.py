@@ -55,7 +55,15 @@ class HITLReviewError(AirflowException):
 
 
 class HITLRejectError(HITLReviewError, AirflowFailException, _StandardReject):
-    """The reviewer rejected the output. Airflow does not retry the task."""
+    """The reviewer rejected the output. Airflow does not retry the task.
+
+    Attributes:
+        feedback: the reason, if the reviewer gave one. Not in the message, which stands in the task's log.
+    """
+
+    def __init__(self, message: str = "", *, feedback: str = "") -> None:
+        super().__init__(message)
+        self.feedback = feedback
 
 
 class HITLTimeoutError(HITLReviewError, _StandardTimeout):

@@ -231,8 +231,10 @@ class HITLReviewMixin:
             if action.action is Action.REJECT:
                 review.end(None, action)
                 who = f" by {action.user.name}" if action.user else ""
-                why = f": {action.feedback}" if action.feedback else "."
-                raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}")
+                why = "; the reason is in the review" if action.feedback else ""
+                raise HITLRejectError(
+                    f"Output {session.iteration} was rejected{who}{why}.", feedback=action.feedback
+                )
             if not session.state.may_regenerate:
                 review.end(Step.GIVE_UP, action)
                 raise HITLMaxIterationsError(

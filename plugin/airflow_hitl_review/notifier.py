@@ -17,6 +17,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow_hitl_review.announcement import announce
 from airflow_hitl_review.endpoints import resolve
 from airflow_hitl_review.links import Site
+from airflow_hitl_review.metrics import count_attempt
 from airflow_hitl_review.schema import (
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
@@ -26,6 +27,7 @@ from airflow_hitl_review.schema import (
     WebhookTarget,
     webhook_key,
 )
+from airflow_hitl_review.sdk import stats
 from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import (
     Attempt,
@@ -177,6 +179,9 @@ class Notifier:
             self._push(WEBHOOKS_KEY, self._stored_webhooks())
         for delivery in entry.deliveries:
             _log_outcome(event, delivery)
+            if delivery.attempts:
+                since = _now() - datetime.fromisoformat(entry.timestamp)
+                count_attempt(stats(), self._key, delivery.status, since)
 
     def _resolve(self, delivery: EndpointDelivery) -> Endpoint | None:
         try:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.metrics import count_attempt
 from airflow_hitl_review.review import StoredValue
 from airflow_hitl_review.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey, webhook_key
 from hitl_webhooks import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
@@ -152,7 +153,11 @@ def record(
         delivery.record(attempt)
         delivery.schedule_next(now, schedule)
 
-    _change(claimed.key, claimed.event_id, claimed.endpoint, change)
+    entry = _change(claimed.key, claimed.event_id, claimed.endpoint, change)
+    delivery = entry.delivery_to(claimed.endpoint) if entry is not None else None
+    if entry is not None and delivery is not None:
+        since = now - datetime.fromisoformat(entry.timestamp)
+        count_attempt(internals.stats(), claimed.key, delivery.status, since)
 
 
 def put_off(claimed: Claimed, until: datetime, format_: str | None) -> None:

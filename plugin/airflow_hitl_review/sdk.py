@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_hitl_review.metrics import Stats
 from airflow_hitl_review.schema import RESUME_METHOD
 
 if TYPE_CHECKING:
@@ -32,14 +33,32 @@ try:
 except ImportError:  # Airflow 3.1 and 3.2: no state awaiting_input
     TaskAwaitingInput = None  # type: ignore[assignment, misc]
 
+try:
+    from airflow.sdk.observability.stats import Stats as _Stats
+except ImportError:  # Airflow 3.1
+    from airflow.stats import Stats as _Stats
+
 MAY_READ_AFTER_FORM = TaskAwaitingInput is not None
 """Whether a task may read XComs after it has shown its form in Required Actions. Airflow 3.1.0 answers that request
 twice, so that each later one gets the answer of the one before; where tasks are deferred, the form comes last."""
 
-__all__ = ["MAY_READ_AFTER_FORM", "AirflowException", "AirflowFailException", "conf", "determine_kwargs", "park"]
+__all__ = [
+    "MAY_READ_AFTER_FORM",
+    "AirflowException",
+    "AirflowFailException",
+    "conf",
+    "determine_kwargs",
+    "park",
+    "stats",
+]
 
 _SHORTEST_PARK = timedelta(seconds=10)
 """The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
+
+
+def stats() -> Stats:
+    """Where measures go."""
+    return _Stats
 
 
 def park(deadline: datetime | None, now: datetime) -> NoReturn:

@@ -34,6 +34,7 @@ from airflow_hitl_review.schema import (
 from airflow_hitl_review.sdk import conf
 from airflow_hitl_review.settings import WebhookSettings, is_on
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.tracing import add_span_event
 from hitl_webhooks import EventType
 
 log = logging.getLogger(__name__)
@@ -297,6 +298,7 @@ class WorkerReview:
     def _tell(
         self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
     ) -> bool:
+        add_span_event(type_, self.session, status)
         told = self._notifier.tell(
             type_,
             self.session,

@@ -97,7 +97,7 @@ def environment(version: Version) -> Path:
         if python is None:
             raise RuntimeError(f"There is no Python {version.python} on this machine.")
         _run(_uv(), "venv", "--quiet", "--python", python, str(folder))
-        wanted = [f"apache-airflow=={version.airflow}", "asyncpg", "psycopg2-binary"]
+        wanted = [f"apache-airflow=={version.airflow}", "asyncpg", "psycopg2-binary", "statsd"]
         wanted += ["apache-airflow-providers-common-ai"] if version.provider else []
         wanted += ["apache-airflow-providers-fab"] if version.fab else []
         wanted += ["langchain-core"] if version.examples else []

@@ -18,6 +18,7 @@ import requests
 from demo.airflow_instance import AirflowInstance, wait_until
 from hitl_notebook import Client
 from tests.compatibility.environments import Version, environment
+from tests.support.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
 MOVED = "/reviews"
@@ -114,6 +115,7 @@ class Story:
 def story(version: Version, home: Path, database: str) -> Iterator[Story]:
     """Start an Airflow of that version, and go through all of its reviews."""
     programs = environment(version)
+    statsd = StatsdServer()
     airflow = AirflowInstance(
         home / "airflow",
         DAGS,
@@ -121,6 +123,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         users=USERS,
         programs=programs,
         settings={
+            **statsd.settings,
             "AIRFLOW__CORE__PARALLELISM": "24",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             # Each DAG file is read once: pydantic-ai takes seconds to import.
@@ -163,10 +166,12 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         _ends(told)
         if version.replaces:
             _replaced(told)
+        told.facts["measures"] = statsd.names()
         yield told
     finally:
         moved.stop()
         airflow.stop()
+        statsd.close()
 
 
 def _reviews(told: Story) -> list[tuple[str, str, int]]:

@@ -71,6 +71,11 @@ def test_required_actions(told: Story) -> None:
     assert told.facts["ends"]["ours"]["parked_answered", -1] == "success"
 
 
+def test_measures(told: Story) -> None:
+    wanted = {"pending", "decisions.approve", "decisions.reject", "decisions.changes_requested", "decision_latency"}
+    assert {f"hitl_review.{name}" for name in wanted} <= told.facts["measures"]
+
+
 def test_taskflow(told: Story) -> None:
     """A mapped function, called again with what was asked for and with the rounds before."""
     assert told.facts["results"]["ours", "greet", 0] == "Hello Adamore1"

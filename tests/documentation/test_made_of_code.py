@@ -50,7 +50,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Code:
 
 
 def test_it_is_up_to_date(code: Code) -> None:
-    assert {page for page, _, _ in code.parts} == {"settings.md", "rest.md"}
+    assert {page for page, _, _ in code.parts} == {"settings.md", "running.md", "rest.md"}
     for page, mark, made in code.parts:
         assert marks.part(mark, read(page)) == made, "Run: make reference"
 

@@ -7,7 +7,7 @@ is a change in here. For Airflow 3.1 to 3.3; what differs is in ``versions``. Al
 from __future__ import annotations
 
 from airflow_hitl_review.internals.connections import Exclusive, load_connection
-from airflow_hitl_review.internals.database import Session, option, site, transaction, utcnow
+from airflow_hitl_review.internals.database import Session, after_commit, option, site, transaction, utcnow
 from airflow_hitl_review.internals.outbox import (
     OutboxRow,
     dags_with_outbox,
@@ -46,6 +46,7 @@ from airflow_hitl_review.internals.sessions import (
     written_since_the_park,
 )
 from airflow_hitl_review.internals.stamps import inbox_stamp, review_stamps
+from airflow_hitl_review.internals.stats import start_stats, stats, stats_are_sent
 from airflow_hitl_review.internals.tasks import (
     BEFORE_A_TRY,
     TaskInstanceFacts,
@@ -81,6 +82,7 @@ __all__ = [
     "SessionRow",
     "SessionTime",
     "TaskInstanceFacts",
+    "after_commit",
     "close_required_action",
     "count_active_sessions",
     "count_by_dag",
@@ -117,6 +119,9 @@ __all__ = [
     "rows_without_worker",
     "set_xcom_time",
     "site",
+    "start_stats",
+    "stats",
+    "stats_are_sent",
     "team_names",
     "transaction",
     "utcnow",

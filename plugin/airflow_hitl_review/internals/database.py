@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from airflow_hitl_review.links import Site
 
-__all__ = ["Session", "option", "site", "transaction", "utcnow"]
+_AFTER_COMMIT = "hitl_review_after_commit"
+
+__all__ = ["Session", "after_commit", "option", "site", "transaction", "utcnow"]
 
 
 def utcnow() -> datetime:
@@ -30,6 +32,23 @@ def transaction() -> Iterator[Session]:
     """A database session that commits at the end, or rolls back if the block raises."""
     with create_session(scoped=False) as db:
         yield db
+    do_after_commit(db)
+
+
+def after_commit(db: Session, call: Callable[[], None]) -> None:
+    """Have something done once what is in ``db`` is stored; not at all if it is rolled back."""
+    db.info.setdefault(_AFTER_COMMIT, []).append(call)
+
+
+def hand_on(inner: Session, db: Session) -> None:
+    """What ``inner`` has to do after its commit is done after that of ``db``, whose transaction it is in."""
+    db.info.setdefault(_AFTER_COMMIT, []).extend(inner.info.pop(_AFTER_COMMIT, ()))
+
+
+def do_after_commit(db: Session) -> None:
+    """Do what ``after_commit`` was told."""
+    for call in db.info.pop(_AFTER_COMMIT, ()):
+        call()
 
 
 def site() -> Site:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.internals.database import utcnow
+from airflow_hitl_review.internals.database import do_after_commit, hand_on, utcnow
 from airflow_hitl_review.internals.tasks import TaskInstanceFacts, load_task_instance
 from airflow_hitl_review.internals.versions import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.internals.xcoms import read_xcoms, stored_value
@@ -132,6 +132,7 @@ class AnswerListener:
                 return
             found = load_task_instance(inner, key, lock=True)
             self._take(inner, key, answer)
+            hand_on(inner, db)
             inner.commit()  # of what it holds; the connection's transaction goes on
         # The task is resumed by our waker alone: it knows when that is safe.
         db.expire(task_instance, _RESUMED)
@@ -143,6 +144,7 @@ class AnswerListener:
         # Only what is decided: a key that a rollback has left behind leads to a look at the database.
         for key in db.info.pop(_DECIDED, ()):
             self._committed(key)
+        do_after_commit(db)
 
     def _after_flush(self, db: Session, *_: Any) -> None:
         """A worker has stored the next output, or the first one of another try: the form is about that one now.

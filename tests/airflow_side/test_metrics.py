@@ -1,0 +1,174 @@
+"""What Airflow's stats and traces are told of reviews, up to a StatsD server and an OpenTelemetry collector."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_hitl_review import metrics, pending_gauge
+from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.states import Action
+from airflow_hitl_review.totals import ActiveCount, Totals
+from demo.airflow_instance import AirflowInstance, wait_until
+from hitl_webhooks import DeliveryStatus
+from tests.airflow_side.test_live import call, query, wait_for
+from tests.conftest import DAGS
+from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer, review_server
+from tests.support.migrated import Migrated
+from tests.support.otlp_server import OtlpServer
+from tests.support.statsd_server import StatsdServer
+
+KEY = TaskKey("d", "r", "t", -1)
+TAGS = {"dag_id": "d", "task_id": "t"}
+
+
+class Told:
+    """Airflow's stats, that only remember."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def incr(self, stat: str, *, tags: dict[str, Any] | None = None) -> None:
+        self.calls.append((stat, tags))
+
+    def gauge(self, stat: str, value: float) -> None:
+        self.calls.append((stat, value))
+
+    def timing(self, stat: str, dt: timedelta, *, tags: dict[str, Any] | None = None) -> None:
+        self.calls.append((stat, dt, tags))
+
+
+class Broken(Told):
+    """Stats of which each call fails."""
+
+    def incr(self, stat: str, *, tags: dict[str, Any] | None = None) -> None:
+        raise OSError("no way to the server")
+
+    def gauge(self, stat: str, value: float) -> None:
+        raise OSError("no way to the server")
+
+
+def test_what_an_attempt_has_led_to() -> None:
+    stats = Told()
+    for status in DeliveryStatus:
+        metrics.count_attempt(stats, KEY, status, timedelta(seconds=3))
+    assert sorted(stats.calls, key=str) == [
+        ("hitl_review.deliveries.delivered", TAGS),
+        ("hitl_review.deliveries.failed", TAGS),
+        ("hitl_review.deliveries.failed", TAGS),
+        ("hitl_review.deliveries.retried", TAGS),
+        ("hitl_review.delivery_latency", timedelta(seconds=3), TAGS),
+    ]
+
+
+def test_a_clock_that_was_set_back_measures_nothing_negative() -> None:
+    stats = Told()
+    metrics.count_decision(stats, KEY, Action.APPROVE, timedelta(seconds=-3))
+    assert stats.calls[1] == ("hitl_review.decision_latency", timedelta(0), TAGS)
+
+
+def test_a_measure_that_cannot_be_sent_undoes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        metrics.count_decision(Broken(), KEY, Action.REJECT, None)
+    assert "could not be sent" in caplog.text
+
+
+def test_the_gauge_goes_on_after_a_failure_and_sends_nothing_it_cannot_count() -> None:
+    pending = {"a": ActiveCount(5, 3), "b": ActiveCount(1, 1)}
+    answers: Iterator[Totals | Exception] = iter(
+        [Totals(0.0, {}, pending), OSError("the database is away"), Totals(0.0, {}, None), Totals(0.0, {}, {})]
+    )
+    stats = Told()
+
+    async def until_it_has_no_answers() -> None:
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def totals() -> Totals:
+            answer = next(answers, None)
+            if answer is None:
+                loop.call_soon_threadsafe(done.set)
+                answer = Totals(0.0, {}, None)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        task = asyncio.create_task(pending_gauge.run(stats, totals, interval=0.01))
+        await asyncio.wait_for(done.wait(), 30)
+        task.cancel()
+
+    asyncio.run(until_it_has_no_answers())
+    assert stats.calls == [("hitl_review.pending", 4), ("hitl_review.pending", 0)]
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[OtlpServer]:
+    server = OtlpServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def measured(folder: Path, migrated: Migrated, collector: OtlpServer) -> Iterator[ReviewServer]:
+    home = folder / "measured"
+    migrated.sqlite(home)
+    with review_server(home, DAGS, "", migrate=False, api_workers=1, settings=collector.metrics_settings) as server:
+        yield server
+
+
+def test_a_decision_reaches_an_opentelemetry_collector(measured: ReviewServer, collector: OtlpServer) -> None:
+    run_id = measured.seed(2)
+    for what in ("approve", "approve"):  # the second one is refused, and does not count
+        measured.call("POST", f"/sessions/{what}", params=measured.params(run_id, 0))
+    wait_until(
+        lambda: "hitl_review.decisions.approve" in collector.points(), timeout=30, what="the decision's measure"
+    )
+    points = collector.points()
+    assert points["hitl_review.decisions.approve"].value == 1
+    assert points["hitl_review.decision_latency"].value == 1
+    assert points["hitl_review.decisions.approve"].tags == {"dag_id": DAG_ID, "task_id": TASK_ID}
+    assert points["hitl_review.pending"].value == 0  # of the time when the server started
+
+
+@pytest.mark.live
+@pytest.mark.postgres
+@pytest.mark.timeout(600)
+def test_a_reviewed_task_reaches_statsd_and_its_span(
+    live: AirflowInstance, statsd: StatsdServer, spans: OtlpServer
+) -> None:
+    """From the worker and the API server of a whole Airflow; what other tests do there is counted, too."""
+    before = {name: len(statsd.measures(name)) for name in (metric.name for metric in metrics.METRICS)}
+    run_id = live.trigger("webhook_review", {"hook": "test_webhook"})
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="webhook_review")
+    token, params = live.token(), query(run_id, -1, dag_id="webhook_review")
+    assert call(live, "POST", "approve", token, params).status_code == 200
+    wait_for(live, run_id, {"success": 1}, dag_id="webhook_review")
+
+    def more(name: str) -> bool:
+        return len(statsd.measures(name)) > before[name]
+
+    for name in ("decisions.approve", "decision_latency", "deliveries.delivered", "delivery_latency"):
+        wait_until(lambda name=name: more(f"hitl_review.{name}"), timeout=20, what=name)  # type: ignore[misc]
+    assert all(measure.value >= 0 for measure in statsd.measures("hitl_review.pending"))
+    kinds = {"counter": "c", "gauge": "g", "timer": "ms"}
+    for metric in metrics.METRICS:
+        assert {one.kind for one in statsd.measures(metric.name)} <= {kinds[metric.kind]}
+
+    def told() -> list[tuple[str, Any, Any]]:
+        return [
+            (event.name, event.attributes["hitl_review.iteration"], event.attributes["hitl_review.status"])
+            for event in spans.events()
+            if event.span.get("airflow.dag_run.run_id") == run_id and event.name.startswith("hitl_review.")
+        ]
+
+    wait_until(lambda: len(told()) == 2, timeout=30, what="the events of the task's spans")
+    assert told() == [
+        ("hitl_review.output_ready", 1, "pending_review"),
+        ("hitl_review.finalized", 1, "approved"),
+    ]
