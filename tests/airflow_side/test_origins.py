@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from playwright.sync_api import Page, Response
+from playwright.sync_api import Page, Response, expect
 
 from airflow_hitl_review.origins import Origins
 from tests.conftest import DAGS, need_chromium
@@ -74,7 +74,7 @@ def test_own(headers: dict[str, str]) -> None:
 @pytest.fixture(scope="module")
 def run_id(reviews: ReviewServer) -> str:
     """A run whose reviews the tests of this file use up, one index each."""
-    return reviews.seed(8)
+    return reviews.seed(9)
 
 
 def post(
@@ -221,3 +221,16 @@ def test_a_form_on_another_port_of_the_host(reviews: ReviewServer, run_id: str, 
         assert answer.status == 403
         assert address.rstrip("/") in answer.json()["detail"]
     assert status(reviews, run_id, 7) == "pending_review"
+
+
+@pytest.mark.browser
+def test_a_page_elsewhere_cannot_frame_ours(reviews: ReviewServer, run_id: str, page: Page) -> None:
+    """So nobody lays a button of theirs over ours; Airflow's own frame is in ``tests/pages/test_in_airflow``."""
+    target = f"{reviews.airflow.url}/hitl-review/chat?{urlencode(reviews.params(run_id, 8))}"
+    page.goto(target)
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    with foreign_page(f"<iframe src='{target}'></iframe>") as address:
+        with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+            page.goto(address)
+        (frame,) = page.main_frame.child_frames
+        assert frame.locator("button").count() == 0

@@ -20,8 +20,9 @@ PATH = "/airflow"
 def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
     """Reviews on an API server of two processes, on SQLite."""
     migrated.sqlite(folder / "pages")
+    settings = {"AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN": "(?s).*"}  # for ids that want to be more than text
     with (
-        review_server(folder / "pages", DAGS, "", path=PATH, migrate=False) as server,
+        review_server(folder / "pages", DAGS, "", path=PATH, migrate=False, settings=settings) as server,
         stage_on(server) as running,
     ):
         yield running

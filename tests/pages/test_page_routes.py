@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from tests.notebook.hostile import HOSTILE, Parts
 from tests.pages.stage import Key, Stage
 
 PAGES = ["chat", "chat-by-task", "inbox"]
@@ -90,6 +91,20 @@ def test_only_own_files_may_run_and_only_airflow_may_frame(stage: Stage, key: Ke
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert "<style" not in answer.text
     assert " style=" not in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("field", ["dag_id", "run_id", "task_id", "map_index", "q", "status", "order_by", "limit"])
+def test_an_address_is_shown_as_text(stage: Stage, key: Key, path: str, field: str) -> None:
+    """What somebody put into a link that others follow: each text in each field, as the page that explains it."""
+    plain = Parts(get(stage, path, params=key.params | {field: "x"}).text)
+    answer = get(stage, path, params=key.params | {field: "\n".join(HOSTILE)})
+    assert answer.status_code < 500
+    shown = Parts(answer.text)
+    assert set(shown.tags) <= set(plain.tags) | {"html", "head", "title", "body", "main", "p", "h1", "a", "option"}
+    assert not [name for _, name, _ in shown.attributes if name.startswith("on") or name == "style"]
+    assert not [value for _, name, value in shown.attributes if name in ("href", "src") and ":" in value[:12]]
+    assert shown.others == plain.others
 
 
 @pytest.mark.parametrize(

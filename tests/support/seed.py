@@ -29,10 +29,15 @@ from tests.support.seed_required_actions import seed_required_actions
 
 
 def make_run(
-    db: internals.Session, dag_id: str, states: Sequence[TaskInstanceState], *, mapped: bool = True
+    db: internals.Session,
+    dag_id: str,
+    states: Sequence[TaskInstanceState],
+    *,
+    mapped: bool = True,
+    name: str = "seed",
 ) -> str:
     """Make a run with one task instance for each state, and return its id; not ``mapped``, with just one."""
-    run_id = f"seed+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
+    run_id = f"{name}+{uuid.uuid4().hex[:8]}"  # a plus, as in the ids of scheduled runs
     dag = SerializedDagModel.get_dag(dag_id, session=db)
     version = DagVersion.get_latest_version(dag_id, session=db)
     assert dag is not None

@@ -41,11 +41,14 @@ ANN = User(id="ann", name="ann")
 
 
 def make(dag_id: str, reviews: list[dict[str, Any]]) -> str:
-    """Make a run; in a review ``feedback[n]`` led from ``outputs[n]`` to the next."""
+    """Make a run; in a review ``feedback[n]`` led from ``outputs[n]`` to the next.
+
+    The first one's ``run`` is how the run's id begins.
+    """
     mapped = dag_id == DAG_ID
     with internals.transaction() as db:
         states = [TaskInstanceState(review.get("task_state", "awaiting_input")) for review in reviews]
-        run_id = make_run(db, dag_id, states, mapped=mapped)
+        run_id = make_run(db, dag_id, states, mapped=mapped, name=reviews[0].get("run", "seed"))
         for index, review in enumerate(reviews):
             _store(db, TaskKey(dag_id, run_id, TASK_ID, index if mapped else -1), review)
     return run_id
