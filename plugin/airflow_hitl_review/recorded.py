@@ -2,7 +2,8 @@
 
 XComs can be written by others than us: through Airflow's public API, by whoever may edit XComs of the DAG, and
 that may be people who may not decide. The audit log cannot: ``decide()`` writes it in the transaction of the
-decision. So a task is woken for a decision only if it is in there, too, and is told what was found.
+decision. So a task is woken for a decision only if it is the last thing that the audit log has of the review: not
+for one that was overwritten, and put back once the review was pending again. The task is told what was found.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from airflow_hitl_review.states import Action
 
 REFUSED = "hitl_review.refused"
 """Entry in the audit log: a decision in XCom was not taken, since it is not in the audit log itself."""
+
+EVENTS = (*(f"hitl_review.{action.value}" for action in Action), REFUSED)
+"""The entries of which the last one counts."""
 
 _COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256")
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from airflow_hitl_review import internals, rescheduled
 from airflow_hitl_review.beside_provider import bundle_folder
-from airflow_hitl_review.recorded import REFUSED, event_of, is_same, record_of
+from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import is_active, parse_session
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
@@ -98,12 +98,12 @@ def _action(db: internals.Session, key: TaskKey) -> HumanAction | None:
 def _recorded(
     db: internals.Session, task_instance: internals.TaskInstanceFacts, action: HumanAction, session: AgentSession
 ) -> dict[str, Any] | None:
-    """What the audit log has of the decision in XCom; None if it is not in there."""
+    """What the audit log has of the decision in XCom; None if that is not the last thing that it has."""
     if _status_after(action, session) is not session.status:
         return None
     wanted = record_of(action, session.current_output)
-    found = internals.read_audit_log(db, task_instance, event_of(action.action))
-    return next((record for record in found if is_same(record, wanted)), None)
+    event, record = internals.read_last_audit_entry(db, task_instance, EVENTS) or ("", {})
+    return record if event == event_of(action.action) and is_same(record, wanted) else None
 
 
 def _status_after(action: HumanAction, session: AgentSession) -> SessionStatus:

@@ -146,6 +146,30 @@ def test_a_decision_changed_by_hand_is_refused(reviews: ReviewServer, key: str, 
     assert stored(reviews, run_id, SESSION_KEY)["status"] == "pending_review"
 
 
+@pytest.mark.timeout(180)
+def test_a_decision_that_was_undone_cannot_be_put_back(reviews: ReviewServer) -> None:
+    """It is in the audit log, but what came after it is, too."""
+    run_id = reviews.seed()
+    where = reviews.params(run_id)
+    assert reviews.call("POST", "/sessions/approve", params=where, json={}).status_code == 200
+    action, session = (stored(reviews, run_id, key) for key in (ACTION_KEY, SESSION_KEY))
+
+    def overwritten(times: int, **change: Any) -> None:
+        write(reviews, run_id, ACTION_KEY, {**action, **change})
+        write(reviews, run_id, SESSION_KEY, session)
+        wait_until(
+            lambda: events(reviews, run_id).count("hitl_review.refused") == times,
+            timeout=90,
+            what="the refusal",
+            interval=0.5,
+        )
+
+    overwritten(1, feedback="something else")  # before its park has settled
+    overwritten(2)
+    assert task_instance(reviews, run_id).state == "awaiting_input"
+    assert stored(reviews, run_id, SESSION_KEY)["status"] == "pending_review"
+
+
 @pytest.mark.timeout(120)
 def test_who_has_decided_goes_to_the_task_past_xcom(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1, "reviewers", "admin")

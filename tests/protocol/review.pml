@@ -16,6 +16,11 @@
  *   NO_TRY_CHECK     take decisions about what an earlier try left in XCom
  *   TRY_BY_STATE     tell by the task's state alone whether that is so
  *   NO_ITERATION     take decisions about an output that is no longer shown
+ *
+ * With FORGER somebody also writes decisions into XCom by hand, so many times as it says (recorded.py). What then
+ * must not happen is the same; these guards are needed for it:
+ *   REVIEWERS        the worker takes only what the event confirms with which it was resumed
+ *   NO_LAST_ENTRY    take a decision that the audit log has, though something else came after it
  */
 
 #ifndef MAX_ITERATIONS
@@ -48,6 +53,13 @@ byte outputs = 0;             /* agent_output_1 .. agent_output_{outputs} */
 bool action_is_younger = false;   /* human_action's row against the session's: what the sweep looks for */
 bool deadline_over = false;       /* deadline_at */
 
+/* --- the audit log: the last entry about this try, none for a refusal; and what it has had for each action */
+mtype:status logged = none;
+byte logged_iteration = 0;
+byte ever_approved = 0, ever_rejected = 0, ever_changed = 0;   /* the output's number */
+mtype:status confirmed = none;    /* in the event that resumes the task */
+byte confirmed_iteration = 0;
+
 /* --- Airflow's processes */
 bool worker_lives = false;
 bool end_not_noted = false;   /* the run that parked the task has ended, and the scheduler does not know yet */
@@ -58,6 +70,7 @@ byte wakes = 0;               /* of this park */
 mtype:status told = none;     /* the final decision that a reviewer was told was taken, in this try */
 byte told_iteration = 0;
 byte told_in = 0;             /* the try that the task was in then */
+bool undone = false;          /* somebody has written over what was told, and the review is pending again */
 
 #define ENDED (task_state == success || task_state == failed)
 #define FINAL(status) (status == approved || status == rejected)
@@ -85,6 +98,21 @@ byte told_in = 0;             /* the try that the task was in then */
 #else
 #define IS_OF_THIS_TRY (session_try == try_number)
 #endif
+#ifndef FORGER
+#define RECORDED true
+#elif defined(NO_LAST_ENTRY)
+#define RECORDED ((session_status == approved && ever_approved == session_iteration) \
+                  || (session_status == rejected && ever_rejected == session_iteration) \
+                  || (session_status == changes_requested && ever_changed == session_iteration))
+#else
+#define RECORDED (session_status == logged && session_iteration == logged_iteration)
+#endif
+#if defined(FORGER) && defined(REVIEWERS)
+#define CONFIRMED (confirmed == seen && confirmed_iteration == seen_iteration)
+#else
+#define CONFIRMED true
+#endif
+#define DECIDED(status) (FINAL(status) || status == changes_requested)
 #define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review && SETTLED)
 
 /* kill -9, now or not */
@@ -130,22 +158,32 @@ look:
      MAY_DIE;
      atomic { session_status = timeout_exceeded; action_is_younger = false }
      MAY_DIE;
-     atomic { assert(told == none); task_state = failed }
+     atomic { assert(told == none || undone); task_state = failed }
   :: seen == pending_review && !deadline_over ->
      /* a decision may come between the look and the park: the sweep finds it once the task is parked */
      MAY_DIE;
      /* PATCH .../state */
-     atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0 }
-  :: seen == approved ->
+     atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0; confirmed = none }
+  :: DECIDED(seen) && !CONFIRMED ->
+     MAY_DIE;
+     if
+     :: confirmed != none ->   /* XCom has changed since the task was woken */
+        atomic { session_status = pending_review; action_is_younger = false; undone = true; confirmed = none };
+        goto look
+     :: confirmed == none ->   /* decided before the park: the API server confirms it */
+        atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0 }
+     fi
+  :: seen == approved && CONFIRMED ->
      MAY_DIE;
      atomic {
        assert(told == approved && told_iteration == seen_iteration && outputs >= seen_iteration);
        task_state = success
      }
-  :: seen == rejected ->
+  :: seen == rejected && CONFIRMED ->
      MAY_DIE;
      atomic { assert(told == rejected && told_iteration == seen_iteration); task_state = failed }
-  :: seen == changes_requested && seen_iteration < MAX_ITERATIONS ->
+  :: seen == changes_requested && CONFIRMED && seen_iteration < MAX_ITERATIONS ->
+     confirmed = none;   /* it confirms one decision */
      MAY_DIE;
      if
      :: /* the next output first: who can see a session can read its output */
@@ -157,7 +195,7 @@ look:
      fi;
      MAY_DIE;
      goto look
-  :: seen == changes_requested && seen_iteration >= MAX_ITERATIONS ->
+  :: seen == changes_requested && CONFIRMED && seen_iteration >= MAX_ITERATIONS ->
      MAY_DIE;
      atomic { session_status = max_iterations_exceeded; action_is_younger = false }
      MAY_DIE;
@@ -185,7 +223,9 @@ end:
      atomic {
        task_state == running && !worker_lives ->
        if
-       :: try_number < TRIES -> try_number++; resumes = false; task_state = scheduled
+       :: try_number < TRIES ->
+          try_number++; resumes = false; task_state = scheduled;
+          logged = none; logged_iteration = 0; ever_approved = 0; ever_rejected = 0; ever_changed = 0
        :: else -> task_state = failed
        fi
      }
@@ -196,7 +236,12 @@ inline wake() {
   /* one transaction, after the lock on the task instance */
   atomic {
     if
-    :: TO_WAKE -> task_state = scheduled; wakes++; assert(wakes == 1)
+    :: TO_WAKE && RECORDED ->
+       task_state = scheduled; wakes++; assert(wakes == 1);
+       confirmed = session_status; confirmed_iteration = session_iteration
+    :: TO_WAKE && !RECORDED ->
+       session_status = pending_review; action_is_younger = false; undone = (told != none);
+       logged = none
     :: else
     fi
   }
@@ -217,9 +262,16 @@ end:
      atomic {
        if
        :: !ENDED && session_status != none && IS_PENDING && IS_SHOWN && IS_OF_THIS_TRY && !deadline_over ->
-          assert(told == none);   /* one final decision */
+          assert(told == none || undone);   /* one final decision */
+          undone = false; told = none; told_iteration = 0;
           assert(shown == session_iteration);   /* about what the reviewer saw */
           session_status = wanted; action_is_younger = true;
+          logged = wanted; logged_iteration = session_iteration;
+          if
+          :: wanted == approved -> ever_approved = session_iteration
+          :: wanted == rejected -> ever_rejected = session_iteration
+          :: else -> ever_changed = session_iteration
+          fi;
           if
           :: FINAL(wanted) -> told = wanted; told_iteration = session_iteration; told_in = try_number
           :: else
@@ -233,7 +285,11 @@ next:
      atomic { shown = 0; shown_try = 0; wanted = none; before = none }
 #ifndef NO_SWEEP
   :: /* the sweep; only when there is something for it, so that the model has no idle loop */
+#ifdef FORGER
+     atomic { TO_WAKE -> skip };   /* also what was written since the park */
+#else
      atomic { TO_WAKE && action_is_younger -> skip };
+#endif
      wake()
 #endif
   od;
@@ -241,6 +297,21 @@ killed:
   atomic { shown = 0; shown_try = 0; wanted = none; before = none }
   goto end   /* another process takes its place, and knows nothing */
 }
+
+#ifdef FORGER
+/* Writes what a decision writes, through Airflow's public API. */
+active proctype forger() {
+  byte left = FORGER;
+end:
+  do
+  :: atomic {
+       left > 0 && session_status != none && !ENDED ->
+       left--;
+       if :: session_status = approved :: session_status = rejected :: session_status = changes_requested fi
+     }
+  od
+}
+#endif
 
 /* Airflow's sweep over deadlines resumes a parked task; the worker then looks for itself. */
 active proctype deadline() {

@@ -67,5 +67,28 @@ def test_each_guard_is_needed(tmp_path: Path, guard: str) -> None:
     assert check(tmp_path, guard)[0] == 1
 
 
+FORGED = ("FORGER=2", "REVIEWERS", "KILLS=1", "TRIES=1")
+"""Somebody writes decisions by hand, of a review with reviewers."""
+
+
+def test_nobody_decides_by_hand(tmp_path: Path) -> None:
+    errors, states = check(tmp_path, *FORGED)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+def test_a_decision_written_by_hand_does_not_hold_a_review_up(tmp_path: Path) -> None:
+    assert check(tmp_path, *FORGED, "DEADLINES=0", ltl="never_stuck")[0] == 0
+
+
+@pytest.mark.parametrize("without", ["the event", "the last entry"])
+def test_each_guard_against_that_is_needed(tmp_path: Path, without: str) -> None:
+    if without == "the event":  # a decision before the park then counts, whoever wrote it
+        definitions = [name for name in FORGED if name != "REVIEWERS"]
+    else:
+        definitions = [*FORGED, "NO_LAST_ENTRY"]
+    assert check(tmp_path, *definitions)[0] == 1
+
+
 def test_the_sweep_is_needed(tmp_path: Path) -> None:
     assert check(tmp_path, "NO_SWEEP", "DEADLINES=0", ltl="never_stuck")[0] == 1

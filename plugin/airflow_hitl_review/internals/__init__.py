@@ -26,7 +26,7 @@ from airflow_hitl_review.internals.people import (
     may,
     may_use_connection,
     origins,
-    read_audit_log,
+    read_last_audit_entry,
     team_names,
     write_audit_log,
 )
@@ -110,7 +110,7 @@ __all__ = [
     "may_use_connection",
     "option",
     "origins",
-    "read_audit_log",
+    "read_last_audit_entry",
     "read_xcoms",
     "resume",
     "review_stamps",

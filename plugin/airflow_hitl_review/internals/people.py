@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -92,18 +92,26 @@ def write_audit_log(
     )
 
 
-def read_audit_log(db: Session, task_instance: TaskInstanceFacts, event: str) -> list[dict[str, Any]]:
-    """The ``extra`` of the entries of that name about this try of a task instance, by an index."""
+def read_last_audit_entry(
+    db: Session, task_instance: TaskInstanceFacts, events: Collection[str]
+) -> tuple[str, dict[str, Any]] | None:
+    """Event and ``extra`` of the last of these entries about this try of a task instance, by an index."""
     key = task_instance.key
-    query = select(Log.extra).where(
-        Log.event == event,
-        Log.dag_id == key.dag_id,
-        Log.run_id == key.run_id,
-        Log.task_id == key.task_id,
-        Log.map_index == key.map_index,
-        Log.try_number == task_instance.try_number,
+    query = (
+        select(Log.event, Log.extra)
+        .where(
+            Log.event.in_(events),
+            Log.dag_id == key.dag_id,
+            Log.run_id == key.run_id,
+            Log.task_id == key.task_id,
+            Log.map_index == key.map_index,
+            Log.try_number == task_instance.try_number,
+        )
+        .order_by(Log.id.desc())
+        .limit(1)
     )
-    return [json.loads(extra) for extra in db.scalars(query) if extra]
+    row = db.execute(query).one_or_none()
+    return (row.event, json.loads(row.extra or "{}")) if row is not None else None
 
 
 def connection_team(conn_id: str) -> str | None:
