@@ -11,10 +11,17 @@ from pydantic import BaseModel
 
 from airflow_hitl_review import internals, outbox
 from airflow_hitl_review.access import readable_dags
-from airflow_hitl_review.endpoints import Webhook, resolve
+from airflow_hitl_review.endpoints import Webhook, resolve, why_unusable
 from airflow_hitl_review.schema import TaskKey, webhook_key
 from airflow_hitl_review.settings import WebhookSettings
-from hitl_webhooks import Attempt, DeliveryStatus, Endpoint, OutboxEntry
+from hitl_webhooks import (
+    Attempt,
+    DeliveryStatus,
+    Endpoint,
+    HITLWebhookError,
+    InvalidEndpointError,
+    OutboxEntry,
+)
 from hitl_webhooks.delivery import attempt, open_client
 from hitl_webhooks.events import build_test_event
 
@@ -167,21 +174,31 @@ def try_out(webhook: Webhook, settings: WebhookSettings) -> TestResult:
     """Send a test event to an endpoint, once, and wait for the answer.
 
     Raises:
-        HITLWebhookError: the address or a secret cannot be used.
+        HITLWebhookError: the address or a secret cannot be used, or the connection cannot be read.
         LookupError: there is no such connection.
     """
-    with internals.transaction() as db:
-        endpoint = resolve(
-            webhook.name,
-            webhook.format,
-            connection=lambda conn_id: internals.load_connection(db, conn_id, None),
-            settings=settings,
-        )
+    endpoint = _endpoint_of(webhook, settings)
     event = build_test_event(at=internals.utcnow(), address=internals.site().base_url)
     done = asyncio.run(_one_attempt(endpoint, event.id, event.body, settings))
     return TestResult(
         endpoint=webhook.name, event_id=event.id, delivered=done.error is None, attempt=_attempt_record(done)
     )
+
+
+def _endpoint_of(webhook: Webhook, settings: WebhookSettings) -> Endpoint:
+    try:
+        with internals.transaction() as db:
+            return resolve(
+                webhook.name,
+                webhook.format,
+                connection=lambda conn_id: internals.load_connection(db, conn_id, None),
+                settings=settings,
+            )
+    except Exception as error:
+        if isinstance(error, HITLWebhookError) or type(error) is LookupError:
+            raise
+        # Not passed on: it would be written to the log with all that it quotes.
+        raise InvalidEndpointError(f"{why_unusable(error)}.") from None
 
 
 async def _one_attempt(endpoint: Endpoint, event_id: str, body: bytes, settings: WebhookSettings) -> Attempt:

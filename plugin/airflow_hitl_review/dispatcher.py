@@ -19,7 +19,7 @@ from typing import TypeVar
 import httpx
 
 from airflow_hitl_review import abandoned, internals, outbox
-from airflow_hitl_review.endpoints import resolve
+from airflow_hitl_review.endpoints import resolve, why_unusable
 from airflow_hitl_review.gate import MAX_QUEUED_AT_A_PACE, Gate
 from airflow_hitl_review.lifeboat import Lifeboat
 from airflow_hitl_review.outbox import Claimed
@@ -282,7 +282,7 @@ class Dispatcher:
                     settings=self._settings,
                 ), None
         except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-            reason = f"{type(error).__name__}: {error}"
+            reason = why_unusable(error)
             log.error("Webhook endpoint %r cannot be used: %s", claimed.endpoint, reason)
             return None, Attempt(self._clock().isoformat(), 0, error=reason)
 

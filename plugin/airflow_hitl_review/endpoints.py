@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_hitl_review.schema import WebhookTarget
+from airflow_hitl_review.sdk import AirflowException
 from airflow_hitl_review.settings import WebhookSettings
-from hitl_webhooks import Endpoint, EventType, InvalidEndpointError
+from hitl_webhooks import Endpoint, EventType, HITLWebhookError, InvalidEndpointError, InvalidSecretError
 from hitl_webhooks.formats import get_format
 
 log = logging.getLogger(__name__)
 
 _SLACK_CONNECTION = "slackwebhook"
+_SLACK_HOST = "hooks.slack.com"
+# Airflow's own rule. With "?", "@" or "=" in it, it is an address without its scheme, and may hold a secret.
+_CONN_ID = re.compile(r"[\w#!()\-.:/\\]+")
 _SENDABLE = [event.value for event in EventType if event is not EventType.TEST]
 
 
@@ -37,7 +43,8 @@ class Webhook:
             If not given, ``slack`` for a connection of type ``slackwebhook``, else ``standard``.
 
     Raises:
-        ValueError: not exactly one of ``url`` and ``conn_id``, a URL with a secret, an unknown event or format.
+        ValueError: not exactly one of ``url`` and ``conn_id``, a URL with a secret, an id that no connection can
+            have, an unknown event or format. No message repeats a URL or an id.
     """
 
     url: str | None = None
@@ -55,10 +62,20 @@ class Webhook:
                 get_format(self.format)
             except ValueError as error:
                 raise ValueError(f"Webhook format: {error}") from None
-        if self.conn_id and "://" in self.conn_id:
-            raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
+        if self.conn_id:
+            self._check_conn_id(self.conn_id)
         if self.url:
             self._check_url(self.url)
+
+    @staticmethod
+    def _check_conn_id(conn_id: str) -> None:
+        if "://" in conn_id:
+            raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
+        if not _CONN_ID.fullmatch(conn_id) or conn_id.startswith(f"{_SLACK_HOST}/"):
+            raise ValueError(
+                "Webhook conn_id: this is no id that an Airflow connection can have. It would be readable in XCom: "
+                "make a connection of an address that holds a secret, and give its id."
+            )
 
     def _check_url(self, url: str) -> None:
         if _is_template(url):
@@ -73,7 +90,7 @@ class Webhook:
                 "Webhook url: a URL with a user, a password or a query would be readable in XCom. "
                 "Make an Airflow connection of it, and give its id."
             )
-        if self.format == "slack" or parts.hostname == "hooks.slack.com":
+        if self.format == "slack" or parts.hostname == _SLACK_HOST:
             raise ValueError(
                 "Webhook url: the address of a Slack webhook is a secret. Make an Airflow connection of type "
                 "slackwebhook of it, and give its id."
@@ -114,7 +131,8 @@ def as_webhooks(
         elif isinstance(item, str) and item.strip():
             webhooks.append(Webhook(url=item) if "://" in item else Webhook(conn_id=item))
         else:
-            raise ValueError(f"webhooks takes URLs, connection ids and Webhook objects, not {item!r}.")
+            what = f"a {type(item).__name__}" if not isinstance(item, str) else "an empty text"
+            raise ValueError(f"webhooks takes URLs, connection ids and Webhook objects, not {what}.")
     if url and not (isinstance(url, str) and not rendered and _is_template(url)):
         if not isinstance(url, str) or "://" not in url:
             raise ValueError("webhook_url takes a URL. Give a connection id in webhooks.")
@@ -125,10 +143,10 @@ def as_webhooks(
     return tuple(webhooks)
 
 
-def usable_webhooks(given: Any, url: str | None) -> tuple[Webhook, ...]:
+def usable_webhooks(given: Any, url: str | None, *, of: str = "this task") -> tuple[Webhook, ...]:
     """As ``as_webhooks``, at run time: what a template has made unusable is logged and left out.
 
-    The output is there by then, or even approved: a webhook must not cost it.
+    The output is there by then, or even approved: a webhook must not cost it. ``of`` tells in the log who named it.
     """
     items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] if given else []
     usable: dict[str, Webhook] = {}
@@ -137,7 +155,7 @@ def usable_webhooks(given: Any, url: str | None) -> tuple[Webhook, ...]:
             for webhook in as_webhooks(items_, url_):
                 usable.setdefault(webhook.name, webhook)
         except ValueError as error:
-            log.error("A webhook of this task cannot be used, and is left out: %s", error)
+            log.error("A webhook of %s cannot be used, and is left out: %s", of, error)
     return tuple(usable.values())
 
 
@@ -145,7 +163,8 @@ def all_targets(webhooks: Sequence[Webhook], settings: WebhookSettings) -> list[
     """The DAG's endpoints and, behind them, those of the deployment that are not among them."""
     targets = [webhook.target for webhook in webhooks]
     named = {target.endpoint for target in targets}
-    return targets + [WebhookTarget(endpoint=c) for c in dict.fromkeys(settings.conn_ids) if c not in named]
+    default = usable_webhooks(settings.conn_ids, None, of="[hitl_review] webhook_conn_ids")
+    return targets + [webhook.target for webhook in default if webhook.name not in named]
 
 
 def resolve(
@@ -160,13 +179,14 @@ def resolve(
         settings: for plain URLs and what is allowed.
 
     Raises:
-        HITLWebhookError: the address or a secret cannot be used.
+        HITLWebhookError: the address or a secret cannot be used; of a secret, the message says where it is set.
         AirflowNotFoundException: there is no such connection.
     """
     if "://" in name:
-        return Endpoint(
-            name, name, settings.url_secrets, format=format_ or "standard", allow_http=settings.allow_http
-        )
+        with _secret_set_in("the setting [hitl_review] webhook_secret"):
+            return Endpoint(
+                name, name, settings.url_secrets, format=format_ or "standard", allow_http=settings.allow_http
+            )
     found = connection(name)
     format_ = format_ or ("slack" if found.conn_type == _SLACK_CONNECTION else "standard")
     extra = _extra(found)
@@ -177,14 +197,35 @@ def resolve(
     password = (found.password or "").strip()
     if not get_format(format_).signed and password:
         url, password = f"{url.rstrip('/')}/{password.lstrip('/')}", ""
-    return Endpoint(
-        name,
-        url,
-        secrets=tuple(password.split()),
-        headers={str(header).strip(): str(value).strip() for header, value in headers.items()},
-        format=format_,
-        allow_http=settings.allow_http,
-    )
+    with _secret_set_in(f"the password of connection {name!r}"):
+        return Endpoint(
+            name,
+            url,
+            secrets=tuple(password.split()),
+            headers={str(header).strip(): str(value).strip() for header, value in headers.items()},
+            format=format_,
+            allow_http=settings.allow_http,
+        )
+
+
+@contextmanager
+def _secret_set_in(place: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidSecretError as error:
+        raise InvalidSecretError(f"What is in {place} is no webhook secret. {error}") from None
+
+
+def why_unusable(error: Exception) -> str:
+    """Why ``resolve`` failed, in words that may be stored and shown.
+
+    A secrets backend, or Airflow where it reads a connection, may raise anything, and quote the connection in it:
+    of such an error only the kind is told.
+    """
+    kind = type(error).__name__
+    if isinstance(error, HITLWebhookError | AirflowException) or type(error) is LookupError:
+        return f"{kind}: {error}"
+    return f"{kind}, while the endpoint was looked up. What it says may hold a secret, and is left out"
 
 
 def _extra(connection: Any) -> dict[str, Any]:

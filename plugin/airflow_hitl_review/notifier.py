@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk.execution_time import task_runner
 
 from airflow_hitl_review.announcement import announce
-from airflow_hitl_review.endpoints import resolve
+from airflow_hitl_review.endpoints import resolve, why_unusable
 from airflow_hitl_review.links import Site
 from airflow_hitl_review.metrics import count_attempt
 from airflow_hitl_review.schema import (
@@ -189,7 +189,7 @@ class Notifier:
                 delivery.endpoint, delivery.format, connection=self._connection, settings=self._settings
             )
         except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-            delivery.record(Attempt(_now().isoformat(), 0, error=f"{type(error).__name__}: {error}"))
+            delivery.record(Attempt(_now().isoformat(), 0, error=why_unusable(error)))
             return None
         delivery.format = endpoint.format
         if not endpoint.secrets and get_format(endpoint.format).signed:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from hitl_webhooks import InvalidSecretError, check_secret
 from hitl_webhooks.schedule import RetrySchedule
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,10 @@ class WebhookSettings:
             return _parsed(name, text, parse, when_wrong) if text else default
 
         schedule = RetrySchedule()
+        url_secrets = tuple(option("webhook_secret", "").split())
+        _check_secrets(url_secrets)
         return cls(
-            url_secrets=tuple(option("webhook_secret", "").split()),
+            url_secrets=url_secrets,
             conn_ids=tuple(part.strip() for part in option("webhook_conn_ids", "").split(",") if part.strip()),
             allow_http=read("webhook_allow_http", _boolean, False, False),
             block_private_addresses=read("webhook_block_private_addresses", _boolean, False, True),
@@ -93,6 +96,15 @@ def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T
     except ValueError as error:
         log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, when_wrong, error)
         return when_wrong
+
+
+def _check_secrets(secrets: Sequence[str]) -> None:
+    """Log what is wrong with a signing secret. It stays: without it, requests would go out unsigned."""
+    try:
+        for secret in secrets:
+            check_secret(secret)
+    except InvalidSecretError as error:
+        log.error("Setting [hitl_review] webhook_secret is wrong, and nothing is sent to plain URLs: %s", error)
 
 
 def _boolean(text: str) -> bool:

@@ -559,6 +559,7 @@ def test_secrets_show_nowhere(reviews: Reviews) -> None:
     run.approve()
     run.wait_for_end("success")
     failing = {"hook_refusing", "hook_dead", "hook_nowhere", "hook_untidy", "hook_malformed", "hook_slack_nowhere"}
+    failing |= {"hook_quoting", "hook_quoting_user"}
 
     def attempted() -> bool:
         endpoints = {e["endpoint"]: e for d in run.deliveries() if d["type"] == READY for e in d["endpoints"]}
@@ -587,6 +588,8 @@ def test_secrets_show_nowhere(reviews: Reviews) -> None:
         run.reviews.call("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/review").text,
     ]
     assert "hook_nowhere" in answers[0]
+    assert "answered 401" in answers[0]
+    assert any(r.headers["authorization"].startswith("Basic ") for r in hooks["quoting"].requests())
     assert "hook_nowhere" in answers[3], "the rendered fields are not there"
     places = {f"answer {number}": answer.encode() for number, answer in enumerate(answers)}
     places["the database"] = dump(reviews.airflow.database)

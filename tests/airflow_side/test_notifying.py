@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airflow_hitl_review.endpoints import Webhook, all_targets, as_webhooks, resolve, usable_webhooks
+from airflow_hitl_review.endpoints import (
+    Webhook,
+    all_targets,
+    as_webhooks,
+    resolve,
+    usable_webhooks,
+    why_unusable,
+)
 from airflow_hitl_review.gate import (
     MAX_IN_FLIGHT,
     MAX_IN_FLIGHT_IF_SILENT,
@@ -16,8 +25,9 @@ from airflow_hitl_review.gate import (
     Gate,
 )
 from airflow_hitl_review.schema import WebhookTarget
+from airflow_hitl_review.sdk import AirflowException
 from airflow_hitl_review.settings import WebhookSettings
-from hitl_webhooks import InvalidEndpointError, generate_secret
+from hitl_webhooks import InvalidEndpointError, InvalidSecretError, generate_secret
 from hitl_webhooks.schedule import STANDARD_WAITS
 from tests.airflow_side.test_operator import run
 
@@ -107,6 +117,68 @@ def test_at_run_time_what_is_unusable_is_left_out(caplog: pytest.LogCaptureFixtu
     assert "known" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "example.org/hook?token=known",  # addresses without a scheme
+        "user:known@example.org/hook",
+        "hooks.slack.com/services/T000/B000/known",
+        {"url": "https://example.org/?token=known"},
+        Path("/known"),
+    ],
+)
+def test_what_is_no_connection_id_is_refused_and_not_repeated(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"^(Webhook conn_id|webhooks takes)") as caught:
+        as_webhooks([given])
+    assert "known" not in str(caught.value)
+    assert as_webhooks(["team/hooks.one", "a-b_c"])
+
+
+def test_addresses_that_are_secrets_are_no_endpoints_of_the_deployment(caplog: pytest.LogCaptureFixture) -> None:
+    conn_ids = (
+        "https://user:known@example.org/",
+        "a",
+        "hooks.slack.com/services/T/B/known",
+        "https://example.org/",
+    )
+    targets = all_targets((), WebhookSettings(conn_ids=conn_ids))
+    assert [target.endpoint for target in targets] == ["a", "https://example.org/"]
+    assert caplog.text.count("A webhook of [hitl_review] webhook_conn_ids cannot be used") == 2
+    assert "known" not in caplog.text
+
+
+def test_a_malformed_secret_in_the_setting_is_told_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    settings = WebhookSettings.read(lambda name, _: "known" if name == "webhook_secret" else "")
+    assert "[hitl_review] webhook_secret is wrong" in caplog.text
+    with pytest.raises(InvalidSecretError, match=r"setting \[hitl_review\] webhook_secret .* starts with 'whsec_'"):
+        resolve("https://example.org/", None, connection=lambda _: Connection(), settings=settings)
+    assert "known" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("known", "starts with 'whsec_'"),
+        ("whsec_known!", "is not base64"),
+        ("whsec_a25vd24=", "has 24 to 64 bytes, this one 5"),
+        (f"{generate_secret()} whsec_known!", "is not base64"),
+    ],
+)
+def test_a_malformed_secret_of_a_connection_is_told_with_its_place(password: str, why: str) -> None:
+    with pytest.raises(InvalidSecretError, match=rf"password of connection 'one' .*{why}") as caught:
+        resolve("one", None, connection=lambda _: Connection(password=password), settings=WebhookSettings())
+    assert "known" not in str(caught.value)
+    assert "a25vd24" not in str(caught.value)
+
+
+def test_of_an_error_that_may_quote_a_secret_only_the_kind_is_told() -> None:
+    for error in (ValueError("known"), KeyError("known"), OSError("known"), RuntimeError("known")):
+        assert "known" not in why_unusable(error)
+        assert why_unusable(error).startswith(f"{type(error).__name__}, while the endpoint was looked up")
+    for told in (InvalidEndpointError("why"), LookupError("why"), AirflowException("why")):
+        assert why_unusable(told) == f"{type(told).__name__}: why"
+
+
 def test_the_deployments_endpoints_come_behind_those_of_the_dag() -> None:
     targets = all_targets(as_webhooks(["b", "a"]), WebhookSettings(conn_ids=("a", "c", "c")))
     assert [target.endpoint for target in targets] == ["b", "a", "c"]
@@ -142,9 +214,10 @@ def test_what_a_connection_means() -> None:
 
 
 def test_settings(caplog: pytest.LogCaptureFixture) -> None:
-    given = {"webhook_secret": " a  b ", "webhook_conn_ids": "x, y,", "webhook_allow_http": "true"}
+    one, two = generate_secret(), generate_secret()
+    given = {"webhook_secret": f" {one}  {two} ", "webhook_conn_ids": "x, y,", "webhook_allow_http": "true"}
     settings = WebhookSettings.read(lambda name, default: given.get(name, default))
-    assert (settings.url_secrets, settings.conn_ids, settings.allow_http) == (("a", "b"), ("x", "y"), True)
+    assert (settings.url_secrets, settings.conn_ids, settings.allow_http) == ((one, two), ("x", "y"), True)
     assert settings.schedule.waits == STANDARD_WAITS
     assert not caplog.records
     wrong = {
@@ -207,6 +280,37 @@ def test_what_the_task_leaves_to_the_dispatcher() -> None:
     assert all(d["status"] == "pending" and d["step"] == 1 and d["next_attempt_at"] for d in (one, two))
     """
     )
+
+
+def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answered() -> None:
+    printed = run(
+        NOTIFIER
+        + """
+    import json
+    from airflow_hitl_review import deliveries, dispatcher, internals, outbox
+    from airflow_hitl_review.endpoints import Webhook
+    from hitl_webhooks import HITLWebhookError
+    def unreadable(*_):
+        raise KeyError("https://user:known@example.org/")
+    notifier._connection = internals.load_connection = unreadable
+    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is True
+    notifier.finish()
+    (name,) = [key for key in stored if key.startswith("webhook_")]
+    claimed = outbox.Claimed(TaskKey("d", "r", "t"), "id", b"{}", "one", None, utcnow())
+    endpoint, failed = dispatcher.Dispatcher(WebhookSettings())._resolve(claimed)
+    assert endpoint is None
+    try:
+        deliveries.try_out(Webhook(conn_id="one"), WebhookSettings())
+    except HITLWebhookError as error:
+        refused = error
+    assert refused.__suppress_context__  # or the log of the API server would have it
+    said = [stored[name]["deliveries"][0]["last_error"], failed.error, str(refused)]
+    assert all(text.startswith("KeyError, while the endpoint was looked up") for text in said), said
+    print(json.dumps(stored))
+    """
+    )
+    assert "last_error" in printed
+    assert "known" not in printed
 
 
 def test_a_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None:

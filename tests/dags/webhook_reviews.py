@@ -141,6 +141,8 @@ with DAG("webhook_secrets", schedule=None, catchup=False):
         webhooks=[
             "hook_rotating",
             "hook_refusing",
+            "hook_quoting",
+            "hook_quoting_user",
             "hook_dead",
             "hook_nowhere",
             "hook_untidy",

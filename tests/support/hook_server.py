@@ -11,7 +11,9 @@ with HookServer() as server:
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import secrets
 import select
 import socket
@@ -39,11 +41,12 @@ READ_TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a path does with a request: wait ``hang`` seconds, then answer."""
+    """What a path does with a request: wait ``hang`` seconds, then answer; ``quote``: with what it was sent."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)
     hang: float = 0.0
+    quote: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,17 @@ class Hook:
         self._received: list[ReceivedRequest] = []
         self._hanging = 0
 
-    def behave(self, *, status: int = 204, headers: Mapping[str, str] | None = None, hang: float = 0.0) -> None:
+    def behave(
+        self,
+        *,
+        status: int = 204,
+        headers: Mapping[str, str] | None = None,
+        hang: float = 0.0,
+        quote: bool = False,
+    ) -> None:
         """Do so from the next request on; one that hangs already goes on with it."""
         with self._lock:
-            self._behaviour = Behaviour(status, dict(headers or {}), hang)
+            self._behaviour = Behaviour(status, dict(headers or {}), hang, quote)
 
     def requests(self) -> list[ReceivedRequest]:
         """All requests so far, oldest first, whatever they were answered."""
@@ -315,7 +325,9 @@ class _Handler(BaseHTTPRequestHandler):
         return not self.server.stopping.is_set()
 
     def _answer(self, behaviour: Behaviour) -> None:
-        self.send_response(behaviour.status)
+        sent = f"{self.path} {self.headers.get('authorization', '')}"
+        # In pieces, as in "no such token: ...": as a whole it is easily found.
+        self.send_response(behaviour.status, " ".join(re.split("[/?= ]", sent)) if behaviour.quote else None)
         for name, value in behaviour.headers.items():
             self.send_header(name, value)
         if behaviour.status != 204:
@@ -368,18 +380,23 @@ class LiveHooks:
 
     def _add_secret_ones(self) -> tuple[str, ...]:
         """Endpoints all of whose parts are secret, most of which fail; returns those parts."""
-        header, path, token, password = ("known" + secrets.token_hex(12) for _ in range(4))
+        header, path, token, password, user = ("known" + secrets.token_hex(12) for _ in range(5))
         server, dead = self.server("steady"), self.server("dead")
         dead.down()
         rotating = self._hooks["rotating"] = server.add(f"/{path}/r", [generate_secret(), generate_secret()])
         refusing = self._hooks["refusing"] = server.add(f"/{path}/f", [generate_secret()])
         refusing.behave(status=500)
+        quoting = self._hooks["quoting"] = server.add(f"/{path}/q", [generate_secret()])
+        quoting.behave(status=401, quote=True)
+        to_quoting = quoting.url.replace("://", f"://{user}:{password}@")
         self._hooks["slack"] = server.add(f"/services/T00/B00/{token}")
         headers = {"Authorization": f"Bearer {header}"}
         nowhere = f"https://nowhere.invalid/{path}/"
         self.connections |= {
             "hook_rotating": rotating.connection(headers=headers),
             "hook_refusing": refusing.connection(headers=headers),
+            "hook_quoting": Hook(f"{quoting.url}?token={token}", quoting.secrets).connection(headers=headers),
+            "hook_quoting_user": Hook(f"{to_quoting}?token={token}", quoting.secrets).connection(),
             "hook_dead": Hook(f"{dead.url}/{path}/d", rotating.secrets).connection(headers=headers),
             "hook_nowhere": Hook(nowhere, rotating.secrets).connection(headers=headers),
             # A value with a line's end in it: who refuses it may repeat it.
@@ -394,4 +411,5 @@ class LiveHooks:
                 {"conn_type": "slackwebhook", "host": nowhere, "password": f"T00/B00/{token}"}
             ),
         }
-        return header, path, token, password
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return header, path, token, password, user, basic

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit
 
 from hitl_webhooks.errors import InvalidEndpointError
 from hitl_webhooks.formats import get_format
-from hitl_webhooks.signing import check_secret
+from hitl_webhooks.signing import SECRET_PREFIX, check_secret
 
 # RFC 9110, 5.5 and 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+
+MIN_SECRET_LENGTH = 4
+"""Characters of what is hidden as a whole: "/" or "v1" is no secret, and would tear a text apart."""
+
+MIN_PART_LENGTH = 8
+"""Likewise, of a word of a header's value or of a part of a path: "Bearer" and "hooks" are none."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +76,54 @@ class Endpoint:
             check_secret(secret)
 
     def without_secrets(self, text: str) -> str:
-        """``text`` with all of this endpoint that may be secret replaced, for logs and answers."""
-        parts = urlsplit(self.url)
-        hidden = {*self.secrets, *self.headers.values(), *_secret_parts(parts)}
-        if "://" not in self.name:
-            hidden.add(self.url)
+        """``text`` with all of this endpoint that may be secret replaced, for logs and answers.
+
+        The other side writes part of an error, and knows what it was sent: it may say back the token alone, or
+        the user and the password as they are on the wire.
+        """
+        hidden = {found for found in self._secrets() if len(found) >= MIN_SECRET_LENGTH}
         hidden |= {repr(secret)[1:-1] for secret in hidden}
         for secret in sorted(hidden, key=len, reverse=True):
-            if len(secret) >= 4:  # "/" or "v1" is no secret, and would tear the text apart
-                text = text.replace(secret, "***")
+            text = text.replace(secret, "***")
         return text
 
+    def _secrets(self) -> Iterator[str]:
+        parts = urlsplit(self.url)
+        for secret in self.secrets:
+            yield secret
+            yield secret.removeprefix(SECRET_PREFIX)
+        for value in self.headers.values():
+            yield value
+            yield from _long(value.split())
+        if "://" not in self.name:
+            yield self.url
+        yield from _as_sent(parts.path)
+        for part in _long(parts.path.split("/")):
+            yield from _as_sent(part)
+        yield from _as_sent(parts.query)
+        for field_ in re.split("[&;]", parts.query):
+            yield from _as_sent(field_.partition("=")[2])
+        yield from _user_and_password(parts)
 
-def _secret_parts(parts: SplitResult) -> set[str]:
-    found = {parts.path, parts.query, parts.username or "", parts.password or ""}
-    return found | {unquote(part) for part in found}
+
+def _long(parts: list[str]) -> Iterator[str]:
+    return (part for part in parts if len(part) >= MIN_PART_LENGTH)
+
+
+def _as_sent(part: str) -> Iterator[str]:
+    """A part of a URL as it was given, as it is sent, and as the other side reads it."""
+    yield part
+    yield quote(part, safe="/?&=%:;+$,@!*'()[]~")
+    yield unquote(part)
+    yield unquote_plus(part)
+
+
+def _user_and_password(parts: SplitResult) -> Iterator[str]:
+    user, password = parts.username or "", parts.password or ""
+    yield from _as_sent(user)
+    yield from _as_sent(password)
+    if user or password:  # the header that httpx makes of them
+        yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
 
 
 def _is_this_machine(host: str) -> bool:

@@ -20,11 +20,17 @@ class _NotOurs(logging.Filter):
 
 _FILTER = _NotOurs()
 
+# The loggers of httpx and httpcore, each of them: a filter does not reach the loggers below.
+_LOGGERS = (
+    "httpx",
+    *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")),
+)
+
 
 @contextmanager
 def no_request_log() -> Iterator[None]:
     """Requests made inside the block, by this task or thread alone, are not logged by httpx."""
-    for name in ("httpx", "httpcore.http11", "httpcore.http2", "httpcore.connection", "httpcore.proxy"):
+    for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)  # does nothing if it is there already
     token = _ours.set(True)
     try:
