@@ -1,7 +1,7 @@
 """``make release-check``: build, install into three fresh environments, and use all three together.
 
 The Airflow of one runs a DAG that is no part of this project; from the second a reviewer asks for changes and
-approves; the receiver in the third is told, and verifies it.
+approves; the receiver in the third is told, and verifies it. A fourth has the oldest versions that are allowed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from demo.airflow_instance import AirflowInstance, StartError, free_port, wait_u
 from demo.stack import connection_to, launch_receiver
 from hitl_webhooks import generate_secret
 from release.environments import ROOT, CheckError, Environment, build, install
+from release.lowest import NEWEST_PYTHON, check_lowest
 
 DAG = """
 from airflow.sdk import dag, task
@@ -148,6 +149,12 @@ def main() -> int:
             not receiver.has("airflow") and not receiver.has("ipywidgets"),
         )
         version(airflow, reviewer)
+        oldest = check_lowest(wheel, folder / "lowest")
+        if oldest is None:
+            newest = ".".join(map(str, NEWEST_PYTHON))
+            print(f"--  the oldest versions were not tried: they are for Python up to {newest}")
+        else:
+            expect(f"the oldest versions that are allowed do: {oldest}", True)
         together(airflow, reviewer, receiver, folder / "together")
     except (CheckError, StartError) as error:
         print(error, file=sys.stderr)

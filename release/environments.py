@@ -63,8 +63,15 @@ def build(folder: Path) -> tuple[Path, Path]:
     return wheel, sdist
 
 
-def install(wheel: Path, extra: str, folder: Path) -> Environment:
-    """Make an environment with the wheel and one of its extras, in the versions that tests run with."""
+def install(wheel: Path, extra: str, folder: Path, *, lowest: bool = False) -> Environment:
+    """Make an environment with the wheel and an extra, or several with commas between them.
+
+    In the versions that tests run with, or ``lowest``: in the oldest that our own requirements allow.
+    """
+    versions = ["--constraint", str(ROOT / "constraints.txt")]
+    if lowest:  # of what is asked for directly, so each requirement has to be: those of a wheel alone are not
+        versions = ["--resolution", "lowest-direct", "--requirement", str(ROOT / "pyproject.toml")]
+        versions += [f"--extra={name}" for name in extra.split(",")]
     run(str(_UV), "venv", "--quiet", "--python", sys.executable, str(folder))
     run(
         str(_UV),
@@ -73,8 +80,7 @@ def install(wheel: Path, extra: str, folder: Path) -> Environment:
         "--quiet",
         "--python",
         str(folder / "bin" / "python"),
-        "--constraint",
-        str(ROOT / "constraints.txt"),
+        *versions,
         f"{wheel}[{extra}]",
     )
     return Environment(folder)
