@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PACKAGES := hitl_notebook plugin rendering webhooks
 
-.PHONY: demo test check docs reference smoke bench chaos release-check format constraints clean
+.PHONY: demo test check audit docs reference smoke bench chaos release-check format constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
@@ -38,12 +39,18 @@ check: $(READY)
 	$(BIN)/mypy
 	MYPYPATH=webhooks $(BIN)/mypy docs/examples/*.py
 
+# What bandit says (skipped is what ruff's S rules know, too, and have a reason for in the code), and whether a pinned
+# version has a known vulnerability; that needs PyPI's answers about them, and fails without.
+audit: $(READY)
+	$(BIN)/uv tool run bandit --quiet --recursive $(PACKAGES) --skip B101,B105,B704
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
 # The site, into .site: a warning is an error. To read it while writing: .venv/bin/mkdocs serve
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "Open .site/index.html"
 
-# Write anew what pages have from the code: settings and routes.
+# Write anew what pages have from the code: settings, metrics and routes.
 reference: $(READY)
 	@AIRFLOW_HOME=$$(mktemp -d) $(BIN)/python -m docs.reference
 
