@@ -8,6 +8,12 @@ _KEY = ("dag_id", "run_id", "task_id", "map_index")
 _SEEN = ("iteration", "output_sha256")
 
 
+def of_inbox() -> dict[str, Any]:
+    """A link from what says that the list has changed to what waits in it."""
+    waiting = {"status": ["pending_review"], "dag_id": "", "q": "", "offset": 0}
+    return {"waiting": {"operationRef": _ref("get", "/sessions"), "parameters": waiting}}
+
+
 def of_review(place: str = "") -> dict[str, Any]:
     """Links from an answer that has a review at ``place``, a JSON pointer, to what can be asked about that."""
     return {
@@ -20,12 +26,8 @@ def of_review(place: str = "") -> dict[str, Any]:
 
 
 def of_delivery(place: str = "") -> dict[str, Any]:
-    """The same from one that has a webhook event."""
-    again = {"operationRef": _ref("post", "/deliveries/{event_id}/resend")}
-    return {
-        "review": _link("get", "/sessions/find", place),
-        "resend": {**again, "parameters": {"event_id": f"$response.body#{place}/event_id"}},
-    }
+    """A link from an answer that has a webhook event to the review that it is about."""
+    return {"review": _link("get", "/sessions/find", place)}
 
 
 def _link(method: str, path: str, place: str) -> dict[str, Any]:

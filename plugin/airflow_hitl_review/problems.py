@@ -77,6 +77,8 @@ STREAM: Declared = {200: {"content": {"text/event-stream": {"schema": {"type": "
 
 UNCHANGED: Declared = {304: {"description": "Not modified"}}
 
+INBOX: Declared = {200: {"links": follow_ups.of_inbox()}, **UNCHANGED, **LOGGED_IN}
+
 LIST: Declared = {200: {"links": follow_ups.of_review("/sessions/0")}, **UNCHANGED, **LOGGED_IN}
 
 REVIEW: Declared = {

@@ -109,7 +109,7 @@ async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") 
     return stream(_watchers(request).inbox, INBOX, seen=version, allowed=allowed)
 
 
-@router.get("/inbox/updates", response_model=InboxUpdate, responses={**problems.UNCHANGED, **problems.LOGGED_IN})
+@router.get("/inbox/updates", response_model=InboxUpdate, responses=problems.INBOX)
 async def inbox_updates(request: Request, user: CurrentUser) -> Response:
     """What ``/inbox/events`` would send now; 304 to a known ``ETag``."""
     change = await _watchers(request).inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)
