@@ -37,11 +37,15 @@ def task_key(
     for name, value in (("dag_id", dag_id), ("run_id", run_id), ("task_id", task_id)):
         if not value or value == "~":
             raise HTTPException(400, f"{name} must name one {name.removesuffix('_id')}, not {value!r}.")
+    return TaskKey(dag_id, run_id, task_id, _index(map_index))
+
+
+def _index(map_index: str) -> int:
     if map_index == _UNREPLACED:
-        return TaskKey(dag_id, run_id, task_id)
+        return -1
     if not re.fullmatch(MAP_INDEX_PATTERN, map_index):
         raise HTTPException(422, f"map_index must be -1 or an index of at most 9 digits, not {map_index[:20]!r}.")
-    return TaskKey(dag_id, run_id, task_id, int(map_index))
+    return int(map_index)
 
 
 def _allowed(user: internals.BaseUser, dag_id: str, *methods: internals.Method) -> bool:
@@ -97,6 +101,7 @@ def optional_task_key(
     map_index: Annotated[MapIndex, Query(description="As for one review; only with the other three")] = "-1",
 ) -> TaskKey | None:
     """The task instance that the query names, if it names one that the caller may read; else None."""
+    _index(map_index)  # a wrong one is an error, also where it is not needed
     if run_id is None and task_id is None:
         return None
     if dag_id is None or run_id is None or task_id is None:

@@ -171,6 +171,12 @@ def test_ids_that_cannot_be(reviews: ReviewServer, query: str, status: int) -> N
         assert answer.status_code == status, answer.text
 
 
+def test_an_index_that_cannot_be_is_refused_also_where_no_review_is_named(reviews: ReviewServer) -> None:
+    answer = reviews.call("GET", "/deliveries?map_index=first")
+    assert answer.status_code == 422
+    assert "map_index" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["/sessions", "/deliveries", "/inbox"])
 @pytest.mark.parametrize(
     ("query", "says"),
