@@ -19,6 +19,8 @@ from airflow_hitl_review.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 
 TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."
 
+# Else the server goes on reading what nobody wants, as long as somebody sends it.
+_CLOSING = {"Connection": "close"}
 _MOST_DISCARDED = 8 * MAX_BODY_BYTES
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
@@ -46,7 +48,7 @@ class LimitedBodies:
             return
         if _declared_length(scope) > MAX_BODY_BYTES:
             await _discard(receive)
-            await JSONResponse({"detail": TOO_LARGE}, 413)(scope, receive, send)
+            await JSONResponse({"detail": TOO_LARGE}, 413, _CLOSING)(scope, receive, send)
             return
         read, answered = 0, False
 
@@ -59,7 +61,7 @@ class LimitedBodies:
             if answered:  # somebody waits for the client to go away, and does not read the body
                 return {"type": "http.disconnect"}
             await _discard(receive)
-            raise HTTPException(413, TOO_LARGE)
+            raise HTTPException(413, TOO_LARGE, _CLOSING)
 
         async def noted(message: Message) -> None:
             nonlocal answered

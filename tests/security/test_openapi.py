@@ -70,10 +70,31 @@ def test_each_answer_has_a_schema(document: dict[str, Any]) -> None:
                 assert content["schema"], (key, status)
 
 
+def test_each_link_leads_to_a_route_that_takes_it(document: dict[str, Any]) -> None:
+    known = operations(document)
+    links = [
+        link
+        for operation in known.values()
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert links
+    for link in links:
+        path, _, method = link["operationRef"].removeprefix("#/paths/").replace("~1", "\n").partition("/")
+        target = known[method.upper(), path.replace("\n", "/")]
+        assert link["parameters"].keys() <= {parameter["name"] for parameter in target["parameters"]}
+        assert ("requestBody" in link) <= ("requestBody" in target)
+
+
 @pytest.mark.timeout(SECONDS + 300)
 def test_nothing_breaks(fuzzed_server: ReviewServer, tmp_path: Path) -> None:
     fuzzed = fuzz(fuzzed_server, tmp_path, seconds=SECONDS, seed=SEED)
     print(fuzzed.report)  # noqa: T201 - for pytest -s, as "make fuzz" runs it
     assert fuzzed.passed, fuzzed.report
+    assert fuzzed.generated > 100
+    ended = {"status": ["approved", "rejected", "changes_requested"], "include_ended": "true"}
+    decided = fuzzed_server.call("GET", "/sessions", params=ended).json()["total_entries"]
+    print(f"{fuzzed.generated} requests or more; {decided} reviews were decided.")  # noqa: T201
+    assert decided, "nothing led the fuzzer to a review"
     log = (fuzzed_server.airflow.home / "api-server.log").read_text(encoding="utf-8", errors="replace")
     assert "Exception in ASGI application" not in log
