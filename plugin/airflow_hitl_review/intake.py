@@ -60,7 +60,8 @@ class LimitedBodies:
                 return message
             if answered:  # somebody waits for the client to go away, and does not read the body
                 return {"type": "http.disconnect"}
-            await _discard(receive)
+            if message.get("more_body", False):
+                await _discard(receive)
             raise HTTPException(413, TOO_LARGE, _CLOSING)
 
         async def noted(message: Message) -> None:
