@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := hitl_notebook plugin rendering webhooks
 
-.PHONY: demo test check audit docs reference smoke bench chaos release-check format constraints clean
+.PHONY: demo test check audit docs reference smoke bench chaos fuzz release-check format constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
@@ -26,6 +26,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	@$(BIN)/python -m chaos --seed $(or $(SEED),1)
+
+fuzz: $(READY)
+	HITL_FUZZ_SECONDS=$(or $(SECONDS),600) HITL_FUZZ_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/security/test_openapi.py
 
 release-check: $(READY)
 	@$(BIN)/python -m release

@@ -128,13 +128,18 @@ def _given(schema: Json) -> Json:
 
 
 def _bounds(schema: Json) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low, high = _whole(schema.get("minimum")), _whole(schema.get("maximum"))
     if low is not None and high is not None:
         return f", {low} to {high}"
     if low is not None:
         return f", from {low}"
     longest = schema.get("maxLength")
     return f", at most {longest} characters" if longest is not None else ""
+
+
+def _whole(bound: float | None) -> int | None:
+    """A bound of an integer, which pydantic may write as 1.0."""
+    return None if bound is None else int(bound)
 
 
 def _value(value: object) -> str:

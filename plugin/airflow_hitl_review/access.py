@@ -7,11 +7,13 @@ route is served at all, rather than one without a check.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Query
 
 from airflow_hitl_review import internals
+from airflow_hitl_review.limits import MAP_INDEX_PATTERN, Id, MapIndex, OneId
 from airflow_hitl_review.schema import TaskKey
 
 CurrentUser = Annotated[internals.BaseUser, Depends(internals.get_user)]
@@ -20,11 +22,11 @@ _UNREPLACED = "{MAP_INDEX}"
 
 
 def task_key(
-    dag_id: Annotated[str, Query(description="DAG id")],
-    run_id: Annotated[str, Query(description="DAG run id")],
-    task_id: Annotated[str, Query(description="Task id")],
+    dag_id: Annotated[OneId, Query(description="DAG id")],
+    run_id: Annotated[OneId, Query(description="DAG run id")],
+    task_id: Annotated[OneId, Query(description="Task id")],
     map_index: Annotated[
-        str, Query(description="Index of a mapped task instance; -1 if the task is not mapped")
+        MapIndex, Query(description="Index of a mapped task instance; -1 if the task is not mapped")
     ] = "-1",
 ) -> TaskKey:
     """The task instance that the query names.
@@ -35,15 +37,15 @@ def task_key(
     for name, value in (("dag_id", dag_id), ("run_id", run_id), ("task_id", task_id)):
         if not value or value == "~":
             raise HTTPException(400, f"{name} must name one {name.removesuffix('_id')}, not {value!r}.")
+    return TaskKey(dag_id, run_id, task_id, _index(map_index))
+
+
+def _index(map_index: str) -> int:
     if map_index == _UNREPLACED:
-        return TaskKey(dag_id, run_id, task_id)
-    try:
-        index = int(map_index)
-    except ValueError:
-        raise HTTPException(422, f"map_index must be an integer, not {map_index!r}.") from None
-    if not -1 <= index < 2**31:
-        raise HTTPException(422, f"map_index must be -1 or an index, not {index}.")
-    return TaskKey(dag_id, run_id, task_id, index)
+        return -1
+    if not re.fullmatch(MAP_INDEX_PATTERN, map_index):
+        raise HTTPException(422, f"map_index must be -1 or an index of at most 9 digits, not {map_index[:20]!r}.")
+    return int(map_index)
 
 
 def _allowed(user: internals.BaseUser, dag_id: str, *methods: internals.Method) -> bool:
@@ -93,12 +95,13 @@ def require_connection(user: internals.BaseUser, conn_id: str | None) -> None:
 
 def optional_task_key(
     user: CurrentUser,
-    dag_id: Annotated[str | None, Query(description="DAG id")] = None,
-    run_id: Annotated[str | None, Query(description="DAG run id; only with dag_id and task_id")] = None,
-    task_id: Annotated[str | None, Query(description="Task id; only with dag_id and run_id")] = None,
-    map_index: Annotated[str, Query(description="As for one review; only with the other three")] = "-1",
+    dag_id: Annotated[Id | None, Query(description="DAG id")] = None,
+    run_id: Annotated[Id | None, Query(description="DAG run id; only with dag_id and task_id")] = None,
+    task_id: Annotated[Id | None, Query(description="Task id; only with dag_id and run_id")] = None,
+    map_index: Annotated[MapIndex, Query(description="As for one review; only with the other three")] = "-1",
 ) -> TaskKey | None:
     """The task instance that the query names, if it names one that the caller may read; else None."""
+    _index(map_index)  # a wrong one is an error, also where it is not needed
     if run_id is None and task_id is None:
         return None
     if dag_id is None or run_id is None or task_id is None:

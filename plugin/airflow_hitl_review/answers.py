@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import HTTPException
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH, ConflictError, NotAReviewerError, Request, decide
+from airflow_hitl_review.decisions import ConflictError, NotAReviewerError, Request, decide
+from airflow_hitl_review.limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.required_action import ACTIONS, FEEDBACK, OUTPUT
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.states import Action

@@ -22,10 +22,12 @@ from airflow_hitl_review.decisions import ConflictError, NotAReviewerError, Sess
 from airflow_hitl_review.deliveries import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.dispatcher import Dispatcher
 from airflow_hitl_review.inbox import count_now
+from airflow_hitl_review.intake import LimitedBodies, no_nul_in_address
 from airflow_hitl_review.origins import Origins
 from airflow_hitl_review.pages import assets, errors
 from airflow_hitl_review.pages import routes as page_routes
 from airflow_hitl_review.pages.watchers import Watchers
+from airflow_hitl_review.problems import Conflict, DecisionConflict, NoReview, ReviewNotFound
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.settings import WebhookSettings, is_on, seconds
 from airflow_hitl_review.totals import Counter
@@ -80,17 +82,19 @@ def create_app() -> FastAPI:
         title="HITL review",
         description="Reviews of Airflow task outputs: list, read, approve, reject, ask for changes.",
         lifespan=lifespan,
-        dependencies=[Depends(origins.check)],
+        dependencies=[Depends(origins.check), Depends(no_nul_in_address)],
         # FastAPI would serve these to everybody, and its pages run scripts of other hosts beside Airflow's cookie.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
 
+    app.add_middleware(LimitedBodies)
+
     @app.exception_handler(SessionNotFoundError)
     def not_found(_: Request, error: SessionNotFoundError) -> JSONResponse:
-        detail = {"message": str(error), "task_active": error.task_active}
-        return JSONResponse({"detail": detail}, status_code=404)
+        detail = NoReview(message=str(error), task_active=error.task_active)
+        return JSONResponse(ReviewNotFound(detail=detail).model_dump(mode="json"), status_code=404)
 
     @app.exception_handler(NotAReviewerError)
     def not_a_reviewer(_: Request, error: NotAReviewerError) -> JSONResponse:
@@ -98,9 +102,8 @@ def create_app() -> FastAPI:
 
     @app.exception_handler(ConflictError)
     def conflict(_: Request, error: ConflictError) -> JSONResponse:
-        session = error.session.model_dump(mode="json")
-        detail = {"message": str(error), "decided_by": session["decided_by"], "session": session}
-        return JSONResponse({"detail": detail}, status_code=409)
+        detail = Conflict(message=str(error), decided_by=error.session.decided_by, session=error.session)
+        return JSONResponse(DecisionConflict(detail=detail).model_dump(mode="json"), status_code=409)
 
     @app.exception_handler(EventNotFoundError)
     @app.exception_handler(EndpointNotFoundError)

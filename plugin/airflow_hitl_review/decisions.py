@@ -30,8 +30,6 @@ from airflow_hitl_review.schema import (
 )
 from airflow_hitl_review.states import Action, SessionStatus, advance
 
-MAX_FEEDBACK_LENGTH = 100_000
-
 _LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
 
 

@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from airflow_hitl_review import deliveries, internals
+from airflow_hitl_review import deliveries, internals, problems
 from airflow_hitl_review.access import CurrentUser, OptionalTask, require_connection, require_decidable
 from airflow_hitl_review.deliveries import DeliveryList, DeliveryRecord, ListedStatus, TestResult
 from airflow_hitl_review.endpoints import Webhook
+from airflow_hitl_review.intake import PlainJsonRoute
+from airflow_hitl_review.limits import MAX_URL_LENGTH, Id, Limit, Offset, Text
 
-router = APIRouter()
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No token, or an expired one"},
-    403: {"description": "The caller may not do this"},
-    404: {"description": "No such event, endpoint or connection"},
-}
+router = APIRouter(route_class=PlainJsonRoute)
 
 
 class ResendBody(BaseModel):
     """Body of a resend; may be left out."""
 
-    endpoint: str | None = Field(
-        default=None, description="Only to this endpoint; to all of the event's if not given"
+    endpoint: Text | None = Field(
+        default=None,
+        max_length=MAX_URL_LENGTH,
+        description="Only to this endpoint; to all of the event's if not given",
     )
 
 
 class TestBody(BaseModel):
     """What to send a test event to: a connection, or a URL."""
 
-    conn_id: str | None = None
-    url: str | None = None
-    format: str | None = Field(default=None, description="Body format, if not the connection's own")
+    conn_id: Id | None = None
+    url: Text | None = Field(default=None, max_length=MAX_URL_LENGTH)
+    format: Id | None = Field(default=None, description="Body format, if not the connection's own")
 
 
-@router.get("/deliveries", response_model=DeliveryList, responses=_ERRORS)
+@router.get("/deliveries", response_model=DeliveryList, responses=problems.DELIVERIES)
 def list_deliveries(
     user: CurrentUser,
     key: OptionalTask,
-    dag_id: str | None = None,
+    dag_id: Annotated[Id | None, Query(description="DAG id")] = None,
     status: ListedStatus | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Limit = 50,
+    offset: Offset = 0,
 ) -> DeliveryList:
     """Webhook events and how their delivery stands, the newest first: of one review, of a DAG, or of all."""
     with internals.transaction() as db:
@@ -53,8 +51,13 @@ def list_deliveries(
         )
 
 
-@router.post("/deliveries/{event_id}/resend", response_model=DeliveryRecord, responses=_ERRORS)
-def resend(request: Request, user: CurrentUser, event_id: str, body: ResendBody | None = None) -> DeliveryRecord:
+@router.post("/deliveries/{event_id}/resend", response_model=DeliveryRecord, responses=problems.RESEND)
+def resend(
+    request: Request,
+    user: CurrentUser,
+    event_id: Annotated[Id, Path(description="Of the webhook event")],
+    body: ResendBody | None = None,
+) -> DeliveryRecord:
     """Send an event again, whatever came of it before; with the same id, so that receivers know a repeat."""
     endpoint = body.endpoint if body is not None else None
     with internals.transaction() as db:
@@ -75,7 +78,7 @@ def resend(request: Request, user: CurrentUser, event_id: str, body: ResendBody 
     return record
 
 
-@router.post("/webhooks/test", response_model=TestResult, responses=_ERRORS)
+@router.post("/webhooks/test", response_model=TestResult, responses=problems.WEBHOOK)
 def test(request: Request, user: CurrentUser, body: TestBody) -> TestResult:
     """Send a ``hitl_review.delivery.test`` event to an endpoint, once, and say what came of it."""
     try:

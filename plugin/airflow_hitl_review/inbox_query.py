@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 
 from airflow_hitl_review.inbox import Filters, OrderBy
+from airflow_hitl_review.limits import MAX_SEARCH_LENGTH, Id, Limit, Offset, Text
 from airflow_hitl_review.states import SessionStatus
 
 
@@ -15,11 +16,13 @@ def api_filters(
         list[SessionStatus | Literal[""]] | None,
         Query(description="In this status; repeat it to allow several; empty: in any"),
     ] = None,
-    dag_id: str | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="Text in an id or the prompt")] = None,
+    dag_id: Annotated[Id | None, Query(description="Only of this DAG")] = None,
+    q: Annotated[
+        Text | None, Query(max_length=MAX_SEARCH_LENGTH, description="Text in an id or the prompt")
+    ] = None,
     include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Limit = 50,
+    offset: Offset = 0,
     order_by: Annotated[
         OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
     ] = "-updated_at",

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from airflow_hitl_review import decisions, internals
+from airflow_hitl_review import decisions, internals, problems
 from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
-from airflow_hitl_review.decisions import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.inbox import ReviewList, list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
+from airflow_hitl_review.intake import PlainJsonRoute
+from airflow_hitl_review.limits import MAX_FEEDBACK_LENGTH, MAX_NUMBER, Text
 from airflow_hitl_review.revalidation import has, not_modified, revalidated
 from airflow_hitl_review.review import ReviewResponse
 from airflow_hitl_review.schema import Channel, TaskKey
 from airflow_hitl_review.states import Action
 from airflow_hitl_review.unchanged import accepted_age
 
-router = APIRouter()
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No token, or an expired one"},
-    403: {"description": "The caller may not do this for that DAG"},
-    404: {"description": "No such review; `task_active` says whether one may still appear"},
-}
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"description": "Not pending, or another output is current; carries the session"}
-}
+router = APIRouter(route_class=PlainJsonRoute)
 
 
 class DecisionBody(BaseModel):
     """Body of an approval; may be left out."""
 
-    iteration: int | None = Field(default=None, ge=1, description="Number of the output that the reviewer saw")
+    iteration: int | None = Field(
+        default=None, ge=1, le=MAX_NUMBER, description="Number of the output that the reviewer saw"
+    )
     channel: Channel = Field(default="rest", description="Where the reviewer decided")
-    output_sha256: str | None = Field(
+    output_sha256: Text | None = Field(
         default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
     )
 
@@ -48,16 +40,16 @@ class DecisionBody(BaseModel):
 class RejectBody(DecisionBody):
     """Body of a rejection; may be left out."""
 
-    feedback: str = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
+    feedback: Text = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
 
 
 class FeedbackBody(DecisionBody):
     """Body of a request for changes."""
 
-    feedback: str = Field(max_length=MAX_FEEDBACK_LENGTH, description="What to change")
+    feedback: Text = Field(max_length=MAX_FEEDBACK_LENGTH, description="What to change")
 
 
-@router.get("/sessions", response_model=ReviewList, responses={304: {"description": "Not modified"}})
+@router.get("/sessions", response_model=ReviewList, responses=problems.LIST)
 def sessions(
     request: Request,
     user: CurrentUser,
@@ -82,7 +74,7 @@ def sessions(
     return answer
 
 
-@router.get("/sessions/find", response_model=ReviewResponse, responses=ERRORS)
+@router.get("/sessions/find", response_model=ReviewResponse, responses=problems.FOUND_REVIEW)
 def find(key: ReadableTask) -> ReviewResponse:
     """One review, with its conversation."""
     with internals.transaction() as db:
@@ -104,7 +96,7 @@ def _decide(
     return review
 
 
-@router.post("/sessions/feedback", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+@router.post("/sessions/feedback", response_model=ReviewResponse, responses=problems.FEEDBACK)
 def feedback(
     request: Request,
     background: BackgroundTasks,
@@ -118,7 +110,7 @@ def feedback(
     return _decide(request, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
 
 
-@router.post("/sessions/approve", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+@router.post("/sessions/approve", response_model=ReviewResponse, responses=problems.DECISION)
 def approve(
     request: Request,
     background: BackgroundTasks,
@@ -131,7 +123,7 @@ def approve(
     return _decide(request, background, key, user, body.request(Action.APPROVE))
 
 
-@router.post("/sessions/reject", response_model=ReviewResponse, responses={**ERRORS, **_CONFLICT})
+@router.post("/sessions/reject", response_model=ReviewResponse, responses=problems.DECISION)
 def reject(
     request: Request,
     background: BackgroundTasks,

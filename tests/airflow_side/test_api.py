@@ -82,13 +82,13 @@ def test_a_decision_is_recorded(reviews: ReviewServer, run_id: str) -> None:
         "POST",
         "/sessions/feedback",
         params=params,
-        json={"feedback": "shorter ☃ \x00", "iteration": 1, "channel": "notebook"},
+        json={"feedback": "shorter ☃", "iteration": 1, "channel": "notebook"},
     )
     assert answer.status_code == 200, answer.text
     review = answer.json()
     assert (review["status"], review["decided_by"]) == ("changes_requested", {"id": "ann", "name": "ann"})
     said = review["conversation"][-1]
-    assert (said["content"], said["user"]["name"]) == ("shorter ☃ \ufffd", "ann")
+    assert (said["content"], said["user"]["name"]) == ("shorter ☃", "ann")
     action = reviews.airflow.api(
         "GET",
         f"/dags/many_reviews/dagRuns/{run_id}/taskInstances/review/xcomEntries/airflow_hitl_review_human_action",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from airflow_hitl_review.pages.responses import INVALID_TOKEN, error_page, is_page, to_login
+from airflow_hitl_review.problems import FieldProblem, InvalidRequest
 
 
 def install(app: FastAPI) -> None:
@@ -24,6 +26,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         if not is_page(request):
-            return await request_validation_exception_handler(request, error)
+            # Without what was sent: it may be long, or what an answer in JSON cannot carry, such as NaN.
+            told = [FieldProblem.model_validate(problem) for problem in error.errors()]
+            return JSONResponse(InvalidRequest(detail=told).model_dump(), status_code=422)
         problems = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors()]
         return error_page(422, "Something in the address is missing or wrong. " + " ".join(problems))

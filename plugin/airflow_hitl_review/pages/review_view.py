@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow_hitl_review import decisions, internals
+from airflow_hitl_review.limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.links import task_path
 from airflow_hitl_review.pages.rounds import rounds_of
 from airflow_hitl_review.pages.templates import fill, safe
@@ -100,5 +101,6 @@ def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide
         user_name=user.get_name(),
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
+        max_feedback_length=MAX_FEEDBACK_LENGTH,
         inbox=inbox,
     )

@@ -7,15 +7,18 @@ database. Hundreds of open pages must not hold a thread each.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
 
-from airflow_hitl_review import internals
+from airflow_hitl_review import internals, problems
 from airflow_hitl_review.access import CurrentUser, ReadableTask, may_decide, may_read
 from airflow_hitl_review.inbox import list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
+from airflow_hitl_review.limits import Text
 from airflow_hitl_review.live.streams import stream
 from airflow_hitl_review.pages import inbox_view, responses, review_view
 from airflow_hitl_review.pages.watchers import INBOX, Watchers, inbox_change
@@ -27,7 +30,21 @@ POLL_LEASE_SECONDS = 15.0
 
 router = APIRouter()
 
-Seen = Annotated[str, Query(max_length=64, description="Version that the page has")]
+Seen = Annotated[Text, Query(max_length=64, description="Version that the page has")]
+
+
+class ReviewUpdate(BaseModel):
+    """A review's page as it is now: where the review stands, for the script, and the page's parts as HTML."""
+
+    version: str
+    state: dict[str, Any]
+    parts: dict[str, str]
+
+
+class InboxUpdate(BaseModel):
+    """Names the list's state, so that a page sees whether it has changed."""
+
+    version: str
 
 
 def _watchers(request: Request) -> Watchers:
@@ -35,8 +52,8 @@ def _watchers(request: Request) -> Watchers:
     return watchers
 
 
-@router.get("/chat-by-task", response_class=HTMLResponse)
-@router.get("/chat", response_class=HTMLResponse)
+@router.get("/chat-by-task", response_class=HTMLResponse, responses=problems.REVIEW_PAGE)
+@router.get("/chat", response_class=HTMLResponse, responses=problems.REVIEW_PAGE)
 def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
     """One review as a page. The second path is for Airflow's own links, with its placeholders in them."""
     view = review_view.load_view(key)
@@ -51,14 +68,14 @@ def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
     return responses.page(html, 200 if found else 404)
 
 
-@router.get("/chat/updates")
+@router.get("/chat/updates", response_model=ReviewUpdate, responses={**problems.UNCHANGED, **problems.REVIEW})
 async def updates(request: Request, key: ReadableTask) -> Response:
     """What ``/chat/events`` would send now, for pages that no events reach; 304 to a known ``ETag``."""
     view = await _watchers(request).reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
     return revalidated(request, view.data.encode(), "application/json", version=view.version)
 
 
-@router.get("/chat/events")
+@router.get("/chat/events", response_class=EventSourceResponse, responses={**problems.STREAM, **problems.REVIEW})
 async def events(request: Request, key: ReadableTask, user: CurrentUser, version: Seen = "") -> Response:
     """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON."""
 
@@ -68,7 +85,7 @@ async def events(request: Request, key: ReadableTask, user: CurrentUser, version
     return stream(_watchers(request).reviews, key, seen=version, allowed=allowed)
 
 
-@router.get("/inbox", response_class=HTMLResponse)
+@router.get("/inbox", response_class=HTMLResponse, responses={**problems.UNCHANGED, **problems.LIST_PAGE})
 def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
     """The list of reviews as a page; its query is that of ``/sessions``."""
     totals = request.app.state.counter.totals()
@@ -80,7 +97,9 @@ def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Respons
     return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
 
 
-@router.get("/inbox/events")
+@router.get(
+    "/inbox/events", response_class=EventSourceResponse, responses={**problems.STREAM, **problems.LOGGED_IN}
+)
 async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") -> Response:
     """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may be another one."""
 
@@ -90,7 +109,7 @@ async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") 
     return stream(_watchers(request).inbox, INBOX, seen=version, allowed=allowed)
 
 
-@router.get("/inbox/updates")
+@router.get("/inbox/updates", response_model=InboxUpdate, responses=problems.INBOX)
 async def inbox_updates(request: Request, user: CurrentUser) -> Response:
     """What ``/inbox/events`` would send now; 304 to a known ``ETag``."""
     change = await _watchers(request).inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)

@@ -1,0 +1,49 @@
+"""Counting a body, message by message: how a server cuts it into messages is not for a client to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from fastapi import HTTPException
+
+from airflow_hitl_review.intake import LimitedBodies, Message, Receive, Scope, Send
+from airflow_hitl_review.limits import MAX_BODY_BYTES
+
+
+async def read_all(_: Scope, receive: Receive, __: Send) -> None:
+    while (await receive()).get("more_body", False):
+        pass
+
+
+def read_through_limit(*sizes: int) -> None:
+    """Have an app read a body that comes in pieces of these sizes; after the last, the client only waits."""
+
+    async def pieces(left: Iterable[int]) -> None:
+        coming = list(left)
+
+        async def receive() -> Message:
+            if not coming:
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": b"x" * coming.pop(0), "more_body": bool(coming)}
+
+        async def send(_: Message) -> None:
+            raise AssertionError
+
+        scope = {"type": "http", "headers": []}
+        await asyncio.wait_for(LimitedBodies(read_all)(scope, receive, send), 10)
+
+    asyncio.run(pieces(sizes))
+
+
+@pytest.mark.parametrize("sizes", [(MAX_BODY_BYTES,), (MAX_BODY_BYTES - 1, 1), (0,)])
+def test_up_to_the_limit_it_is_read(sizes: tuple[int, ...]) -> None:
+    read_through_limit(*sizes)
+
+
+@pytest.mark.parametrize("sizes", [(MAX_BODY_BYTES + 1,), (MAX_BODY_BYTES, 1), (MAX_BODY_BYTES, 1, 1, 0)])
+def test_beyond_it_is_refused_at_once(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(HTTPException) as refused:
+        read_through_limit(*sizes)
+    assert refused.value.status_code == 413

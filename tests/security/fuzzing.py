@@ -1,0 +1,67 @@
+"""Schemathesis, run as a program against a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.airflow_instance import BIN
+from tests.support.api_server import URL_SECRET, ReviewServer
+from tests.support.hook_server import HookServer
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+USER = "ann"
+"""Reads and decides, but may not have Airflow post to addresses that the fuzzer makes up."""
+
+PATIENCE = 120
+"""Seconds that a run may take beyond its time: a test case is not broken off."""
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """What came of a run.
+
+    Attributes:
+        passed: whether nothing was found.
+        report: what schemathesis says, for people.
+        generated: how many requests it made up.
+    """
+
+    passed: bool
+    report: str
+    generated: int
+
+
+def fuzz(server: ReviewServer, folder: Path, *, seconds: int, seed: int) -> Fuzzed:
+    """Ask everything that the server's own OpenAPI document has, for so long.
+
+    Reviews, and webhooks that can be sent again, are made first; the fuzzer finds them by itself, in the lists.
+    """
+    with HookServer() as hooks:
+        hook = hooks.add("/fuzzed", [URL_SECRET])
+        server.seed(20, "due", hook.url)
+        server.seed(200 + seconds)
+        return _run(server, folder, seconds, seed)
+
+
+def _run(server: ReviewServer, folder: Path, seconds: int, seed: int) -> Fuzzed:
+    report = folder / "schemathesis.json"
+    command = [str(BIN / "schemathesis"), "--config-file", str(CONFIG), "--no-color", "run"]
+    command += ["--phases", "coverage,fuzzing,stateful", "--continue-on-failure", "--request-timeout", "60"]
+    command += ["--max-time", str(seconds), "--seed", str(seed), "--generation-database", "none"]
+    command += ["--report", "json", "--report-json-path", str(report)]
+    command += ["--header", f"Authorization: Bearer {server.token(USER)}"]
+    done = subprocess.run(
+        [*command, f"{server.airflow.url}/hitl-review/openapi.json"],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "116"},
+        capture_output=True,
+        text=True,
+        timeout=seconds + PATIENCE,
+        check=False,
+    )
+    counted = json.loads(report.read_text(encoding="utf-8"))["test_cases"] if report.exists() else {}
+    return Fuzzed(done.returncode == 0, done.stdout + done.stderr, counted.get("generated", 0))
