@@ -44,7 +44,7 @@ def _index(map_index: str) -> int:
     if map_index == _UNREPLACED:
         return -1
     if not re.fullmatch(MAP_INDEX_PATTERN, map_index):
-        raise HTTPException(422, f"map_index must be -1 or an index of at most 9 digits, not {map_index[:20]!r}.")
+        raise HTTPException(422, f"map_index must be an integer from -1 to 999999999, not {map_index[:20]!r}.")
     return int(map_index)
 
 
