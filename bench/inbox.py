@@ -95,6 +95,19 @@ class Views:
         return time.perf_counter() - start
 
 
+SWEEP = "timestamp > task_instance.updated_at"
+"""In the statement with which each API server process looks every 10 s for decisions that nobody has taken."""
+
+
+def _sweep_ms(statements: Statements) -> float:
+    """Milliseconds of the next of them."""
+    before, end = statements.spent(SWEEP), time.monotonic() + 40
+    while (now := statements.spent(SWEEP))[0] == before[0]:
+        assert time.monotonic() < end, "No API server process has looked."
+        time.sleep(0.2)
+    return round((now[1] - before[1]) / (now[0] - before[0]), 1)
+
+
 def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
     figures: dict[str, Any] = {}
@@ -117,6 +130,7 @@ def run(folder: Path) -> dict[str, Any]:
                     found["public API"] = {
                         "seconds": round(percentile([views.public_api() for _ in range(5)], 50), 3)
                     }
+                found["sweep_ms"] = _sweep_ms(statements)
                 figures[str(size)] = found
             return figures
         finally:

@@ -36,6 +36,17 @@ class Statements:
         with self._engine.connect() as connection:
             return int(connection.scalar(query))
 
+    def spent(self, containing: str) -> tuple[int, float]:
+        """How often statements with this text were executed so far, and for how many milliseconds in all."""
+        query = text(
+            "SELECT coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) FROM pg_stat_statements"
+            " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND position(:containing in query) > 0 AND query !~ 'pg_stat_statements'"
+        )
+        with self._engine.connect() as connection:
+            calls, milliseconds = connection.execute(query, {"containing": containing}).one()
+        return int(calls), float(milliseconds)
+
     def close(self) -> None:
         """Close its connections."""
         self._engine.dispose()
