@@ -19,7 +19,6 @@ from tests.support import postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import LiveHooks
 from tests.support.migrated import Migrated
-from tests.support.otlp_server import OtlpServer
 from tests.support.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
@@ -134,14 +133,6 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture(scope="session")
-def spans() -> Iterator[OtlpServer]:
-    """Gets the spans of ``live``."""
-    server = OtlpServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="session")
 def stories(folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
     """What happens on each Airflow of ``tests/compatibility``, begun."""
     told = Stories(postgres_server, folder / "stories")
@@ -160,7 +151,6 @@ def live(
     hooks: LiveHooks,
     migrated: Migrated,
     statsd: StatsdServer,
-    spans: OtlpServer,
 ) -> Iterator[AirflowInstance]:
     """A whole Airflow on PostgreSQL, with the DAGs of ``tests/dags``."""
     instance = AirflowInstance(
@@ -171,7 +161,6 @@ def live(
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
             **statsd.settings,
-            **spans.traces_settings,
             "AIRFLOW__CORE__PARALLELISM": "16",
             # A decision soon after the output waits for a heartbeat of the scheduler, as in the demo.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",

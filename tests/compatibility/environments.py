@@ -55,6 +55,11 @@ class Version:
         """Whether tasks park in the state that is made for it."""
         return tuple(map(int, self.airflow.split(".")[:2])) >= (3, 3)
 
+    @property
+    def has_spans(self) -> bool:
+        """Whether tasks run in a span of OpenTelemetry."""
+        return tuple(map(int, self.airflow.split(".")[:2])) >= (3, 2)
+
 
 VERSIONS = (
     Version("3.1.0", "3.10", provider=False),

@@ -18,6 +18,7 @@ import requests
 from demo.airflow_instance import AirflowInstance, wait_until
 from hitl_notebook import Client
 from tests.compatibility.environments import Version, environment
+from tests.support.otlp_server import OtlpServer
 from tests.support.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
@@ -115,7 +116,7 @@ class Story:
 def story(version: Version, home: Path, database: str) -> Iterator[Story]:
     """Start an Airflow of that version, and go through all of its reviews."""
     programs = environment(version)
-    statsd = StatsdServer()
+    statsd, collector = StatsdServer(), OtlpServer()
     airflow = AirflowInstance(
         home / "airflow",
         DAGS,
@@ -124,6 +125,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         programs=programs,
         settings={
             **statsd.settings,
+            **(collector.traces_settings if version.has_spans else {}),
             "AIRFLOW__CORE__PARALLELISM": "24",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             # Each DAG file is read once: pydantic-ai takes seconds to import.
@@ -167,11 +169,13 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         if version.replaces:
             _replaced(told)
         told.facts["measures"] = statsd.names()
+        told.facts["span events"] = collector.events()
         yield told
     finally:
         moved.stop()
         airflow.stop()
         statsd.close()
+        collector.close()
 
 
 def _reviews(told: Story) -> list[tuple[str, str, int]]:

@@ -76,6 +76,22 @@ def test_measures(told: Story) -> None:
     assert {f"hitl_review.{name}" for name in wanted} <= told.facts["measures"]
 
 
+def test_events_in_the_spans_of_tasks(told: Story) -> None:
+    """Of one review, with one round of changes; before Airflow 3.2 there are no spans."""
+    found = [
+        (event.name, event.attributes["hitl_review.iteration"], event.attributes["hitl_review.status"])
+        for event in told.facts["span events"]
+        if event.name.startswith("hitl_review.") and event.span["airflow.task_id"] == "parked"
+    ]
+    wanted = [
+        ("hitl_review.output_ready", 1, "pending_review"),
+        ("hitl_review.changes_requested", 1, "changes_requested"),
+        ("hitl_review.output_ready", 2, "pending_review"),
+        ("hitl_review.finalized", 2, "approved"),
+    ]
+    assert found == (wanted if told.version.has_spans else [])
+
+
 def test_taskflow(told: Story) -> None:
     """A mapped function, called again with what was asked for and with the rounds before."""
     assert told.facts["results"]["ours", "greet", 0] == "Hello Adamore1"
