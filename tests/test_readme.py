@@ -15,7 +15,8 @@ import pytest
 
 from hitl_webhooks import EventType, ReviewFacts, build_event, generate_secret, sign
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -36,9 +37,16 @@ def test_the_taskflow_example_is_a_dag() -> None:
     assert done.stdout.strip() == "@task.hitl_review", done.stderr
 
 
-def test_the_panel_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_PASSWORD", "x")
-    # Nothing answers at that port in a test: the panel says so instead of failing.
+def test_no_example_needs_a_logical_date() -> None:
+    """A run that is triggered from the command line has none: ``{{ ds }}`` would fail its task."""
+    pages = [README, *(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))]
+    assert not [
+        found for page in pages for found in re.findall(r"{{\s*(?:ds|ts|logical_date|data_interval)\w*", page)
+    ]
+
+
+def test_the_panel_opens() -> None:
+    # Nothing answers at that port in a test, and nobody has logged in: the panel shows its form.
     exec(compile(block("ReviewPanel(").replace("8080", "9"), "README.md", "exec"), {})
 
 
@@ -48,7 +56,7 @@ def test_the_script_compiles() -> None:
 
 def test_the_receiver_receives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     secret = generate_secret()
-    monkeypatch.setenv("WEBHOOK_SECRET", secret)
+    monkeypatch.setenv("HITL_WEBHOOK_SECRET", secret)
     scope: dict[str, Any] = {}
     exec(compile(block("hitl_webhooks.verify("), "README.md", "exec", dont_inherit=True), scope)
     facts = ReviewFacts("8d1c2a7e-0000-4000-8000-000000000000", "d", "r", "t", -1, 1, "approved", 1, 5, "p", "o")

@@ -71,6 +71,8 @@ class Webhook:
     def _check_conn_id(conn_id: str) -> None:
         if "://" in conn_id:
             raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
+        if ":/" in conn_id:
+            raise ValueError("Webhook conn_id: this is neither an id nor a URL, which begins with https://.")
         if not _CONN_ID.fullmatch(conn_id) or conn_id.startswith(f"{_SLACK_HOST}/"):
             raise ValueError(
                 "Webhook conn_id: this is no id that an Airflow connection can have. It would be readable in XCom: "

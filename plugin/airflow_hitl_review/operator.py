@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -53,9 +54,8 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, function in (("generate", generate), ("regenerate", regenerate)):
-            if not callable(function):
-                raise ValueError(f"{name} must be a function, not {function!r}.")
+        _check_function("generate", generate, "context")
+        _check_function("regenerate", regenerate, "feedback", "history")
         self.prompt = prompt
         self.generate = generate
         self.regenerate = regenerate
@@ -82,6 +82,27 @@ class HITLReviewOperator(HITLReviewBaseOperator):
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text as it is, all else as JSON values."""
         return json.loads(output) if output_format == "json" else output
+
+
+def _check_function(name: str, function: Any, *arguments: str) -> None:
+    """Refuse what cannot be called as it will be: that would show only once a reviewer had asked for changes.
+
+    Raises:
+        ValueError: says how it is called.
+    """
+    if not callable(function):
+        raise ValueError(f"{name} must be a function, not {function!r}.")
+    try:
+        parameters = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C tell none
+        return
+    try:
+        parameters.bind(*arguments)
+    except TypeError:
+        given = f"{getattr(function, '__name__', type(function).__name__)}{parameters}"
+        raise ValueError(
+            f"{name} is called as {name}({', '.join(arguments)}), which {given} does not take."
+        ) from None
 
 
 def first_turn(output: Any) -> list[dict[str, Any]]:

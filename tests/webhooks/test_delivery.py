@@ -189,7 +189,22 @@ def test_delivered_signed_and_verified_by_the_receiver(in_loop: bool) -> None:
         events = httpx.get(url + "/events").json()["events"]
     assert [(event["id"], event["data"]) for event in events] == [(EVENT.id, {"é": "🎉"})]
     assert (noted[0].status, noted[0].attempts, noted[0].last_error) == (DeliveryStatus.DELIVERED, 1, None)
-    assert (noted[1].status, noted[1].last_error) == (DeliveryStatus.PENDING, "answered 401 Unauthorized")
+    refused = "answered 401 Unauthorized: the request was not signed, as the endpoint has no secret"
+    assert (noted[1].status, noted[1].last_error) == (DeliveryStatus.PENDING, refused)
+
+
+@pytest.mark.parametrize(
+    ("format_", "secrets", "hint"),
+    [
+        ("standard", (SECRET,), ": does the receiver have this endpoint's secret?"),
+        ("standard", (), ": the request was not signed, as the endpoint has no secret"),
+        ("slack", (), ""),
+    ],
+)
+def test_a_refused_signature_says_what_to_look_at(format_: str, secrets: tuple[str, ...], hint: str) -> None:
+    with receiving(OTHER) as url:
+        done = run_attempt(Endpoint("bad", url + "/webhooks", secrets, format=format_))
+    assert done.error == f"answered 401 Unauthorized{hint}"
 
 
 def test_request_as_it_is_on_the_wire() -> None:

@@ -50,7 +50,10 @@ def test_a_receiver_that_quotes_what_it_was_sent(part: str, caplog: pytest.LogCa
         answer = f"HTTP/1.1 401 Bad {part}\r\nx-quoted: {part}\r\ncontent-length: 0\r\n\r\n".encode()
         async with serving(answer=answer) as server, open_client() as client:
             done = await attempt(client, endpoint(server.port), "id", BODY)
-        assert (done.status_code, done.error) == (401, "answered 401 Bad ***")
+        assert (done.status_code, done.error) == (
+            401,
+            "answered 401 Bad ***: does the receiver have this endpoint's secret?",
+        )
 
     run(main())
     assert not [known for known in PARTS.values() if known in caplog.text]

@@ -73,7 +73,7 @@ async def attempt(
         headers, content = _request(endpoint, event_id, body, at)
         response = await asyncio.wait_for(_post(client, endpoint.url, headers, content, timeout), timeout)
         status_code = response.status_code
-        error = _error_of(response)
+        error = _error_of(response, endpoint)
         retry_after = _retry_after(response, at)
     except (TimeoutError, asyncio.TimeoutError, httpx.TimeoutException):
         error = f"no answer within {timeout:g} s"
@@ -189,12 +189,18 @@ async def _post(
             return response
 
 
-def _error_of(response: httpx.Response) -> str | None:
+def _error_of(response: httpx.Response, endpoint: Endpoint) -> str | None:
     if 200 <= response.status_code < 300:
         return None
     if 300 <= response.status_code < 400:
         return f"answered {response.status_code}: redirects are not followed, give the final URL"
-    return f"answered {response.status_code} {response.reason_phrase}".rstrip()
+    answered = f"answered {response.status_code} {response.reason_phrase}".rstrip()
+    if response.status_code in (401, 403) and get_format(endpoint.format).signed:
+        # What receivers answer to a signature that is not right: the kit here, and Standard Webhooks' examples.
+        if endpoint.secrets:
+            return f"{answered}: does the receiver have this endpoint's secret?"
+        return f"{answered}: the request was not signed, as the endpoint has no secret"
+    return answered
 
 
 def _retry_after(response: httpx.Response, now: datetime) -> float | None:
