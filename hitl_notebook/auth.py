@@ -17,6 +17,10 @@ RENEW_BEFORE = 60.0
 """Seconds before its expiry at which a token is renewed."""
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
+"""What OpenSSL says of an answer that is not TLS; newer ones the second, in words where Python does not know it."""
+
+
 class Secret(str):
     """Text that its ``repr`` does not show, as a traceback with local variables would."""
 
@@ -159,6 +163,8 @@ def reason_of(error: Exception) -> str:
     """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
     if isinstance(error, requests.Timeout):
         return "it took too long"
+    if isinstance(error, requests.exceptions.SSLError) and any(sign in str(error) for sign in _NO_TLS):
+        return "it seems to speak http, not https"
     if isinstance(error, requests.ConnectionError):
         return "check that the API server is running and the address is right"
     return type(error).__name__

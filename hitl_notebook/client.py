@@ -150,7 +150,7 @@ class Client(ReadingClient):
         return self._decide("approve", review, iteration, {})
 
     def reject(
-        self, review: ReviewKey | ReviewSummary, *, feedback: str = "", iteration: int | None = None
+        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
     ) -> Review:
         """Reject the output: the task fails and is not retried. ``feedback`` is the reason, if any.
 
