@@ -12,6 +12,7 @@
     ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
     ├── WaitTimeoutError        ``Client.wait_for`` waited long enough; a ``TimeoutError``, too
     ├── RegenerationFailedError ``Client.wait_for`` waited for an output that could not be made; carries ``review``
+    ├── NotConnectedError       the panel's form is not filled in yet; a ``RuntimeError``, too
     └── ServerError             any other answer: 5xx, or one that is not ours
 """
 
@@ -91,6 +92,10 @@ class RegenerationFailedError(HITLNotebookError):
     def __init__(self, message: str, *, review: Review) -> None:
         self.review = review
         super().__init__(message)
+
+
+class NotConnectedError(HITLNotebookError, RuntimeError):
+    """The panel has no connection yet: its form waits for somebody."""
 
 
 class ServerError(HITLNotebookError):

@@ -97,8 +97,8 @@ class Controller:
 
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
+            self._tell(client, error)  # first: where the log-in form says why, the notice does not
             self._inbox.refresh_failed(error)
-            self._tell(client, error)
             if self._again:
                 self.refresh()
 

@@ -335,6 +335,24 @@ def test_what_is_seen_without_a_front_end(server: ReviewServer) -> None:
     unconnected.close()
 
 
+def test_before_the_first_list_nothing_is_counted(server: ReviewServer) -> None:
+    server.broken["/hitl-review"] = (503, "text/plain", "down")
+    panel = make(server)
+    assert html(panel).count("The list could not be fetched. The server answered 503.") == 1
+    assert "out of date" not in html(panel)
+    assert 'class="hitl-count"' not in html(panel)
+    assert f"{server.url}: not connected: The server answered 503. It is seen" in repr(panel)
+    server.broken.clear()
+    refresh(panel)
+    assert "could not be fetched" not in html(panel)
+    assert "0 waiting" in html(panel)
+    server.broken["/hitl-review"] = (503, "text/plain", "down")
+    refresh(panel)
+    assert "what you see may be out of date. The server answered 503." in html(panel)
+    assert f"{server.url}: 0 waiting" in repr(panel)
+    panel.close()
+
+
 def test_without_reviews(server: ReviewServer) -> None:
     panel = make(server)
     assert (panel.session, panel.output) == (None, None)
@@ -371,6 +389,7 @@ def test_in_a_loop(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
         assert listed(panel) == []  # nothing blocks the loop
+        assert f"{server.url}: not loaded yet. It is seen" in repr(panel)
         await settle(panel)
         panel.open()
         await settle(panel)
