@@ -133,6 +133,11 @@ class Client(ReadingClient):
         """Who connects; None with a given token."""
         return self._tokens.username
 
+    @property
+    def user_id(self) -> str | None:
+        """Id of who connects, as ``reviewers`` has it; None if the token does not say, or none was fetched yet."""
+        return self._tokens.user_id
+
     def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
         """Approve the output: the task goes on with it.
 

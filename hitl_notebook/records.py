@@ -129,6 +129,14 @@ class ReviewSummary(_Brief):
         """Whether its task ended, was cleared or was killed while the review was open."""
         return self.status in (PENDING, CHANGES_REQUESTED) and self.task_completed
 
+    def leaves_out(self, user_id: str | None) -> bool:
+        """Whether it names who may decide, and this user is known to be none of them.
+
+        Args:
+            user_id: as Airflow's auth manager has it; None if it is not known.
+        """
+        return user_id is not None and bool(self.reviewers) and user_id not in self.reviewers
+
 
 @dataclass(frozen=True, repr=False)
 class Review(ReviewSummary):

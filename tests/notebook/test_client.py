@@ -382,6 +382,11 @@ def test_secrets_are_not_shown(server: ReviewServer) -> None:
 def test_who_connects(server: ReviewServer, client: Client) -> None:
     assert client.username == "ada"
     assert Client(server.url, token="t").username is None
+    assert Client(server.url, token="t").user_id is None
+    assert Client(server.url, token=jwt("7", FOREVER)).user_id == "7"
+    assert client.user_id is None
+    client.sessions()
+    assert client.user_id == "ada"
 
 
 def locals_of(error: BaseException) -> str:

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from hitl_notebook import NotConnectedError, ReviewPanel
-from tests.notebook.panels import form, html, listed, open_row, open_widgets, receive, refresh, settle, typed
+from tests.notebook.panels import (
+    enabled,
+    form,
+    html,
+    key,
+    listed,
+    open_row,
+    open_widgets,
+    receive,
+    refresh,
+    settle,
+    typed,
+)
 from tests.notebook.server import ReviewServer
 
 _ENVIRONMENT = ("HITL_REVIEW_URL", "HITL_REVIEW_TOKEN", "HITL_REVIEW_USERNAME", "HITL_REVIEW_PASSWORD")
@@ -101,8 +113,15 @@ def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: Review
     assert state(panel)["url"] == server.url
     assert "Signature has expired" in state(panel)["problem"]
     server.broken.clear()
+    server.change(key("a"), reviewers=["ben"])
+    log_in(panel, server.url)
+    assert enabled(panel) == []
+    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Signature has expired"}')
+    refresh(panel)
+    server.broken.clear()
     log_in(panel, server.url, "ben")
     assert not state(panel)["shown"]
+    assert len(enabled(panel)) == 3
     assert (form(panel)["draft"], form(panel)["draft_version"]) == ("half a thought", version)
     assert "out of date" not in html(panel)
     receive(

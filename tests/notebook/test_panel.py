@@ -28,7 +28,7 @@ from tests.notebook.panels import (
     typed,
     until,
 )
-from tests.notebook.server import ReviewServer
+from tests.notebook.server import ReviewServer, jwt
 
 
 @pytest.fixture
@@ -208,6 +208,27 @@ def test_who_may_read_only(server: ReviewServer) -> None:
     assert "You may not decide" in html(panel)
     assert panel.workspace.model.busy == ""
     panel.close()
+
+
+def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> None:
+    server.add("a", reviewers=["ben", "cleo"])
+    panel = make(server)
+    panel.open()
+    reason = "Only ben, cleo may decide this review."
+    assert "waiting for others" in html(panel)
+    assert enabled(panel) == []
+    assert {button["title"] for button in form(panel)["buttons"]} == {form(panel)["hint"]} == {reason}
+    click(panel, "approve")
+    assert form(panel)["confirm"] is None
+    panel.close()
+    for user in ({"username": "ben", "password": "ben-password"}, {"token": jwt("cleo", 4e9)}):
+        panel = ReviewPanel(server.url, refresh_seconds=0, **user)  # type: ignore[arg-type]
+        panel.open()
+        assert "waiting for you" in html(panel)
+        assert len(enabled(panel)) == 3
+        decide(panel, "request_changes")
+        assert reason not in html(panel)
+        panel.close()
 
 
 def test_an_outage_is_told_and_what_is_shown_stays(server: ReviewServer, panel: ReviewPanel) -> None:
