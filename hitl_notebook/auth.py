@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import requests
 
@@ -15,6 +16,10 @@ from hitl_notebook.errors import AuthenticationError, ConnectionFailedError, Ser
 
 RENEW_BEFORE = 60.0
 """Seconds before its expiry at which a token is renewed."""
+
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
+"""What OpenSSL says of an answer that is not TLS; newer ones the second, in words where Python does not know it."""
 
 
 class Secret(str):
@@ -77,6 +82,7 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token = token
         self._expires_at = expiry_of(token) if token else None
+        self._user_id = subject_of(token) if token else None
 
     def __repr__(self) -> str:
         who = f"user {self._credentials[0]!r}" if self._credentials else "a given token"
@@ -86,6 +92,11 @@ class TokenSource:
     def username(self) -> str | None:
         """Whose tokens are fetched; None with a given token."""
         return self._credentials[0] if self._credentials else None
+
+    @property
+    def user_id(self) -> str | None:
+        """Id of whose tokens these are; None before the first is fetched, or if they do not say."""
+        return self._user_id
 
     @property
     def renewable(self) -> bool:
@@ -110,6 +121,7 @@ class TokenSource:
             if self._token is None or (left is not None and left < RENEW_BEFORE):
                 self._token = self._fetch()
                 self._expires_at = expiry_of(self._token)
+                self._user_id = subject_of(self._token)
             return self._token
 
     def forget(self, token: str) -> None:
@@ -145,20 +157,36 @@ class TokenSource:
 
 def expiry_of(token: str) -> float | None:
     """When a JWT expires, as Unix time in seconds; None if it does not say. The signature is not checked."""
+    try:
+        return float(_claims(token)["exp"])
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def subject_of(token: str) -> str | None:
+    """Whose a JWT is: the user's id, as Airflow's auth managers have it; None if it does not say."""
+    subject = _claims(token).get("sub")
+    return str(subject) if isinstance(subject, (str, int)) and subject != "" else None
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """What a JWT says; nothing if it is none. The signature is not checked."""
     parts = token.split(".")
     if len(parts) != 3:
-        return None
+        return {}
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return float(claims["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
-        return None
+    except (binascii.Error, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def reason_of(error: Exception) -> str:
     """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
     if isinstance(error, requests.Timeout):
         return "it took too long"
+    if isinstance(error, requests.exceptions.SSLError) and any(sign in str(error) for sign in _NO_TLS):
+        return "it seems to speak http, not https"
     if isinstance(error, requests.ConnectionError):
         return "check that the API server is running and the address is right"
     return type(error).__name__

@@ -133,6 +133,11 @@ class Client(ReadingClient):
         """Who connects; None with a given token."""
         return self._tokens.username
 
+    @property
+    def user_id(self) -> str | None:
+        """Id of who connects, as ``reviewers`` has it; None if the token does not say, or none was fetched yet."""
+        return self._tokens.user_id
+
     def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
         """Approve the output: the task goes on with it.
 
@@ -150,7 +155,7 @@ class Client(ReadingClient):
         return self._decide("approve", review, iteration, {})
 
     def reject(
-        self, review: ReviewKey | ReviewSummary, *, feedback: str = "", iteration: int | None = None
+        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
     ) -> Review:
         """Reject the output: the task fails and is not retried. ``feedback`` is the reason, if any.
 

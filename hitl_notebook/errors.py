@@ -4,13 +4,15 @@
 
     HITLNotebookError
     ├── ConnectionFailedError   no answer: wrong address, server down, time-out
-    ├── AuthenticationError     401: no token, a wrong password, or a token that has expired
+    ├── AuthenticationError     401: no token, a wrong password, or a token that has expired or is none (403, too)
     ├── PermissionDeniedError   403: you may not read or decide this DAG's reviews
     ├── ReviewNotFoundError     404: no such review; ``task_active`` says whether one may still appear
     ├── WebhookNotFoundError    404: no such webhook event, endpoint or connection
     ├── ConflictError           409: decided already, or another output is current; carries ``review``
     ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
     ├── WaitTimeoutError        ``Client.wait_for`` waited long enough; a ``TimeoutError``, too
+    ├── RegenerationFailedError ``Client.wait_for`` waited for an output that could not be made; carries ``review``
+    ├── NotConnectedError       the panel's form is not filled in yet; a ``RuntimeError``, too
     └── ServerError             any other answer: 5xx, or one that is not ours
 """
 
@@ -78,6 +80,22 @@ class WaitTimeoutError(HITLNotebookError, TimeoutError):
     def __init__(self, message: str, *, review: Review | None = None) -> None:
         self.review = review
         super().__init__(message)
+
+
+class RegenerationFailedError(HITLNotebookError):
+    """The output that was waited for could not be made. The one before it waits for a decision again.
+
+    Attributes:
+        review: the review as it is now; its ``last_error`` says why.
+    """
+
+    def __init__(self, message: str, *, review: Review) -> None:
+        self.review = review
+        super().__init__(message)
+
+
+class NotConnectedError(HITLNotebookError, RuntimeError):
+    """The panel has no connection yet: its form waits for somebody."""
 
 
 class ServerError(HITLNotebookError):

@@ -147,7 +147,7 @@ class ReviewMagics(Magics):
 
     def _latest(self) -> Client | None:
         """The last connection that was made, in a panel's form too."""
-        of_panel = self._panel.client if self._panel is not None else None
+        of_panel = self._panel.client if self._panel is not None and self._panel.connected else None
         if of_panel is not None and of_panel is not self._clients_of_panel:
             self._client = self._clients_of_panel = of_panel
         return self._client

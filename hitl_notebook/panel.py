@@ -10,13 +10,16 @@ import ipywidgets as widgets
 
 from hitl_notebook.client import Client
 from hitl_notebook.connection import Connection
-from hitl_notebook.errors import AuthenticationError, HITLNotebookError
+from hitl_notebook.errors import AuthenticationError, HITLNotebookError, NotConnectedError
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary
 from hitl_notebook.widgets.background import Background
 from hitl_notebook.widgets.elements import Help, Keyboard, Message
+from hitl_notebook.widgets.inbox_model import InboxModel
 from hitl_notebook.widgets.login import LoginView
 from hitl_notebook.widgets.views import close_all, html_view
 from hitl_notebook.widgets.workspace import Workspace
+
+_NOT_CONNECTED = "The panel is not connected yet. Fill in its form, or give it a url and a user."
 
 _in_cell: dict[str, tuple[str, list[ReviewPanel]]] = {}
 """Cell id -> id of the run that made panels there, and the panels."""
@@ -66,7 +69,7 @@ class ReviewPanel:
         self._closed = False
         self._background = Background()
         self._refresh_seconds = refresh_seconds
-        self.client: Client | None = None
+        self._client: Client | None = None
         self._workspace: Workspace | None = None
         style = html_view("hitl-style")
         style.value = f"<style>{_css()}</style>"
@@ -83,6 +86,22 @@ class ReviewPanel:
             self._login.show(connection.url or "", connection.username or "")
 
     @property
+    def connected(self) -> bool:
+        """Whether the panel knows whom to ask, and as whom; not whether that server answers."""
+        return self._client is not None
+
+    @property
+    def client(self) -> Client:
+        """The panel's connection: it does everything that the panel does, from code.
+
+        Raises:
+            NotConnectedError: there is none yet.
+        """
+        if self._client is None:
+            raise NotConnectedError(_NOT_CONNECTED)
+        return self._client
+
+    @property
     def session(self) -> Review | None:
         """The open review, as last fetched."""
         return self._workspace.model.review if self._workspace is not None else None
@@ -97,10 +116,10 @@ class ReviewPanel:
         """What the panel shows once it is connected.
 
         Raises:
-            RuntimeError: it is not connected yet.
+            NotConnectedError: it is not connected yet.
         """
         if self._workspace is None:
-            raise RuntimeError("The panel is not connected yet. Fill in its form, or give it a url and a user.")
+            raise NotConnectedError(_NOT_CONNECTED)
         return self._workspace
 
     def open(self, review: ReviewKey | ReviewSummary | None = None) -> None:
@@ -110,7 +129,8 @@ class ReviewPanel:
             review: which one; without it, the first of the list that waits for a decision.
 
         Raises:
-            RuntimeError: the panel is not connected yet, or nothing waits.
+            NotConnectedError: the panel is not connected yet.
+            RuntimeError: nothing waits.
         """
         if review is None:
             review = next((row for row in self.workspace.inbox.page or () if row.is_pending), None)
@@ -125,7 +145,8 @@ class ReviewPanel:
             reviews: rows of ``client.sessions()``, or keys of listed reviews. What no longer waits is left out.
 
         Raises:
-            RuntimeError: the panel is not connected yet.
+            NotConnectedError: the panel is not connected yet.
+            RuntimeError: decisions are being sent.
             ValueError: a key is not listed.
         """
         self.workspace.pick(reviews)
@@ -146,7 +167,7 @@ class ReviewPanel:
         close_all(self.widget)
 
     def _connect(self, client: Client) -> None:
-        self.client = client
+        self._client = client
         if self._workspace is not None:
             self._workspace.reconnect(client)
             return
@@ -160,18 +181,18 @@ class ReviewPanel:
 
     def _refused(self, error: HITLNotebookError) -> None:
         """Fetching failed. Where the reviewer has to say anew who they are, ask; what is typed stays."""
-        if isinstance(error, AuthenticationError) and not self._login.shown and self.client is not None:
-            self._login.show(self.client.url, self.client.username or "", str(error), bound=True)
+        if isinstance(error, AuthenticationError) and not self._login.shown and self._client is not None:
+            self._login.show(self._client.url, self._client.username or "", str(error), bound=True)
+            self.workspace.inbox.told = str(error)
 
     def __repr__(self) -> str:
         if self._closed:
             return "This review panel is closed. Run its cell again."
-        if self._workspace is None or self.client is None:
+        if self._workspace is None or self._client is None:
             return "A review panel that is not connected yet."
-        waiting, more = self._workspace.inbox.waiting
         return (
-            f"A review panel at {self.client.url}: {waiting:,}{' or more' if more else ''} waiting. It is seen in "
-            "Jupyter; its client does the same without: panel.client.sessions()"
+            f"A review panel at {self._client.url}: {_state_of(self._workspace.inbox)}. It is seen in Jupyter; its "
+            "client does the same without: panel.client.sessions()"
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -194,6 +215,14 @@ class ReviewPanel:
                 earlier.close()
             panels = []
         _in_cell[cell_id] = (run, [*panels, self])
+
+
+def _state_of(inbox: InboxModel) -> str:
+    """What is known of the list, in words."""
+    if inbox.page is None:
+        return f"not connected: {inbox.offline.rstrip('.')}" if inbox.offline else "not loaded yet"
+    waiting, more = inbox.waiting
+    return f"{waiting:,}{' or more' if more else ''} waiting"
 
 
 def _current_cell() -> tuple[str, str] | None:

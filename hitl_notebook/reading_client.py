@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hitl_notebook.delivery_client import DeliveryClient
+from hitl_notebook.errors import ReviewNotFoundError
 from hitl_notebook.provider_api import ProviderApi
 from hitl_notebook.records import (
     Review,
     ReviewKey,
     ReviewPage,
     ReviewSummary,
+    check_statuses,
     key_of,
     parse_page,
     parse_review,
@@ -68,6 +70,7 @@ class ReadingClient(DeliveryClient):
                 ``run_id`` or ``task_id``; a minus before it turns it round.
 
         Raises:
+            ValueError: there is no such status; the message names those that there are.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return self.sessions_if_changed(
@@ -90,8 +93,10 @@ class ReadingClient(DeliveryClient):
             **filters: those of ``sessions``.
 
         Raises:
+            ValueError: there is no such status.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
+        check_statuses(filters.get("status"))
         params = {name: value for name, value in filters.items() if value is not None}
         if self._server.is_provider:
             return self._provider_page(known, filters)
@@ -139,11 +144,12 @@ class ReadingClient(DeliveryClient):
             page_size: how many are fetched at once, 2 to 500.
 
         Raises:
-            ValueError: there is no such page size.
+            ValueError: there is no such page size, or no such status.
             HITLNotebookError: see ``hitl_notebook.errors``; also after some reviews have come.
         """
         if not 2 <= page_size <= LARGEST_PAGE:
             raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
+        check_statuses(status)
         return self._iterate(
             page_size,
             status=status,
@@ -207,6 +213,7 @@ class ReadingClient(DeliveryClient):
 
         Raises:
             ImportError: pandas is not installed.
+            ValueError: there is no such status.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         from hitl_notebook.frame import frame_of
@@ -232,7 +239,14 @@ class ReadingClient(DeliveryClient):
             ReviewNotFoundError: there is none; ``task_active`` says whether one may still appear.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        key = key_of(review)
+        try:
+            return self._find(key_of(review))
+        except ReviewNotFoundError as error:
+            if error.task_active:
+                raise
+            raise ReviewNotFoundError(f"{error} client.sessions() lists those that there are.") from None
+
+    def _find(self, key: ReviewKey) -> Review:
         if self._server.is_provider:
             return self._provider.find(key)
         answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
@@ -271,6 +285,8 @@ class ReadingClient(DeliveryClient):
             The review as it is now; with a function, the first that it said yes to.
 
         Raises:
+            RegenerationFailedError: with ``"output"`` and a record: the next output was asked for, and making it
+                failed since, so that the same output waits again.
             WaitTimeoutError: it did not happen in time; the message says what the state is.
             ReviewNotFoundError: there is no such review, and its task is not active.
             AuthenticationError: the token has expired, or is not accepted.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple, overload
@@ -13,6 +13,15 @@ from hitl_notebook.tables import html_table, text_table
 PENDING = "pending_review"
 CHANGES_REQUESTED = "changes_requested"
 
+STATUSES = (
+    PENDING,
+    CHANGES_REQUESTED,
+    "approved",
+    "rejected",
+    "timeout_exceeded",
+    "max_iterations_exceeded",
+)
+"""All that a review's ``status`` can be."""
 
 _SHOWN = 120
 """Characters of a text that the ``repr`` of a record shows."""
@@ -120,6 +129,14 @@ class ReviewSummary(_Brief):
         """Whether its task ended, was cleared or was killed while the review was open."""
         return self.status in (PENDING, CHANGES_REQUESTED) and self.task_completed
 
+    def leaves_out(self, user_id: str | None) -> bool:
+        """Whether it names who may decide, and this user is known to be none of them.
+
+        Args:
+            user_id: as Airflow's auth manager has it; None if it is not known.
+        """
+        return user_id is not None and bool(self.reviewers) and user_id not in self.reviewers
+
 
 @dataclass(frozen=True, repr=False)
 class Review(ReviewSummary):
@@ -191,6 +208,13 @@ def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
     if not isinstance(review, ReviewSummary):
         raise TypeError(f"Give a review, a row of sessions(), or a ReviewKey(...), not {type(review).__name__}.")
     return review.key
+
+
+def check_statuses(status: str | Sequence[str] | None) -> None:
+    """Raise ``ValueError`` unless each can be a review's status, or is empty (any)."""
+    for one in [status] if isinstance(status, str) else status or ():
+        if one and one not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {one!r}.")
 
 
 def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:

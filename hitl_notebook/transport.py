@@ -68,7 +68,7 @@ class Transport:
         """
         path = (self.url_prefix if below is None else below) + path
         answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
-        if answer.status_code == 401 and self._tokens.renewable:
+        if _refuses_the_token(answer) and self._tokens.renewable:
             # Refused before anything was done, so it is safe to repeat once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
             answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
@@ -166,9 +166,12 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
     """The error that an answer of 400 and more stands for."""
     detail = detail_of(answer)
     text = _text_of(detail)
+    if _refuses_the_token(answer):
+        return AuthenticationError(
+            f"Airflow does not accept this token ({text or 'it may have expired'}). "
+            "Get a new one from POST /auth/token, or connect with a username and a password."
+        )
     match answer.status_code:
-        case 401:
-            return AuthenticationError(f"Airflow does not accept the token: {text or 'it may have expired'}.")
         case 403:
             return PermissionDeniedError(text or "You may not do this.")
         case 404 if isinstance(detail, dict) and "task_active" in detail:
@@ -185,6 +188,13 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
             return InvalidRequestError(text or f"The server answered {answer.status_code}.")
         case code:
             return ServerError(f"The server answered {code}{': ' + text if text else ''}.", status_code=code)
+
+
+def _refuses_the_token(answer: requests.Response) -> bool:
+    """Whether it is the token that is refused, not what its user may do. Airflow says 403 of one it cannot read."""
+    return answer.status_code == 401 or (
+        answer.status_code == 403 and _text_of(detail_of(answer)) == "Invalid JWT token"
+    )
 
 
 def _not_ours(where: str) -> str:

@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Literal, Union
 
-from hitl_notebook.errors import ConnectionFailedError, ReviewNotFoundError, ServerError, WaitTimeoutError
+from hitl_notebook.errors import (
+    ConnectionFailedError,
+    RegenerationFailedError,
+    ReviewNotFoundError,
+    ServerError,
+    WaitTimeoutError,
+)
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
 from hitl_notebook.rendering.words import task_instance_name
 
@@ -63,6 +69,12 @@ def wait_for(
         else:
             if happened(last):
                 return last
+            if until == "output" and isinstance(review, ReviewSummary) and _failed_since(review, last):
+                raise RegenerationFailedError(
+                    f"Making the next output failed: {(last.last_error or '').rstrip('.')}. "
+                    f"Output {last.iteration} waits for a decision again.",
+                    review=last,
+                )
         left = None if ends_at is None else ends_at - clock()
         if left is not None and left <= 0:
             break
@@ -82,6 +94,19 @@ def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Rev
         known = review.iteration if isinstance(review, ReviewSummary) else 0
         return lambda now: not now.is_open or (now.is_pending and now.iteration > known)
     raise ValueError(f'until must be "decided", "output" or a function of a review, not {until!r}.')
+
+
+def _failed_since(known: ReviewSummary, now: Review) -> bool:
+    """Whether the output after the known one was asked for, and making it has failed since.
+
+    A review that waits at the same output changes only by a request and its failure, which goes back to waiting.
+    """
+    return (
+        now.is_pending
+        and now.last_error is not None
+        and (now.iteration, now.created_at) == (known.iteration, known.created_at)
+        and now.updated_at != known.updated_at
+    )
 
 
 def _may_pass(error: ConnectionFailedError | ServerError) -> bool:

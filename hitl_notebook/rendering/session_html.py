@@ -22,8 +22,8 @@ def prepare(review: Review) -> None:
         output_html(review)
 
 
-def head_html(review: Review) -> str:
-    """Name, state and prompt."""
+def head_html(review: Review, user_id: str | None = None) -> str:
+    """Name, state and prompt, for this user, if it is known."""
     key = review.key
     mapped = f" [{key.map_index}]" if key.map_index >= 0 else ""
     pill = "bad" if review.is_abandoned else _PILLS.get(review.status, "bad")
@@ -31,12 +31,13 @@ def head_html(review: Review) -> str:
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")
     if review.reviewers and review.is_pending:
-        facts.append(f"to be decided by {', '.join(map(_name, review.reviewers))}")
+        names = ", ".join(map(_name, review.reviewers))
+        facts.append(f"only {names} may decide" if review.leaves_out(user_id) else f"to be decided by {names}")
     if review.decided_by is not None and review.decided_at is not None:
         facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
     return (
         f'<div class="hitl-name">{_name(key.dag_id)} › {_name(key.task_id)}{mapped}</div>'
-        f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words_for(review))}</span>'
+        f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words_for(review, user_id))}</span>'
         f"{' · '.join(facts)}</div>"
         f'<div class="hitl-label">Task</div><div class="hitl-prompt">{inline(review.prompt)}</div>'
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 
 
-def words_for(review: Review) -> str:
-    """A review's state in words, for people."""
+def words_for(review: Review, user_id: str | None = None) -> str:
+    """A review's state in words, for people; for this user, if it is known."""
+    if review.is_pending:
+        return "waiting for others" if review.leaves_out(user_id) else "waiting for you"
     if review.status == PENDING:
-        return "no longer waiting" if review.task_completed else "waiting for you"
+        return "no longer waiting"
     return {
         CHANGES_REQUESTED: "changes requested",
         "approved": "approved",

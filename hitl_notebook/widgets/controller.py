@@ -87,6 +87,7 @@ class Controller:
         def done(cached: CachedPage) -> None:
             self._refreshing = False
             self._known, self._known_filters = cached, filters
+            self._model.user_id = client.user_id  # known now, as a token was needed
             self._inbox.apply(filters, cached.page)
             self._inbox.opened(self._model.selected)
             if self._model.needs_fetch(self._inbox.page):
@@ -97,8 +98,8 @@ class Controller:
 
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
+            self._tell(client, error)  # first: where the log-in form says why, the notice does not
             self._inbox.refresh_failed(error)
-            self._tell(client, error)
             if self._again:
                 self.refresh()
 

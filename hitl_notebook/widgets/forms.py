@@ -13,6 +13,8 @@ from hitl_rendering.render import encodable
 BULK_KEY = "several"
 """What the form about several reviews calls them."""
 
+_LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
+
 MAX_FEEDBACK_LENGTH = 100_000
 """Characters; the server takes no more."""
 
@@ -24,7 +26,7 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         model: what is open.
         store: under which name the browser keeps what is typed.
     """
-    last = model.is_last_round
+    last, reserved = model.is_last_round, encodable(model.reserved)
     return {
         "shown": model.wants_form,
         "key": id_of(model.selected) if model.selected is not None else "",
@@ -35,23 +37,32 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
-            _button(Action.APPROVE, "Approve", "good", model.may_decide, "The task goes on with this output"),
+            _button(
+                Action.APPROVE,
+                "Approve",
+                "good",
+                model.may_decide,
+                reserved or "The task goes on with this output",
+            ),
             _button(
                 Action.REQUEST_CHANGES,
                 "Request changes",
                 "plain",
                 model.may_decide,
-                "Ends the review: this was the last round" if last else "The task makes the next output",
+                reserved
+                or ("Ends the review: this was the last round" if last else "The task makes the next output"),
             ),
-            _button(Action.REJECT, "Reject", "bad", model.may_decide, "The task fails and is not retried"),
+            _button(
+                Action.REJECT,
+                "Reject",
+                "bad",
+                model.may_decide,
+                reserved or "The task fails and is not retried",
+            ),
         ],
         "confirm": _confirm(model.confirming),
         "busy": encodable(model.busy),
-        "hint": (
-            "This is the last round: requesting changes now ends the review without approval, and the task fails."
-            if last
-            else ""
-        ),
+        "hint": reserved or (_LAST_ROUND if last else ""),
         "store": store,
     }
 

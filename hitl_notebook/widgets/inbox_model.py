@@ -59,6 +59,7 @@ class InboxModel(HasTraits):
         new: reviews that came, or whose next output came, while the list was open, and that were not opened since.
         announcement: the last arrival in words, for people who do not see the list change.
         offline: why refreshing fails, in words; empty if it works.
+        told: the reason that the log-in form gives for asking; empty if it gives none.
     """
 
     filters: Any = Instance(Filters, args=())
@@ -66,6 +67,7 @@ class InboxModel(HasTraits):
     new: Any = Instance(frozenset, args=())
     announcement = Unicode("")
     offline = Unicode("")
+    told = Unicode("")
 
     def __init__(self) -> None:
         super().__init__()

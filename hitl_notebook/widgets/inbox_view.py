@@ -147,7 +147,7 @@ class InboxView:
     def _nothing(self) -> str:
         inbox = self._inbox
         if inbox.page is None:
-            return "The list could not be fetched yet." if inbox.offline else "Looking for reviews…"
+            return "There is no list yet." if inbox.offline else "Looking for reviews…"
         if inbox.filters.narrow:
             return "No review matches. Choose “Open reviews” and “All DAGs”, or clear the search, to see more."
         if inbox.filters.include_ended:

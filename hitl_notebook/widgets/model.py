@@ -59,6 +59,7 @@ class ReviewModel(HasTraits):
         busy: what is being sent, in words; empty if nothing is.
         confirming: what is asked back; None if nothing is.
         problem: why the open review could not be fetched, in words; empty if it could.
+        user_id: of the reviewer, as Airflow's auth manager has it; None if it is not known.
         draft: what the reviewer has typed about the open review.
         draft_version: rises when ``draft`` was set by anything but typing, so that it must be shown.
     """
@@ -69,6 +70,7 @@ class ReviewModel(HasTraits):
     busy = Unicode("")
     confirming = Instance(Confirmation, allow_none=True)
     problem = Unicode("")
+    user_id = Unicode(None, allow_none=True)
     draft = Unicode("")
     draft_version = Int(0)
 
@@ -108,7 +110,14 @@ class ReviewModel(HasTraits):
     @property
     def may_decide(self) -> bool:
         """Whether the buttons are of use now."""
-        return self.review is not None and self.review.is_pending and not self.busy
+        return self.review is not None and self.review.is_pending and not self.busy and not self.reserved
+
+    @property
+    def reserved(self) -> str:
+        """Why it is not for this reviewer to decide, in words; empty if it is, or nobody knows."""
+        if self.review is None or not self.review.leaves_out(self.user_id):
+            return ""
+        return f"Only {', '.join(self.review.reviewers)} may decide this review."
 
     @property
     def wants_form(self) -> bool:

@@ -42,9 +42,10 @@ class SessionView:
         self.form.on_message(self._on_message, post)
         self._unsent = html_view()
         self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self.form])
-        model.observe(lambda _: self.update(), ["review", "selected", "problem"])
+        model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id"])
         model.observe(
-            lambda _: self.update_form(), ["review", "selected", "busy", "confirming", "draft", "draft_version"]
+            lambda _: self.update_form(),
+            ["review", "selected", "busy", "confirming", "draft", "draft_version", "user_id"],
         )
         self.update()
         self.update_form()
@@ -56,7 +57,7 @@ class SessionView:
             self._head.value = f'<div class="hitl-empty">{self._nothing()}</div>'
             self._conversation.value = self._output.value = ""
             return
-        self._head.value = session_html.head_html(review)
+        self._head.value = session_html.head_html(review, self._model.user_id)
         self._conversation.value = session_html.conversation_html(review)
         self._output.value = session_html.output_html(review)
 

@@ -53,13 +53,13 @@ class HeadView:
         self.update()
 
     def update(self) -> None:
-        """Show the count."""
-        waiting, more = self._inbox.waiting
-        count = f"{waiting:,}{'+' if more else ''} waiting"
-        self._title.value = (
-            '<span class="hitl-title">Reviews</span>'
-            f'<span class="hitl-count" title="waiting for a decision">{count}</span>'
-        )
+        """Show the count, once there is a list."""
+        title = '<span class="hitl-title">Reviews</span>'
+        if self._inbox.page is not None:
+            waiting, more = self._inbox.waiting
+            count = f"{waiting:,}{'+' if more else ''} waiting"
+            title += f'<span class="hitl-count" title="waiting for a decision">{count}</span>'
+        self._title.value = title
 
 
 class NoticeView:
@@ -69,18 +69,25 @@ class NoticeView:
         self._inbox, self._model = inbox, model
         self.widget = html_view()
         model.observe(lambda _: self.update(), ["notice", "problem"])
-        inbox.observe(lambda _: self.update(), ["offline", "page"])
+        inbox.observe(lambda _: self.update(), ["offline", "told", "page"])
         self.update()
 
     def update(self) -> None:
-        """Show the last notice; below it why refreshing fails, and what to know about the list."""
+        """Show the last notice; below it why fetching fails, and what to know about the list."""
         notices = [self._model.notice] if self._model.notice is not None else []
-        problem = self._inbox.offline or self._model.problem
-        if problem:
-            text = f"Refreshing does not work: what you see may be out of date. {problem}"
-            notices.append(Notice("error", text))
+        if trouble := self._trouble():
+            notices.append(Notice("error", trouble))
         if self._inbox.page is not None and self._inbox.page.notice:
             notices.append(Notice("info", self._inbox.page.notice))
         shown = notices_html(*notices)
         if shown != self.widget.value:  # or a screen reader would say it at each refresh
             self.widget.value = shown
+
+    def _trouble(self) -> str:
+        """Why what is shown may be out of date, or why nothing is shown at all; empty if all is well."""
+        inbox = self._inbox
+        if inbox.page is None and inbox.offline:
+            # The log-in form stands above: once is enough.
+            return f"The list could not be fetched. {inbox.offline}" if inbox.offline != inbox.told else ""
+        problem = inbox.offline or self._model.problem
+        return f"Refreshing does not work: what you see may be out of date. {problem}" if problem else ""

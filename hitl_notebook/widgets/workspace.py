@@ -82,7 +82,7 @@ class Workspace:
     def reconnect(self, client: Client) -> None:
         """Go on with another client; what is open and typed stays."""
         self.controller.client = self._many.client = self._webhooks.client = client
-        self.model.problem = ""
+        self.model.problem = self.inbox.told = ""
         self.controller.refresh()
 
     def open(self, review: ReviewKey | ReviewSummary) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hitl_notebook import AuthenticationError, Client, ServerError
-from hitl_notebook.auth import RENEW_BEFORE, Bearer, Secret, TokenSource, expiry_of
+from hitl_notebook.auth import RENEW_BEFORE, Bearer, Secret, TokenSource, expiry_of, subject_of
 from tests.notebook.server import ReviewServer, jwt
 
 
@@ -136,3 +136,20 @@ def _token(claims: str) -> str:
 )
 def test_expiry_of(token: str, expected: float | None) -> None:
     assert expiry_of(token) == expected
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (_token('{"exp": 12, "sub": "ü??>>"}'), "ü??>>"),
+        (_token('{"sub": 7}'), "7"),
+        (_token('{"sub": ""}'), None),
+        (_token('{"sub": ["1"]}'), None),
+        (_token('{"exp": 12}'), None),
+        (_token("[1]"), None),
+        ("a.!.c", None),
+        ("opaque", None),
+    ],
+)
+def test_subject_of(token: str, expected: str | None) -> None:
+    assert subject_of(token) == expected

@@ -174,7 +174,6 @@ def test_closing_the_summary(server: ReviewServer, panel: ReviewPanel) -> None:
 
 def test_picks_from_code(server: ReviewServer, panel: ReviewPanel) -> None:
     client = panel.client
-    assert client is not None
     panel.pick(client.sessions())
     assert len(panel.workspace.bulk.picks) == 3
     panel.pick([key("b")])

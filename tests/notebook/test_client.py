@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from hitl_notebook import (
     AuthenticationError,
@@ -20,6 +21,8 @@ from hitl_notebook import (
     ReviewNotFoundError,
     ServerError,
 )
+from hitl_notebook.auth import reason_of
+from hitl_notebook.records import STATUSES
 from tests.notebook.server import ReviewServer, jwt
 from tests.notebook.times import stamp
 
@@ -52,6 +55,8 @@ def test_reject_sends_the_reason_and_the_channel(server: ReviewServer) -> None:
     assert client.reject(key, feedback="Wrong numbers", iteration=1).status == "rejected"
     (asked,) = server.asked("/hitl-review/sessions/reject")
     assert asked.body == {"feedback": "Wrong numbers", "iteration": 1, "channel": "notebook"}
+    other = client.find(server.add("other"))
+    assert client.reject(other, "Not this quarter").conversation[-1].content == "Not this quarter"
 
 
 def test_a_key_alone_does_not_say_which_output_was_seen(server: ReviewServer, client: Client) -> None:
@@ -144,6 +149,18 @@ def test_what_a_page_tells_of_the_whole_list(server: ReviewServer, client: Clien
 def test_an_order_that_the_server_does_not_know(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match="order_by"):
         client.sessions(order_by="beauty")
+
+
+def test_a_status_that_there_is_not(server: ReviewServer, client: Client) -> None:
+    words = r"^status must be one of pending_review, changes_requested, .*_exceeded, not 'pending'\.$"
+    calls: list[Callable[..., object]] = [client.sessions, client.iter_sessions, client.to_frame]
+    for call in calls:
+        for status in ("pending", ["approved", "pending"]):
+            with pytest.raises(ValueError, match=words):
+                call(status=status)
+    assert server.seen == []
+    server.add(status="timeout_exceeded")
+    assert len(client.sessions(status=STATUSES)) == 1
 
 
 def test_all_pages_one_after_the_other(server: ReviewServer, client: Client) -> None:
@@ -243,6 +260,7 @@ def test_no_such_review(server: ReviewServer, client: Client, active: bool) -> N
     key = ReviewKey("running" if active else "ended", "r", "t")
     with pytest.raises(ReviewNotFoundError, match="No review was found") as read:
         client.find(key)
+    assert ("client.sessions() lists those that there are." in str(read.value)) is not active
     with pytest.raises(ReviewNotFoundError, match="No review was found") as decided:
         client.approve(key, iteration=1)
     assert (read.value.task_active, decided.value.task_active) == (active, active)
@@ -308,15 +326,29 @@ def test_nobody_answers() -> None:
             assert "password" not in str(error.value)
 
 
-def test_a_refused_token_is_renewed_once(server: ReviewServer, client: Client) -> None:
+def test_an_address_with_https_that_speaks_http(server: ReviewServer) -> None:
+    url = server.url.replace("http:", "https:")
+    for client in (Client(url, token="opaque"), Client(url, username="ada", password="ada-password")):
+        with pytest.raises(ConnectionFailedError) as error:
+            client.sessions()
+        assert str(error.value) == f"No answer from {url}: it seems to speak http, not https."
+
+
+def test_a_certificate_that_nobody_trusts_is_no_sign_of_http() -> None:
+    error = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert reason_of(error) == "check that the API server is running and the address is right"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_renewed_once(server: ReviewServer, client: Client, status: int) -> None:
     review = client.find(server.add())
     server.refused.add(server.seen[-1].headers["authorization"].removeprefix("Bearer "))
     assert client.approve(review).status == "approved"
     assert len(server.asked("/auth/token")) == 2
     assert len(server.asked("/hitl-review/sessions/approve")) == 2
 
-    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Invalid JWT token"}')
-    with pytest.raises(AuthenticationError, match="does not accept the token: Invalid JWT token"):
+    server.broken["/hitl-review"] = (status, "application/json", '{"detail": "Invalid JWT token"}')
+    with pytest.raises(AuthenticationError, match=r"does not accept this token \(Invalid JWT token\)\. Get a new"):
         client.sessions()
     assert len(server.asked("/auth/token")) == 3
     assert len(server.asked("/hitl-review/sessions")) == 2
@@ -350,6 +382,11 @@ def test_secrets_are_not_shown(server: ReviewServer) -> None:
 def test_who_connects(server: ReviewServer, client: Client) -> None:
     assert client.username == "ada"
     assert Client(server.url, token="t").username is None
+    assert Client(server.url, token="t").user_id is None
+    assert Client(server.url, token=jwt("7", FOREVER)).user_id == "7"
+    assert client.user_id is None
+    client.sessions()
+    assert client.user_id == "ada"
 
 
 def locals_of(error: BaseException) -> str:

@@ -190,7 +190,7 @@ def test_a_server_of_before_says_what_to_do(outdated: ReviewServer) -> None:
     [
         (404, "<html>nginx</html>", ServerError, "plugin installed"),
         (404, '{"detail": {"message": "No review.", "task_active": true}}', ReviewNotFoundError, "No review"),
-        (401, '{"detail": "Invalid JWT token"}', HITLNotebookError, "does not accept the token"),
+        (401, '{"detail": "Invalid JWT token"}', HITLNotebookError, "does not accept this token"),
         (503, '{"detail": "Starting"}', ServerError, "503: Starting"),
         (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin installed"),
         (302, "", ServerError, "plugin installed"),

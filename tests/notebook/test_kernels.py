@@ -296,7 +296,7 @@ def test_a_password_typed_into_the_form_is_never_sent_back(running: Kernel, serv
     running.until(lambda: running.widgets[login]["state"]["problem"])
     running.message(login, do="login", **typed, password=PASSWORD)
     running.until(lambda: not running.widgets[login]["state"]["shown"])
-    running.until(lambda: running.run("print(panel.client is not None)") == "True\n")
+    running.until(lambda: running.run("print(panel.connected)") == "True\n")
     running.until(lambda: rows(running))
     running.run("panel.close()\ndel panel")
     assert "ada-wrong-password" not in repr(running.heard)

@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 
-from hitl_notebook import ReviewPanel
-from tests.notebook.panels import form, html, listed, open_row, open_widgets, receive, refresh, settle, typed
+from hitl_notebook import NotConnectedError, ReviewPanel
+from tests.notebook.panels import (
+    enabled,
+    form,
+    html,
+    key,
+    listed,
+    open_row,
+    open_widgets,
+    receive,
+    refresh,
+    settle,
+    typed,
+)
 from tests.notebook.server import ReviewServer
 
 _ENVIRONMENT = ("HITL_REVIEW_URL", "HITL_REVIEW_TOKEN", "HITL_REVIEW_USERNAME", "HITL_REVIEW_PASSWORD")
@@ -37,12 +49,15 @@ def test_it_asks_where_nothing_says_how_to_connect(server: ReviewServer) -> None
     server.add("a")
     panel = ReviewPanel(refresh_seconds=0)
     assert state(panel) == {"shown": True, "url": "", "username": "", "busy": "", "problem": ""}
-    assert panel.client is None
-    with pytest.raises(RuntimeError, match="not connected"):
-        panel.open()
+    assert not panel.connected
+    for use in (panel.open, lambda: panel.client.sessions()):
+        with pytest.raises(NotConnectedError, match=r"is not connected yet\. Fill in its form") as error:
+            use()
+        assert isinstance(error.value, RuntimeError)
     log_in(panel, server.url)
     assert not state(panel)["shown"]
-    assert panel.client is not None
+    assert panel.connected
+    assert panel.client.username == "ada"
     assert listed(panel) == ["a"]
     panel.close()
 
@@ -98,8 +113,15 @@ def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: Review
     assert state(panel)["url"] == server.url
     assert "Signature has expired" in state(panel)["problem"]
     server.broken.clear()
+    server.change(key("a"), reviewers=["ben"])
+    log_in(panel, server.url)
+    assert enabled(panel) == []
+    server.broken["/hitl-review"] = (401, "application/json", '{"detail": "Signature has expired"}')
+    refresh(panel)
+    server.broken.clear()
     log_in(panel, server.url, "ben")
     assert not state(panel)["shown"]
+    assert len(enabled(panel)) == 3
     assert (form(panel)["draft"], form(panel)["draft_version"]) == ("half a thought", version)
     assert "out of date" not in html(panel)
     receive(
@@ -107,6 +129,28 @@ def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: Review
     )
     (decided,) = server.sessions.values()
     assert decided["decided_by"]["name"] == "ben"
+    panel.close()
+
+
+def test_a_wrong_password_is_told_once_and_no_list_is_pretended(server: ReviewServer) -> None:
+    server.add("a")
+    panel = ReviewPanel(server.url, username="ada", password="wrong", refresh_seconds=0)
+    refused = "Airflow does not accept this username and password ('ada')."
+    for _ in range(2):
+        assert state(panel)["problem"] == refused
+        assert "does not accept" not in html(panel)
+        assert 'class="hitl-count"' not in html(panel)
+        assert "out of date" not in html(panel)
+        assert panel.workspace.list.list.empty == "There is no list yet."
+        assert f"{server.url}: not connected: {refused} It is seen" in repr(panel)
+        refresh(panel)
+    server.broken["/hitl-review"] = (503, "text/plain", "down")
+    log_in(panel, server.url)
+    assert state(panel)["problem"] == "The server answered 503."
+    server.broken.clear()
+    log_in(panel, server.url)
+    assert "1 waiting" in html(panel)
+    assert f"{server.url}: 1 waiting" in repr(panel)
     panel.close()
 
 

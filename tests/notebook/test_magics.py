@@ -136,7 +136,7 @@ def test_a_panel_from_the_environment(
     server.add()
     panel = run(shell, "%hitl_review --refresh 0")
     assert isinstance(panel, ReviewPanel)
-    assert panel.client is not None
+    assert panel.connected
     panel.open()
     assert panel.session is not None
     client = panel.client
@@ -150,11 +150,11 @@ def test_a_panel_without_anything_asks_and_what_is_filled_in_serves_the_inbox(
 ) -> None:
     server.add()
     panel = run(shell, f"%hitl_review {server.url} --user ada")
-    assert panel.client is None
+    assert not panel.connected
     assert panel._login.widget.state["url"] == server.url
     assert panel._login.widget.state["username"] == "ada"
     log_in(panel, server.url, "ada")
-    assert panel.client is not None
+    assert panel.connected
     assert list(run(shell, "%hitl_inbox")["dag_id"]) == ["reports"]
     assert len(server.asked("/auth/token")) == 1
     again = run(shell, "%hitl_review")

@@ -28,7 +28,7 @@ from tests.notebook.panels import (
     typed,
     until,
 )
-from tests.notebook.server import ReviewServer
+from tests.notebook.server import ReviewServer, jwt
 
 
 @pytest.fixture
@@ -210,6 +210,27 @@ def test_who_may_read_only(server: ReviewServer) -> None:
     panel.close()
 
 
+def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> None:
+    server.add("a", reviewers=["ben", "cleo"])
+    panel = make(server)
+    panel.open()
+    reason = "Only ben, cleo may decide this review."
+    assert "waiting for others" in html(panel)
+    assert enabled(panel) == []
+    assert {button["title"] for button in form(panel)["buttons"]} == {form(panel)["hint"]} == {reason}
+    click(panel, "approve")
+    assert form(panel)["confirm"] is None
+    panel.close()
+    for user in ({"username": "ben", "password": "ben-password"}, {"token": jwt("cleo", 4e9)}):
+        panel = ReviewPanel(server.url, refresh_seconds=0, **user)  # type: ignore[arg-type]
+        panel.open()
+        assert "waiting for you" in html(panel)
+        assert len(enabled(panel)) == 3
+        decide(panel, "request_changes")
+        assert reason not in html(panel)
+        panel.close()
+
+
 def test_an_outage_is_told_and_what_is_shown_stays(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "my words")
     server.broken["/hitl-review"] = (503, "text/plain", "down")
@@ -335,6 +356,24 @@ def test_what_is_seen_without_a_front_end(server: ReviewServer) -> None:
     unconnected.close()
 
 
+def test_before_the_first_list_nothing_is_counted(server: ReviewServer) -> None:
+    server.broken["/hitl-review"] = (503, "text/plain", "down")
+    panel = make(server)
+    assert html(panel).count("The list could not be fetched. The server answered 503.") == 1
+    assert "out of date" not in html(panel)
+    assert 'class="hitl-count"' not in html(panel)
+    assert f"{server.url}: not connected: The server answered 503. It is seen" in repr(panel)
+    server.broken.clear()
+    refresh(panel)
+    assert "could not be fetched" not in html(panel)
+    assert "0 waiting" in html(panel)
+    server.broken["/hitl-review"] = (503, "text/plain", "down")
+    refresh(panel)
+    assert "what you see may be out of date. The server answered 503." in html(panel)
+    assert f"{server.url}: 0 waiting" in repr(panel)
+    panel.close()
+
+
 def test_without_reviews(server: ReviewServer) -> None:
     panel = make(server)
     assert (panel.session, panel.output) == (None, None)
@@ -371,6 +410,7 @@ def test_in_a_loop(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
         assert listed(panel) == []  # nothing blocks the loop
+        assert f"{server.url}: not loaded yet. It is seen" in repr(panel)
         await settle(panel)
         panel.open()
         await settle(panel)

@@ -6,8 +6,9 @@ from datetime import datetime, timezone
 import pytest
 
 import hitl_notebook
+from airflow_hitl_review.states import SessionStatus
 from hitl_notebook import ReviewKey, User
-from hitl_notebook.records import ReviewPage, parse_page, parse_review, parse_user
+from hitl_notebook.records import STATUSES, ReviewPage, parse_page, parse_review, parse_user
 from tests.notebook.hostile import HOSTILE, harmless
 from tests.notebook.server import page, review, session, turn
 
@@ -146,6 +147,10 @@ def test_no_character_breaks_a_table() -> None:
 def test_nobody_is_no_user() -> None:
     assert parse_user(None) is None
     assert ReviewKey("d", "r", "t").map_index == -1
+
+
+def test_the_statuses_are_those_of_airflows_side() -> None:
+    assert tuple(status.value for status in SessionStatus) == STATUSES
 
 
 def test_exported_names() -> None:

@@ -12,6 +12,7 @@ from hitl_notebook import (
     Client,
     HITLNotebookError,
     PermissionDeniedError,
+    RegenerationFailedError,
     Review,
     ReviewKey,
     ReviewNotFoundError,
@@ -20,6 +21,7 @@ from hitl_notebook import (
 )
 from hitl_notebook.waiting import Until, wait_for
 from tests.notebook.server import ReviewServer, jwt, session
+from tests.notebook.times import stamp
 
 RUNNING = ReviewKey("running", "manual__2030", "draft")
 
@@ -91,6 +93,60 @@ def test_no_newer_output_comes_when_the_review_ends(server: ReviewServer, client
     time = Time(lambda: server.change(key, status="approved"))
     found = wait(client, seen, time, until="output")
     assert (found.status, found.iteration, found.is_pending) == ("approved", 1, False)
+
+
+def fails(server: ReviewServer, key: ReviewKey, error: str = "TypeError: no region.") -> None:
+    """What the task does when making the next output fails."""
+    server.change(key, status="pending_review", last_error=error, decided_by=None, decided_at=None)
+
+
+def test_an_output_that_could_not_be_made_ends_it_at_once(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    before = client.find(key)
+    row = client.sessions()[0]
+    asked = client.request_changes(before, "Shorter")
+    words = r"^Making the next output failed: TypeError: no region\. Output 1 waits for a decision again\.$"
+    time = Time(nothing, lambda: fails(server, key))
+    with pytest.raises(RegenerationFailedError, match=words) as error:
+        wait(client, asked, time, until="output")
+    assert time.slept == [2.0, 2.0]
+    assert error.value.review == client.find(key)
+    for known in (before, row, asked):
+        with pytest.raises(RegenerationFailedError, match=words):
+            wait(client, known, Time(), until="output", timeout=0)
+
+
+def test_an_old_failure_ends_no_waiting(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    client.request_changes(client.find(key), "Shorter")
+    fails(server, key)
+    for known in (client.find(key), client.sessions()[0]):
+        with pytest.raises(WaitTimeoutError, match=r"Output 1 waits for a decision\."):
+            wait(client, known, Time(), until="output")
+
+    asked = client.request_changes(client.find(key), "Longer")
+    assert asked.last_error is not None
+    time = Time(nothing, lambda: fails(server, key))  # with the same words
+    with pytest.raises(RegenerationFailedError):
+        wait(client, asked, time, until="output")
+    assert time.slept == [2.0, 2.0]
+
+    again = client.request_changes(client.find(key), "As it was")
+    made = Time(lambda: server.next_output(key, "Second"))
+    assert wait(client, again, made, until="output").iteration == 2
+    approved = Time(lambda: server.change(key, status="approved"))
+    assert wait(client, again, approved, until="decided").status == "approved"
+
+
+def test_a_task_that_starts_anew_has_not_failed_since(server: ReviewServer, client: Client) -> None:
+    key = server.add()
+    asked = client.request_changes(client.find(key), "Shorter")
+
+    def anew() -> None:
+        server.change(key, status="pending_review", last_error="An old one.", created_at=stamp(100))
+
+    with pytest.raises(WaitTimeoutError):
+        wait(client, asked, Time(anew), until="output")
 
 
 def test_until_a_function_says_so(server: ReviewServer, client: Client) -> None:
