@@ -33,8 +33,9 @@ fuzz: $(READY)
 release-check: $(READY)
 	@$(BIN)/python -m release
 
+# In two processes, each with servers of its own: most tests wait more than they work.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check

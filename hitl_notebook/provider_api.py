@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -32,6 +33,7 @@ _SESSION = f"{_PREFIX}agent_session"
 _PAGE = 100
 _AT_ONCE = 8
 _ACTIVE = ("running", "deferred", "awaiting_input", "queued", "scheduled")
+_COMMITTED_WITHIN = 5.0
 _EXCERPT_LENGTH, _PROMPT_LENGTH = 200, 300
 _ANY = "/dags/~/dagRuns/~/taskInstances"
 
@@ -130,6 +132,11 @@ class ProviderApi:
             "POST", f"/sessions/{action}", expected=(409,), params=key._asdict(), json=body
         )
         after = self.find(key)
+        # The provider may answer before its transaction is committed: then this is still the review of before.
+        end = time.monotonic() + _COMMITTED_WITHIN
+        while answer.ok and _is_undecided(after, iteration) and time.monotonic() < end:
+            time.sleep(0.1)
+            after = self.find(key)
         if answer.status_code == 409:
             raise ConflictError("Somebody was faster.", review=after, decided_by=None)
         return after
@@ -193,6 +200,10 @@ class ProviderApi:
     def _public(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = self._transport.request(method, path, below="/api/v2", **kwargs)
         return self._transport.read(lambda value: value, answer)
+
+
+def _is_undecided(review: Review, iteration: int) -> bool:
+    return review.status == PENDING and review.iteration == iteration
 
 
 def _obstacle(now: Review, iteration: int, seen: ReviewSummary | None) -> str:

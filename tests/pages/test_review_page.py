@@ -161,7 +161,8 @@ def test_hostile_texts_stay_texts(stage: Stage, people: People) -> None:
         page.goto(stage.chat(key))
         live(page)
         page.evaluate("() => document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-        stage.decide(key, "feedback", feedback=everything)
+        answer = stage.decide(key, "feedback", feedback=everything.replace("\0", ""))  # which is refused
+        assert answer.status_code == 200, answer.text
         expect(page.locator(".pill")).to_have_text("Changes requested")
         stage.next_output(key, f"{everything}\n\nnext")
         expect(page.get_by_text(" is here.")).to_be_visible()
