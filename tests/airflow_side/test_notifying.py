@@ -163,6 +163,7 @@ def test_a_malformed_secret_in_the_setting_is_told_with_its_place(caplog: pytest
         ("whsec_a25vd24=", "has 24 to 64 bytes, this one 5"),
         (f"{generate_secret()} whsec_known!", "is not base64"),
     ],
+    ids=["without its prefix", "not base64", "too short", "the second of two"],
 )
 def test_a_malformed_secret_of_a_connection_is_told_with_its_place(password: str, why: str) -> None:
     with pytest.raises(InvalidSecretError, match=rf"password of connection 'one' .*{why}") as caught:
