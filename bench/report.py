@@ -115,7 +115,9 @@ def _waiting(found: Mapping[str, Any]) -> str:
 
 def _inbox(found: Mapping[str, Any]) -> str:
     sizes = [size for size in found if size.isdigit()]
-    views = [name for name, figures in found[sizes[0]].items() if "statements" in figures]
+    views = [
+        name for name, figures in found[sizes[0]].items() if isinstance(figures, dict) and "statements" in figures
+    ]
     rows = [
         [view, *(f"{found[size][view]['p50_ms']} / {found[size][view]['p95_ms']}" for size in sizes)]
         for view in views

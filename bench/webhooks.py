@@ -36,6 +36,8 @@ def burst(server: ReviewServer, statements: Statements, hooks: HookServer) -> di
         return int(server.call("GET", "/deliveries", params=params).json()["total_entries"])
 
     while arrived() < REVIEWS * ENDPOINTS:
+        if time.monotonic() - start > 300:
+            raise RuntimeError(f"Of {REVIEWS * ENDPOINTS} webhooks {arrived()} arrived in 5 minutes.")
         peak = max(peak, memory_mb(server))
         time.sleep(0.1)
     seconds = time.monotonic() - start

@@ -115,7 +115,9 @@ def load(database: str) -> tuple[list[Ended], list[Logged]]:
     for run_id, index, number, event, extra, owner in logs:
         more = json.loads(extra)
         action = event.removeprefix("hitl_review.")
-        logged.append(Logged(run_id, index, number, action, more["iteration"], more["output_sha256"], owner))
+        # A refusal has no output; nobody was told of it, so it is found as what should not be.
+        about = more.get("iteration"), more.get("output_sha256")
+        logged.append(Logged(run_id, index, number, action, *about, owner))
     return ended, logged
 
 

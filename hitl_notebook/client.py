@@ -62,8 +62,9 @@ class Client(ReadingClient):
         token, password = Secret(token or ""), Secret(password or "")
         check_url(url)
         self.url = url.rstrip("/")
+        self.url_prefix = check_url_prefix(url_prefix or URL_PREFIX)
         tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
-        super().__init__(Transport(self.url, tokens, timeout, check_url_prefix(url_prefix or URL_PREFIX)))
+        super().__init__(Transport(self.url, tokens, timeout, self.url_prefix))
         self._tokens = tokens
         self._channel = channel
 

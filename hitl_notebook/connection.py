@@ -60,7 +60,7 @@ class Connection:
         ``HITL_REVIEW_URL`` (and ``HITL_REVIEW_URL_PREFIX``, where Airflow's setting ``[hitl_review] url_prefix`` is
         not the default); ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD`` (the
         token, if all are set). Empty ones count as not set. What belongs together is not mixed: the environment's
-        credentials are not sent to another address than the environment's, if it has one, nor its
+        credentials and path are not used with another address than the environment's, if it has one, nor its
         password with another user name, nor its token where a user name or a password is given.
 
         Args:
@@ -81,13 +81,15 @@ class Connection:
         if address:
             check_url(address)
         address, url_there = address.rstrip("/"), url_there.rstrip("/")
+        prefix_there = ""
         if not url_there or address == url_there:
+            prefix_there = found.get(URL_PREFIX, "")
             if token_there and not (token or username or password):
                 token = token_there
             elif not token and (not username or username == username_there or not username_there):
                 username = username or username_there
                 password = password or password_there
-        prefix = (url_prefix or found.get(URL_PREFIX, "")).strip()
+        prefix = (url_prefix or prefix_there).strip()
         prefix = check_url_prefix(prefix) if prefix else ""
         return cls(address or None, token or None, username or None, password or None, prefix or None)
 

@@ -83,7 +83,7 @@ class ReviewPanel:
             self._connect(client)
         else:
             assert connection is not None
-            self._login.show(connection.url or "", connection.username or "")
+            self._login.show(connection.url or "", connection.username or "", url_prefix=connection.url_prefix)
 
     @property
     def connected(self) -> bool:
@@ -182,7 +182,8 @@ class ReviewPanel:
     def _refused(self, error: HITLNotebookError) -> None:
         """Fetching failed. Where the reviewer has to say anew who they are, ask; what is typed stays."""
         if isinstance(error, AuthenticationError) and not self._login.shown and self._client is not None:
-            self._login.show(self._client.url, self._client.username or "", str(error), bound=True)
+            known = self._client
+            self._login.show(known.url, known.username or "", str(error), bound=True, url_prefix=known.url_prefix)
             self.workspace.inbox.told = str(error)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from hitl_notebook.errors import ConflictError, InvalidRequestError, ReviewNotFoundError
+from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
 from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewPage, ReviewSummary, Turn, read_time
 from hitl_notebook.transport import Transport
 
@@ -96,6 +96,8 @@ class ProviderApi:
         which = {"xcom_key_pattern": _PREFIX, "map_index": key.map_index, "limit": _PAGE}
         xcoms = self._public("GET", f"{place}/xcomEntries", params=which)["xcom_entries"]
         times = {entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(_PREFIX)}
+        if _SESSION not in times:  # cleared since it was found
+            raise ReviewNotFoundError(f"No review was found for {key}.")
         # A task that is not mapped has no address with its index.
         task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
         return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
@@ -164,7 +166,7 @@ class ProviderApi:
             return known[1]
         try:
             return self.find(key)
-        except ReviewNotFoundError:  # cleared just now, or not allowed to be seen
+        except (ReviewNotFoundError, PermissionDeniedError):  # cleared just now, or not allowed to be seen
             return None
 
     def _entries(self, active: Collection[ReviewKey], *, include_ended: bool) -> list[Any]:

@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<rest>#[^)\s]*)?(?=\))")
-_LANGUAGES = {".py": "python", ".json": "json", ".md": "markdown"}
+_LANGUAGES = {".py": "python", ".json": "json"}
 _ASSETS = {".md", ".png", ".svg", ".json"}
 """Of the site's own files, those that it can show or hand out as they are."""
 

@@ -23,6 +23,7 @@ class LoginView:
         self._background = background
         self._connected = connected
         self._url = self._username = ""
+        self._url_prefix: str | None = None
         self._bound = False
         self.widget = LoginForm(state=self._state(shown=False))
         self.widget.on_message(self._on_message, background.post)
@@ -32,7 +33,15 @@ class LoginView:
         """Whether it waits for somebody."""
         return bool(self.widget.state["shown"])
 
-    def show(self, url: str, username: str, problem: str = "", *, bound: bool = False) -> None:
+    def show(
+        self,
+        url: str,
+        username: str,
+        problem: str = "",
+        *,
+        bound: bool = False,
+        url_prefix: str | None = None,
+    ) -> None:
         """Ask for a connection.
 
         Args:
@@ -40,8 +49,9 @@ class LoginView:
             username: what is known of the user.
             problem: why it is asked.
             bound: no other address will do: what is open and typed belongs to this one.
+            url_prefix: path of the plugin at that address; None for the usual one.
         """
-        self._url, self._username, self._bound = url, username, bound
+        self._url, self._username, self._bound, self._url_prefix = url, username, bound, url_prefix
         self.widget.state = self._state(problem=problem)
 
     def _on_message(self, message: Message) -> None:
@@ -51,12 +61,16 @@ class LoginView:
             problem = f"This panel shows reviews of {self._url}. Make another panel for another address."
             self.widget.state = self._state(problem=problem)
             return
-        self._url, self._username = message.url.strip(), message.username.strip()
+        url, self._username = message.url.strip(), message.username.strip()
+        if self._url and url.rstrip("/") != self._url.rstrip("/"):
+            self._url_prefix = None  # it belonged to the other address
+        self._url = url
         given = Connection(
             url=self._url or None,
             token=message.token.strip() or None,
             username=self._username or None,
             password=message.password or None,
+            url_prefix=self._url_prefix,
         )
         try:
             client = Client.connect(given, channel="notebook")

@@ -63,9 +63,9 @@ def key_of_id(row_id: str) -> ReviewKey | None:
     """The review of that name; None if there can be none."""
     try:
         dag_id, run_id, task_id, map_index = json.loads(row_id)
-    except (ValueError, TypeError):
+        return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
 
 
 def _stamp(at: datetime) -> str:

@@ -91,8 +91,14 @@ def _untold(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> li
     xcoms = internals.read_xcoms(db, key, SESSION_KEY) | internals.read_xcoms(db, key, ACTION_KEY)
     if SESSION_KEY not in xcoms:
         return []
-    session = parse_session(xcoms[SESSION_KEY])
-    action = HumanAction.model_validate(xcoms[ACTION_KEY].value) if ACTION_KEY in xcoms else None
+    try:
+        session = parse_session(xcoms[SESSION_KEY])
+        action = HumanAction.model_validate(xcoms[ACTION_KEY].value) if ACTION_KEY in xcoms else None
+    except ValidationError as error:
+        log.warning(
+            "The end of the review of %s is not told: somebody wrote over its XComs (%s).", key, error.title
+        )
+        return []
     decided = (
         action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
     )

@@ -1,4 +1,4 @@
-"""The REST API and the pages, mounted by Airflow at ``/hitl-review``.
+"""The REST API and the pages, mounted by Airflow at ``[hitl_review] url_prefix``.
 
 Routes that touch the database are plain ``def``, so FastAPI runs them in threads: Airflow's sessions are
 synchronous, and one that waits for a lock inside ``async def`` would stop the whole server.
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def create_app() -> FastAPI:
-    """Make the app. Nothing is read or started before Airflow enters its lifespan."""
+    """Make the app. Of settings only addresses are read; nothing is started before Airflow enters its lifespan."""
 
     site = internals.site()
     origins = Origins.read(internals.origins(), bearer_is_explicit=not internals.everybody_is_logged_in())

@@ -150,6 +150,8 @@ def decide(
     )
     if feedback:
         internals.write_xcom(db, key, feedback_key(session.iteration), feedback)
+    elif feedback_key(session.iteration) in xcoms:  # of a request that failed: it would pass for this one's reason
+        internals.delete_xcom(db, key, feedback_key(session.iteration))
     internals.write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
     # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
     internals.write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))

@@ -122,7 +122,10 @@ class Dispatcher:
             key = internals.find_new_try(db, task_instance_id)
         if key is None:
             return frozenset()
-        abandoned.announce_end(key)
+        try:
+            abandoned.announce_end(key)
+        except Exception:  # what is in the outbox already must not be lost with it
+            log.exception("Telling that the review of %s has ended failed.", key)
         return outbox.keys_of(self._lifeboat.take_aboard(key))
 
     def _run(self) -> None:

@@ -7,7 +7,6 @@ surrogate pair, or of the answer that says what was wrong and repeats it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, NoReturn
 
@@ -16,13 +15,13 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from airflow_hitl_review.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
+from airflow_hitl_review.schema import UNSTORABLE
 
 TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."
 
 # Else the server goes on reading what nobody wants, as long as somebody sends it.
 _CLOSING = {"Connection": "close"}
 _MOST_DISCARDED = 8 * MAX_BODY_BYTES
-_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -142,7 +141,7 @@ def _look_through(value: Any) -> None:
         inner: list[Any] = []
         deeper = False
         for one in level:
-            if isinstance(one, str) and (found := _UNSTORABLE.search(one)):
+            if isinstance(one, str) and (found := UNSTORABLE.search(one)):
                 raise _unusable(f"has a character in a text that cannot be stored: U+{ord(found[0]):04X}")
             if isinstance(one, dict):
                 inner += one.keys()

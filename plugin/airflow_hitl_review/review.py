@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from airflow_hitl_review.schema import (
     ACTION_KEY,
@@ -23,7 +23,7 @@ from airflow_hitl_review.schema import (
     sha256_of,
     storable,
 )
-from airflow_hitl_review.states import Action, SessionStatus
+from airflow_hitl_review.states import SessionStatus
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
 """States of a task instance in which a decision still reaches its worker."""
@@ -141,11 +141,14 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
 
 
 def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
-    """The whole review; None where the task instance has no session."""
+    """The whole review; None where the task instance has no session, or somebody wrote something else there."""
     stored = xcoms.get(SESSION_KEY)
     if stored is None:
         return None
-    session = parse_session(stored)
+    try:
+        session = parse_session(stored)
+    except ValidationError:
+        return None
     decided = _final_decision(session) or _stored_action(session, xcoms)
     return ReviewResponse(
         **_common(key, task_state, session, decided),
@@ -194,14 +197,17 @@ def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> D
     stored = xcoms.get(ACTION_KEY)
     if stored is None or session.status is SessionStatus.PENDING_REVIEW:
         return None
-    action = HumanAction.model_validate(stored.value)
+    try:
+        action = HumanAction.model_validate(stored.value)
+    except ValidationError:
+        return None
     return Decision(
         action=action.action, iteration=action.iteration, user=action.user, at=action.at or stored.timestamp
     )
 
 
 def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
-    asked = {d.iteration: d for d in session.decisions if d.action is Action.CHANGES_REQUESTED}
+    decisions = {d.iteration: d for d in session.decisions}  # the last about each output
     outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
     turns: list[ConversationEntry] = []
     for n in sorted(n for n in outputs if 1 <= n <= session.iteration):
@@ -235,10 +241,13 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
                 )
             )
         feedback = xcoms.get(feedback_key(n))
+        decision = decisions.get(n)
         # Feedback whose regeneration failed is told above; what remains under the key is that same text.
+        is_told = decision is not None and any(
+            f.iteration == n and f.asked_at is not None and f.asked_at == decision.at for f in session.failures
+        )
         open_round = n < session.iteration or session.status is not SessionStatus.PENDING_REVIEW
-        if feedback is not None and open_round:
-            decision = asked.get(n)
+        if feedback is not None and open_round and not is_told:
             turns.append(
                 ConversationEntry(
                     role="human",

@@ -45,7 +45,8 @@ API server, deleted by the latter. Its row's time is as above."""
 RESUME_METHOD = "resume_hitl_review"
 """Method of the operator at which Airflow resumes a task that is parked for its review."""
 
-_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+"""NUL, and half a surrogate pair: databases store neither."""
 
 OutputFormat = Literal["text", "json"]
 Channel = Literal["rest", "notebook", "chat", "airflow"]
@@ -210,4 +211,4 @@ def sha256_of(text: str) -> str:
 
 def storable(text: str) -> str:
     """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    return UNSTORABLE.sub("\ufffd", text)

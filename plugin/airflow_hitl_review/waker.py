@@ -23,7 +23,7 @@ from airflow_hitl_review import internals, rescheduled
 from airflow_hitl_review.beside_provider import bundle_folder
 from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
-from airflow_hitl_review.review import is_active, parse_session
+from airflow_hitl_review.review import StoredValue, is_active, parse_session
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
 from airflow_hitl_review.settings import seconds
 from airflow_hitl_review.settling import is_settled
@@ -60,7 +60,7 @@ def wake(key: TaskKey) -> Wake:
         if task_instance is None or not is_active(task_instance.state):
             return Wake.NOTHING
         stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
-        session = parse_session(stored) if stored is not None else None
+        session = _session(stored)
         if session is None or session.status is SessionStatus.PENDING_REVIEW:
             return Wake.NOTHING
         if not task_instance.is_parked:
@@ -85,6 +85,13 @@ def wake(key: TaskKey) -> Wake:
         internals.resume(db, key, {"decided": True, "recorded": recorded})
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
+
+
+def _session(stored: StoredValue | None) -> AgentSession | None:
+    try:
+        return parse_session(stored) if stored is not None else None
+    except ValidationError:
+        return None  # somebody wrote something else there
 
 
 def _action(db: internals.Session, key: TaskKey) -> HumanAction | None:

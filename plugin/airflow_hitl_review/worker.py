@@ -173,11 +173,13 @@ class WorkerReview:
         stored = AgentSession.model_validate(value)
         if stored.status is SessionStatus.PENDING_REVIEW:
             return None
+        value = _pull(self._ti, ACTION_KEY)
+        action = HumanAction.model_validate(value) if value is not None else None
+        if action is None and not self._reviewers:
+            return None  # a session without its action: the other half may still come
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
-        value = _pull(self._ti, ACTION_KEY)
-        action = HumanAction.model_validate(value) if value is not None else None
         event, self._event = self._event, None  # it confirms one decision
         if not self._reviewers:
             return action

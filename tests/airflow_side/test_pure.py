@@ -93,6 +93,59 @@ def test_feedback_that_failed_is_told_once() -> None:
     assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
 
 
+def test_feedback_that_failed_is_told_once_also_when_the_review_has_ended() -> None:
+    """Nobody decided after that: what is stored is still what failed."""
+    failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"}
+    failure["asked_at"] = at(4).isoformat()
+    session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
+    decision = {"action": "changes_requested", "iteration": 1, "user": None, "at": at(4).isoformat()}
+    session |= {"failures": [failure], "decisions": [decision], "status": "timeout_exceeded"}
+    xcoms = {
+        SESSION_KEY: StoredValue(session, at(9)),
+        output_key(1): StoredValue("a", at(1)),
+        feedback_key(1): StoredValue("shorter", at(4)),
+    }
+    review = assemble(KEY, "failed", xcoms)
+    assert review is not None
+    assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
+
+
+def test_the_reason_of_a_rejection_is_who_rejected() -> None:
+    decisions = [
+        {
+            "action": "changes_requested",
+            "iteration": 1,
+            "user": {"id": "ann", "name": "Ann"},
+            "at": at(2).isoformat(),
+        },
+        {"action": "reject", "iteration": 1, "user": {"id": "bob", "name": "Bob"}, "at": at(7).isoformat()},
+    ]
+    session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
+    xcoms = {
+        SESSION_KEY: StoredValue(session | {"decisions": decisions, "status": "rejected"}, at(7)),
+        output_key(1): StoredValue("a", at(1)),
+        feedback_key(1): StoredValue("wrong item", at(7)),
+    }
+    review = assemble(KEY, "failed", xcoms)
+    assert review is not None
+    (_, reason) = review.conversation
+    assert (reason.content, reason.user and reason.user.name, reason.timestamp) == ("wrong item", "Bob", at(7))
+
+
+@pytest.mark.parametrize("value", ["text", 5, None, [], {"status": "of another kind"}])
+def test_what_is_no_session_is_no_review(value: object) -> None:
+    assert assemble(KEY, "running", {SESSION_KEY: StoredValue(value, at(1))}) is None
+
+
+def test_what_is_no_action_tells_nobody() -> None:
+    session = {"status": "approved", "iteration": 1, "max_iterations": 5, "prompt": "p", "current_output": "a"}
+    review = assemble(
+        KEY, "running", {SESSION_KEY: StoredValue(session, at(1)), ACTION_KEY: StoredValue("text", at(2))}
+    )
+    assert review is not None
+    assert review.decided_by is None
+
+
 def test_no_session_is_no_review() -> None:
     assert assemble(KEY, "running", {}) is None
 

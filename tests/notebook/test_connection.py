@@ -59,6 +59,8 @@ def test_arguments_then_the_environment(
         ({}, {}, None),
         ({"HITL_REVIEW_URL_PREFIX": " reviews/ "}, {}, "/reviews"),
         ({"HITL_REVIEW_URL_PREFIX": "/reviews"}, {"url_prefix": "/others"}, "/others"),
+        ({"HITL_REVIEW_URL": "http://a", "HITL_REVIEW_URL_PREFIX": "/reviews"}, {"url": "http://a/"}, "/reviews"),
+        ({"HITL_REVIEW_URL": "http://a", "HITL_REVIEW_URL_PREFIX": "/reviews"}, {"url": "http://b"}, None),
     ],
 )
 def test_another_path_of_the_plugin(

@@ -24,7 +24,7 @@ from tests.notebook.panels import (
 )
 from tests.notebook.server import ReviewServer
 
-_ENVIRONMENT = ("HITL_REVIEW_URL", "HITL_REVIEW_TOKEN", "HITL_REVIEW_USERNAME", "HITL_REVIEW_PASSWORD")
+_ENVIRONMENT = [f"HITL_REVIEW_{name}" for name in ("URL", "URL_PREFIX", "TOKEN", "USERNAME", "PASSWORD")]
 
 
 @pytest.fixture(autouse=True)
@@ -186,4 +186,13 @@ def test_another_address_would_mix_up_two_servers(server: ReviewServer, outdated
     assert state(panel)["shown"]
     assert "Make another panel for another address" in state(panel)["problem"]
     assert outdated.seen == []
+    panel.close()
+
+
+def test_the_path_of_the_plugin_is_kept(server: ReviewServer) -> None:
+    panel = ReviewPanel(server.url, url_prefix="/reviews", refresh_seconds=0)
+    log_in(panel, server.url)
+    assert f"{server.url}/reviews" in state(panel)["problem"]  # where the server of this test has nothing
+    log_in(panel, server.url.replace("127.0.0.1", "localhost"))
+    assert panel.client.url_prefix == "/hitl-review"  # of another address nothing is known
     panel.close()

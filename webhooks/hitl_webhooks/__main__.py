@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         first = f"{_now()}  {_plain(self.command, 10)} {_plain(self.path, 80)}  {lines[0]}  -> answered {status}"
         shown = _body(payload) if self.server.verbose and payload else []
         self.server.tell(what, first, *lines[1:], *shown)
-        content = text.encode() if status >= 200 and status not in (204, 304) else b""
+        content = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

@@ -4,7 +4,7 @@
 
     HITLWebhookError
     ├── InvalidSecretError          (also ValueError)   a signing secret that is not a Standard Webhooks one
-    ├── InvalidEndpointError        (also ValueError)   a URL that nothing can be posted to
+    ├── InvalidEndpointError        (also ValueError)   an endpoint that nothing can be posted to
     ├── PrivateAddressError                             a host without a public address, where that is demanded
     └── WebhookVerificationError                        a request that did not come from us, or not now
         ├── MissingHeaderError      one of the three ``webhook-*`` headers is absent
@@ -25,7 +25,7 @@ class InvalidSecretError(HITLWebhookError, ValueError):
 
 
 class InvalidEndpointError(HITLWebhookError, ValueError):
-    """An endpoint's URL is not an absolute ``http`` or ``https`` URL."""
+    """An endpoint's URL, headers, format or connection cannot be used."""
 
 
 class PrivateAddressError(HITLWebhookError):

@@ -23,8 +23,7 @@ from hitl_webhooks.errors import (
     MissingHeaderError,
     TimestampError,
 )
-from hitl_webhooks.received import ReceivedEvent as ReceivedEvent  # this is where it used to be
-from hitl_webhooks.received import parse_event
+from hitl_webhooks.received import ReceivedEvent, parse_event
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of every secret, not one
 MIN_SECRET_BYTES = 24
