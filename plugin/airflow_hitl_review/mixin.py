@@ -272,6 +272,9 @@ class HITLReviewMixin:
         if (action := review.decision()) is not None:
             return action
         if review.is_unconfirmed:
+            # The form may be answered already, where the event that confirmed the decision was lost with its
+            # process. Airflow does not park a task whose form is answered: it resumes it at once, for ever.
+            review.require_action()
             _park(review)
         if _is_over(review):
             self._time_out(review)

@@ -243,6 +243,32 @@ def test_reviewers_decide_as_soon_as_there_is_something(live: AirflowInstance) -
     assert result["value"] == "Draft 1 after: shorter"
 
 
+def test_a_confirmation_that_was_lost_comes_again(live: AirflowInstance) -> None:
+    """As when the process that was to carry the decision out is killed: its form is answered by then."""
+    run_id = live.trigger("for_admin")
+    wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_admin")
+    params = query(run_id, -1, dag_id="for_admin")
+    assert call(live, "POST", "approve", live.token(), params, {"iteration": 1}).ok
+    engine = create_engine(live.database)
+    lose = text(
+        "update task_instance set next_kwargs = null where run_id = :run and task_id = 'review'"
+        " and state in ('scheduled', 'queued')"
+    )
+
+    def is_lost() -> bool:
+        with engine.begin() as connection:
+            return connection.execute(lose, {"run": run_id}).rowcount == 1
+
+    try:
+        wait_until(is_lost, timeout=60, what="the resumed task", interval=0.02)
+        wait_for(live, run_id, {"success": 1}, timeout=90, dag_id="for_admin")
+        with engine.connect() as connection:
+            tries = text("select try_number from task_instance where run_id = :run and task_id = 'review'")
+            assert connection.scalar(tries, {"run": run_id}) == 1
+    finally:
+        engine.dispose()
+
+
 def test_reviewers_are_those_of_the_dag_whatever_xcom_says(live: AirflowInstance) -> None:
     run_id = live.trigger("for_ada")
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_ada")
