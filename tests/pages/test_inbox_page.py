@@ -30,14 +30,18 @@ def test_filters_counts_and_pages(stage: Stage, people: People) -> None:
     expect(page.locator(".count")).to_contain_text("5–6 of 6 reviews")
     page.get_by_role("link", name="Previous").click()
     expect(page.locator(".row")).to_have_count(4)
+    page.wait_for_load_state()  # the page's script submits the form
     page.get_by_label("Status").select_option("rejected")
     expect(page.locator(".row")).to_have_count(1)
     expect(page.locator(".row .pill")).to_have_text("Rejected")
     expect(page.locator(".row")).to_contain_text("by admin")
     assert "status=rejected" in page.url
+    page.wait_for_load_state()
     page.get_by_label("Status").select_option("pending_review")
+    page.wait_for_url("**status=pending_review**")
     page.get_by_label("Also ended tasks").check()
     expect(page.locator(".row .pill", has_text="No longer waiting")).to_have_count(1)
+    page.wait_for_load_state()
     page.get_by_label("Search").fill("no such text")
     page.get_by_label("Search").press("Enter")
     expect(page.get_by_text("No review has these properties.")).to_be_visible()
