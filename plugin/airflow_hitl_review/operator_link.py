@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from airflow.sdk import BaseOperatorLink
 
-from airflow_hitl_review.links import Site
 from airflow_hitl_review.schema import TaskKey
-from airflow_hitl_review.sdk import conf
+from airflow_hitl_review.sdk import site
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -40,11 +39,7 @@ class HITLReviewLink(BaseOperatorLink):
             return ""
         index = -1 if ti_key.map_index is None else ti_key.map_index
         key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
-        site = Site.read(
-            conf.get("api", "base_url", fallback=""),
-            lambda name, default: str(conf.get("hitl_review", name, fallback=default) or default),
-        )
-        return site.chat_path(key)
+        return site().chat_path(key)
 
 
 def push_links(operator: Any, ti: Any) -> None:

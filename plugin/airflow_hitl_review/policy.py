@@ -44,9 +44,7 @@ def task_policy(task: Any) -> None:
 
 @cache
 def _is_wanted() -> bool:
-    from airflow_hitl_review.sdk import conf
+    from airflow_hitl_review.sdk import option
     from airflow_hitl_review.settings import is_on
 
-    return is_on(
-        "replace_agent_operator", lambda name, default: str(conf.get("hitl_review", name, fallback=default))
-    )
+    return is_on("replace_agent_operator", option)

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import logging
 
-from pydantic import ValidationError
-
 from airflow_hitl_review import internals
-from airflow_hitl_review.review import parse_session
+from airflow_hitl_review.review import read_session
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 
 log = logging.getLogger(__name__)
@@ -41,11 +39,7 @@ def keep(key: TaskKey) -> bool:
         task_instance = internals.load_task_instance(db, key, lock=True)
         if task_instance is None or not task_instance.starts_from_the_beginning:
             return False
-        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
-        try:
-            session = parse_session(stored) if stored is not None else None
-        except ValidationError:
-            return False
+        session = read_session(internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
         # One of an earlier try is still there until the new one runs; that one does start from the beginning.
         if session is None or session.task_instance_id != task_instance.id:
             return False

@@ -133,6 +133,22 @@ def parse_session(stored: StoredValue) -> AgentSession:
     )
 
 
+def read_session(stored: StoredValue | None) -> AgentSession | None:
+    """As ``parse_session``; None where nothing is stored, or somebody wrote something else there."""
+    try:
+        return parse_session(stored) if stored is not None else None
+    except ValidationError:
+        return None
+
+
+def read_action(stored: StoredValue | None) -> HumanAction | None:
+    """The last decision; None as for ``read_session``."""
+    try:
+        return HumanAction.model_validate(stored.value) if stored is not None else None
+    except ValidationError:
+        return None
+
+
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
     """One row of the inbox, from the session alone."""
     session = parse_session(stored)
@@ -142,12 +158,8 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
 
 def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
     """The whole review; None where the task instance has no session, or somebody wrote something else there."""
-    stored = xcoms.get(SESSION_KEY)
-    if stored is None:
-        return None
-    try:
-        session = parse_session(stored)
-    except ValidationError:
+    session = read_session(xcoms.get(SESSION_KEY))
+    if session is None:
         return None
     decided = _final_decision(session) or _stored_action(session, xcoms)
     return ReviewResponse(
@@ -195,11 +207,8 @@ def _final_decision(session: AgentSession) -> Decision | None:
 def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
     """The same for a session that the provider's API wrote: it keeps the last action only."""
     stored = xcoms.get(ACTION_KEY)
-    if stored is None or session.status is SessionStatus.PENDING_REVIEW:
-        return None
-    try:
-        action = HumanAction.model_validate(stored.value)
-    except ValidationError:
+    action = read_action(stored)
+    if stored is None or action is None or session.status is SessionStatus.PENDING_REVIEW:
         return None
     return Decision(
         action=action.action, iteration=action.iteration, user=action.user, at=action.at or stored.timestamp

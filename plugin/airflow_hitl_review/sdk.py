@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_hitl_review.links import Site
 from airflow_hitl_review.metrics import Stats
 from airflow_hitl_review.schema import RESUME_METHOD
 
@@ -48,12 +49,24 @@ __all__ = [
     "AirflowFailException",
     "conf",
     "determine_kwargs",
+    "option",
     "park",
+    "site",
     "stats",
 ]
 
 _SHORTEST_PARK = timedelta(seconds=10)
 """The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
+
+
+def option(name: str, default: str) -> str:
+    """A setting of Airflow's ``[hitl_review]`` section; an empty one counts as not set."""
+    return str(conf.get("hitl_review", name, fallback=default) or default)
+
+
+def site() -> Site:
+    """Where this Airflow and our app are found."""
+    return Site.read(conf.get("api", "base_url", fallback=""), option)
 
 
 def stats() -> Stats:

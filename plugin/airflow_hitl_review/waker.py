@@ -17,13 +17,11 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from pydantic import ValidationError
-
 from airflow_hitl_review import internals, rescheduled
 from airflow_hitl_review.beside_provider import bundle_folder
 from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
-from airflow_hitl_review.review import StoredValue, is_active, parse_session
+from airflow_hitl_review.review import is_active, read_action, read_session
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
 from airflow_hitl_review.settings import seconds
 from airflow_hitl_review.settling import is_settled
@@ -59,8 +57,7 @@ def wake(key: TaskKey) -> Wake:
         task_instance = internals.load_task_instance(db, key, lock=True)
         if task_instance is None or not is_active(task_instance.state):
             return Wake.NOTHING
-        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
-        session = _session(stored)
+        session = read_session(internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
         if session is None or session.status is SessionStatus.PENDING_REVIEW:
             return Wake.NOTHING
         if not task_instance.is_parked:
@@ -74,7 +71,7 @@ def wake(key: TaskKey) -> Wake:
             settle=settle_time(),
         ):
             return Wake.LATER
-        action = _action(db, key)
+        action = read_action(internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
         recorded = _recorded(db, task_instance, action, session) if action is not None else None
         if recorded is None and not _others_decide():
             _refuse(db, task_instance, session)
@@ -85,21 +82,6 @@ def wake(key: TaskKey) -> Wake:
         internals.resume(db, key, {"decided": True, "recorded": recorded})
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
-
-
-def _session(stored: StoredValue | None) -> AgentSession | None:
-    try:
-        return parse_session(stored) if stored is not None else None
-    except ValidationError:
-        return None  # somebody wrote something else there
-
-
-def _action(db: internals.Session, key: TaskKey) -> HumanAction | None:
-    stored = internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY)
-    try:
-        return HumanAction.model_validate(stored.value) if stored is not None else None
-    except ValidationError:
-        return None  # somebody wrote something else there
 
 
 def _recorded(

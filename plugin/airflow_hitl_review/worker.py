@@ -15,7 +15,6 @@ from airflow.sdk.execution_time.xcom import XCom
 
 from airflow_hitl_review.callbacks import Callbacks
 from airflow_hitl_review.endpoints import Webhook, all_targets
-from airflow_hitl_review.links import Site
 from airflow_hitl_review.notifier import Notifier
 from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
@@ -31,7 +30,7 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
-from airflow_hitl_review.sdk import conf
+from airflow_hitl_review.sdk import option, site
 from airflow_hitl_review.settings import WebhookSettings, is_on
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.tracing import add_span_event
@@ -249,9 +248,9 @@ class WorkerReview:
     def require_action(self) -> None:
         """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
         try:
-            if not is_on("required_actions", _option):
+            if not is_on("required_actions", option):
                 return
-            form = form_of(_key(self._ti), self.session, _site())
+            form = form_of(_key(self._ti), self.session, site())
             upsert_hitl_detail(
                 ti_id=self._ti.id,
                 options=list(OPTIONS),
@@ -329,14 +328,6 @@ def _key(ti: Any) -> TaskKey:
     return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
 
-def _option(name: str, default: str) -> str:
-    return str(conf.get("hitl_review", name, fallback=default) or default)
-
-
-def _site() -> Site:
-    return Site.read(conf.get("api", "base_url", fallback=""), _option)
-
-
 def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def push(key: str, value: Any) -> None:
         ti.xcom_push(key=key, value=value)
@@ -344,14 +335,14 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     def delete(key: str) -> None:
         XCom.delete(key=key, task_id=ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id, map_index=ti.map_index)
 
-    settings = WebhookSettings.read(_option)
+    settings = WebhookSettings.read(option)
     return Notifier(
         key=_key(ti),
         task_instance_id=str(ti.id),
         try_number=ti.try_number,
         targets=all_targets(webhooks, settings),
         settings=settings,
-        site=_site(),
+        site=site(),
         push=push,
         delete=delete,
         connection=Connection.get,

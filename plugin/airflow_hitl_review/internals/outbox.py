@@ -17,7 +17,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.internals.xcoms import stored_value, values_are_in_the_row
+from airflow_hitl_review.internals.xcoms import is_of, same_task, stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey
 
@@ -32,13 +32,6 @@ class OutboxRow:
 
 
 _task_key = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
-
-_of_task = and_(
-    XComModel.dag_id == TaskInstance.dag_id,
-    XComModel.run_id == TaskInstance.run_id,
-    XComModel.task_id == TaskInstance.task_id,
-    XComModel.map_index == TaskInstance.map_index,
-)
 
 # A task that goes on after a pause is scheduled and queued too, but then Airflow knows the method to call.
 _starts_anew = and_(TaskInstance.state.in_(("scheduled", "queued")), TaskInstance.next_method.is_(None))
@@ -67,7 +60,7 @@ def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:
     """Task instances whose review is open, as the outbox knows it, though the task has ended or starts anew."""
     rows = db.execute(
         select(*_task_key)
-        .join(TaskInstance, _of_task)
+        .join(TaskInstance, same_task())
         .where(
             XComModel.key == WEBHOOKS_KEY,
             or_(TaskInstance.state.is_(None), not_(TaskInstance.state.in_(ACTIVE_STATES)), _starts_anew),
@@ -81,7 +74,7 @@ def rows_about_to_be_cleared(db: Session) -> list[TaskKey]:
     """Task instances with undelivered events whose XComs Airflow deletes soon, because a new try comes."""
     rows = db.execute(
         select(*_task_key)
-        .join(TaskInstance, _of_task)
+        .join(TaskInstance, same_task())
         .where(
             XComModel.key == WEBHOOKS_ENDED_KEY,
             or_(
@@ -130,12 +123,7 @@ def list_outbox_entries(
     """
     where: list[Any] = [_is_outbox_entry, XComModel.dag_id.in_(dag_ids)]
     if key is not None:
-        where += [
-            XComModel.dag_id == key.dag_id,
-            XComModel.run_id == key.run_id,
-            XComModel.task_id == key.task_id,
-            XComModel.map_index == key.map_index,
-        ]
+        where.append(is_of(key))
     if status is not None:
         assert values_are_in_the_row()
         where.append(XComModel.value["status"].as_string() == status)

@@ -17,7 +17,6 @@ from typing import Any
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from pydantic import ValidationError
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
@@ -26,8 +25,8 @@ from airflow_hitl_review.internals.tasks import TaskInstanceFacts, load_task_ins
 from airflow_hitl_review.internals.versions import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.internals.xcoms import read_xcoms, stored_value
 from airflow_hitl_review.required_action import OUTPUT, Answer, is_ours, output_param
-from airflow_hitl_review.review import parse_session
-from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.review import read_session
+from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.states import SessionStatus
 
 _RESPONSE = ("responded_at", "responded_by", "chosen_options", "params_input")
@@ -152,7 +151,7 @@ class AnswerListener:
         Done here and not where the worker opens the form: an unanswered row Airflow then leaves as it is.
         """
         for xcom in [o for o in db.new if isinstance(o, XComModel) and o.key == SESSION_KEY]:
-            session = _session_in(xcom)
+            session = read_session(stored_value(xcom))
             if session is None or session.status is not SessionStatus.PENDING_REVIEW:
                 continue
             row = _ours(
@@ -191,12 +190,3 @@ def _given(row: HITLDetail) -> GivenAnswer | None:
         user_id=str(row.responded_by["id"]),
         user_name=str(row.responded_by["name"]),
     )
-
-
-def _session_in(xcom: XComModel) -> AgentSession | None:
-    """The review's session in an XCom that a worker stores; None if it is not one that we can read."""
-    stored = stored_value(xcom)
-    try:
-        return parse_session(stored) if stored is not None else None
-    except ValidationError:
-        return None

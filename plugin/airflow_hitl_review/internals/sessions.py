@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.internals.tasks import is_parked
 from airflow_hitl_review.internals.versions import contains
-from airflow_hitl_review.internals.xcoms import stored_value, values_are_in_the_row
+from airflow_hitl_review.internals.xcoms import same_task, stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, TaskKey
 from airflow_hitl_review.totals import ActiveCount
@@ -111,13 +111,7 @@ def written_since_the_park(db: Session, limit: int = 100) -> list[TaskKey]:
 
 def _of_task(row: Any, name: str) -> Any:
     """Joins the XCom of a task instance that has this key."""
-    return and_(
-        row.dag_id == TaskInstance.dag_id,
-        row.run_id == TaskInstance.run_id,
-        row.task_id == TaskInstance.task_id,
-        row.map_index == TaskInstance.map_index,
-        row.key == name,
-    )
+    return and_(same_task(row), row.key == name)
 
 
 def count_by_dag(db: Session) -> dict[str, int]:
@@ -188,16 +182,6 @@ def load_session_rows(db: Session, ids: Sequence[tuple[int, str, int]]) -> list[
     query = query.where(XComModel.key == SESSION_KEY, tuple_(*_ID).in_(ids))
     found = {(row.dag_run_id, row.task_id, row.map_index): row for row in db.execute(query).all()}
     return _read([found[id_] for id_ in ids if id_ in found])
-
-
-def same_task() -> Any:
-    """Joins XComs to their task instances."""
-    return and_(
-        XComModel.dag_id == TaskInstance.dag_id,
-        XComModel.run_id == TaskInstance.run_id,
-        XComModel.task_id == TaskInstance.task_id,
-        XComModel.map_index == TaskInstance.map_index,
-    )
 
 
 def _filtered(query: Any, wanted: SessionFilter) -> Any:

@@ -10,7 +10,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.internals.sessions import same_task
+from airflow_hitl_review.internals.xcoms import same_task
 from airflow_hitl_review.review import ACTIVE_STATES
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 

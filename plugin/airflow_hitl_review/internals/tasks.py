@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from airflow_hitl_review.internals.database import utcnow
 from airflow_hitl_review.internals.versions import PARKED_STATES
 from airflow_hitl_review.internals.versions import task_instance_id as as_id
+from airflow_hitl_review.internals.xcoms import same_task
 from airflow_hitl_review.schema import RESUME_METHOD, SESSION_KEY, TaskKey
 from airflow_hitl_review.settling import SchedulerFacts
 
@@ -139,13 +140,7 @@ def find_start_from_the_beginning(db: Session, task_instance_id: str) -> TaskKey
 
 
 def _with_review_from_the_beginning() -> Any:
-    session = and_(
-        XComModel.dag_id == TaskInstance.dag_id,
-        XComModel.run_id == TaskInstance.run_id,
-        XComModel.task_id == TaskInstance.task_id,
-        XComModel.map_index == TaskInstance.map_index,
-        XComModel.key == SESSION_KEY,
-    )
+    session = and_(same_task(), XComModel.key == SESSION_KEY)
     key = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
     return select(*key).join(XComModel, session).where(TaskInstance.next_method.is_(None))
 

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.execution_time.xcom import XCom
@@ -24,7 +25,18 @@ def values_are_in_the_row() -> bool:
     return XCom is BaseXCom
 
 
-def _of(key: TaskKey) -> Any:
+def same_task(row: Any = XComModel) -> Any:
+    """Joins XComs to their task instances; ``row`` is another name for the table, where a query has it twice."""
+    return and_(
+        row.dag_id == TaskInstance.dag_id,
+        row.run_id == TaskInstance.run_id,
+        row.task_id == TaskInstance.task_id,
+        row.map_index == TaskInstance.map_index,
+    )
+
+
+def is_of(key: TaskKey) -> Any:
+    """XComs of one task instance, as a condition."""
     return and_(
         XComModel.dag_id == key.dag_id,
         XComModel.run_id == key.run_id,
@@ -43,7 +55,7 @@ def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: str | None = 
         without: leave out keys that start so.
     """
     query = select(XComModel.key, XComModel.value, XComModel.timestamp).where(
-        _of(key), XComModel.key.startswith(prefix, autoescape=True)
+        is_of(key), XComModel.key.startswith(prefix, autoescape=True)
     )
     if without is not None:
         query = query.where(XComModel.key.not_like(without.replace("_", r"\_") + "%", escape="\\"))
@@ -81,16 +93,18 @@ def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
 
 def rewrite_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
     """Replace the value of an XCom, if it is still there; its time stays that of the first writing."""
-    db.execute(update(XComModel).where(_of(key), XComModel.key == name).values(value=_serialized(key, name, value)))
+    db.execute(
+        update(XComModel).where(is_of(key), XComModel.key == name).values(value=_serialized(key, name, value))
+    )
 
 
 def set_xcom_time(db: Session, key: TaskKey, name: str, at: datetime, *, was: datetime | None = None) -> None:
     """Set the time of an XCom, if it is still there; with ``was``, only if nobody has written it since."""
-    query = update(XComModel).where(_of(key), XComModel.key == name)
+    query = update(XComModel).where(is_of(key), XComModel.key == name)
     db.execute((query.where(XComModel.timestamp == was) if was is not None else query).values(timestamp=at))
 
 
 def delete_xcom(db: Session, key: TaskKey, name: str, *, was: datetime | None = None) -> None:
     """Delete an XCom, if it is there; with ``was``, only if nobody has written it since."""
-    query = delete(XComModel).where(_of(key), XComModel.key == name)
+    query = delete(XComModel).where(is_of(key), XComModel.key == name)
     db.execute(query.where(XComModel.timestamp == was) if was is not None else query)
