@@ -142,11 +142,11 @@ def test_an_unchanged_list_is_found_unchanged_and_a_change_is_seen(reviews: Revi
         time.sleep(0.5)
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     assert ask(tag).status_code == 200
-    end = time.monotonic() + 4
-    seen = 0
+    decided, seen = time.monotonic(), 0
     while seen < 4:  # both processes, most likely
-        assert time.monotonic() < end
+        asked = time.monotonic()
         answer = polled(tag)
+        assert answer.status_code == 200 or asked - decided < 3.5
         seen = seen + 1 if answer.status_code == 200 else 0
         time.sleep(0.1)
     assert [session["status"] for session in answer.json()["sessions"]].count("approved") == 1

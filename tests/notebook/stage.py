@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from html import escape
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -190,10 +191,14 @@ class Theatre:
         close_all(last.widget)
 
     def _do(self, code: str) -> None:
-        exec(code, {**globals(), "stage": self.stage, "theatre": self, "later": self._later})
+        exec(code, {**globals(), "stage": self.stage, "theatre": self, "when": self._when})
 
-    def _later(self, seconds: float, function: Callable[[], object]) -> None:
-        asyncio.get_event_loop().call_later(seconds, function)
+    def _when(self, path: str, function: Callable[[], object]) -> None:
+        """Call a function as soon as there is a file at ``path``."""
+        if Path(path).exists():
+            function()
+        else:
+            asyncio.get_event_loop().call_later(0.02, self._when, path, function)
 
 
 def _with(widget: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ import pytest
 from demo.airflow_instance import wait_until
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.conftest import need_chromium
+from tests.notebook.gate import Gate
 from tests.notebook.lab import write_notebook
 from tests.support import browser
 
@@ -253,17 +254,21 @@ def test_what_the_kernel_refuses_is_not_shown_as_picked(stage: Staged) -> None:
     expect(stage.row(7).get_by_role("checkbox")).not_to_be_checked()
 
 
-def test_new_rows_move_neither_the_place_nor_the_focus(stage: Staged) -> None:
+def test_new_rows_move_neither_the_place_nor_the_focus(stage: Staged, tmp_path: Path) -> None:
+    more, turned = Gate(tmp_path), Gate(tmp_path)
     where = "document.querySelector('[data-id=r20]').getBoundingClientRect().y"
+    longer = "[row(100), row(101), *stage.list.rows[1:]]"
     stage.do(
-        "later(1.5, lambda: setattr(stage.list, 'rows', [row(100), row(101), *stage.list.rows[1:]]))\n"
-        "later(3, lambda: setattr(stage.list, 'rows', stage.list.rows[:19:-1]))"
+        f"when({str(more.path)!r}, lambda: setattr(stage.list, 'rows', {longer}))\n"
+        f"when({str(turned.path)!r}, lambda: setattr(stage.list, 'rows', stage.list.rows[:19:-1]))"
     )
     stage.row(20).click()
     before = stage.ask(where)
+    more.open()
     expect(stage.rows).to_have_count(51)
     expect(stage.row(20)).to_be_focused()
     assert stage.ask(where) == before
+    turned.open()
     expect(stage.rows.first).to_have_attribute("data-id", "r49")
     expect(stage.row(20)).to_be_focused()
     expect(stage.row(20)).to_be_in_viewport()
@@ -282,11 +287,13 @@ def test_somebody_who_is_not_in_the_list_sees_what_is_new(stage: Staged) -> None
     assert stage.ask(where) == before
 
 
-def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged) -> None:
-    stage.do(
-        "later(1.5, lambda: setattr(stage.list, 'rows', [row for row in stage.list.rows if row['id'] != 'r20']))"
-    )
+def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged, tmp_path: Path) -> None:
+    gone = Gate(tmp_path)
+    rest = "[row for row in stage.list.rows if row['id'] != 'r20']"
+    stage.do(f"when({str(gone.path)!r}, lambda: setattr(stage.list, 'rows', {rest}))")
     stage.row(20).click()
+    expect(stage.row(20)).to_be_focused()
+    gone.open()
     expect(stage.row(20)).to_have_count(0)
     expect(stage.row(21)).to_be_focused()
 
@@ -294,7 +301,8 @@ def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged) -> None:
 # --- the form
 
 
-def test_what_is_typed_is_never_lost(stage: Staged) -> None:
+def test_what_is_typed_is_never_lost(stage: Staged, tmp_path: Path) -> None:
+    said = Gate(tmp_path)
     stage.text.fill("About the first")
     stage.said("Draft(key='r0', text='About the first')")
     stage.text.press_sequentially("!")
@@ -305,9 +313,10 @@ def test_what_is_typed_is_never_lost(stage: Staged) -> None:
     expect(stage.text).to_have_value("About the first!")
     # The kernel says the same again, then something else without a version: what is typed stays.
     stage.text.focus()
-    stage.do("later(1, lambda: stage.change_form(draft='old'))")
+    stage.do(f"when({str(said.path)!r}, lambda: stage.change_form(draft='old'))")
     stage.text.fill("About the first, more")
-    stage.page.wait_for_timeout(1500)
+    said.open()
+    stage.page.wait_for_timeout(700)
     expect(stage.text).to_have_value("About the first, more")
     stage.do("stage.set_draft('From elsewhere')")
     expect(stage.text).to_have_value("From elsewhere")
@@ -420,31 +429,41 @@ def test_feedback_by_keys(stage: Staged) -> None:
     assert len(stage.messages) == sent + 1
 
 
-def test_the_focus_stays_while_the_next_review_loads_and_goes_on_when_a_form_goes(stage: Staged) -> None:
+def test_the_focus_stays_while_the_next_review_loads_and_goes_on_when_a_form_goes(
+    stage: Staged, tmp_path: Path
+) -> None:
+    left, loaded, gone = (Gate(tmp_path) for _ in range(3))
     stage.text.focus()
     stage.do(
-        "later(1, lambda: stage.set_draft('', key='r7', shown=False))\n"
-        "later(2, lambda: stage.change_form(shown=True))\n"
-        "later(4, lambda: stage.change_form(shown=False))"
+        f"when({str(left.path)!r}, lambda: stage.set_draft('', key='r7', shown=False))\n"
+        f"when({str(loaded.path)!r}, lambda: stage.change_form(shown=True))\n"
+        f"when({str(gone.path)!r}, lambda: stage.change_form(shown=False))"
     )
     stage.text.focus()
-    stage.page.wait_for_timeout(1500)
+    left.open()
+    expect(stage.text).not_to_be_editable()
+    stage.page.wait_for_timeout(500)
     expect(stage.text).to_be_focused()
     expect(stage.text).not_to_be_editable()
+    loaded.open()
     expect(stage.text).to_be_editable()
+    expect(stage.text).to_be_focused()
+    gone.open()
     expect(stage.text).to_be_hidden()
     expect(stage.row(0)).to_be_focused()
 
 
-def test_a_busy_kernel(stage: Staged) -> None:
+def test_a_busy_kernel(stage: Staged, tmp_path: Path) -> None:
+    gate, second_gate = Gate(tmp_path), Gate(tmp_path)
     stage.text.fill("Shorter")
     stage.said("Draft(key='r0', text='Shorter')")
-    stage.do("import time; time.sleep(4)")
+    stage.do(gate.cell)
     stage.button("Request changes").click()
     stage.button("Request changes").click(force=True)
     expect(stage.text).not_to_be_editable()  # what is typed now would go with it
     expect(stage.status).to_have_text("")
     expect(stage.status).to_have_text(LATE)
+    gate.open()
     stage.said("Act(key='r0', action='request_changes', text='Shorter')")
     expect(stage.status).to_have_text("")
     expect(stage.text).to_be_editable()
@@ -453,26 +472,29 @@ def test_a_busy_kernel(stage: Staged) -> None:
     expect(stage.status).to_have_text("Approving…")
     expect(stage.button("Approve")).to_be_disabled()
     # A busy kernel gets every row that was asked for, in order, and the list does not jump back and forth.
-    stage.do("stage.change_form(busy=''); import time; time.sleep(4)")
+    stage.do(f"stage.change_form(busy='')\n{second_gate.cell}")
     stage.row(7).click()
     stage.press("ArrowDown", "ArrowDown", "Space")
     expect(stage.row(9).get_by_role("checkbox")).to_be_checked()
     expect(stage.panel.locator(".hitl-list [role=status]")).to_have_text(LATE)
+    second_gate.open()
     stage.said("Pick(ids=('r9',), on=True)")
     assert stage.messages[-4:-1] == ["Open(id='r7')", "Open(id='r8')", "Open(id='r9')"]
     expect(stage.row(9)).to_have_attribute("aria-selected", "true")
     expect(stage.row(9).get_by_role("checkbox")).to_be_checked()
 
 
-def test_nothing_is_typed_for_a_review_that_is_being_left(stage: Staged) -> None:
+def test_nothing_is_typed_for_a_review_that_is_being_left(stage: Staged, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
     stage.text.fill("About the first")
-    stage.do("import time; time.sleep(2.5)")
+    stage.do(gate.cell)
     stage.row(7).click()
     stage.press("f")
     expect(stage.text).to_be_focused()
     stage.page.keyboard.type("lost")
     stage.press("Escape", "a")
     expect(stage.text).to_have_value("About the first")
+    gate.open()
     stage.said("Open(id='r7')")
     expect(stage.text).to_have_value("")
     expect(stage.text).to_be_editable()

@@ -15,6 +15,7 @@ import pytest
 
 from hitl_notebook import ReviewKey
 from tests.conftest import need_chromium
+from tests.notebook.gate import Gate
 from tests.notebook.hostile import HOSTILE
 from tests.notebook.lab import Lab, feedback, press, row, rows, running_lab, session_form, tell
 from tests.notebook.panels import key
@@ -312,11 +313,12 @@ def test_a_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
     assert sent(server, "feedback")[0]["feedback"] == "typed before the restart"
 
 
-def test_a_busy_kernel_sends_all_of_it_afterwards(lab: Lab, server: ReviewServer) -> None:
+def test_a_busy_kernel_sends_all_of_it_afterwards(lab: Lab, server: ReviewServer, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
     server.add("alpha", current_output="Draft of alpha")
-    panel = lab.open(server, "import time; time.sleep(8)")
+    gate = Gate(tmp_path)
+    panel = lab.open(server, gate.cell)
     row(panel, "alpha").click()
     expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
     lab.run_cell(1)
@@ -325,6 +327,7 @@ def test_a_busy_kernel_sends_all_of_it_afterwards(lab: Lab, server: ReviewServer
     press(panel, "Request changes")
     expect(session_form(panel)).to_contain_text("The kernel is busy")
     assert sent(server, "feedback") == []
+    gate.open()
     tell(panel, "Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["Every letter of this counts"]
 

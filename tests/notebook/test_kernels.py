@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import missing
+from tests.notebook.gate import Gate
 from tests.notebook.kernels import Kernel, NotInstalledError, kernel, python_with
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
@@ -150,10 +152,10 @@ def go_the_whole_way(shown: Kernel, server: ReviewServer) -> None:
     assert not form(shown)["shown"]
 
 
-def keep_it_busy(shown: Kernel, server: ReviewServer) -> None:
+def keep_it_busy(shown: Kernel, server: ReviewServer, gate: Gate) -> None:
     """Type and click while a cell runs that lets nothing else happen."""
     open_review(shown, "b")
-    cell = shown.begin("import time\ntime.sleep(1.5)")
+    cell = shown.begin(gate.cell)
     until = time.monotonic() + 0.5
     said = [say(shown, "draft", text=FEEDBACK[:length]) for length in range(1, 20)]
     said.append(say(shown, "act", action="request_changes", text=FEEDBACK))
@@ -163,6 +165,7 @@ def keep_it_busy(shown: Kernel, server: ReviewServer) -> None:
     assert bodies(server, "feedback") == []
     assert "Draft of a" not in shown.html()
 
+    gate.open()
     shown.finish(cell)
     shown.until(lambda: "Draft of a" in shown.html() and form(shown)["shown"])
     shown.until(lambda: "Changes requested" in shown.html())
@@ -179,16 +182,22 @@ def test_the_whole_way(shown: Kernel, server: ReviewServer) -> None:
     go_the_whole_way(shown, server)
 
 
-def test_what_is_typed_and_clicked_while_the_kernel_is_busy(shown: Kernel, server: ReviewServer) -> None:
-    keep_it_busy(shown, server)
+def test_what_is_typed_and_clicked_while_the_kernel_is_busy(
+    shown: Kernel, server: ReviewServer, tmp_path: Path
+) -> None:
+    keep_it_busy(shown, server, Gate(tmp_path))
 
 
-def test_what_is_typed_while_the_kernel_is_busy_is_there_when_the_review_is_opened_again(shown: Kernel) -> None:
+def test_what_is_typed_while_the_kernel_is_busy_is_there_when_the_review_is_opened_again(
+    shown: Kernel, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
     open_review(shown, "b")
-    cell = shown.begin("import time\ntime.sleep(0.5)")
+    cell = shown.begin(gate.cell)
     say(shown, "draft", text="about b")
     click_row(shown, "a")
     say(shown, "draft", text="about b, and more")  # its form was still there
+    gate.open()
     shown.finish(cell)
     shown.until(lambda: "Draft of a" in shown.html())
     assert form(shown)["draft"] == ""
@@ -316,9 +325,11 @@ def test_the_whole_way_over_a_subshell(running: Kernel, shown: Kernel, server: R
 
 
 @over_subshells
-def test_a_busy_kernel_over_a_subshell(running: Kernel, shown: Kernel, server: ReviewServer) -> None:
+def test_a_busy_kernel_over_a_subshell(
+    running: Kernel, shown: Kernel, server: ReviewServer, tmp_path: Path
+) -> None:
     with shown.subshell():
-        keep_it_busy(shown, server)
+        keep_it_busy(shown, server, Gate(tmp_path))
 
 
 @over_subshells

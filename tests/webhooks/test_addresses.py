@@ -385,10 +385,10 @@ def test_an_address_that_hangs_leaves_time_for_the_next(
             transport = PublicAddressTransport(
                 verify=trusting, resolve=resolving(answer)[0], is_allowed=allowing(*answer)
             )
-            async with httpx.AsyncClient(transport=transport, timeout=1.0) as client:
+            async with httpx.AsyncClient(transport=transport, timeout=3.0) as client:
                 start = time.monotonic()
                 assert (await client.get(f"https://hooks.example:{server.port}/")).text == "ok"
-                assert 0.4 < time.monotonic() - start < 0.95
+                assert 1.2 < time.monotonic() - start < 2.9
 
     run(main())
 
