@@ -51,6 +51,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return scheduler
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show in full what failed and passed when it was repeated (``--reruns``): it is a finding all the same."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"failed, and was repeated: {report.nodeid} ({report.when})", "_")
+        terminalreporter.write_line(report.longreprtext)
+
+
 def missing(what: str, how: str) -> None:
     """Skip for want of ``what``; fail where nothing may be skipped (CI sets HITL_NO_SKIP)."""
     message = f"{what} is not installed here ({how})"
