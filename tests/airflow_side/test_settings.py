@@ -8,6 +8,7 @@ import pytest
 
 from airflow_hitl_review.provider_info import get_provider_info
 from airflow_hitl_review.settings import SECONDS, SWITCHES, is_on, seconds
+from tests.airflow_side.test_operator import run
 
 
 def given(value: str) -> Callable[[str, str], str]:
@@ -32,3 +33,15 @@ def test_defaults_are_those_that_airflow_shows(name: str) -> None:
     options = get_provider_info()["config"]["hitl_review"]["options"]
     shown = given(options[name]["default"])
     assert seconds(name, shown) == SECONDS[name] if name in SECONDS else is_on(name, shown) == SWITCHES[name]
+
+
+def test_an_empty_setting_counts_as_not_set_for_workers_and_api_servers_alike() -> None:
+    printed = run("""
+        import os
+        os.environ["AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS"] = ""
+        os.environ["AIRFLOW__HITL_REVIEW__URL_PREFIX"] = "/reviews"
+        from airflow_hitl_review import internals, sdk
+        for option in (internals.option, sdk.option):
+            print(option("park_settle_seconds", "7"), option("url_prefix", "/x"))
+    """)
+    assert printed.splitlines()[-2:] == ["7 /reviews"] * 2

@@ -23,8 +23,8 @@ def utcnow() -> datetime:
 
 
 def option(name: str, default: str) -> str:
-    """A setting of Airflow's ``[hitl_review]`` section."""
-    return str(conf.get("hitl_review", name, fallback=default))
+    """A setting of Airflow's ``[hitl_review]`` section; an empty one counts as not set."""
+    return str(conf.get("hitl_review", name, fallback=default) or default)
 
 
 @contextmanager
