@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+AT_ONCE = 4
+"""How many pieces of work of ``run_each`` may be under way."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -70,16 +73,13 @@ class Background:
             return
         self.start(self._work(work, done, failed))
 
-    def run_each(
-        self, jobs: Iterable[Job], go_on: Callable[[], bool], ended: Callable[[], object], at_once: int = 4
-    ) -> None:
+    def run_each(self, jobs: Iterable[Job], go_on: Callable[[], bool], ended: Callable[[], object]) -> None:
         """Do several pieces of work, a few at a time, as ``run`` does one; then call ``ended``.
 
         Args:
             jobs: the work, and what to call after it.
             go_on: asked before each; where it says no, that one and the rest are left out.
             ended: called once, after the last.
-            at_once: how many may be under way.
         """
         waiting = iter(jobs)
         if self._loop is None:
@@ -98,7 +98,7 @@ class Background:
 
         async def take_all() -> None:
             try:
-                await asyncio.gather(*(take() for _ in range(at_once)))
+                await asyncio.gather(*(take() for _ in range(AT_ONCE)))
             except Exception:
                 ended()
                 raise

@@ -7,12 +7,13 @@ A body is ``{"type", "timestamp", "data"}`` per Standard Webhooks 1.0.0 and stay
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
+
+from hitl_webhooks.payload import encode
 
 MAX_BODY_BYTES = 20_000
 """Upper bound of a body, in bytes (Standard Webhooks recommends payloads under 20 KB)."""
@@ -137,7 +138,7 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         "links": facts.links,
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
-    room = MAX_BODY_BYTES - len(_encode(event))
+    room = MAX_BODY_BYTES - len(encode(event))
     if room < 0:
         raise ValueError(f"The ids and links of this review alone exceed {MAX_BODY_BYTES} bytes.")
     data["output"] = cut_to_bytes(facts.output, room)
@@ -146,7 +147,7 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         id=event_id(facts.task_instance_id, type_, facts.iteration, facts.occurrence),
         type=type_,
         timestamp=at,
-        body=_encode(event),
+        body=encode(event),
     )
 
 
@@ -163,14 +164,14 @@ def build_test_event(*, at: datetime, address: str) -> Event:
         "links": {"review": address},
     }
     event = {"type": EventType.TEST.value, "timestamp": _iso(at), "data": data}
-    return Event(id=str(uuid.uuid4()), type=EventType.TEST, timestamp=at, body=_encode(event))
+    return Event(id=str(uuid.uuid4()), type=EventType.TEST, timestamp=at, body=encode(event))
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
     """Return the longest start of ``text`` that takes at most ``limit`` bytes inside a JSON string."""
 
     def size(part: str) -> int:
-        return len(_encode(part)) - 2  # without the quotes
+        return len(encode(part)) - 2  # without the quotes
 
     if len(text) <= limit and size(text) <= limit:
         return text
@@ -182,11 +183,6 @@ def cut_to_bytes(text: str, limit: int) -> str:
         else:
             high = middle - 1
     return text[:low]
-
-
-def _encode(value: object) -> bytes:
-    # A lone surrogate has no UTF-8 form; "replace" turns it into a question mark.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _iso(value: datetime | None) -> str | None:

@@ -78,7 +78,7 @@ class Payload:
 
 
 def encode(value: object) -> bytes:
-    """JSON as it is posted."""
+    """JSON as it is posted; a lone surrogate, which has no UTF-8 form, becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

@@ -98,7 +98,6 @@ def page(view: ReviewView, key: TaskKey, *, user: internals.BaseUser, may_decide
         task_path=task_path(key),
         view=view,
         parts={name: safe(html) for name, html in view.parts.items()},
-        user_name=user.get_name(),
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
         max_feedback_length=MAX_FEEDBACK_LENGTH,
