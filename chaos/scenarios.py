@@ -20,6 +20,7 @@ import requests
 from sqlalchemy.exc import DBAPIError
 
 from chaos.faults import Clock, Faults
+from chaos.forgotten import Forgotten, queued
 from chaos.invariants import broken, count_ended, load
 from chaos.keeper import Keeper
 from chaos.points import API, RECEIVER, SUPERVISOR, WORKER, Points
@@ -63,7 +64,7 @@ class Scenario:
     outside: tuple[str, ...]
     seconds: float
     clock: bool = False
-    settle_seconds: float = 240.0
+    settle_seconds: float = 300.0
     at_least: int = 0
 
     def until(self, reviews: int) -> Scenario:
@@ -282,6 +283,34 @@ def _open_tasks(airflow: AirflowInstance, triggered: int) -> int:
         return triggered
 
 
+@dataclass
+class End:
+    """The end of all reviews.
+
+    Attributes:
+        forgotten: how many Airflow had forgotten in its queue, until its scheduler was started anew.
+    """
+
+    airflow: AirflowInstance
+    keeper: Keeper
+    reviews: int
+    forgotten: int = 0
+    _looks: Forgotten = field(default_factory=Forgotten)
+
+    def is_reached(self) -> bool:
+        """Whether all have ended; does what whoever runs Airflow would do about tasks that are forgotten."""
+        left = _open_tasks(self.airflow, self.reviews)
+        if left and not self.forgotten:
+            try:
+                forgotten = self._looks.among(queued(self.airflow.database))
+            except DBAPIError:
+                return False
+            if forgotten == left:
+                self.forgotten = forgotten
+                self.keeper.kill("scheduler")
+        return left == 0
+
+
 def received(path: Path) -> set[str]:
     """Ids of the events that the receiver has kept."""
     found = set()
@@ -311,11 +340,8 @@ def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
                     faults.make(scenario.inside, scenario.outside, seed=seed + turn, until=until)
                     if traffic.triggered >= scenario.at_least:
                         break
-            found = _in_time(
-                lambda: _open_tasks(airflow, traffic.triggered) == 0,
-                timeout=scenario.settle_seconds,
-                what="the end of all reviews",
-            )
+            end = End(airflow, running.keeper, traffic.triggered)
+            found = _in_time(end.is_reached, timeout=scenario.settle_seconds, what="the end of all reviews")
         if not found:
             found = _in_time(_calmly(lambda: _undelivered(airflow) == 0), timeout=90, what="the last deliveries")
         ended, logged = load(airflow.database)
@@ -333,6 +359,7 @@ def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
             "tries": sum(one.try_number for one in ended),
             "faults": sum(faults.done.values()),
             "restarts": running.keeper.restarts,
+            "forgotten_in_queue": end.forgotten,
             "missed_points": faults.missed,
             "decisions": dict(Counter(one.outcome for one in reviewers.told)),
             "events": len(events),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.forgotten import LONG, Forgotten
 from chaos.invariants import Ended, Logged, broken
 from chaos.points import API, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import Told
@@ -107,3 +108,16 @@ def test_each_point_is_one_that_can_be_reached() -> None:
         assert side in ("before", "after")
         where = {"supervisor": "worker"}.get(part, part)
         assert f"{where}.{what.partition('.')[0]}" in text, point
+
+
+def test_what_stays_queued_for_long_is_forgotten() -> None:
+    now = 0.0
+    looks = Forgotten(lambda: now)
+    assert looks.among(["a", "b"]) == 0
+    now = LONG / 2
+    assert looks.among(["a", "c"]) == 0
+    now = LONG
+    assert looks.among(["a", "b", "c"]) == 1  # b was not queued in between
+    now = LONG * 2
+    assert looks.among(["b", "c"]) == 2
+    assert looks.among([]) == 0

@@ -1,0 +1,47 @@
+"""Tasks that Airflow's scheduler has forgotten in the state ``queued``.
+
+Of two events about one task instance that its executor reports together, the late end of a try and the end of the
+next one, Airflow keeps one ("Multiple executor events for same TI with different try_numbers!" in the scheduler's
+log). If it is the older one, the task stays queued. ``[scheduler] task_queued_timeout`` is meant for that, and does
+nothing with LocalExecutor, which has no ``revoke_task`` (Airflow 3.3.2). What helps is what helps any task: a
+scheduler that is started anew takes on what its predecessor had queued.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+from sqlalchemy import create_engine, text
+
+LONG = 60.0
+"""Seconds in the state ``queued``, while nothing else is under way, after which a task counts as forgotten."""
+
+
+class Forgotten:
+    """Looks again and again for tasks that stay queued.
+
+    Args:
+        clock: seconds, of which the zero means nothing.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[str, float] = {}
+
+    def among(self, queued: Collection[str]) -> int:
+        """How many of ``queued``, ids of task instances, have been in each look for long."""
+        now = self._clock()
+        self._since = {one: self._since.get(one, now) for one in queued}
+        return sum(now - since >= LONG for since in self._since.values())
+
+
+def queued(database: str) -> list[str]:
+    """Ids of the task instances that are queued; another try has another id."""
+    engine = create_engine(database)
+    query = "select id from task_instance where task_id = 'review' and map_index >= 0 and state = 'queued'"
+    try:
+        with engine.connect() as connection:
+            return [str(one) for one in connection.scalars(text(query))]
+    finally:
+        engine.dispose()
