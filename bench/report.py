@@ -14,6 +14,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench.peers import NEWEST
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "performance.json"
 PLOT = DOCS / "pictures" / "performance.svg"
@@ -27,12 +29,17 @@ NAMES = {
 }
 
 
-def machine() -> dict[str, Any]:
-    """On what it was measured."""
+BESIDE_THE_PROVIDER = {"latency", "waiting", "decisions"}
+"""Parts whose Airflow runs in an environment of its own, with the provider in it."""
+
+
+def machine(part: str) -> dict[str, Any]:
+    """On what it was measured; Python is the one that Airflow, or what is measured instead, runs on."""
+    beside = part in BESIDE_THE_PROVIDER
     return {
         "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "airflow": version("apache-airflow-core"),
+        "python": NEWEST.python if beside else platform.python_version(),
+        "airflow": NEWEST.airflow if beside else version("apache-airflow-core"),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -40,7 +47,7 @@ def machine() -> dict[str, Any]:
 def write(results: Mapping[str, Any]) -> None:
     """Keep the figures of those parts that were run, renew their tables in the page, and draw all there are."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    kept |= {name: {"machine": machine(), **figures} for name, figures in results.items()}
+    kept |= {name: {"machine": machine(name), **figures} for name, figures in results.items()}
     RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
     if {"inbox", "latency"} <= set(kept):
         plot(kept)
