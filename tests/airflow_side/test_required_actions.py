@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
@@ -17,7 +16,6 @@ from airflow_hitl_review.links import Site
 from airflow_hitl_review.required_action import OPTIONS, form_of
 from airflow_hitl_review.schema import AgentSession, TaskKey
 from demo.airflow_instance import AirflowInstance, wait_until
-from tests.airflow_side.test_live import call, query, wait_for
 from tests.support.api_server import ReviewServer
 
 DAG_ID = "many_reviews"
@@ -251,71 +249,3 @@ def test_of_an_answer_and_a_decision_at_the_same_instant_one_is_taken(reviews: R
             wanted = ("rejected", ["Reject"]) if one.ok else ("approved", ["Approve"])
             assert (stored["status"], row["chosen_options"]) == wanted
     assert outcomes == {(200, 409): count}
-
-
-# --- a whole Airflow
-
-
-@pytest.fixture
-def token(live: AirflowInstance) -> str:
-    return live.token()
-
-
-@pytest.mark.live
-@pytest.mark.postgres
-@pytest.mark.timeout(300)
-def test_rounds_answered_in_airflow(live: AirflowInstance, token: str) -> None:
-    """Also before and in the instant of the park; and each round is open again, about its own output."""
-    count = 16
-    run_id = live.trigger(DAG_ID, {"count": count})
-    engine = create_engine(live.database)
-    statement = text(
-        "select ti.map_index, ti.state from task_instance ti join hitl_detail h on h.ti_id = ti.id"
-        " where ti.dag_id = :dag and ti.run_id = :run"
-    )
-    codes: dict[int, int] = {}
-    early = 0
-    end = time.monotonic() + 120
-    try:
-        # 0 to 5: approved as soon as they are parked. 6: changes. 7: rejected. 8: changes, over REST. 9: later.
-        # From 10: approved as soon as there is a form, most of them before they park: Airflow alone would resume
-        # them in the instant of the park, and then fail them.
-        while len(codes) < count - 1:
-            assert time.monotonic() < end, codes
-            with engine.connect() as connection:
-                rows = connection.execute(statement, {"dag": DAG_ID, "run": run_id}).all()
-            found = {int(index): str(state) for index, state in rows}
-            for index in sorted(found.keys() - codes.keys() - {9}):
-                if index < 10 and found[index] != "awaiting_input":
-                    continue
-                early += found[index] == "running"
-                if index == 8:
-                    body = {"feedback": "over REST", "iteration": 1}
-                    given = call(live, "POST", "feedback", token, query(run_id, index), body)
-                else:
-                    option = {6: "Request changes", 7: "Reject"}.get(index, "Approve")
-                    given = hitl(live, token, run_id, index, answer(option, f"said {index}", 1))
-                codes[index] = given.status_code
-            time.sleep(0.02)
-    finally:
-        engine.dispose()
-    assert set(codes.values()) == {200}, codes
-    assert early, "all had parked before they could be answered"
-    row = hitl(live, token, run_id, 8).json()
-    assert (row["chosen_options"], row["responded_by_user"]["name"]) == (["Request changes"], "admin")
-
-    def open_again() -> bool:
-        rows = [hitl(live, token, run_id, index).json() for index in (6, 8)]
-        return pending(live, run_id) == [6, 8, 9] and all(r["params"]["output"]["value"] == 2 for r in rows)
-
-    wait_until(open_again, timeout=90, what="the second round of two reviews", interval=0.5)
-    find = call(live, "GET", "find", token, query(run_id, 6)).json()
-    assert find["current_output"] == "Draft 1 after: said 6"
-    stale = hitl(live, token, run_id, 6, answer("Approve", None, 1))
-    assert (stale.status_code, "output 2 is the current one" in stale.json()["detail"]) == (409, True)
-    for index, output in ((6, 2), (8, 2), (9, 1)):
-        assert hitl(live, token, run_id, index, answer("Approve", "", output)).status_code == 200
-    wait_for(live, run_id, {"success": count - 1, "failed": 1}, timeout=120)
-    assert state_of(live, run_id, 7) == "failed"
-    result = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value?map_index=6"
-    assert live.api("GET", result)["value"] == "Draft 1 after: said 6"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.airflow_instance import AirflowInstance, wait_until
-from tests.airflow_side.test_live import DAG_ID, call, query, wait_for
+from tests.live.test_reviews import DAG_ID, call, query, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
 

@@ -17,8 +17,8 @@ from airflow_hitl_review.states import Action
 from airflow_hitl_review.totals import ActiveCount, Totals
 from demo.airflow_instance import AirflowInstance, wait_until
 from hitl_webhooks import DeliveryStatus
-from tests.airflow_side.test_live import call, query, wait_for
 from tests.conftest import DAGS
+from tests.live.test_reviews import call, query, wait_for
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer, review_server
 from tests.support.migrated import Migrated
 from tests.support.otlp_server import OtlpServer
