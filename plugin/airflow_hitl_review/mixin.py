@@ -305,6 +305,7 @@ class HITLReviewMixin:
             failed = 0
             if action is not None:
                 return action
+            review.go_on_announcing()
             if _is_over(review):
                 self._time_out(review)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -46,6 +47,10 @@ log = logging.getLogger(__name__)
 
 _IN_PROCESS = "InProcess"
 """In the name of what connects a task with Airflow under ``dag.test()``, which is not for several threads."""
+
+SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
+"""Seconds to wait before each further try to keep an event that could not be kept, an API server having been away.
+Airflow itself has tried for some ten seconds by then, and does so each time."""
 
 LEASE = timedelta(seconds=30)
 """How long the dispatcher leaves an event to the worker: the bound of the first delivery, and room to spare."""
@@ -89,28 +94,43 @@ class Notifier:
         self._delete = delete
         self._connection = connection
         self._sending: list[threading.Thread] = []
+        self._unkept: list[tuple[Event, OutboxEntry]] = []
+        self._is_whole = True  # no event is missing that could not even be made
 
     def open(self) -> None:
         """Before the session is stored: from then on the API server tells of its end if the worker cannot."""
         if self._webhooks.targets:
             self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
 
-    def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> bool:
-        """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``.
+    def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> None:
+        """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``."""
+        if endpoints := self._webhooks.wanting(type_.value):
+            if not self._safely(type_.value, lambda: self._make(type_, session, endpoints, at, decision)):
+                self._is_whole = False
+            self.keep()
+
+    def keep(self) -> bool:
+        """Put into the outbox what could not be put there before; whether all is in it now."""
+        self._unkept = [one for one in self._unkept if not self._keep(*one)]
+        return not self._unkept
+
+    def _keep(self, event: Event, entry: OutboxEntry) -> bool:
+        return self._safely(event.type.value, lambda: self._begin(event, entry))
+
+    def finish(self, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Wait until what was started is delivered or left to the dispatcher; bounded.
 
         Returns:
-            Whether that is done: the event is in the outbox, or nobody wants it.
+            Whether every event is in the outbox.
         """
-        endpoints = self._webhooks.wanting(type_.value)
-        if not endpoints:
-            return True
-        return self._safely(type_.value, lambda: self._begin(type_, session, endpoints, at, decision))
-
-    def finish(self) -> None:
-        """Wait until what was started is delivered or left to the dispatcher; bounded."""
+        for pause in SECOND_TRIES if self._unkept else ():
+            sleep(pause)
+            if self.keep():
+                break
         for thread in self._sending:
             thread.join(2 * DELIVERY_BOUND)
         self._sending.clear()
+        return self._is_whole and not self._unkept
 
     def close(self) -> None:
         """After the final event: from now on the outbox only holds what is undelivered, if anything."""
@@ -122,7 +142,7 @@ class Notifier:
         self._push(WEBHOOKS_ENDED_KEY, True)
         self._delete(WEBHOOKS_KEY)
 
-    def _begin(
+    def _make(
         self,
         type_: EventType,
         session: AgentSession,
@@ -140,18 +160,20 @@ class Notifier:
             at=at,
             **decision,
         )
-        entry = OutboxEntry.of(event, endpoints)
+        self._unkept.append((event, OutboxEntry.of(event, endpoints)))
+
+    def _begin(self, event: Event, entry: OutboxEntry) -> None:
         for delivery in entry.deliveries:
             delivery.claim(_now() + LEASE)
         # This row first: its new time makes the dispatcher look, whenever the worker is killed from here on.
         self._push(WEBHOOKS_KEY, self._stored_webhooks())
         self._push(webhook_key(event.id), entry.to_json())
         if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
-            self._safely(type_.value, lambda: self._deliver(event, entry))
+            self._safely(event.type.value, lambda: self._deliver(event, entry))
             return
         # Beside the task: the reviewer's feedback is carried out meanwhile, or the task looks for a decision.
         thread = threading.Thread(
-            target=lambda: self._safely(type_.value, lambda: self._deliver(event, entry)),
+            target=lambda: self._safely(event.type.value, lambda: self._deliver(event, entry)),
             name="hitl-notifier",
             daemon=True,
         )

@@ -232,9 +232,8 @@ class WorkerReview:
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
-        told = self._tell(EventType.FINALIZED, utcnow(), action, status=status)
-        self._notifier.finish()
-        if told:  # else the API server tells it, once the task has ended
+        self._tell(EventType.FINALIZED, utcnow(), action, status=status)
+        if self._notifier.finish():  # else the API server tells it, once the task has ended
             self._notifier.close()
 
     def changes_requested(self, action: HumanAction) -> None:
@@ -244,6 +243,10 @@ class WorkerReview:
     def finish_announcing(self) -> None:
         """Wait until the endpoints have answered, or the bound for that is over."""
         self._notifier.finish()
+
+    def go_on_announcing(self) -> None:
+        """Once more for what could not be announced because no API server answered."""
+        self._notifier.keep()
 
     def require_action(self) -> None:
         """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
@@ -298,9 +301,9 @@ class WorkerReview:
 
     def _tell(
         self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
-    ) -> bool:
+    ) -> None:
         add_span_event(type_, self.session, status)
-        told = self._notifier.tell(
+        self._notifier.tell(
             type_,
             self.session,
             at=at,
@@ -310,7 +313,6 @@ class WorkerReview:
             decided_at=action.at if action else None,
         )
         self._callbacks.call(type_, self.session, status=status, action=action)
-        return told
 
     def _store(self, session: AgentSession) -> None:
         self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))

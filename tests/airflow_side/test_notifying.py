@@ -267,7 +267,7 @@ def test_what_the_task_leaves_to_the_dispatcher() -> None:
     run(
         NOTIFIER
         + """
-    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is True
+    notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
     (name,) = [key for key in stored if key.startswith("webhook_")]
     assert all(d["next_attempt_at"] and not d["attempts"] for d in stored[name]["deliveries"])  # claimed
     start = time.monotonic()
@@ -294,7 +294,7 @@ def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answe
     def unreadable(*_):
         raise KeyError("https://user:known@example.org/")
     notifier._connection = internals.load_connection = unreadable
-    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is True
+    notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
     notifier.finish()
     (name,) = [key for key in stored if key.startswith("webhook_")]
     claimed = outbox.Claimed(TaskKey("d", "r", "t"), "id", b"{}", "one", None, utcnow())
@@ -319,9 +319,58 @@ def test_a_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None
         NOTIFIER
         + """
     broken.add("webhook_")
-    assert notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow()) is False
-    notifier.finish()
+    notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
+    pauses = []
+    assert notifier.finish(sleep=pauses.append) is False
+    assert 10 < sum(pauses) < 30
     assert set(stored) == {"webhooks"}  # which makes the API server tell it
+    """
+    )
+
+
+def test_a_final_event_that_cannot_be_made_is_left_to_the_api_server() -> None:
+    run(
+        NOTIFIER
+        + """
+    notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow(), feedback=notifier)
+    pauses = []
+    assert notifier.finish(sleep=pauses.append) is False
+    assert not pauses  # it would not help
+    """
+    )
+
+
+@pytest.mark.parametrize("way", ["with the next event", "before the task waits", "while it polls"])
+def test_what_could_not_be_stored_is_told_once_an_api_server_answers(way: str) -> None:
+    run(
+        NOTIFIER
+        + f"""
+    session = AgentSession(current_output="x")
+    broken.add("webhook_")
+    notifier.tell(EventType.OUTPUT_READY, session, at=utcnow())
+    assert set(stored) == {{"webhooks"}}
+    way = {way!r}
+    if way == "with the next event":
+        broken.clear()
+        notifier.tell(EventType.CHANGES_REQUESTED, session, at=utcnow())
+    elif way == "while it polls":
+        assert not notifier.keep()
+        broken.clear()
+        assert notifier.keep()
+    else:
+        pauses = []
+        def sleep(seconds):
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                broken.clear()
+        assert notifier.finish(sleep=sleep)
+        assert len(pauses) == 3
+    """
+        + """
+    told = [entry["type"] for name, entry in stored.items() if name.startswith("webhook_")]
+    expected = ["hitl_review.output_ready", "hitl_review.changes_requested"]
+    assert told == expected[: 2 if way == "with the next event" else 1], told
+    assert notifier.finish()
     """
     )
 
