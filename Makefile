@@ -1,6 +1,7 @@
 # make demo   try it: Airflow, a webhook receiver and JupyterLab on this machine
 # make test   all tests that this machine can run; the others say why they were skipped
 PYTHON ?= python3
+PROCESSES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -33,9 +34,9 @@ fuzz: $(READY)
 release-check: $(READY)
 	@$(BIN)/python -m release
 
-# In two processes, each with servers of its own: most tests wait more than they work.
+# In processes each with servers of its own: most tests wait more than they work.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check
