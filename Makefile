@@ -1,7 +1,7 @@
 # make demo   try it: Airflow, a webhook receiver and JupyterLab on this machine
 # make test   all tests that this machine can run; the others say why they were skipped
 PYTHON ?= python3
-PROCESSES ?= 3
+PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,11 +9,12 @@ PACKAGES := hitl_notebook plugin rendering webhooks
 
 .PHONY: demo test check audit docs reference smoke bench chaos fuzz release-check format constraints clean
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, each of Airflow's processes would do it again for itself.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "hitl-notebook needs Python 3.10 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Creating $(VENV) failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -c constraints.txt -e '.[notebook,airflow,receiver]' --group dev
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[notebook,airflow,receiver]' --group dev
 	@touch $@
 
 demo: $(READY)

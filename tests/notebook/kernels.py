@@ -65,7 +65,7 @@ def _make_environment(folder: Path, version: str) -> None:
     constraints = (ROOT / "constraints.txt").read_text().splitlines()
     all_but_ipykernel = "\n".join(line for line in constraints if not line.startswith("ipykernel=="))
     python = folder / "bin" / "python"
-    install = ["pip", "install", "--python", str(python), "--constraints", "-"]
+    install = ["pip", "install", "--compile-bytecode", "--python", str(python), "--constraints", "-"]
     install += ["--editable", f"{ROOT}[notebook]", f"ipykernel=={version}.*"]
     for arguments in (["venv", "--clear", "--python", sys.executable, str(folder)], install):
         try:

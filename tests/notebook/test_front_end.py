@@ -337,7 +337,7 @@ def test_what_is_typed_outlives_the_page_and_the_kernel(fresh: Staged) -> None:
     fresh.text.fill("Hangs")
     fresh.said("Draft(key='r9', text='Hangs')")
     fresh.do("import os; os._exit(1)")
-    fresh.page.get_by_role("button", name="Ok").click()
+    fresh.page.locator(".jp-Dialog").get_by_role("button", name="Ok", exact=True).click()
     fresh.button("Request changes").click()
     expect(fresh.status).to_have_text(ENDED)
     fresh.page.keyboard.press("Control+s")
