@@ -146,7 +146,7 @@ def _inbox(found: Mapping[str, Any]) -> str:
 
 def _decisions(found: Mapping[str, Any]) -> str:
     def cells(f: Mapping[str, Any]) -> list[object]:
-        times = [f["median_ms"], f["p95_ms"]]
+        times = ["–" if f[name] is None else f[name] for name in ("median_ms", "p95_ms")]
         return [f"{f['decided']} of {found['decisions']}", f["decisions_per_second"], *times]
 
     rows = [
