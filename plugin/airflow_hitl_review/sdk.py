@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_hitl_review.links import Site
 from airflow_hitl_review.metrics import Stats
 from airflow_hitl_review.schema import RESUME_METHOD
+from airflow_hitl_review.settings import reader
 
 if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import determine_kwargs
@@ -59,9 +60,8 @@ _SHORTEST_PARK = timedelta(seconds=10)
 """The scheduler's timeout sweep must not resume a task whose park it has not taken note of."""
 
 
-def option(name: str, default: str) -> str:
-    """A setting of Airflow's ``[hitl_review]`` section; an empty one counts as not set."""
-    return str(conf.get("hitl_review", name, fallback=default) or default)
+option = reader(conf)
+"""A setting of Airflow's ``[hitl_review]`` section."""
 
 
 def site() -> Site:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hitl_webhooks import InvalidSecretError, check_secret
 from hitl_webhooks.schedule import RetrySchedule
@@ -16,6 +16,15 @@ T = TypeVar("T")
 
 _YES = {"true", "t", "yes", "y", "on", "1"}
 _NO = {"false", "f", "no", "n", "off", "0", ""}
+
+
+def reader(conf: Any) -> Callable[[str, str], str]:
+    """What reads a setting of ``[hitl_review]`` by name, or the default; an empty one counts as not set.
+
+    Args:
+        conf: Airflow's configuration; that of the task SDK is another one than that of the server side.
+    """
+    return lambda name, default: str(conf.get("hitl_review", name, fallback=default) or default)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from airflow.utils.session import create_session
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.links import Site
+from airflow_hitl_review.settings import reader
 
 _AFTER_COMMIT = "hitl_review_after_commit"
 
@@ -22,9 +23,8 @@ def utcnow() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def option(name: str, default: str) -> str:
-    """A setting of Airflow's ``[hitl_review]`` section; an empty one counts as not set."""
-    return str(conf.get("hitl_review", name, fallback=default) or default)
+option = reader(conf)
+"""A setting of Airflow's ``[hitl_review]`` section."""
 
 
 @contextmanager
