@@ -12,8 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from sqlalchemy import create_engine, text
-
 LONG = 60.0
 """Seconds in the state ``queued``, while nothing else is under way, after which a task counts as forgotten."""
 
@@ -34,14 +32,3 @@ class Forgotten:
         now = self._clock()
         self._since = {one: self._since.get(one, now) for one in queued}
         return sum(now - since >= LONG for since in self._since.values())
-
-
-def queued(database: str) -> list[str]:
-    """Ids of the task instances that are queued; another try has another id."""
-    engine = create_engine(database)
-    query = "select id from task_instance where task_id = 'review' and map_index >= 0 and state = 'queued'"
-    try:
-        with engine.connect() as connection:
-            return [str(one) for one in connection.scalars(text(query))]
-    finally:
-        engine.dispose()

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import bindparam, create_engine, text
 
 from airflow_hitl_review.schema import SESSION_KEY
 from chaos.reviewers import Told
@@ -54,14 +54,19 @@ class Ended:
 
 def count_ended(database: str) -> int:
     """How many task instances have ended, without the rest of what ``load`` reads."""
+    return len(ids_of_tasks(database, "success", "failed"))
+
+
+def ids_of_tasks(database: str, *states: str) -> list[str]:
+    """Ids of the reviews' task instances that are in one of these states; another try has another id."""
+    query = "select id from task_instance where task_id = 'review' and map_index >= 0 and state in :states"
     engine = create_engine(database)
-    query = (
-        "select count(*) from task_instance"
-        " where task_id = 'review' and map_index >= 0 and state in ('success', 'failed')"
-    )
     try:
         with engine.connect() as connection:
-            return int(connection.scalar(text(query)))
+            found = connection.scalars(
+                text(query).bindparams(bindparam("states", expanding=True)), {"states": states}
+            )
+            return [str(one) for one in found]
     finally:
         engine.dispose()
 

@@ -20,8 +20,8 @@ import requests
 from sqlalchemy.exc import DBAPIError
 
 from chaos.faults import Clock, Faults
-from chaos.forgotten import Forgotten, queued
-from chaos.invariants import broken, count_ended, load
+from chaos.forgotten import Forgotten
+from chaos.invariants import broken, count_ended, ids_of_tasks, load
 from chaos.keeper import Keeper
 from chaos.points import API, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import REVIEWERS, USERS, Reviewers
@@ -302,7 +302,7 @@ class End:
         left = _open_tasks(self.airflow, self.reviews)
         if left and not self.forgotten:
             try:
-                forgotten = self._looks.among(queued(self.airflow.database))
+                forgotten = self._looks.among(ids_of_tasks(self.airflow.database, "queued"))
             except DBAPIError:
                 return False
             if forgotten == left:
