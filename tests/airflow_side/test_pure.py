@@ -79,33 +79,32 @@ def test_a_session_of_the_provider_is_read() -> None:
     ]
 
 
-def test_feedback_that_failed_is_told_once() -> None:
-    failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"}
+@pytest.mark.parametrize(
+    ("state", "failed", "more"),
+    [
+        ("awaiting_input", {}, {"last_error": "boom"}),
+        # The review has ended, and nobody decided after that: what is stored is still what failed.
+        (
+            "failed",
+            {"asked_at": at(4).isoformat()},
+            {
+                "status": "timeout_exceeded",
+                "decisions": [
+                    {"action": "changes_requested", "iteration": 1, "user": None, "at": at(4).isoformat()}
+                ],
+            },
+        ),
+    ],
+)
+def test_feedback_that_failed_is_told_once(state: str, failed: dict[str, Any], more: dict[str, Any]) -> None:
+    failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"} | failed
     session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
-    session |= {"failures": [failure], "last_error": "boom"}
     xcoms = {
-        SESSION_KEY: StoredValue(session, at(5)),
+        SESSION_KEY: StoredValue(session | {"failures": [failure]} | more, at(5)),
         output_key(1): StoredValue("a", at(1)),
         feedback_key(1): StoredValue("shorter", at(4)),
     }
-    review = assemble(KEY, "awaiting_input", xcoms)
-    assert review is not None
-    assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
-
-
-def test_feedback_that_failed_is_told_once_also_when_the_review_has_ended() -> None:
-    """Nobody decided after that: what is stored is still what failed."""
-    failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"}
-    failure["asked_at"] = at(4).isoformat()
-    session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
-    decision = {"action": "changes_requested", "iteration": 1, "user": None, "at": at(4).isoformat()}
-    session |= {"failures": [failure], "decisions": [decision], "status": "timeout_exceeded"}
-    xcoms = {
-        SESSION_KEY: StoredValue(session, at(9)),
-        output_key(1): StoredValue("a", at(1)),
-        feedback_key(1): StoredValue("shorter", at(4)),
-    }
-    review = assemble(KEY, "failed", xcoms)
+    review = assemble(KEY, state, xcoms)
     assert review is not None
     assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
 

@@ -23,6 +23,10 @@ class Gate:
         self.path = folder / f"gate-{next(_NUMBERS)}"
         self.cell = f"import os, time\nwhile not os.path.exists({str(self.path)!r}):\n    time.sleep(0.02)"
 
+    def when(self, action: str) -> str:
+        """For ``Staged.do``: have an expression evaluated on the stage as soon as the gate is open."""
+        return f"when({str(self.path)!r}, lambda: {action})\n"
+
     def open(self) -> None:
         """Let the cell end."""
         self.path.touch()

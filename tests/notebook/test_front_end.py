@@ -259,8 +259,8 @@ def test_new_rows_move_neither_the_place_nor_the_focus(stage: Staged, tmp_path: 
     where = "document.querySelector('[data-id=r20]').getBoundingClientRect().y"
     longer = "[row(100), row(101), *stage.list.rows[1:]]"
     stage.do(
-        f"when({str(more.path)!r}, lambda: setattr(stage.list, 'rows', {longer}))\n"
-        f"when({str(turned.path)!r}, lambda: setattr(stage.list, 'rows', stage.list.rows[:19:-1]))"
+        more.when(f"setattr(stage.list, 'rows', {longer})")
+        + turned.when("setattr(stage.list, 'rows', stage.list.rows[:19:-1])")
     )
     stage.row(20).click()
     before = stage.ask(where)
@@ -290,7 +290,7 @@ def test_somebody_who_is_not_in_the_list_sees_what_is_new(stage: Staged) -> None
 def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged, tmp_path: Path) -> None:
     gone = Gate(tmp_path)
     rest = "[row for row in stage.list.rows if row['id'] != 'r20']"
-    stage.do(f"when({str(gone.path)!r}, lambda: setattr(stage.list, 'rows', {rest}))")
+    stage.do(gone.when(f"setattr(stage.list, 'rows', {rest})"))
     stage.row(20).click()
     expect(stage.row(20)).to_be_focused()
     gone.open()
@@ -313,7 +313,7 @@ def test_what_is_typed_is_never_lost(stage: Staged, tmp_path: Path) -> None:
     expect(stage.text).to_have_value("About the first!")
     # The kernel says the same again, then something else without a version: what is typed stays.
     stage.text.focus()
-    stage.do(f"when({str(said.path)!r}, lambda: stage.change_form(draft='old'))")
+    stage.do(said.when("stage.change_form(draft='old')"))
     stage.text.fill("About the first, more")
     said.open()
     stage.page.wait_for_timeout(700)
@@ -435,9 +435,9 @@ def test_the_focus_stays_while_the_next_review_loads_and_goes_on_when_a_form_goe
     left, loaded, gone = (Gate(tmp_path) for _ in range(3))
     stage.text.focus()
     stage.do(
-        f"when({str(left.path)!r}, lambda: stage.set_draft('', key='r7', shown=False))\n"
-        f"when({str(loaded.path)!r}, lambda: stage.change_form(shown=True))\n"
-        f"when({str(gone.path)!r}, lambda: stage.change_form(shown=False))"
+        left.when("stage.set_draft('', key='r7', shown=False)")
+        + loaded.when("stage.change_form(shown=True)")
+        + gone.when("stage.change_form(shown=False)")
     )
     stage.text.focus()
     left.open()

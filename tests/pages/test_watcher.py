@@ -12,6 +12,7 @@ import pytest
 
 from airflow_hitl_review.live import watcher as watcher_module
 from airflow_hitl_review.live.watcher import Watcher
+from tests.notebook.panels import until
 
 
 class Database:
@@ -41,11 +42,6 @@ class Database:
 
 
 LOOK_SECONDS = 0.05
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - it is another thread's doing, too
-        await asyncio.sleep(0.01)
 
 
 def run(
