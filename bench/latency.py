@@ -2,6 +2,9 @@
 
 All four in one Airflow, side by side; the provider's mixin and ours at their defaults. A decision comes at least
 15 s after its task began to wait: before that ours waits for Airflow (see ``settling``), and people read first.
+
+What polls looks every ten seconds, and people decide at any time between two looks. 30 decisions at random times
+would give a median that depends more on chance than on the mixin, so they are spread evenly over the ten seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +24,17 @@ from bench.measures import database_server, percentile
 from bench.peers import MOVED, peers
 from demo.airflow_instance import AirflowInstance, wait_until
 
+Review = tuple[str, int]
+"""Its kind and map index."""
+
 SAMPLES, ROUNDS = 30, 2
 WAITING = {"parked": "awaiting_input", "polled": "running", "approval": "awaiting_input", "provider": "running"}
+POLLING = tuple(kind for kind, state in WAITING.items() if state == "running")
 SETTLE_SECONDS = 15.0
 PAUSE_SECONDS = 0.7
 """Between two decisions, so that they do not wait for each other."""
+POLL_SECONDS = 10.0
+"""From one look of a task that polls to its next: the default of the provider's mixin, and of ours."""
 
 
 def _decide(airflow: AirflowInstance, kind: str, run_id: str, index: int, token: str) -> float:
@@ -43,18 +53,56 @@ def _decide(airflow: AirflowInstance, kind: str, run_id: str, index: int, token:
     return start
 
 
+def _sessions(airflow: AirflowInstance, kind: str, run_id: str, token: str) -> dict[int, float]:
+    """When each review of a run was opened."""
+    path = f"/api/v2/dags/{kind}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
+    query: dict[str, Any] = {"xcom_key": SESSION_KEY, "limit": 100}
+    answer = requests.get(
+        airflow.url + path, params=query, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    )
+    answer.raise_for_status()
+    return {
+        found["map_index"]: datetime.fromisoformat(found["timestamp"]).timestamp()
+        for found in answer.json()["xcom_entries"]
+    }
+
+
 def _waits(airflow: AirflowInstance, kind: str, run_id: str, count: int, token: str) -> bool:
     states = [state for (task, _), state in airflow.task_states(kind, run_id).items() if task == "review"]
     if states != [WAITING[kind]] * count:
         return False
-    if WAITING[kind] != "running":
-        return True
-    path = f"/api/v2/dags/{kind}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
-    query: dict[str, Any] = {"xcom_key": SESSION_KEY, "limit": 1}
-    answer = requests.get(
-        airflow.url + path, params=query, headers={"Authorization": f"Bearer {token}"}, timeout=60
-    )
-    return bool(answer.json()["total_entries"] == count)
+    return kind not in POLLING or len(_sessions(airflow, kind, run_id, token)) == count
+
+
+class Order:
+    """Which review is decided next.
+
+    Args:
+        began: for each kind that polls, when each of its tasks began to.
+        others: the reviews of the kinds that do not.
+        chance: puts them into an order.
+    """
+
+    def __init__(
+        self, began: Mapping[str, Mapping[int, float]], others: Iterable[Review], chance: random.Random
+    ) -> None:
+        self._anytime = list(others)
+        chance.shuffle(self._anytime)
+        self._first_time: dict[Review, float] = {}
+        for kind, starts in began.items():
+            for place, index in enumerate(chance.sample(sorted(starts), len(starts))):
+                self._first_time[kind, index] = starts[index] + (place + 0.5) / len(starts) * POLL_SECONDS
+
+    def __bool__(self) -> bool:
+        return bool(self._anytime or self._first_time)
+
+    def next(self, now: float) -> Review | None:
+        """One whose time between two looks it is, else one of those that may be decided at any time, if any."""
+        for review, first_time in self._first_time.items():
+            if (now - first_time + PAUSE_SECONDS / 2) % POLL_SECONDS <= PAUSE_SECONDS:
+                del self._first_time[review]
+                return review
+        return self._anytime.pop() if self._anytime else None
 
 
 def _ends(airflow: AirflowInstance, kind: str, run_id: str) -> dict[int, float]:
@@ -66,7 +114,7 @@ def _ends(airflow: AirflowInstance, kind: str, run_id: str) -> dict[int, float]:
     }
 
 
-def one_round(airflow: AirflowInstance, count: int, order: random.Random) -> dict[str, list[float]]:
+def one_round(airflow: AirflowInstance, count: int, chance: random.Random) -> dict[str, list[float]]:
     """Seconds from decision to end, ``count`` of each kind."""
     runs = {kind: airflow.trigger(kind, {"count": count}) for kind in WAITING}
     token = airflow.token()
@@ -78,11 +126,16 @@ def one_round(airflow: AirflowInstance, count: int, order: random.Random) -> dic
             interval=1.0,
         )
     time.sleep(SETTLE_SECONDS)
-    todo = [(kind, index) for kind in WAITING for index in range(count)]
-    order.shuffle(todo)
-    decided: dict[tuple[str, int], float] = {}
-    for kind, index in todo:
-        decided[kind, index] = _decide(airflow, kind, runs[kind], index, token)
+    order = Order(
+        {kind: _sessions(airflow, kind, runs[kind], token) for kind in POLLING},
+        [(kind, index) for kind in WAITING if kind not in POLLING for index in range(count)],
+        chance,
+    )
+    decided: dict[Review, float] = {}
+    while order:
+        if review := order.next(time.time()):
+            kind, index = review
+            decided[review] = _decide(airflow, kind, runs[kind], index, token)
         time.sleep(PAUSE_SECONDS)
     for kind, run_id in runs.items():
         wait_until(
@@ -99,14 +152,14 @@ def one_round(airflow: AirflowInstance, count: int, order: random.Random) -> dic
 
 def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
-    order = random.Random(1)
+    chance = random.Random(1)
     seconds: dict[str, list[float]] = {kind: [] for kind in WAITING}
     with (
         database_server(folder / "postgres") as database,
         peers(folder / "airflow", database.create("bench"), slots=64) as airflow,
     ):
         for _ in range(ROUNDS):
-            for kind, values in one_round(airflow, SAMPLES // ROUNDS, order).items():
+            for kind, values in one_round(airflow, SAMPLES // ROUNDS, chance).items():
                 seconds[kind] += values
     figures: dict[str, Any] = {
         kind: {

@@ -1,0 +1,28 @@
+"""How the benchmarks sample; what they measure is for ``make bench`` itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bench.latency import PAUSE_SECONDS, POLL_SECONDS, Order
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_decisions_are_spread_evenly_over_the_time_between_two_looks(seed: int) -> None:
+    chance = random.Random(seed)
+    began = {kind: {index: 1000 + chance.random() * 4 for index in range(15)} for kind in ("polled", "provider")}
+    order = Order(began, [("parked", index) for index in range(15)], chance)
+    now, decided = 1030.0, dict[tuple[str, int], float]()
+    while order:
+        assert now < 1120
+        if review := order.next(now):
+            assert review not in decided
+            decided[review] = now
+        now += PAUSE_SECONDS + 0.1  # what a request takes
+    assert len(decided) == 45
+    for kind, starts in began.items():
+        waited = sorted((decided[kind, index] - start) % POLL_SECONDS for index, start in starts.items())
+        quarters = [sum(at < end for at in waited) for end in (2.5, 5, 7.5)]
+        assert quarters == pytest.approx([3.75, 7.5, 11.25], abs=1.5)
