@@ -96,13 +96,18 @@ class Filters:
 
 
 def count_now() -> Totals:
-    """Count, in a transaction of its own; two SQL statements."""
-    start = time.monotonic()
+    """Count, in a transaction of its own."""
     with internals.transaction() as db:
-        sessions = internals.count_by_dag(db)
-        active = None
-        if internals.values_are_in_the_row():
-            active = internals.count_active_sessions(db, sessions, SessionStatus.PENDING_REVIEW.value)
+        return count_in(db)
+
+
+def count_in(db: internals.Session) -> Totals:
+    """Count, as part of a transaction; two SQL statements."""
+    start = time.monotonic()
+    sessions = internals.count_by_dag(db)
+    active = None
+    if internals.values_are_in_the_row():
+        active = internals.count_active_sessions(db, sessions, _WAITING.value)
     return Totals(start, sessions, active)
 
 

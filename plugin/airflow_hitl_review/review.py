@@ -122,15 +122,12 @@ def parse_session(stored: StoredValue) -> AgentSession:
         pydantic.ValidationError: the value is not a session.
     """
     session = AgentSession.model_validate(stored.value)
-    return session.model_copy(
-        update={
-            "created_at": session.created_at or stored.timestamp,
-            "updated_at": session.updated_at or stored.timestamp,
-            "prompt": storable(session.prompt),
-            "current_output": storable(session.current_output),
-            "last_error": storable(session.last_error) if session.last_error is not None else None,
-        }
-    )
+    session.created_at = session.created_at or stored.timestamp
+    session.updated_at = session.updated_at or stored.timestamp
+    session.prompt = storable(session.prompt)
+    session.current_output = storable(session.current_output)
+    session.last_error = storable(session.last_error) if session.last_error is not None else None
+    return session
 
 
 def read_session(stored: StoredValue | None) -> AgentSession | None:

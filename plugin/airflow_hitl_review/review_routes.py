@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review import decisions, internals, problems
 from airflow_hitl_review.access import CurrentUser, DecidableTask, ReadableTask
-from airflow_hitl_review.inbox import ReviewList, list_reviews
+from airflow_hitl_review.inbox import ReviewList, count_in, list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
 from airflow_hitl_review.intake import PlainJsonRoute
 from airflow_hitl_review.limits import MAX_FEEDBACK_LENGTH, MAX_NUMBER, Text
@@ -65,8 +67,8 @@ def sessions(
     seen = state.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
     if seen is not None and (tag := state.last_answers.tag(reader, seen.stamp)) and has(request, tag):
         return not_modified(tag)
-    totals = state.counter.totals()
     with internals.transaction() as db:
+        totals = state.counter.totals(partial(count_in, db))
         body = list_reviews(db, user, filters, totals).model_dump_json().encode()
     answer = revalidated(request, body, "application/json")
     if seen is not None and totals.counted_at >= seen.since:  # else the totals are of an earlier state

@@ -211,4 +211,6 @@ def sha256_of(text: str) -> str:
 
 def storable(text: str) -> str:
     """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text  # a twentieth of the time, for each text of each list
     return UNSTORABLE.sub("\ufffd", text)

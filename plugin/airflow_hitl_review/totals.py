@@ -82,8 +82,12 @@ class Counter:
         self._used_until = 0.0
         self._counting = False
 
-    def totals(self) -> Totals:
-        """The totals: of now, or of a short while ago if they are many."""
+    def totals(self, count: Callable[[], Totals] | None = None) -> Totals:
+        """The totals: of now, or of a short while ago if they are many.
+
+        Args:
+            count: counts if it must be done now; it may use a transaction that the caller has open anyway.
+        """
         now = self._clock()
         with self._lock:
             last = self._last
@@ -92,22 +96,22 @@ class Counter:
             if begin:
                 self._counting = True
         if last is None or not serves:
-            return self._count_and_keep()
+            return self._count_and_keep(count or self._count)
         if begin:
             self._beside(self._refresh)
         return last
 
     def _refresh(self) -> None:
         try:
-            self._count_and_keep()
+            self._count_and_keep(self._count)
         except Exception:
             log.exception("Counting the reviews failed; trying again.")
         finally:
             with self._lock:
                 self._counting = False
 
-    def _count_and_keep(self) -> Totals:
-        totals = self._count()
+    def _count_and_keep(self, count: Callable[[], Totals]) -> Totals:
+        totals = count()
         end = self._clock()
         with self._lock:
             # However long it takes: the next one is begun in time, so that nobody has to wait for it.

@@ -156,6 +156,7 @@ def test_parked_is_active_and_waiting_for_a_retry_is_not() -> None:
 
 def test_storable_text() -> None:
     assert storable("a\x00b\ud800c☃😀") == "a\ufffdb\ufffdc☃😀"
+    assert storable("a\x00b") == "a\ufffdb"
 
 
 def test_webhooks_argument() -> None:

@@ -7,6 +7,7 @@ database. Hundreds of open pages must not hold a thread each.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,7 +17,7 @@ from sse_starlette import EventSourceResponse
 
 from airflow_hitl_review import internals, problems
 from airflow_hitl_review.access import CurrentUser, ReadableTask, may_decide, may_read
-from airflow_hitl_review.inbox import list_reviews
+from airflow_hitl_review.inbox import count_in, list_reviews
 from airflow_hitl_review.inbox_query import InboxFilters
 from airflow_hitl_review.limits import Text
 from airflow_hitl_review.live.streams import stream
@@ -88,10 +89,10 @@ async def events(request: Request, key: ReadableTask, user: CurrentUser, version
 @router.get("/inbox", response_class=HTMLResponse, responses={**problems.UNCHANGED, **problems.LIST_PAGE})
 def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
     """The list of reviews as a page; its query is that of ``/sessions``."""
-    totals = request.app.state.counter.totals()
     with internals.transaction() as db:
         # Before the list: what changes between the two makes the page ask again, not miss it.
         version = inbox_change(internals.inbox_stamp(db)).version
+        totals = request.app.state.counter.totals(partial(count_in, db))
         reviews = list_reviews(db, user, filters, totals)
     html = inbox_view.page(reviews, filters, version).encode()
     return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
