@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,12 +122,25 @@ def load(database: str) -> tuple[list[Ended], list[Logged]]:
         action = event.removeprefix("hitl_review.")
         # A refusal has no output; nobody was told of it, so it is found as what should not be.
         about = more.get("iteration"), more.get("output_sha256")
+        number = number_of_id(number, ids.get((run_id, index), ()))
         logged.append(Logged(run_id, index, number, action, *about, owner))
     return ended, logged
 
 
+def number_of_id(number: int, with_id: Collection[int]) -> int:
+    """The number under which Airflow knows the id of a try.
+
+    What failed before it could start is tried again under the same id. Then there is nothing of the earlier number,
+    and the next one is of the same review.
+    """
+    return min((n for n in with_id if n >= number), default=number)
+
+
 def broken(
-    ended: Sequence[Ended], logged: Sequence[Logged], told: Sequence[Told], received: Collection[str]
+    ended: Sequence[Ended],
+    logged: Sequence[Logged],
+    told: Sequence[Told],
+    received: Mapping[str, Collection[str]],
 ) -> list[str]:
     """What does not hold; empty if all does.
 
@@ -135,7 +148,7 @@ def broken(
         ended: all task instances.
         logged: all decisions in the audit log.
         told: all answers that reviewers got.
-        received: ids of the events that the receiver has.
+        received: the events that the receiver has: id to the statuses with which it came.
     """
     return [
         *_nothing_pending(ended),
@@ -143,6 +156,7 @@ def broken(
         *_told_is_logged(logged, told),
         *(fault for one in ended for fault in _result_agrees(one, logged)),
         *(fault for one in ended for fault in _events_received(one, logged, received)),
+        *(f"event {id_} said {' and '.join(sorted(said))}" for id_, said in received.items() if len(said) > 1),
     ]
 
 

@@ -311,12 +311,13 @@ class End:
         return left == 0
 
 
-def received(path: Path) -> set[str]:
-    """Ids of the events that the receiver has kept."""
-    found = set()
+def received(path: Path) -> dict[str, set[str]]:
+    """Ids of the events that the receiver has kept, and the statuses that each told of."""
+    found: dict[str, set[str]] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
-            found.add(json.loads(line)["id"])
+            event = json.loads(line)
+            found.setdefault(event["id"], set()).add(event["data"]["status"])
         except (ValueError, KeyError):
             continue  # torn by a kill; it is sent again
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chaos.forgotten import LONG, Forgotten
-from chaos.invariants import Ended, Logged, broken
+from chaos.invariants import Ended, Logged, broken, number_of_id
 from chaos.points import API, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import Told
 from hitl_webhooks.events import EventType, event_id
@@ -43,14 +43,15 @@ TOLD = [
     Told("bob", "run", 0, "reject", 2, DIGEST, "refused", 409),
 ]
 READY, FINALIZED = EventType.OUTPUT_READY, EventType.FINALIZED
+FINAL_ID = event_id(TRY_2, FINALIZED, 2)
 RECEIVED = {
-    event_id(TRY_1, READY, 1),
-    event_id(TRY_2, READY, 1),
-    event_id(TRY_2, READY, 2),
-    event_id(TRY_2, FINALIZED, 2),
+    event_id(TRY_1, READY, 1): {"pending_review"},
+    event_id(TRY_2, READY, 1): {"pending_review"},
+    event_id(TRY_2, READY, 2): {"pending_review"},
+    FINAL_ID: {"approved"},
 }
 
-State = tuple[Ended, list[Logged], list[Told], set[str]]
+State = tuple[Ended, list[Logged], list[Told], dict[str, set[str]]]
 
 
 def session(**changes: object) -> Ended:
@@ -72,14 +73,27 @@ def test_a_good_end() -> None:
         (lambda e, log, told, got: (session(current_output="x"), log, told, got), "was approved"),
         (lambda e, log, told, got: (replace(e, state="failed"), log, told, got), "failed, and its session"),
         *(
-            (lambda e, log, told, got, one=one: (e, log, told, got - {one}), "was never received")
+            (
+                lambda e, log, told, got, one=one: (e, log, told, {k: v for k, v in got.items() if k != one}),
+                "was never received",
+            )
             for one in sorted(RECEIVED)
+        ),
+        (
+            lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {"abandoned", "approved"}}),
+            "said abandoned and approved",
         ),
     ],
 )
 def test_what_does_not_hold_is_found(change: Callable[..., State], said: str) -> None:
     ended, logged, told, received = change(GOOD, LOG, TOLD, RECEIVED)
     assert [one for one in broken([ended], logged, told, received) if said in one]
+
+
+def test_a_try_that_failed_before_it_could_start_is_no_other_review() -> None:
+    """Airflow counts one more, and keeps the id."""
+    assert [number_of_id(number, {2, 5}) for number in (1, 2, 3, 5)] == [2, 2, 5, 5]
+    assert number_of_id(7, ()) == 7
 
 
 def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
