@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.announcement import ABANDONED, announce
-from airflow_hitl_review.review import is_active, parse_session
+from airflow_hitl_review.review import parse_session
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
 """Before another try with a review whose end could not be told."""
 
+WAIT_SECONDS = 10.0
+"""Before another look at a task that is about to go on."""
+
 LIMIT = 200
 """At most so many ends are told in one sweep; the next one takes the others."""
 
@@ -41,46 +44,56 @@ class Ends:
     """Puts the final event of each review that lost its worker into its outbox."""
 
     def __init__(self) -> None:
-        self._failed: dict[TaskKey, float] = {}  # when to try again
+        self._later: dict[TaskKey, float] = {}  # when to look again
 
     def announce(self) -> None:
         """Do so for all that are found."""
         now = time.monotonic()
-        self._failed = {key: at for key, at in self._failed.items() if at > now}
+        self._later = {key: at for key, at in self._later.items() if at > now}
         with internals.transaction() as db:
-            keys = internals.rows_without_worker(db, LIMIT + len(self._failed))
+            keys = internals.rows_without_worker(db, LIMIT + len(self._later))
         for key in keys:
-            if key in self._failed:
+            if key in self._later:
                 continue
             try:
-                announce_end(key)
+                if not announce_end(key):
+                    self._later[key] = now + WAIT_SECONDS
             except Exception:
-                self._failed[key] = now + RETRY_SECONDS
+                self._later[key] = now + RETRY_SECONDS
                 log.exception("Telling that the review of %s has ended failed; trying again later.", key)
 
 
-def announce_end(key: TaskKey) -> None:
-    """Do so for one task instance, if its review has indeed lost its worker."""
+def announce_end(key: TaskKey) -> bool:
+    """Do so for one task instance, if its review has indeed lost its worker.
+
+    It has not while the task instance has the same id and is not over. A task that was resumed, and whose worker
+    died before it could start, waits for another try under that id, or has no state at all while Airflow takes it
+    back from a dead scheduler; then it goes on with its review (see ``rescheduled``).
+
+    Returns:
+        Whether that is settled; else the task is about to go on.
+    """
     with internals.transaction() as db:
         task_instance = internals.load_task_instance(db, key, lock=True)
         if task_instance is None:
-            return
+            return True
         xcoms = internals.read_xcoms(db, key, WEBHOOKS_KEY)
         stored = xcoms.get(WEBHOOKS_KEY)
         if stored is None:
-            return
+            return True
         try:
             webhooks = ReviewWebhooks.model_validate(stored.value)
         except ValidationError:
             internals.delete_xcom(db, key, WEBHOOKS_KEY)
             log.warning("XCom %r of %s was not ours: deleted.", WEBHOOKS_KEY, key)
-            return
-        if is_active(task_instance.state) and task_instance.id == webhooks.task_instance_id:
-            return  # resumed in the meantime
+            return True
+        if task_instance.id == webhooks.task_instance_id and not task_instance.has_ended:
+            return False
         for entry in _untold(db, key, webhooks):
             internals.write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
         internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
         internals.delete_xcom(db, key, WEBHOOKS_KEY)
+    return True
 
 
 def _untold(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxEntry]:

@@ -3,7 +3,8 @@
 A worker that cannot load the DAG (its file is broken just now, or takes too long to import) does not fail, but in
 the first releases of Airflow 3.1. The task instance is rescheduled, and forgets on the way at which method it was
 to go on. It would then start from the beginning, after Airflow has deleted its XComs: with the session, a decision
-that a reviewer was told was taken.
+that a reviewer was told was taken. The same goes for one whose worker died before it could start: the next try, if
+the task has retries left, has another number, and the same id.
 """
 
 from __future__ import annotations

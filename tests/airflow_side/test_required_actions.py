@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import create_engine, text
 
 from airflow_hitl_review.links import Site
 from airflow_hitl_review.required_action import OPTIONS, form_of
@@ -70,12 +69,8 @@ class Seeded:
 
     def park(self) -> None:
         """What the worker does of a review that was seeded as ``running``."""
-        engine = create_engine(self.server.airflow.database)
-        with engine.begin() as connection:
-            statement = "update task_instance set state = 'awaiting_input', updated_at = :now where run_id = :run"
-            now = datetime.now(timezone.utc)
-            connection.execute(text(statement), {"now": now, "run": self.run_id})
-        engine.dispose()
+        statement = "update task_instance set state = 'awaiting_input', updated_at = :now where run_id = :run"
+        self.server.change(statement, now=datetime.now(timezone.utc), run=self.run_id)
 
     def state(self) -> str | None:
         return state_of(self.server.airflow, self.run_id)

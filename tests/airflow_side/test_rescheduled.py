@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import create_engine, text
 
 from demo.airflow_instance import wait_until
 from tests.support.api_server import DAG_ID, ReviewServer
-
-
-def change(server: ReviewServer, statement: str, **values: Any) -> None:
-    engine = create_engine(server.airflow.database)
-    with engine.begin() as connection:
-        connection.execute(text(statement), values)
-    engine.dispose()
 
 
 def next_methods(server: ReviewServer, run_id: str) -> list[str | None]:
@@ -32,8 +23,7 @@ def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
     for index in range(3):
         assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, index)).status_code == 200
     # As Airflow leaves it. The third one is of another try than the session, and the second one is parked.
-    change(
-        reviews,
+    reviews.change(
         "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
         " where run_id = :run and map_index in (0, 2)",
         run=run_id,
@@ -56,7 +46,7 @@ def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> No
     assert "review" in [one["task_id"] for one in cleared["task_instances"]]
     # A worker deletes it itself, when the task is running already.
     for state in ("scheduled", "queued", "running"):
-        change(reviews, f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
+        reviews.change(f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
         before = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
         assert (before["status"], before["task_state"]) == ("pending_review", state)
         answer = reviews.call("POST", "/sessions/approve", params=reviews.params(run_id), json={"iteration": 1})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import create_engine, text
 
 from demo.airflow_instance import BIN, AirflowInstance
 from hitl_webhooks import generate_secret
@@ -94,6 +95,15 @@ class ReviewServer:
             headers["Authorization"] = f"Bearer {self.token(user)}"
         url = f"{self.airflow.url}/hitl-review{path}"
         return requests.request(method, url, headers=headers, timeout=60, **kwargs)
+
+    def change(self, statement: str, **values: Any) -> None:
+        """Execute SQL in its database: what else a scheduler or a worker would do."""
+        engine = create_engine(self.airflow.database)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement), values)
+        finally:
+            engine.dispose()
 
     @staticmethod
     def params(run_id: str, map_index: int | str = 0) -> dict[str, Any]:

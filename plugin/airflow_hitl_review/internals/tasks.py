@@ -11,6 +11,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import handle_event_submit
 from airflow.models.xcom import XComModel
 from airflow.triggers.base import TriggerEvent
+from airflow.utils.state import State
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,8 @@ from airflow_hitl_review.settling import SchedulerFacts
 BEFORE_A_TRY = ("scheduled", "queued", "up_for_retry", "restarting")
 """States, besides none at all, in which a task instance waits for its next try; or, for the first two, to go
 on after a pause."""
+
+FINISHED_STATES = frozenset(state.value for state in State.finished)
 
 _BEFORE_A_START = ("up_for_reschedule", "scheduled", "queued")
 
@@ -51,6 +54,11 @@ class TaskInstanceFacts:
     def starts_from_the_beginning(self) -> bool:
         """Whether it is going to be started, and not at a method where it left off."""
         return self.state in _BEFORE_A_START and self.next_method is None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over, until somebody clears it."""
+        return self.state in FINISHED_STATES
 
     @property
     def is_parked(self) -> bool:
