@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 MANY = 5_000
 """Sessions in XCom, ended ones included, up to which each request counts."""
 
-LOAD_SHARE = 50
+LOAD_SHARE = 100
 """A count is used for so many times as long as counting took: it keeps one of so many processors busy."""
+
+ROOM = 10
+"""But no longer than that the next count may take so many times as long, and nobody has to wait for it."""
 
 OLDEST_SECONDS = 60.0
 """Nobody is answered with an older count."""
@@ -114,8 +117,8 @@ class Counter:
         totals = count()
         end = self._clock()
         with self._lock:
-            # However long it takes: the next one is begun in time, so that nobody has to wait for it.
-            used_seconds = min(LOAD_SHARE * (end - totals.counted_at), OLDEST_SECONDS / 2)
+            took = end - totals.counted_at
+            used_seconds = min(LOAD_SHARE * took, max(OLDEST_SECONDS - ROOM * took, OLDEST_SECONDS / 2))
             self._last, self._used_until = totals, end + used_seconds
         return totals
 

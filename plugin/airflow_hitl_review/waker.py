@@ -19,6 +19,7 @@ from typing import Any
 
 from airflow_hitl_review import internals, rescheduled
 from airflow_hitl_review.beside_provider import bundle_folder
+from airflow_hitl_review.lookback import Lookback
 from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import is_active, read_action, read_session
@@ -110,6 +111,7 @@ def _refuse(db: internals.Session, task_instance: internals.TaskInstanceFacts, s
     key = task_instance.key
     pending = session.model_copy(update={"status": SessionStatus.PENDING_REVIEW})
     internals.write_xcom(db, key, SESSION_KEY, pending.model_dump(mode="json"))
+    internals.park_anew(db, key)  # this, too, was written after it had parked: the sweep would look here for ever
     internals.write_audit_log(
         db,
         task_instance,
@@ -139,6 +141,7 @@ class Waker:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: dict[TaskKey, float] = {}  # key -> when to give up; the sweep still finds it then
+        self._lookback = Lookback(clock)
 
     def wake_soon(self, key: TaskKey) -> None:
         """Wake a task now, or keep trying; for use right after a decision. Never raises."""
@@ -166,9 +169,9 @@ class Waker:
         """
         try:
             rescheduled.keep_all()
-            with internals.transaction() as db:
+            with self._lookback.look(internals.utcnow()) as since, internals.transaction() as db:
                 found = internals.decided_but_parked(db)
-                found += [key for key in internals.written_since_the_park(db) if key not in found]
+                found += [key for key in internals.written_since_the_park(db, since) if key not in found]
         except Exception:
             log.exception("Looking for decided but parked tasks failed; trying again later.")
             return

@@ -59,6 +59,20 @@ def task_instance(server: ReviewServer, run_id: str) -> Any:
         engine.dispose()
 
 
+def was_written_before_its_park(server: ReviewServer, run_id: str) -> bool:
+    statement = text(
+        "select xcom.timestamp <= task_instance.updated_at from xcom join task_instance"
+        " on xcom.run_id = task_instance.run_id and xcom.map_index = task_instance.map_index"
+        " where xcom.key = :key and xcom.run_id = :id and xcom.map_index = 0"
+    )
+    engine = create_engine(server.airflow.database)
+    try:
+        with engine.connect() as connection:
+            return bool(connection.execute(statement, {"id": run_id, "key": SESSION_KEY}).scalar_one())
+    finally:
+        engine.dispose()
+
+
 def wait_for_wake(server: ReviewServer, run_id: str) -> None:
     wait_until(
         lambda: task_instance(server, run_id).state == "scheduled", timeout=90, what="the wake", interval=0.5
@@ -116,6 +130,7 @@ def test_a_decision_written_by_hand_is_refused(reviews: ReviewServer, reviewers:
     assert task_instance(reviews, run_id).state == "awaiting_input"
     assert "hitl_review.refused" in events(reviews, run_id)
     assert "hitl_review.approve" not in events(reviews, run_id)
+    assert was_written_before_its_park(reviews, run_id)  # or the sweep would look at it again and again
     # And it can be decided as ever.
     where = reviews.params(run_id)
     assert reviews.call("POST", "/sessions/approve", user="admin", params=where, json={}).status_code == 200

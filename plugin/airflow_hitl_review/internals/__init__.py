@@ -56,6 +56,7 @@ from airflow_hitl_review.internals.tasks import (
     list_rescheduled,
     load_scheduler,
     load_task_instance,
+    park_anew,
     resume,
 )
 from airflow_hitl_review.internals.xcoms import (
@@ -110,6 +111,7 @@ __all__ = [
     "may_use_connection",
     "option",
     "origins",
+    "park_anew",
     "read_last_audit_entry",
     "read_xcoms",
     "resume",

@@ -93,20 +93,27 @@ def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
     return [TaskKey(*row) for row in rows]
 
 
-def written_since_the_park(db: Session, limit: int = 100) -> list[TaskKey]:
+def written_since_the_park(db: Session, since: datetime | None = None, limit: int = 100) -> list[TaskKey]:
     """Parked task instances whose session was written after they parked, the last written first.
 
     One that is not among ``decided_but_parked``, somebody may have written by hand. Only a filter: the two times
     can be of two machines' clocks.
+
+    Args:
+        db: an open session.
+        since: only those that were written later. Without it, each open review is looked up: 0.7 s for 100,000.
+        limit: at most so many.
     """
-    rows = db.execute(
+    query = (
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
         .join(XComModel, _of_task(XComModel, SESSION_KEY))
         .where(is_parked(), XComModel.timestamp > TaskInstance.updated_at)
         .order_by(XComModel.timestamp.desc())
         .limit(limit)
-    ).all()
-    return [TaskKey(*row) for row in rows]
+    )
+    if since is not None:
+        query = query.where(XComModel.timestamp > since)
+    return [TaskKey(*row) for row in db.execute(query).all()]
 
 
 def _of_task(row: Any, name: str) -> Any:

@@ -158,6 +158,11 @@ def go_on_with_review(db: Session, key: TaskKey) -> None:
     db.execute(update(TaskInstance).where(_is(key)).values(next_method=RESUME_METHOD, next_kwargs={}))
 
 
+def park_anew(db: Session, key: TaskKey) -> None:
+    """Have a parked task instance be parked since now; its row must be locked."""
+    db.execute(update(TaskInstance).where(_is(key)).values(updated_at=utcnow()))
+
+
 def resume(db: Session, key: TaskKey, payload: Mapping[str, Any]) -> None:
     """Let a parked task go on: its worker calls the method it named, with ``event=payload``."""
     task_instance = db.scalar(select(TaskInstance).where(_is(key)))

@@ -1,0 +1,41 @@
+"""How far back each look goes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+
+from airflow_hitl_review.lookback import FULL_SECONDS, OVERLAP, Lookback
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+class Looks:
+    """Looks at certain seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lookback = Lookback(lambda: self.now)
+
+    def at(self, second: float, *, fails: bool = False) -> float | None:
+        """Since which second, without the overlap."""
+        self.now = second
+        with suppress(ConnectionError), self.lookback.look(START + timedelta(seconds=second)) as since:
+            if fails:
+                raise ConnectionError("the database is away")
+        return (since + OVERLAP - START).total_seconds() if since is not None else None
+
+
+def test_all_at_first_then_what_is_new_and_all_again_now_and_then() -> None:
+    looks = Looks()
+    assert [looks.at(second) for second in (0, 10, 20)] == [None, 0, 10]
+    assert [looks.at(second) for second in (FULL_SECONDS, FULL_SECONDS + 10)] == [None, FULL_SECONDS]
+
+
+def test_a_look_that_fails_is_made_up_for() -> None:
+    looks = Looks()
+    assert [looks.at(0, fails=True), looks.at(10), looks.at(20)] == [None, None, 10]
+    assert [looks.at(30, fails=True), looks.at(40, fails=True), looks.at(50), looks.at(60)] == [20, 20, 20, 50]
+    assert looks.at(FULL_SECONDS + 10, fails=True) is None
+    assert looks.at(FULL_SECONDS + 20) is None
+    assert looks.at(FULL_SECONDS + 30) == FULL_SECONDS + 20
