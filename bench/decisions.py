@@ -22,6 +22,8 @@ from tests.support.migrated import Migrated
 
 ROOT = Path(__file__).resolve().parent.parent
 REVIEWERS, EACH = 50, 8
+WARM_UP = 2
+"""Decisions of each reviewer before any is measured."""
 PROCESSES = (1, 2, 4)
 PATIENCE_SECONDS = 10.0
 """Who has no answer after it goes away."""
@@ -52,8 +54,8 @@ class Taken:
         }
 
 
-async def _decide_all(server: ReviewServer, prefix: str, run_id: str) -> Taken:
-    """Approve all reviews of a run through one of the two APIs."""
+async def _decide_all(server: ReviewServer, prefix: str, run_id: str, each: int = EACH) -> Taken:
+    """Approve all reviews of a run, so many by each reviewer, through one of the two APIs."""
     headers = {"Authorization": f"Bearer {server.token('ann')}"}
     taken = Taken()
     async with httpx.AsyncClient(
@@ -65,7 +67,7 @@ async def _decide_all(server: ReviewServer, prefix: str, run_id: str) -> Taken:
         begin = time.perf_counter()
 
         async def reviewer(number: int) -> None:
-            for index in range(number * EACH, (number + 1) * EACH):
+            for index in range(number * each, (number + 1) * each):
                 start = time.perf_counter()
                 try:
                     answer = await client.post(
@@ -98,7 +100,7 @@ def run(folder: Path) -> dict[str, Any]:
                 settings={"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
             ) as server:
                 found = figures[str(processes)] = {}
-                asyncio.run(_decide_all(server, MOVED, server.seed(REVIEWERS * EACH)))  # warms up
+                asyncio.run(_decide_all(server, MOVED, server.seed(REVIEWERS * WARM_UP), WARM_UP))
                 for name, prefix in (("ours", MOVED), ("provider", "/hitl-review")):
                     run_id = server.seed(REVIEWERS * EACH)
                     found[name] = asyncio.run(_decide_all(server, prefix, run_id)).figures()

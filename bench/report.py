@@ -133,7 +133,7 @@ def _inbox(found: Mapping[str, Any]) -> str:
     unchanged = [f"{figures['p50_ms']} / {figures['p95_ms']}" for figures in same]
     rows.append(["first page, unchanged (304)", *unchanged])
     rows.append(["SQL statements of a first page", *(found[size]["first page"]["statements"] for size in sizes)])
-    rows.append(["the look for forged decisions, every 10 s, ms", *(found[size]["sweep_ms"] for size in sizes)])
+    rows.append(["the look for new forged decisions, every 10 s, ms", *(found[size]["sweep_ms"] for size in sizes)])
     table = _table(["p50 / p95, ms", *(f"{int(size):,}" for size in sizes)], rows)
     public, ours = found["100"]["public API"]["seconds"], found["100"]["100 rows"]["p50_ms"]
     plan = "; ".join(dict.fromkeys(found[sizes[-1]]["plan of the first page"]))

@@ -18,7 +18,7 @@ from demo.airflow_instance import AirflowInstance, StartError, wait_until
 
 REVIEWS = 500
 SLOTS = 32
-OTHER_TASKS = 5
+OTHER_TASKS = 3
 STARVED_SECONDS = 30.0
 """How long another task is waited for."""
 
