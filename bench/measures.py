@@ -92,7 +92,9 @@ class Plans:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value below which so many percent of ``values`` are, interpolated; there must be two at least."""
+    """The value below which so many percent of ``values`` are, interpolated; of a single one, that one."""
+    if len(values) == 1:
+        return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from bench.latency import PAUSE_SECONDS, POLL_SECONDS, Order
+from bench.measures import percentile
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -26,3 +27,9 @@ def test_decisions_are_spread_evenly_over_the_time_between_two_looks(seed: int) 
         waited = sorted((decided[kind, index] - start) % POLL_SECONDS for index, start in starts.items())
         quarters = [sum(at < end for at in waited) for end in (2.5, 5, 7.5)]
         assert quarters == pytest.approx([3.75, 7.5, 11.25], abs=1.5)
+
+
+def test_percentiles() -> None:
+    assert percentile([3, 1, 2], 50) == 2
+    assert percentile(range(101), 95) == 95
+    assert [percentile([7.5], percent) for percent in (50, 95)] == [7.5, 7.5]  # one decision was taken, of 400
