@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from bench.measures import database_server, percentile
-from bench.peers import MOVED, NEWEST
+from bench.peers import MOVED, NEWEST, USERS
 from tests.compatibility.environments import environment
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.migrated import Migrated
@@ -98,6 +98,8 @@ def run(folder: Path) -> dict[str, Any]:
                 api_workers=processes,
                 programs=environment(NEWEST),
                 settings={"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
+                users=USERS,
+                teams=False,
             ) as server:
                 found = figures[str(processes)] = {}
                 asyncio.run(_decide_all(server, MOVED, server.seed(REVIEWERS * WARM_UP), WARM_UP))

@@ -16,6 +16,7 @@ import requests
 from airflow_hitl_review.schema import SESSION_KEY
 from bench.measures import Plans, Statements, database_server, percentile
 from bench.multiply import multiply
+from bench.peers import USERS
 from tests.support.api_server import DAG_ID, ReviewServer, review_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +75,7 @@ class Views:
             taken[name].append(_milliseconds(lambda view=VIEWS[name]: self.ask(view), 200))  # type: ignore[misc]
         return {name: {**_figures(taken[name]), "statements": statements[name]} for name in VIEWS}
 
-    def _count_statements(self, view: dict[str, Any], count: int = 5) -> float:
+    def _count_statements(self, view: dict[str, Any], count: int = 3) -> float:
         """SQL statements of one request; what is asked for the first time takes more."""
         self.ask(view).raise_for_status()
         before = self._statements.total()
@@ -130,7 +131,9 @@ def run(folder: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with (
         database_server(folder / "postgres", "-c shared_buffers=1GB") as database,
-        review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
+        review_server(
+            folder / "airflow", ROOT / "tests" / "dags", database.create("bench"), users=USERS, teams=False
+        ) as server,
     ):
         statements = Statements(server.airflow.database)
         plans = Plans(server.airflow.database, folder / "postgres" / "log")
@@ -145,7 +148,7 @@ def run(folder: Path) -> dict[str, Any]:
                 found["unchanged"] = views.unchanged()
                 if size in PUBLIC_SIZES:
                     found["public API"] = {
-                        "seconds": round(percentile([views.public_api() for _ in range(5)], 50), 3)
+                        "seconds": round(percentile([views.public_api() for _ in range(3)], 50), 3)
                     }
                 found["sweep_ms"] = _sweep_ms(statements)
                 figures[str(size)] = found

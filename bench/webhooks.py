@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measures import Statements, at_rest, database_server, memory_mb
+from bench.peers import USERS
 from demo.airflow_instance import wait_until
 from hitl_webhooks import generate_secret
 from tests.support.api_server import ReviewServer, review_server
@@ -60,7 +61,9 @@ def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
     with (
         database_server(folder / "postgres") as database,
-        review_server(folder / "airflow", ROOT / "tests" / "dags", database.create("bench")) as server,
+        review_server(
+            folder / "airflow", ROOT / "tests" / "dags", database.create("bench"), users=USERS, teams=False
+        ) as server,
         HookServer() as hooks,
     ):
         statements = Statements(server.airflow.database)
