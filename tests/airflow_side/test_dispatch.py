@@ -265,35 +265,38 @@ def test_reviews_that_lose_their_task(reviews: ReviewServer, connect: Connect) -
     assert len(hook.events()) == 3
 
 
-@pytest.mark.parametrize("state", ["up_for_retry", None])
-def test_a_review_whose_task_is_about_to_go_on_has_not_ended(
-    reviews: ReviewServer, connect: Connect, state: str | None
-) -> None:
+def test_a_review_whose_task_is_about_to_go_on_has_not_ended(reviews: ReviewServer, connect: Connect) -> None:
     """Airflow tries again what failed in the queue, under the same id, and takes back what a dead scheduler had."""
     conn_id, hook = connect()
-    run_id = reviews.seed(1, "open", conn_id)
+    states = {reviews.seed(1, "open", conn_id): state for state in ("up_for_retry", None)}
 
     def set_state(run_id: str, state: str | None) -> None:
         statement = "update task_instance set state = :state, next_method = null where run_id = :run"
         reviews.change(statement, state=state, run=run_id)
 
-    def has_ended(run_id: str) -> bool:
-        return run_id in {e.session.run_id for e in hook.events() if e.session}
+    def ended() -> set[str]:
+        return {e.session.run_id for e in hook.events() if e.session}
 
-    def task_state() -> Any:
+    def task_state(run_id: str) -> Any:
         return reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()["task_state"]
 
-    body = {"feedback": "shorter"}
-    assert reviews.call("POST", "/sessions/feedback", params=reviews.params(run_id), json=body).status_code == 200
-    wait_until(lambda: task_state() == "scheduled", timeout=30, what="the wake")
-    set_state(run_id, state)
+    for run_id in states:
+        asked = reviews.call(
+            "POST", "/sessions/feedback", params=reviews.params(run_id), json={"feedback": "shorter"}
+        )
+        assert asked.status_code == 200
+    wait_until(lambda: {task_state(run_id) for run_id in states} == {"scheduled"}, timeout=60, what="the wakes")
+    for run_id, state in states.items():
+        set_state(run_id, state)
+    others = set()
     for _ in range(2):  # each of two looks tells of another one
-        other = reviews.seed(1, "open", conn_id)
+        others.add(other := reviews.seed(1, "open", conn_id))
         set_state(other, "failed")
-        wait_until(lambda other=other: has_ended(other), timeout=30, what="its end")  # type: ignore[misc]
-    assert not has_ended(run_id)
-    set_state(run_id, "failed")  # no try was left
-    wait_until(lambda: has_ended(run_id), timeout=60, what="its end")
+        wait_until(lambda: others <= ended(), timeout=30, what="its end")
+    assert ended() == others
+    for run_id in states:
+        set_state(run_id, "failed")  # no try was left
+    wait_until(lambda: ended() == others | set(states), timeout=60, what="their ends")
 
 
 def test_an_output_that_the_worker_could_not_tell_of(reviews: ReviewServer, connect: Connect) -> None:
