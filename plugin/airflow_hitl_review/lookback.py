@@ -33,8 +33,10 @@ class Lookback:
     @contextmanager
     def look(self, now: datetime) -> Iterator[datetime | None]:
         """Since when to look, None for all. A look that raises does not count: the next one makes up for it."""
-        is_full = self._looked_at is None or self._clock() >= self._next_full
-        yield None if is_full or self._looked_at is None else self._looked_at - OVERLAP
+        since = None
+        if self._looked_at is not None and self._clock() < self._next_full:
+            since = self._looked_at - OVERLAP
+        yield since
         self._looked_at = now
-        if is_full:
+        if since is None:
             self._next_full = self._clock() + FULL_SECONDS
