@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Views:
         random.Random(1).shuffle(turns)
         taken: dict[str, list[float]] = {name: [] for name in VIEWS}
         for name in turns:
-            taken[name].append(_milliseconds(lambda view=VIEWS[name]: self.ask(view), 200))  # type: ignore[misc]
+            taken[name].append(_milliseconds(partial(self.ask, VIEWS[name]), 200))
         return {name: {**_figures(taken[name]), "statements": statements[name]} for name in VIEWS}
 
     def _count_statements(self, view: dict[str, Any], count: int = 3) -> float:
