@@ -272,7 +272,7 @@ def test_a_review_whose_task_is_about_to_go_on_has_not_ended(reviews: ReviewServ
 
     def set_state(run_id: str, state: str | None) -> None:
         statement = "update task_instance set state = :state, next_method = null where run_id = :run"
-        reviews.change(statement, state=state, run=run_id)
+        reviews.sql(statement, state=state, run=run_id)
 
     def ended() -> set[str]:
         return {e.session.run_id for e in hook.events() if e.session}

@@ -70,7 +70,7 @@ class Seeded:
     def park(self) -> None:
         """What the worker does of a review that was seeded as ``running``."""
         statement = "update task_instance set state = 'awaiting_input', updated_at = :now where run_id = :run"
-        self.server.change(statement, now=datetime.now(timezone.utc), run=self.run_id)
+        self.server.sql(statement, now=datetime.now(timezone.utc), run=self.run_id)
 
     def state(self) -> str | None:
         return state_of(self.server.airflow, self.run_id)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import create_engine, text
-
 from demo.airflow_instance import wait_until
 from tests.support.api_server import DAG_ID, ReviewServer
 
 
 def next_methods(server: ReviewServer, run_id: str) -> list[str | None]:
-    engine = create_engine(server.airflow.database)
     statement = "select next_method from task_instance where run_id = :run and map_index >= 0 order by map_index"
-    with engine.connect() as connection:
-        found = list(connection.execute(text(statement), {"run": run_id}).scalars())
-    engine.dispose()
-    return found
+    return [row.next_method for row in server.sql(statement, run=run_id)]
 
 
 def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
@@ -23,7 +17,7 @@ def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
     for index in range(3):
         assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, index)).status_code == 200
     # As Airflow leaves it. The third one is of another try than the session, and the second one is parked.
-    reviews.change(
+    reviews.sql(
         "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
         " where run_id = :run and map_index in (0, 2)",
         run=run_id,
@@ -46,7 +40,7 @@ def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> No
     assert "review" in [one["task_id"] for one in cleared["task_instances"]]
     # A worker deletes it itself, when the task is running already.
     for state in ("scheduled", "queued", "running"):
-        reviews.change(f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
+        reviews.sql(f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
         before = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
         assert (before["status"], before["task_state"]) == ("pending_review", state)
         answer = reviews.call("POST", "/sessions/approve", params=reviews.params(run_id), json={"iteration": 1})

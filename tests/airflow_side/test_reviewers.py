@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY
 from demo.airflow_instance import wait_until
@@ -50,27 +49,19 @@ def events(server: ReviewServer, run_id: str) -> list[str]:
 
 
 def task_instance(server: ReviewServer, run_id: str) -> Any:
-    statement = text("select state, next_kwargs from task_instance where run_id = :id and map_index = 0")
-    engine = create_engine(server.airflow.database)
-    try:
-        with engine.connect() as connection:
-            return connection.execute(statement, {"id": run_id}).one()
-    finally:
-        engine.dispose()
+    statement = "select state, next_kwargs from task_instance where run_id = :id and map_index = 0"
+    (found,) = server.sql(statement, id=run_id)
+    return found
 
 
 def was_written_before_its_park(server: ReviewServer, run_id: str) -> bool:
-    statement = text(
-        "select xcom.timestamp <= task_instance.updated_at from xcom join task_instance"
+    statement = (
+        "select xcom.timestamp <= task_instance.updated_at as it_was from xcom join task_instance"
         " on xcom.run_id = task_instance.run_id and xcom.map_index = task_instance.map_index"
         " where xcom.key = :key and xcom.run_id = :id and xcom.map_index = 0"
     )
-    engine = create_engine(server.airflow.database)
-    try:
-        with engine.connect() as connection:
-            return bool(connection.execute(statement, {"id": run_id, "key": SESSION_KEY}).scalar_one())
-    finally:
-        engine.dispose()
+    (found,) = server.sql(statement, id=run_id, key=SESSION_KEY)
+    return bool(found.it_was)
 
 
 def wait_for_wake(server: ReviewServer, run_id: str) -> None:

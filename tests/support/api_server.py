@@ -96,12 +96,13 @@ class ReviewServer:
         url = f"{self.airflow.url}/hitl-review{path}"
         return requests.request(method, url, headers=headers, timeout=60, **kwargs)
 
-    def change(self, statement: str, **values: Any) -> None:
-        """Execute SQL in its database: what else a scheduler or a worker would do."""
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Execute SQL in its database, for what no API tells or does; returns the rows, if there are any."""
         engine = create_engine(self.airflow.database)
         try:
             with engine.begin() as connection:
-                connection.execute(text(statement), values)
+                result = connection.execute(text(statement), values)
+                return list(result.all()) if result.returns_rows else []
         finally:
             engine.dispose()
 

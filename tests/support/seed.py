@@ -20,7 +20,6 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import update
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
@@ -89,10 +88,8 @@ def seed(count: int, reviewers: Sequence[str] = ()) -> str:
             )
             internals.write_xcom(db, key, output_key(1), output)
             internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
-        # A worker parks after it has written. A session that is newer than its task's row is looked at as one that
-        # somebody has decided since.
-        parked = update(TaskInstance).where(TaskInstance.dag_id == DAG_ID, TaskInstance.run_id == run_id)
-        db.execute(parked.values(updated_at=internals.utcnow()))
+            # As a worker, which parks after it has written: what is written later, the sweep looks at.
+            internals.park_anew(db, key)
     return run_id
 
 
