@@ -12,6 +12,7 @@ from airflow_hitl_review import internals
 from airflow_hitl_review.decisions import ConflictError, NotAReviewerError, Request, decide
 from airflow_hitl_review.limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.required_action import ACTIONS, FEEDBACK, OUTPUT
+from airflow_hitl_review.review import UnreadableXComError
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.states import Action
 
@@ -35,7 +36,7 @@ def _take(db: internals.Session, key: TaskKey, answer: internals.GivenAnswer) ->
     """Decide as the answer says, in the transaction of ``db``.
 
     Raises:
-        HTTPException: it cannot be taken; Airflow's own route answers with it, and stores nothing.
+        HTTPException: it cannot be taken, or not just now; Airflow's own route answers with it, and stores nothing.
     """
     try:
         decide(db, key, request_of(answer), answer, now=internals.utcnow())
@@ -43,6 +44,8 @@ def _take(db: internals.Session, key: TaskKey, answer: internals.GivenAnswer) ->
         raise HTTPException(403, str(error)) from error
     except ConflictError as error:
         raise HTTPException(409, str(error)) from error
+    except UnreadableXComError as error:
+        raise HTTPException(503, f"{error}. Nothing is decided yet: try again.") from error
 
 
 def request_of(answer: internals.GivenAnswer) -> Request:

@@ -14,6 +14,7 @@ from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
 from airflow_hitl_review.schema import (
     ACTION_KEY,
+    HISTORY_KEY,
     PREFIX,
     SESSION_KEY,
     WEBHOOK_PREFIX,
@@ -29,6 +30,9 @@ from airflow_hitl_review.schema import (
     storable,
 )
 from airflow_hitl_review.states import Action, SessionStatus, advance
+
+_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY)
+"""Starts of the keys of what a review has in XCom and nobody is shown; a history can be large."""
 
 _LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
 
@@ -82,13 +86,12 @@ def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
 
     Raises:
         SessionNotFoundError: there is none.
+        UnreadableXComError: it cannot be read just now.
     """
     task_instance = internals.load_task_instance(db, key)
     state = task_instance.state if task_instance else None
     review = (
-        assemble(key, state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
-        if task_instance
-        else None
+        assemble(key, state, internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)) if task_instance else None
     )
     if review is None:
         raise SessionNotFoundError(key, task_active=is_active(state))
@@ -117,9 +120,10 @@ def decide(
         NotAReviewerError: the review has reviewers, and the user is none of them.
         ConflictError: the review is not pending, another output is current, its deadline has passed, its
             task has ended, or starts anew.
+        UnreadableXComError: the review cannot be read just now.
     """
     task_instance = internals.load_task_instance(db, key, lock=True)
-    xcoms = internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX)
+    xcoms = internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)
     review = assemble(key, task_instance.state, xcoms) if task_instance else None
     if task_instance is None or review is None:
         raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
@@ -166,7 +170,7 @@ def decide(
     )
     waited = now - session.updated_at if session.updated_at is not None else None
     internals.after_commit(db, partial(count_decision, internals.stats(), key, request.action, waited))
-    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=WEBHOOK_PREFIX))
+    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN))
     assert after is not None
     return after
 

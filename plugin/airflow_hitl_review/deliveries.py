@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from airflow_hitl_review import internals, outbox
 from airflow_hitl_review.access import readable_dags
 from airflow_hitl_review.endpoints import Webhook, resolve, why_unusable
+from airflow_hitl_review.review import UnreadableXComError
 from airflow_hitl_review.schema import TaskKey, webhook_key
 from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import (
@@ -207,10 +208,10 @@ async def _one_attempt(endpoint: Endpoint, event_id: str, body: bytes, settings:
 
 
 def _record_of_row(row: internals.OutboxRow) -> DeliveryRecord | None:
-    entry = outbox.parse_entry(row.key, row.name, row.stored)
     try:
+        entry = outbox.parse_entry(row.key, row.name, row.stored)
         return _record(row.key, entry) if entry is not None else None
-    except ValueError:  # somebody wrote under our key; it must not hide the others
+    except (ValueError, UnreadableXComError):  # somebody wrote under our key, say; it must not hide the others
         return None
 
 

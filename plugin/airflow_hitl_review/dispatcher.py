@@ -23,6 +23,7 @@ from airflow_hitl_review.endpoints import resolve, why_unusable
 from airflow_hitl_review.gate import MAX_QUEUED_AT_A_PACE, Gate
 from airflow_hitl_review.lifeboat import Lifeboat
 from airflow_hitl_review.outbox import Claimed
+from airflow_hitl_review.review import UnreadableXComError
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import Attempt, Endpoint
@@ -117,6 +118,9 @@ class Dispatcher:
 
         Returns:
             Keys of the XComs that must not be deleted, since they are still needed.
+
+        Raises:
+            UnreadableXComError: the end of its review cannot be read just now, and could not be told after.
         """
         with internals.transaction() as db:
             key = internals.find_new_try(db, task_instance_id)
@@ -124,9 +128,11 @@ class Dispatcher:
             return frozenset()
         try:
             abandoned.announce_end(key)
+        except UnreadableXComError:
+            raise
         except Exception:  # what is in the outbox already must not be lost with it
             log.exception("Telling that the review of %s has ended failed.", key)
-        return outbox.keys_of(self._lifeboat.take_aboard(key))
+        return self._lifeboat.take_aboard(key)
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):

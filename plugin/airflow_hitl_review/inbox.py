@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.access import readable_dags
-from airflow_hitl_review.review import ReviewSummary, summarize
+from airflow_hitl_review.review import ReviewSummary, UnreadableXComError, summarize
 from airflow_hitl_review.states import SessionStatus
 from airflow_hitl_review.totals import ActiveCount, Totals
 
@@ -228,6 +228,7 @@ def _summaries(rows: Iterable[internals.SessionRow]) -> list[ReviewSummary]:
 def _summary(row: internals.SessionRow) -> ReviewSummary | None:
     try:
         return summarize(row.key, row.task_state, row.stored)
-    except ValidationError:
-        # Somebody wrote something else under our key. It is no review, and must not hide the others.
+    except (ValidationError, UnreadableXComError):
+        # Somebody wrote something else under our key, so it is no review; or it cannot be read just now. It must
+        # not hide the others.
         return None

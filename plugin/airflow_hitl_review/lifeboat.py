@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_hitl_review import internals, outbox
-from airflow_hitl_review.review import StoredValue
 from airflow_hitl_review.schema import WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
 from hitl_webhooks import OutboxEntry
 
@@ -39,22 +38,23 @@ class Lifeboat:
         self._lock = threading.Lock()
         self._aboard: dict[TaskKey, _Copy] = {}
 
-    def take_aboard(self, key: TaskKey) -> list[OutboxEntry]:
+    def take_aboard(self, key: TaskKey) -> frozenset[str]:
         """Copy what one task instance has undelivered; what was lost before and is not back yet stays aboard.
 
         Returns:
-            What is undelivered and in XCom.
+            Keys of what is undelivered and in XCom, or may be: also of what cannot be read, and so not be copied.
         """
         with self._lock:
             with internals.transaction() as db:
-                entries = outbox.undelivered(db, key)
+                found = outbox.undelivered(db, key)
                 earlier = self._aboard[key].entries if key in self._aboard else []
-                lost = [(e, at) for e, at in earlier if not _read(db, key, e)]
-            if entries or lost:
-                self._aboard[key] = _Copy([*entries, *lost], time.monotonic())
+                stored_at = _stored_at(db, key, earlier)
+                lost = [(e, at) for e, at in earlier if webhook_key(e.event_id) not in stored_at]
+            if found.entries or lost:
+                self._aboard[key] = _Copy([*found.entries, *lost], time.monotonic())
             else:
                 self._aboard.pop(key, None)
-        return [entry for entry, _ in entries]
+        return found.keys
 
     def sweep(self) -> None:
         """Copy what is in danger, and write again what was deleted."""
@@ -87,16 +87,15 @@ def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool
         task_instance = internals.load_task_instance(db, key, lock=True)
         if task_instance is None:
             return True  # the run was deleted, and with it all that was to be told
-        marked = WEBHOOKS_ENDED_KEY in internals.read_xcoms(db, key, WEBHOOKS_ENDED_KEY)
+        marked = WEBHOOKS_ENDED_KEY in internals.xcom_times(db, key, (WEBHOOKS_ENDED_KEY,))
         if task_instance.state is None or task_instance.state in internals.BEFORE_A_TRY:
             return not marked  # nothing is deleted yet; without that row all was delivered
-        read = [(entry, at, _read(db, key, entry)) for entry, at in entries]
-        there = [(stored, at) for _, at, stored in read if stored is not None]
-        if any(stored.timestamp != at for stored, at in there):
+        there = _stored_at(db, key, entries)
+        if any(there.get(webhook_key(entry.event_id), at) != at for entry, at in entries):
             return True  # another API server has written them again
         if task_instance.state == "running" and (there or marked):
             return False  # a worker deletes them one by one as it starts
-        lost = [entry for entry, _, stored in read if stored is None]
+        lost = [entry for entry, _ in entries if webhook_key(entry.event_id) not in there]
         for entry in lost:
             internals.write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
             log.info("Kept an undelivered event of an earlier try of %s.", key)
@@ -105,6 +104,8 @@ def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool
         return True
 
 
-def _read(db: internals.Session, key: TaskKey, entry: OutboxEntry) -> StoredValue | None:
-    name = webhook_key(entry.event_id)
-    return internals.read_xcoms(db, key, name).get(name)
+def _stored_at(
+    db: internals.Session, key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]
+) -> dict[str, datetime]:
+    """When those of the entries were stored that are in XCom, by their keys."""
+    return internals.xcom_times(db, key, [webhook_key(entry.event_id) for entry, _ in entries])

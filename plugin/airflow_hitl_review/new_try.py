@@ -8,6 +8,9 @@ what was rescheduled, see ``rescheduled``.
 Airflow answers that request with the keys of the XComs that the worker is to delete. Undelivered events are taken
 out of that list: so they stay where they are, and no process that is killed can lose them. Where this is not on the
 way (the execution API is served by itself, without the plugin), ``lifeboat`` does what it can.
+
+Where it cannot be read whether a decision or an end is still to be told, the request is answered with 503: workers
+repeat that by themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
+
+from airflow_hitl_review.review import UnreadableXComError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +56,9 @@ class BeforeATry:
         if scope["type"] == "http" and scope["method"] == "PATCH" and (start := _START.fullmatch(scope["path"])):
             try:
                 keep = await asyncio.to_thread(self._look, start[1])
+            except UnreadableXComError as error:
+                await _try_again_later(send, error)
+                return
             except Exception:
                 log.exception("Looking at what the earlier try left failed; the new one starts all the same.")
         if not keep:
@@ -59,6 +67,16 @@ class BeforeATry:
         # An answer that is compressed further inside could not be read here.
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
         await self._app({**scope, "headers": headers}, receive, _Answer(send, keep).send)
+
+
+async def _try_again_later(send: Send, error: UnreadableXComError) -> None:
+    """Refuse the start: it would delete a review that nobody could read. The worker asks again by itself."""
+    text = f"{error}. The task starts once it can be read. If it never can be, delete that XCom of the task."
+    log.error("A task is not started yet. %s", text)
+    body = json.dumps({"detail": text}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Answer:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from operator import itemgetter
 from typing import Any
 
 from airflow_hitl_review import internals
@@ -27,6 +28,9 @@ WORKER_INTERVAL = timedelta(seconds=30)
 
 IDLE_INTERVAL = timedelta(days=1)
 """Nothing is due and no worker runs: whoever adds something makes us look."""
+
+UNREADABLE_INTERVAL = timedelta(seconds=10)
+"""An entry cannot be read just now: look again after so long."""
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
@@ -54,6 +58,9 @@ def parse_entry(key: TaskKey, name: str, stored: StoredValue) -> OutboxEntry | N
     """Read an outbox entry; one that is none, or not this task instance's, is logged and left alone.
 
     Whoever may write XComs of one DAG could otherwise have us sign an event about another one.
+
+    Raises:
+        UnreadableXComError: it cannot be read just now.
     """
     try:
         entry = OutboxEntry.from_json(stored.value)
@@ -94,12 +101,13 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
     """
     with internals.transaction() as db:
         task_instance = internals.load_task_instance(db, key, lock=True)
-        marker = internals.read_xcoms(db, key, row).get(row) if task_instance is not None else None
-        if task_instance is None or marker is None or marker.timestamp > now:
+        marked_at = internals.xcom_times(db, key, (row,)).get(row) if task_instance is not None else None
+        if task_instance is None or marked_at is None or marked_at > now:
             return []  # deleted, or another API server was here first
         claimed: list[Claimed] = []
-        looks: list[datetime] = []
-        for entry in _entries(db, key):
+        found = _read_entries(db, key)
+        looks = [now + UNREADABLE_INTERVAL] if found.unreadable else []
+        for entry, _ in found.entries:
             before = len(claimed)
             for delivery in entry.deliveries:
                 if delivery.status is not DeliveryStatus.PENDING:
@@ -118,21 +126,21 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
                 internals.rewrite_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
         # Only if the row is still as it was: a worker that writes it meanwhile has something new to look at.
         if not looks and row == WEBHOOKS_ENDED_KEY:
-            internals.delete_xcom(db, key, row, was=marker.timestamp)
+            internals.delete_xcom(db, key, row, was=marked_at)
         else:
             if row == WEBHOOKS_KEY:
                 pause = WORKER_INTERVAL if task_instance.state == "running" else IDLE_INTERVAL
                 looks.append(now + pause)
-            internals.set_xcom_time(db, key, row, min(looks), was=marker.timestamp)
+            internals.set_xcom_time(db, key, row, min(looks), was=marked_at)
         return claimed
 
 
 def put_look_off(key: TaskKey, row: str, now: datetime, until: datetime) -> None:
     """Leave an outbox that cannot be worked on alone for a while, so that it does not keep us from the others."""
     with internals.transaction() as db:
-        marker = internals.read_xcoms(db, key, row).get(row)
-        if marker is None or marker.timestamp <= now:
-            internals.set_xcom_time(db, key, row, until, was=marker.timestamp if marker else None)
+        marked_at = internals.xcom_times(db, key, (row,)).get(row)
+        if marked_at is not None and marked_at <= now:
+            internals.set_xcom_time(db, key, row, until, was=marked_at)
 
 
 def record(
@@ -197,32 +205,47 @@ def _change(
 
 def wake_at(db: internals.Session, key: TaskKey, at: datetime | None) -> None:
     """Have an outbox looked at by then, or earlier if that was planned; None: soon, to tidy up."""
-    rows = internals.read_xcoms(db, key, WEBHOOKS_KEY)  # both: one name starts with the other
+    rows = internals.xcom_times(db, key, (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY))
     row = WEBHOOKS_KEY if WEBHOOKS_KEY in rows else WEBHOOKS_ENDED_KEY
     if row not in rows:
         if at is None:
             return
         internals.write_xcom(db, key, row, True)
         internals.set_xcom_time(db, key, row, at)
-    elif at is None or at < rows[row].timestamp:
+    elif at is None or at < rows[row]:
         internals.set_xcom_time(db, key, row, at or _AT_ONCE)
 
 
-def undelivered(db: internals.Session, key: TaskKey) -> list[tuple[OutboxEntry, datetime]]:
-    """The entries of one outbox that wait for an attempt, and when each was stored."""
-    return [(entry, at) for entry, at in _stored_entries(db, key) if entry.status is DeliveryStatus.PENDING]
+@dataclass(frozen=True)
+class Undelivered:
+    """What one outbox has that waits for an attempt.
+
+    Attributes:
+        entries: those that can be read, and when each was stored.
+        unreadable: keys of those that cannot be read just now; they may be delivered.
+    """
+
+    entries: list[tuple[OutboxEntry, datetime]]
+    unreadable: list[str]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the XComs without which these stay undelivered: their own, and that of the row that is due."""
+        names = [*(webhook_key(entry.event_id) for entry, _ in self.entries), *self.unreadable]
+        return frozenset([*names, WEBHOOKS_ENDED_KEY] if names else ())
 
 
-def keys_of(entries: Sequence[OutboxEntry]) -> frozenset[str]:
-    """Keys of the XComs without which these stay undelivered: their own, and that of what has us look at them."""
-    return frozenset([*(webhook_key(entry.event_id) for entry in entries), WEBHOOKS_ENDED_KEY] if entries else ())
+def undelivered(db: internals.Session, key: TaskKey) -> Undelivered:
+    """What of one outbox waits for an attempt."""
+    found = _read_entries(db, key)
+    pending = [(entry, at) for entry, at in found.entries if entry.status is DeliveryStatus.PENDING]
+    return Undelivered(pending, found.unreadable)
 
 
-def _entries(db: internals.Session, key: TaskKey) -> list[OutboxEntry]:
-    return [entry for entry, _ in _stored_entries(db, key)]
-
-
-def _stored_entries(db: internals.Session, key: TaskKey) -> list[tuple[OutboxEntry, datetime]]:
-    found = sorted(internals.read_xcoms(db, key, WEBHOOK_PREFIX).items(), key=lambda item: item[1].timestamp)
-    entries = [(parse_entry(key, name, stored), stored.timestamp) for name, stored in found]
-    return [(entry, at) for entry, at in entries if entry is not None]
+def _read_entries(db: internals.Session, key: TaskKey) -> Undelivered:
+    """All entries of one outbox, the oldest first."""
+    found = internals.read_xcoms(db, key, WEBHOOK_PREFIX)
+    readable = {name: stored for name, stored in found.items() if stored.unreadable is None}
+    entries = [(parse_entry(key, name, stored), stored.timestamp) for name, stored in readable.items()]
+    mine = sorted(((entry, at) for entry, at in entries if entry is not None), key=itemgetter(1))
+    return Undelivered(mine, [name for name in found if name not in readable])

@@ -90,6 +90,7 @@ REVIEW: Declared = {
 FOUND_REVIEW: Declared = {
     200: {"links": follow_ups.of_review()},
     **REVIEW,
+    503: {"model": Problem, "description": "The review is there, and cannot be read just now: try again"},
     404: {
         "model": ReviewNotFound,
         "description": "No such review; `task_active` says whether one may still appear",
@@ -135,4 +136,5 @@ REVIEW_PAGE: Declared = {
     400: {"description": "An id is empty or `~`, as a page", **_HTML},
     403: {"description": "The caller may not do this for that DAG, as a page", **_HTML},
     404: {"description": "No such review, as a page", **_HTML},
+    503: {"description": "The review cannot be read just now, as a page", **_HTML},
 }

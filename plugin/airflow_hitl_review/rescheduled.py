@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.review import read_session
+from airflow_hitl_review.review import UnreadableXComError, read_session
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 
 log = logging.getLogger(__name__)
@@ -23,11 +23,18 @@ def keep_all() -> None:
     with internals.transaction() as db:
         found = internals.list_rescheduled(db)
     for key in found:
-        keep(key)
+        try:
+            keep(key)
+        except UnreadableXComError as error:
+            log.warning("Whether %s goes on with its review is not known yet; trying again. %s", key, error)
 
 
 def keep_by_id(task_instance_id: str) -> None:
-    """Do so for the task instance of that id, which is about to start."""
+    """Do so for the task instance of that id, which is about to start.
+
+    Raises:
+        UnreadableXComError: whether it has a review cannot be read just now.
+    """
     with internals.transaction() as db:
         key = internals.find_start_from_the_beginning(db, task_instance_id)
     if key is not None:
@@ -35,7 +42,11 @@ def keep_by_id(task_instance_id: str) -> None:
 
 
 def keep(key: TaskKey) -> bool:
-    """Have a task instance go on with its review, if that is of the try that it is in. Whether it does."""
+    """Have a task instance go on with its review, if that is of the try that it is in. Whether it does.
+
+    Raises:
+        UnreadableXComError: the review cannot be read just now.
+    """
     with internals.transaction() as db:
         task_instance = internals.load_task_instance(db, key, lock=True)
         if task_instance is None or not task_instance.starts_from_the_beginning:

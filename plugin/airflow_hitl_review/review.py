@@ -36,12 +36,32 @@ _EXCERPT_LENGTH = 200
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
+class UnreadableXComError(Exception):
+    """An XCom is there, but its backend cannot read it just now; that is not the same as one that is not there."""
+
+
 @dataclass(frozen=True)
 class StoredValue:
-    """An XCom value, deserialised, and when it was stored (timezone-aware)."""
+    """An XCom: its value, deserialised, and when it was stored (timezone-aware).
 
-    value: Any
+    Attributes:
+        unreadable: why the XCom backend could not read the value; None if it could.
+    """
+
+    _value: Any
     timestamp: datetime
+    unreadable: str | None = None
+
+    @property
+    def value(self) -> Any:
+        """The value.
+
+        Raises:
+            UnreadableXComError: the XCom backend could not read it.
+        """
+        if self.unreadable is not None:
+            raise UnreadableXComError(f"What is in XCom cannot be read just now: {self.unreadable}")
+        return self._value
 
 
 class ConversationEntry(BaseModel):
@@ -120,6 +140,7 @@ def parse_session(stored: StoredValue) -> AgentSession:
 
     Raises:
         pydantic.ValidationError: the value is not a session.
+        UnreadableXComError: it cannot be read just now.
     """
     session = AgentSession.model_validate(stored.value)
     session.created_at = session.created_at or stored.timestamp
@@ -131,7 +152,11 @@ def parse_session(stored: StoredValue) -> AgentSession:
 
 
 def read_session(stored: StoredValue | None) -> AgentSession | None:
-    """As ``parse_session``; None where nothing is stored, or somebody wrote something else there."""
+    """As ``parse_session``; None where nothing is stored, or somebody wrote something else there.
+
+    Raises:
+        UnreadableXComError: something is stored that cannot be read just now.
+    """
     try:
         return parse_session(stored) if stored is not None else None
     except ValidationError:
@@ -154,7 +179,12 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
 
 
 def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
-    """The whole review; None where the task instance has no session, or somebody wrote something else there."""
+    """The whole review; None where the task instance has no session, or somebody wrote something else there.
+
+    Raises:
+        UnreadableXComError: the session, or who decided, cannot be read just now. Of the conversation, what cannot
+            be read is told as such.
+    """
     session = read_session(xcoms.get(SESSION_KEY))
     if session is None:
         return None
@@ -221,7 +251,7 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
             ConversationEntry(
                 role="assistant",
                 kind="output",
-                content=storable(str(outputs[n].value)),
+                content=_text_of(outputs[n]),
                 iteration=n,
                 timestamp=outputs[n].timestamp,
             )
@@ -258,10 +288,17 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
                 ConversationEntry(
                     role="human",
                     kind="feedback",
-                    content=storable(str(feedback.value)),
+                    content=_text_of(feedback),
                     iteration=n,
                     timestamp=(decision.at if decision else None) or feedback.timestamp,
                     user=decision.user if decision else None,
                 )
             )
     return turns
+
+
+def _text_of(stored: StoredValue) -> str:
+    try:
+        return storable(str(stored.value))
+    except UnreadableXComError as error:
+        return f"({error})"

@@ -22,7 +22,7 @@ from airflow_hitl_review.beside_provider import bundle_folder
 from airflow_hitl_review.lookback import Lookback
 from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
-from airflow_hitl_review.review import is_active, read_action, read_session
+from airflow_hitl_review.review import UnreadableXComError, is_active, read_action, read_session
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
 from airflow_hitl_review.settings import seconds
 from airflow_hitl_review.settling import is_settled
@@ -52,7 +52,11 @@ def settle_time() -> timedelta:
 
 
 def wake(key: TaskKey) -> Wake:
-    """Resume a task if it is parked, settled, and its review is decided; in a transaction of its own."""
+    """Resume a task if it is parked, settled, and its review is decided; in a transaction of its own.
+
+    Raises:
+        UnreadableXComError: nothing was done, as what is in XCom cannot be read just now.
+    """
     with internals.transaction() as db:
         # The lock comes first: a second API server waits here, and then finds the task no longer parked.
         task_instance = internals.load_task_instance(db, key, lock=True)
@@ -181,6 +185,9 @@ class Waker:
     def _try(self, key: TaskKey) -> Wake:
         try:
             return wake(key)
+        except UnreadableXComError as error:
+            log.warning("%s cannot be woken yet; trying again. %s", key, error)
+            return Wake.LATER
         except Exception:
             log.warning("Waking %s failed; trying again.", key, exc_info=True)
             return Wake.LATER

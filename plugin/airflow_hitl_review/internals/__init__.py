@@ -66,6 +66,7 @@ from airflow_hitl_review.internals.xcoms import (
     set_xcom_time,
     values_are_in_the_row,
     write_xcom,
+    xcom_times,
 )
 
 __all__ = [
@@ -131,4 +132,5 @@ __all__ = [
     "write_audit_log",
     "write_xcom",
     "written_since_the_park",
+    "xcom_times",
 ]

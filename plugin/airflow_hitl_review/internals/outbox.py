@@ -135,10 +135,8 @@ def list_outbox_entries(
         .offset(offset)
     )
     rows = db.execute(query.limit(limit) if limit is not None else query).all()
-    found = [_outbox_row(row) for row in rows]
-    return [row for row in found if row is not None], total
+    return [_outbox_row(row) for row in rows], total
 
 
-def _outbox_row(row: Any) -> OutboxRow | None:
-    stored = stored_value(row)
-    return OutboxRow(TaskKey(*row[:4]), row.key, stored) if stored is not None else None
+def _outbox_row(row: Any) -> OutboxRow:
+    return OutboxRow(TaskKey(*row[:4]), row.key, stored_value(row))

@@ -25,7 +25,7 @@ from airflow_hitl_review.internals.tasks import TaskInstanceFacts, load_task_ins
 from airflow_hitl_review.internals.versions import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.internals.xcoms import read_xcoms, stored_value
 from airflow_hitl_review.required_action import OUTPUT, Answer, is_ours, output_param
-from airflow_hitl_review.review import read_session
+from airflow_hitl_review.review import UnreadableXComError, read_session
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.states import SessionStatus
 
@@ -151,7 +151,10 @@ class AnswerListener:
         Done here and not where the worker opens the form: an unanswered row Airflow then leaves as it is.
         """
         for xcom in [o for o in db.new if isinstance(o, XComModel) and o.key == SESSION_KEY]:
-            session = read_session(stored_value(xcom))
+            try:
+                session = read_session(stored_value(xcom))
+            except UnreadableXComError:  # the form stays about an earlier output: an answer to it is refused
+                continue
             if session is None or session.status is not SessionStatus.PENDING_REVIEW:
                 continue
             row = _ours(

@@ -69,7 +69,7 @@ _ID = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
 
 _BY_KEY = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
-_ROW = (*_BY_KEY, XComModel.value, XComModel.timestamp, TaskInstance.state)
+_ROW = (*_BY_KEY, XComModel.key, XComModel.value, XComModel.timestamp, TaskInstance.state)
 
 
 def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
@@ -216,11 +216,11 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
 
 
 def _read(rows: Sequence[Any]) -> list[SessionRow]:
-    readable = [(row, stored_value(row)) for row in rows]
     return [
         SessionRow(
-            key=TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index), task_state=row.state, stored=stored
+            key=TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index),
+            task_state=row.state,
+            stored=stored_value(row),
         )
-        for row, stored in readable
-        if stored is not None
+        for row in rows
     ]

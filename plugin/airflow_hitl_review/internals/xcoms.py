@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,31 +46,39 @@ def is_of(key: TaskKey) -> Any:
     )
 
 
-def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: str | None = None) -> dict[str, StoredValue]:
+def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: Sequence[str] = ()) -> dict[str, StoredValue]:
     """All XComs of a task instance whose key starts with ``prefix``, through the XCom backend.
+
+    What the backend cannot read is there all the same, and raises where its value is used.
 
     Args:
         db: an open session.
         key: which task instance.
         prefix: start of the keys; a whole key is one too.
-        without: leave out keys that start so.
+        without: leave out keys that start with one of these.
     """
     query = select(XComModel.key, XComModel.value, XComModel.timestamp).where(
         is_of(key), XComModel.key.startswith(prefix, autoescape=True)
     )
-    if without is not None:
-        query = query.where(XComModel.key.not_like(without.replace("_", r"\_") + "%", escape="\\"))
-    found = {row.key: stored_value(row) for row in db.execute(query).all()}
-    return {name: stored for name, stored in found.items() if stored is not None}
+    for start in without:
+        query = query.where(XComModel.key.not_like(start.replace("_", r"\_") + "%", escape="\\"))
+    return {row.key: stored_value(row) for row in db.execute(query).all()}
 
 
-def stored_value(row: Any) -> StoredValue | None:
-    """A row's value through the XCom backend; None, and a line in the log, for one that it refuses to read."""
+def xcom_times(db: Session, key: TaskKey, names: Sequence[str]) -> dict[str, datetime]:
+    """When those XComs of a task instance were stored that there are; their values are not read."""
+    query = select(XComModel.key, XComModel.timestamp).where(is_of(key), XComModel.key.in_(names))
+    return {row.key: row.timestamp for row in db.execute(query).all()}
+
+
+def stored_value(row: Any) -> StoredValue:
+    """A row's value through the XCom backend; one that raises where it is used, if the backend cannot read it."""
     try:
         return StoredValue(XCom.deserialize_value(row), row.timestamp)
     except Exception as error:  # noqa: BLE001 - a backend may raise anything, and one value must not hide others
-        log.warning("An XCom of ours cannot be read, so it counts as absent: %r", error)
-        return None
+        log.warning("The XCom %r cannot be read just now: %r", row.key, error)
+        # Only the kind of the error: what it says, an address with a key in it perhaps, reviewers must not see.
+        return StoredValue(None, row.timestamp, unreadable=f"{row.key} ({type(error).__name__})")
 
 
 def _serialized(key: TaskKey, name: str, value: Any) -> Any:

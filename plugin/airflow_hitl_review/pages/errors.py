@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from airflow_hitl_review.pages.responses import INVALID_TOKEN, error_page, is_page, to_login
 from airflow_hitl_review.problems import FieldProblem, InvalidRequest
+from airflow_hitl_review.review import UnreadableXComError
 
 
 def install(app: FastAPI) -> None:
@@ -22,6 +23,11 @@ def install(app: FastAPI) -> None:
         if error.status_code == 401 or error.detail == INVALID_TOKEN:
             return to_login(request)
         return error_page(error.status_code, str(error.detail))
+
+    @app.exception_handler(UnreadableXComError)
+    def unreadable(request: Request, error: UnreadableXComError) -> Response:
+        text = f"{error}. Try again."
+        return error_page(503, text) if is_page(request) else JSONResponse({"detail": text}, status_code=503)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
