@@ -30,9 +30,9 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
 from airflow_hitl_review import typed_outputs
-from airflow_hitl_review.base_operator import HITLReviewBaseOperator
-from airflow_hitl_review.schema import AgentSession
-from airflow_hitl_review.worker import as_text
+from airflow_hitl_review.base_operator import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
+from airflow_hitl_review.json_values import NotJSONError, as_json_value, as_text, stored_form, stored_json
+from airflow_hitl_review.schema import AgentSession, storable
 
 try:
     from airflow.sdk.serde import iter_pydantic_models
@@ -53,11 +53,29 @@ class AgentTurn:
 
     Attributes:
         messages: the conversation, as the agent goes on with it.
-        output: its last output, of the declared type.
+        given: its last output, of the declared type.
+        kept: the same as ``typed_outputs.keep`` made it; None where it would not come back the same.
+        output_type: the declared type.
     """
 
     messages: Sequence[ModelMessage]
-    output: Any
+    given: Any
+    kept: dict[str, Any] | None
+    output_type: Any
+
+    @property
+    def output(self) -> Any:
+        """The output, anew each time: something in it, a field ``Iterable[str]`` say, may be read only once."""
+        return typed_outputs.restore(self.kept, self.output_type) if self.kept is not None else self.given
+
+    @property
+    def shown(self) -> Any:
+        """What the reviewer gets to see: JSON values, or for what is no JSON the provider's text of it."""
+        output = self.output
+        try:
+            return output if isinstance(output, str) else as_json_value(output)
+        except NotJSONError:
+            return dump_output_for_display(output)
 
 
 class _AgentReview(HITLReviewBaseOperator):
@@ -72,9 +90,15 @@ class _AgentReview(HITLReviewBaseOperator):
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Have an output of the agent reviewed; see ``HITLReviewMixin``."""
-        self._check_restorable(output)
-        turn = AgentTurn(message_history or [], output)
-        return super().run_hitl_review(context, _shown(output), message_history=turn)
+        turn = self._turn(message_history or [], output)
+        return super().run_hitl_review(context, turn.shown, message_history=turn)
+
+    def execute(self, context: Context) -> Any:
+        """Run the agent; what is wrong with the review's settings is told before that costs anything."""
+        if self.enable_hitl_review:
+            self._take_what_the_provider_takes()
+            self.check_rendered_hitl_settings()
+        return super().execute(context)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with a parked review: make ready what ``execute`` had, and return what it would have."""
@@ -93,15 +117,19 @@ class _AgentReview(HITLReviewBaseOperator):
         _, messages = ProviderAgentOperator.regenerate_with_feedback(
             self, feedback=feedback, message_history=list(message_history.messages)
         )
-        output = self._output_under_review
-        self._check_restorable(output)
-        return _shown(output), AgentTurn(messages, output)
+        turn = self._turn(messages, self._output_under_review)
+        return turn.shown, turn
+
+    @staticmethod
+    def _to_string(output: Any) -> str:
+        # The provider's text of a next output, which nobody needs: making it may read what can be read only once.
+        return ""
 
     def dump_message_history(self, message_history: Any) -> Any:
         """The conversation, the output, and what was used of ``usage_limits``, as JSON values."""
         return {
             "messages": ModelMessagesTypeAdapter.dump_python(list(message_history.messages), mode="json"),
-            "output": typed_outputs.keep(message_history.output, self.output_type),
+            "output": message_history.kept,
             "usage": _USAGE.dump_python(self._run_usage, mode="json") if self._run_usage is not None else None,
         }
 
@@ -110,29 +138,42 @@ class _AgentReview(HITLReviewBaseOperator):
         if self._run_usage is None and stored["usage"] is not None:
             self._run_usage = _USAGE.validate_python(stored["usage"])
         messages = ModelMessagesTypeAdapter.validate_python(stored["messages"])
-        return AgentTurn(messages, typed_outputs.restore(stored["output"], self.output_type))
+        turn = AgentTurn(messages, None, stored["output"], self.output_type)
+        self._output_under_review = turn.output  # what cannot be read back is told before anybody is asked
+        return turn
 
     def _approved(self, session: AgentSession, history: Any) -> Any:
         # Not parsed from what the reviewer saw: that is for reading, and may have left something out.
         self._output_under_review = history.output
         return history.output
 
-    def _check_restorable(self, output: Any) -> None:
-        """Poll if the output would not outlive a pause: the review is worth more than the worker slot."""
-        if self.hitl_wait == "park" and typed_outputs.keep(output, self.output_type) is None:
+    def _turn(self, messages: Sequence[ModelMessage], output: Any) -> AgentTurn:
+        """A turn of the agent. It is polled for if it would not outlive a pause: it is worth more than a slot."""
+        given = storable(output) if isinstance(output, str) else output
+        kept = typed_outputs.keep(given, self.output_type)
+        if kept is not None:
+            kept = {**kept, "json": stored_json(kept["json"])}
+        turn = AgentTurn(messages, given, kept, self.output_type)
+        as_text(turn.shown)  # what nobody could be shown needs no slot
+        if self.hitl_wait == "park" and (reason := self._why_not_kept(turn)) is not None:
             if self.reviewers:
-                raise TypeError(
-                    f"This {type(output).__name__} cannot be kept as JSON and read back as output_type "
-                    f"{self.output_type!r} so that it is the same. So the task cannot park, which reviewers=... "
-                    "needs. Choose an output_type that pydantic can write and read."
-                )
-            log.warning(
-                "This %s cannot be kept as JSON and read back as output_type %r so that it is the same. The review "
-                "goes on with a worker slot (hitl_wait='poll').",
-                type(output).__name__,
-                self.output_type,
-            )
+                raise TypeError(f"{reason} So the task cannot park, which reviewers=... needs.")
+            log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", reason)
             self.hitl_wait = "poll"
+        return turn
+
+    def _why_not_kept(self, turn: AgentTurn) -> str | None:
+        """Why a turn would not outlive a pause, in words; None if it does."""
+        if turn.kept is None:
+            return (
+                f"This {type(turn.given).__name__} cannot be kept as JSON and read back as output_type "
+                f"{self.output_type!r} so that it is the same. Choose one that pydantic can write and read."
+            )
+        try:
+            stored_form(self.dump_message_history(turn), "The conversation")
+        except (TypeError, ValueError) as error:
+            return str(error)
+        return None
 
     def _travels_as_a_model(self, output: BaseModel) -> bool:
         """Whether a task after this one gets a model from XCom as a model; the provider's rule."""
@@ -173,7 +214,7 @@ class AgentOperator(_AgentReview, ProviderAgentOperator):
         ValueError: a setting is wrong; raised when the DAG file is read.
     """
 
-    template_fields: Sequence[str] = (*ProviderAgentOperator.template_fields, "webhooks", "webhook_url")
+    template_fields: Sequence[str] = (*ProviderAgentOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -184,7 +225,7 @@ class AgentOperator(_AgentReview, ProviderAgentOperator):
 class AgentDecoratedOperator(_AgentReview, _AgentDecoratedOperator):
     """The same for the provider's ``@task.agent``, whose function returns the agent's prompt."""
 
-    template_fields: Sequence[str] = (*_AgentDecoratedOperator.template_fields, "webhooks", "webhook_url")
+    template_fields: Sequence[str] = (*_AgentDecoratedOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -220,12 +261,3 @@ def hitl_review_agent_task(python_callable: Callable[..., Any] | None = None, **
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=HITLReviewAgentDecoratedOperator, **kwargs
     )
-
-
-def _shown(output: Any) -> Any:
-    """What the reviewer gets to see: the output, or for what is no JSON the provider's text of it."""
-    try:
-        as_text(output)
-    except TypeError:
-        return dump_output_for_display(output)
-    return output

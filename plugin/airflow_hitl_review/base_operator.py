@@ -12,13 +12,16 @@ from airflow_hitl_review.endpoints import Webhook
 from airflow_hitl_review.mixin import HITLReviewMixin
 from airflow_hitl_review.operator_link import HITLReviewLink
 
+REVIEW_TEMPLATE_FIELDS = ("reviewers", "webhooks", "webhook_url")
+"""Those of the arguments that are templates; operators add them to their ``template_fields``."""
+
 
 class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
     """The arguments that say how a review waits and who hears of it; for operators to inherit from, first.
 
     Args:
         hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
-        reviewers: ids of the only people who may decide, see ``HITLReviewMixin``.
+        reviewers: ids of the only people who may decide, see ``HITLReviewMixin``; a template, or a list of them.
         webhooks: URLs, connection ids, and ``Webhook`` objects; a template for the texts among them.
         webhook_url: one more endpoint, given as a plain URL; a template.
         on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
@@ -33,7 +36,7 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         self,
         *,
         hitl_wait: Literal["park", "poll"] = "park",
-        reviewers: Sequence[str] = (),
+        reviewers: Sequence[str] | str = (),
         webhooks: Sequence[str | Webhook] | str | Webhook = (),
         webhook_url: str | None = None,
         on_output_ready_callback: GivenCallbacks = None,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from airflow_hitl_review.schema import AgentSession, HumanAction
+from airflow_hitl_review.sdk import FAILURES
 from hitl_webhooks import EventType
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Callbacks:
             try:
                 # A copy: a notifier renders its templates in place, and is called again in the next round.
                 copy.copy(callback)({**self._context, "hitl_review": dict(facts)})
-            except (Exception, SystemExit):
+            except FAILURES:
                 log.exception("A callback for %s failed; the review goes on.", type_.value)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from airflow_hitl_review import message_history as message_history_adapter
+from airflow_hitl_review import review_options
 from airflow_hitl_review.callbacks import Callbacks, GivenCallbacks
 from airflow_hitl_review.endpoints import Webhook, as_webhooks, usable_webhooks
 from airflow_hitl_review.errors import (
@@ -16,11 +19,12 @@ from airflow_hitl_review.errors import (
     HITLRejectError,
     HITLTimeoutError,
 )
+from airflow_hitl_review.json_values import as_text, stored_form
 from airflow_hitl_review.operator_link import push_links
-from airflow_hitl_review.schema import AgentSession, HumanAction
-from airflow_hitl_review.sdk import MAY_READ_AFTER_FORM, park
+from airflow_hitl_review.schema import AgentSession, HumanAction, storable
+from airflow_hitl_review.sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout, park
 from airflow_hitl_review.states import Action, SessionStatus, Step
-from airflow_hitl_review.worker import WorkerReview, as_text, utcnow
+from airflow_hitl_review.worker import WorkerReview, XComsAwayError, utcnow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,9 +34,12 @@ log = logging.getLogger(__name__)
 MAX_FAILED_READS = 10
 """While polling: so many failed reads of XCom in a row end the task with the last error."""
 
-CONFIRMED_WITHIN = timedelta(minutes=2)
-"""Where the review has reviewers: the API server wakes a decided task sooner than that, or makes the review pending
-again. Without it (it is down), the task parks anew."""
+LOOK_AGAIN = timedelta(minutes=2)
+"""Where a decision is not confirmed yet, the API server wakes the task sooner than that, or makes the review
+pending again. Without it (it is down), and where XComs cannot be read, the task looks again, and parks anew."""
+
+_SHORTEST_POLL = 0.1
+"""Seconds between two looks for whoever asks for none at all."""
 
 _LAST_LOOK = 2.0
 """Seconds after the deadline at which polling looks for the last time: a decision may be on its way in."""
@@ -65,7 +72,8 @@ class HITLReviewMixin:
         hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
         reviewers: ids of the only people who may decide, as Airflow's auth manager has them; they need the right
             to decide reviews of the DAG besides. All who have that if empty. Needs ``hitl_wait="park"``: only a
-            task that is woken is told by the API server who has decided.
+            task that is woken is told by the API server who has decided. A template field of our operators: a list,
+            or a template that gives one, or one id.
         webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
         webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
@@ -83,7 +91,7 @@ class HITLReviewMixin:
     hitl_timeout: timedelta | None = None
     hitl_poll_interval: float = 10.0
     hitl_wait: Literal["park", "poll"] = "park"
-    reviewers: Sequence[str] = ()
+    reviewers: Sequence[str] | str = ()
     webhooks: Sequence[str | Webhook] | str | Webhook = ()
     webhook_url: str | None = None
     on_output_ready_callback: GivenCallbacks = None
@@ -111,42 +119,49 @@ class HITLReviewMixin:
                 through.
             TypeError: the output or the history cannot be stored.
         """
-        self._check_review_settings()
+        self._take_what_the_provider_takes()
+        self.check_rendered_hitl_settings()
+        # All that may be refused comes first: once something is stored, a reviewer may see it.
+        shown = as_text(output)
+        history = self._stored_history(message_history)
+        ti = _task_instance(context)
         review = WorkerReview.start(
-            context["ti"],
-            output,
-            prompt=self.prompt,
+            ti,
+            shown,
+            history=history,
+            prompt=HITLReviewMixin._to_string(self.prompt),  # a template may give another task's result
             max_iterations=self.max_hitl_iterations,
             timeout=self.hitl_timeout,
             reviewers=self.reviewers,
             webhooks=usable_webhooks(self.webhooks, self.webhook_url),
             callbacks=self._callbacks(context),
         )
-        push_links(self, context["ti"])
-        if self.hitl_wait == "park":
-            review.store_history(self.dump_message_history(message_history))
+        push_links(self, ti)
         return self._hitl_review(review, message_history)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with a parked review. Airflow calls this.
 
-        ``event`` says why. What was decided is in XCom; that it was decided by one of ``reviewers``, the event
-        must confirm.
+        ``event`` says why. What was decided is in XCom; that it was decided, and by one of ``reviewers`` if there
+        are any, the event must confirm.
         """
-        review = WorkerReview.load(
-            context["ti"],
-            usable_webhooks(self.webhooks, self.webhook_url),
-            self._callbacks(context),
-            reviewers=self.reviewers,
-            event=event,
-        )
+        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
+        with self._parks_again():
+            review = WorkerReview.load(
+                _task_instance(context),
+                usable_webhooks(self.webhooks, self.webhook_url),
+                self._callbacks(context),
+                reviewers=self.reviewers,
+                event=event,
+            )
+            stored_history = review.load_history()
         if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
             log.warning(
                 "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "
                 "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
                 "required_actions to False if it cannot be."
             )
-        return self._hitl_review(review, self.load_message_history(review.load_history()))
+        return self._hitl_review(review, self.load_message_history(stored_history))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Make the next output; to be implemented by the operator.
@@ -163,14 +178,16 @@ class HITLReviewMixin:
     def dump_message_history(self, message_history: Any) -> Any:
         """What is kept of a history while the task is parked: JSON values; override if yours is none.
 
+        pydantic-ai's messages, which the AI provider's operators have, are kept as its own adapter writes them.
+
         Args:
             message_history: as given to ``run_hitl_review``, or as ``regenerate_with_feedback`` returned it.
         """
-        return message_history
+        return message_history_adapter.dump(message_history)
 
     def load_message_history(self, stored: Any) -> Any:
         """The history again, of what ``dump_message_history`` made of it."""
-        return stored
+        return message_history_adapter.load(stored)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """Make the task's result of the approved output; override to change it.
@@ -181,37 +198,54 @@ class HITLReviewMixin:
         """
         return output
 
+    @staticmethod
+    def _to_string(output: Any) -> str:
+        """An output as the reviewer sees it; operators that were written for the AI provider's mixin call this."""
+        try:
+            return as_text(output)[0]
+        except TypeError:
+            return storable(str(output))
+
     def check_hitl_settings(self) -> None:
         """Check the attributes above, templates not rendered yet; call it where the operator is made.
 
         Raises:
             ValueError: says which one is wrong and what it takes.
         """
-        self._check_review_settings()
+        review_options.check(self)
+        review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=False)
         as_webhooks(self.webhooks, self.webhook_url, rendered=False)
         self._callbacks({})
 
-    def _check_review_settings(self) -> None:
-        if isinstance(self.max_hitl_iterations, bool) or not (
-            isinstance(self.max_hitl_iterations, int) and self.max_hitl_iterations >= 1
-        ):
-            raise ValueError(
-                f"max_hitl_iterations must be a whole number from 1, not {self.max_hitl_iterations!r}."
-            )
-        if self.hitl_timeout is not None and not (
-            isinstance(self.hitl_timeout, timedelta) and self.hitl_timeout > timedelta(0)
-        ):
-            raise ValueError(f"hitl_timeout must be a positive timedelta or None, not {self.hitl_timeout!r}.")
-        if not self.hitl_poll_interval > 0:
-            raise ValueError(f"hitl_poll_interval must be positive seconds, not {self.hitl_poll_interval!r}.")
-        if self.hitl_wait not in ("park", "poll"):
-            raise ValueError(f"hitl_wait must be 'park' or 'poll', not {self.hitl_wait!r}.")
-        if isinstance(self.reviewers, str) or not all(isinstance(i, str) and i.strip() for i in self.reviewers):
-            raise ValueError(f"reviewers must be a list of user ids, not {self.reviewers!r}.")
-        if self.reviewers and self.hitl_wait != "park":
-            raise ValueError("reviewers needs hitl_wait='park': a task that polls cannot know who has decided.")
-        if self.on_regenerate_error not in ("return", "fail"):
-            raise ValueError(f"on_regenerate_error must be 'return' or 'fail', not {self.on_regenerate_error!r}.")
+    def check_rendered_hitl_settings(self) -> None:
+        """The same once templates are rendered; call it before the first output is made, and paid for.
+
+        Raises:
+            ValueError: as above.
+        """
+        review_options.check(self)
+        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
+
+    def _take_what_the_provider_takes(self) -> None:
+        """Zeros, which ``check_hitl_settings`` refuses: of an operator that does not call it they mean the same."""
+        self.hitl_timeout = self.hitl_timeout or None
+        if self.max_hitl_iterations == 0:
+            self.max_hitl_iterations = 1
+        if self.hitl_poll_interval == 0:
+            self.hitl_poll_interval = _SHORTEST_POLL
+
+    def _stored_history(self, message_history: Any) -> Any:
+        """What is kept of a history: nothing where nobody will need it.
+
+        Raises:
+            TypeError: it cannot be stored; says where in it the value is that cannot.
+        """
+        if self.hitl_wait != "park":
+            return None
+        try:
+            return stored_form(self.dump_message_history(message_history), "The message history")
+        except TypeError as error:
+            raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
 
     def _callbacks(self, context: Any) -> Callbacks:
         return Callbacks(
@@ -222,27 +256,44 @@ class HITLReviewMixin:
         )
 
     def _hitl_review(self, review: WorkerReview, history: Any) -> Any:
+        with self._parks_again():
+            action, history = self._last_decision(review, history)
+            review.end(None if action.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, action)
+        session = review.session
+        if action.action is Action.APPROVE:
+            return self._approved(session, history)
+        if action.action is Action.REJECT:
+            who = f" by {action.user.name}" if action.user else ""
+            why = "; the reason is in the review" if action.feedback else ""
+            raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=action.feedback)
+        raise HITLMaxIterationsError(
+            f"Changes were requested for output {session.iteration}, the last that "
+            f"max_hitl_iterations={session.max_iterations} allows."
+        )
+
+    def _last_decision(self, review: WorkerReview, history: Any) -> tuple[HumanAction, Any]:
+        """The decision after which no further output is made, and the history of the output that it is about."""
         while True:
             action = self._wait_for_decision(review)
-            session = review.session
-            if action.action is Action.APPROVE:
-                review.end(None, action)
-                return self._approved(session, history)
-            if action.action is Action.REJECT:
-                review.end(None, action)
-                who = f" by {action.user.name}" if action.user else ""
-                why = "; the reason is in the review" if action.feedback else ""
-                raise HITLRejectError(
-                    f"Output {session.iteration} was rejected{who}{why}.", feedback=action.feedback
-                )
-            if not session.state.may_regenerate:
-                review.end(Step.GIVE_UP, action)
-                raise HITLMaxIterationsError(
-                    f"Changes were requested for output {session.iteration}, the last that "
-                    f"max_hitl_iterations={session.max_iterations} allows."
-                )
+            if action.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
+                return action, history
             review.changes_requested(action)
             history = self._regenerate(review, action, history)
+
+    @contextmanager
+    def _parks_again(self) -> Iterator[None]:
+        """Where XComs are away, or ``execution_timeout`` strikes while nothing is made: park, and look later.
+
+        The review is as it was, in XCom. A task that failed now would lose it.
+        """
+        try:
+            yield
+        except (XComsAwayError, AirflowTaskTimeout) as error:
+            if self.hitl_wait != "park":
+                raise
+            log.warning("The review cannot go on just now; the task parks and tries again: %r", error)
+            now = utcnow()
+            park(now + LOOK_AGAIN, now)
 
     def _approved(self, session: AgentSession, history: Any) -> Any:
         """The task's result; ``history`` is the one that the approved output came with."""
@@ -251,11 +302,10 @@ class HITLReviewMixin:
     def _regenerate(self, review: WorkerReview, action: HumanAction, history: Any) -> Any:
         try:
             output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
-            text, format_ = as_text(output)  # before anything is stored: it may be refused
-            if self.hitl_wait == "park":
-                review.store_history(self.dump_message_history(new_history))
-            review.next_output(text, format_)
-        except Exception as error:
+            review.next_output(as_text(output), self._stored_history(new_history))
+        except XComsAwayError:
+            raise
+        except FAILURES as error:
             reason = f"{type(error).__name__}: {error}"
             if self.on_regenerate_error == "fail":
                 review.end(None, action, status="failed")
@@ -266,8 +316,9 @@ class HITLReviewMixin:
         return new_history
 
     def _wait_for_decision(self, review: WorkerReview) -> HumanAction:  # noqa: RET503 - _park() never returns
-        if self.hitl_wait == "park":
-            review.finish_announcing()
+        if self.hitl_wait == "poll":
+            return self._poll(review)
+        review.finish_announcing()
         # This look also sees a decision that came while webhooks were sent.
         if (action := review.decision()) is not None:
             return action
@@ -278,8 +329,6 @@ class HITLReviewMixin:
             _park(review)
         if _is_over(review):
             self._time_out(review)
-        if self.hitl_wait == "poll":
-            return self._poll(review)
         review.require_action()
         # The last look before parking: from now on it can be decided in Airflow, too.
         if MAY_READ_AFTER_FORM and (action := review.decision()) is not None:
@@ -289,11 +338,6 @@ class HITLReviewMixin:
     def _poll(self, review: WorkerReview, sleep: Callable[[float], None] = time.sleep) -> HumanAction:
         failed = 0
         while True:
-            left = review.time_left()
-            pause = self.hitl_poll_interval
-            if left is not None and left.total_seconds() <= pause:
-                pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
-            sleep(pause)
             try:
                 action = review.decision()
             except Exception:
@@ -301,13 +345,18 @@ class HITLReviewMixin:
                 if failed >= MAX_FAILED_READS:
                     raise
                 log.warning("Reading the review failed %d times in a row.", failed, exc_info=True)
-                continue
-            failed = 0
-            if action is not None:
-                return action
+            else:
+                failed = 0
+                if action is not None:
+                    return action
+                if _is_over(review):
+                    self._time_out(review)
             review.go_on_announcing()
-            if _is_over(review):
-                self._time_out(review)
+            left = review.time_left()
+            pause = self.hitl_poll_interval
+            if left is not None and left.total_seconds() <= pause:
+                pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
+            sleep(pause)
 
     def _time_out(self, review: WorkerReview) -> NoReturn:
         review.end(Step.TIME_OUT)
@@ -316,7 +365,11 @@ class HITLReviewMixin:
 
 def _park(review: WorkerReview) -> NoReturn:
     now = utcnow()
-    park(now + CONFIRMED_WITHIN if review.is_unconfirmed else review.session.deadline_at, now)
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
+
+
+def _task_instance(context: Context) -> Any:
+    return context["ti"] if "ti" in context else context["task_instance"]
 
 
 def _is_over(review: WorkerReview) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_hitl_review.base_operator import HITLReviewBaseOperator
-from airflow_hitl_review.worker import as_json_value
+from airflow_hitl_review.base_operator import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
+from airflow_hitl_review.json_values import as_json_value
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,7 +37,7 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         ValueError: a setting is wrong; raised when the DAG file is read.
     """
 
-    template_fields: Sequence[str] = ("prompt", "webhooks", "webhook_url")
+    template_fields: Sequence[str] = ("prompt", *REVIEW_TEMPLATE_FIELDS)
     template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
     ui_color = "#e8f0e4"
 
@@ -67,17 +67,19 @@ class HITLReviewOperator(HITLReviewBaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the first output, and have it reviewed."""
-        output = self.generate(context)
         if not self.enable_hitl_review:
-            return output
+            return self.generate(context)
+        self.check_rendered_hitl_settings()
+        output = as_json_value(self.generate(context))
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Make the next output with the ``regenerate`` function."""
         result = self.regenerate(feedback, message_history)
-        if isinstance(result, tuple) and len(result) == 2:
+        if type(result) is tuple and len(result) == 2:  # a named tuple is an output
             return result
-        return result, next_turns(message_history, feedback, result)
+        output = as_json_value(result)
+        return output, next_turns(message_history, feedback, output)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text as it is, all else as JSON values."""
@@ -106,8 +108,8 @@ def _check_function(name: str, function: Any, *arguments: str) -> None:
 
 
 def first_turn(output: Any) -> list[dict[str, Any]]:
-    """A history that begins with an output."""
-    return [{"role": "assistant", "content": as_json_value(output)}]
+    """A history that begins with an output, which is made of JSON values."""
+    return [{"role": "assistant", "content": output}]
 
 
 def next_turns(history: Any, feedback: str, output: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 XComs can be written by others than us: through Airflow's public API, by whoever may edit XComs of the DAG, and
 that may be people who may not decide. The audit log cannot: ``decide()`` writes it in the transaction of the
 decision. So a task is woken for a decision only if it is the last thing that the audit log has of the review: not
-for one that was overwritten, and put back once the review was pending again. The task is told what was found.
+for one that was overwritten, and put back once the review was pending again. The task is told what was found, and
+takes no other decision.
 """
 
 from __future__ import annotations
@@ -50,16 +51,34 @@ def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(field) == other.get(field) for field in _COMPARED)
 
 
+def event_for(recorded: Mapping[str, Any] | None, action: HumanAction | None, output: str) -> dict[str, Any]:
+    """What a task is resumed with: nobody can change that through XCom, so the worker goes by it.
+
+    Args:
+        recorded: what the audit log has of the decision; None where it need not have it.
+        action: the decision, as it is in XCom when the task is woken.
+        output: the current output, likewise.
+    """
+    seen = record_of(action, output) if action is not None else None
+    return {"decided": True, "recorded": recorded, "seen": seen}
+
+
 def confirms(event: Mapping[str, Any] | None, action: HumanAction, output: str, reviewers: Sequence[str]) -> bool:
     """Whether the event that a task was resumed with says that this decision was taken by one of ``reviewers``.
 
     Args:
-        event: as ``wake()`` gives it; ``recorded`` in it is what the audit log has.
+        event: as ``event_for`` makes it.
         action: the decision, as it is in XCom.
         output: the current output, as it is in XCom.
         reviewers: ids of those who may decide; all if empty.
     """
-    found = (event or {}).get("recorded")
+    if event is None or "decided" not in event:
+        return False
+    found = event.get("recorded")
+    if found is None and not reviewers:  # the AI provider's API decided, which writes no audit log
+        if "seen" not in event:
+            return True  # it was woken by version 0.1.0, which did not say what it saw
+        found = event["seen"]
     if not isinstance(found, Mapping) or not is_same(found, record_of(action, output)):
         return False
     return is_reviewer(found.get("user_id"), reviewers)

@@ -142,7 +142,7 @@ def parse_session(stored: StoredValue) -> AgentSession:
         pydantic.ValidationError: the value is not a session.
         UnreadableXComError: it cannot be read just now.
     """
-    session = AgentSession.model_validate(stored.value)
+    session = AgentSession.read(stored.value)
     session.created_at = session.created_at or stored.timestamp
     session.updated_at = session.updated_at or stored.timestamp
     session.prompt = storable(session.prompt)
@@ -166,7 +166,7 @@ def read_session(stored: StoredValue | None) -> AgentSession | None:
 def read_action(stored: StoredValue | None) -> HumanAction | None:
     """The last decision; None as for ``read_session``."""
     try:
-        return HumanAction.model_validate(stored.value) if stored is not None else None
+        return HumanAction.read(stored.value) if stored is not None else None
     except ValidationError:
         return None
 
@@ -245,17 +245,19 @@ def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> D
 def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
     decisions = {d.iteration: d for d in session.decisions}  # the last about each output
     outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
+    said = {n for k in xcoms if (n := iteration_of(k, feedback=True)) is not None}
     turns: list[ConversationEntry] = []
-    for n in sorted(n for n in outputs if 1 <= n <= session.iteration):
-        turns.append(
-            ConversationEntry(
-                role="assistant",
-                kind="output",
-                content=_text_of(outputs[n]),
-                iteration=n,
-                timestamp=outputs[n].timestamp,
+    for n in sorted(n for n in {*outputs, *said} if 1 <= n <= session.iteration):
+        if n in outputs:
+            turns.append(
+                ConversationEntry(
+                    role="assistant",
+                    kind="output",
+                    content=_text_of(outputs[n]),
+                    iteration=n,
+                    timestamp=outputs[n].timestamp,
+                )
             )
-        )
         for failure in (f for f in session.failures if f.iteration == n):
             turns.append(
                 ConversationEntry(
@@ -277,18 +279,19 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
                 )
             )
         feedback = xcoms.get(feedback_key(n))
+        text = _text_of(feedback) if feedback is not None else ""
         decision = decisions.get(n)
         # Feedback whose regeneration failed is told above; what remains under the key is that same text.
-        is_told = decision is not None and any(
-            f.iteration == n and f.asked_at is not None and f.asked_at == decision.at for f in session.failures
+        is_told = any(
+            f.iteration == n and (f.asked_at == decision.at if decision and f.asked_at else f.feedback == text)
+            for f in session.failures
         )
-        open_round = n < session.iteration or session.status is not SessionStatus.PENDING_REVIEW
-        if feedback is not None and open_round and not is_told:
+        if feedback is not None and not is_told:
             turns.append(
                 ConversationEntry(
                     role="human",
                     kind="feedback",
-                    content=_text_of(feedback),
+                    content=text,
                     iteration=n,
                     timestamp=(decision.at if decision else None) or feedback.timestamp,
                     user=decision.user if decision else None,

@@ -12,11 +12,14 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_hitl_review.states import Action, ReviewState, SessionStatus
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PREFIX = "airflow_hitl_review_"
 
@@ -27,7 +30,7 @@ ACTION_KEY = f"{PREFIX}human_action"
 """``HumanAction``, the last decision. Written by the API server."""
 
 HISTORY_KEY = f"{PREFIX}message_history"
-"""Any JSON: what regenerating needs after a pause. Written by the worker."""
+"""Start of the keys of histories; by itself the key of the one history that version 0.1.0 kept."""
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
@@ -62,6 +65,15 @@ def feedback_key(iteration: int) -> str:
     return f"{_FEEDBACK_PREFIX}{iteration}"
 
 
+def history_key(iteration: int) -> str:
+    """Key of the history that ends with the n-th output (any JSON): what regenerating needs after a pause.
+
+    Written by the worker, before the session names that output: so nothing reads the history of an output that
+    nobody has seen.
+    """
+    return f"{HISTORY_KEY}_{iteration}"
+
+
 def webhook_key(event_id: str) -> str:
     """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker, then by the API
     server."""
@@ -91,6 +103,15 @@ class TaskKey:
 
 class _Stored(BaseModel):
     model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Read an XCom: an object, or its JSON in a text, which the AI provider takes, too.
+
+        Raises:
+            pydantic.ValidationError: it is neither.
+        """
+        return cls.model_validate_json(value) if isinstance(value, str) else cls.model_validate(value)
 
 
 class User(_Stored):

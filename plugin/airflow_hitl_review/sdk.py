@@ -16,14 +16,19 @@ from airflow_hitl_review.settings import reader
 if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import determine_kwargs
     from airflow.sdk.configuration import conf
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout, TaskDeferred
 else:
     try:
         from airflow.sdk.configuration import conf
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowTaskTimeout,
+            TaskDeferred,
+        )
     except ImportError:  # Airflow 3.1: the Task SDK has neither of its own
         from airflow.configuration import conf
-        from airflow.exceptions import AirflowException, AirflowFailException, TaskDeferred
+        from airflow.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout, TaskDeferred
 
     try:
         from airflow.sdk.bases.decorator import determine_kwargs
@@ -44,10 +49,16 @@ MAY_READ_AFTER_FORM = TaskAwaitingInput is not None
 """Whether a task may read XComs after it has shown its form in Required Actions. Airflow 3.1.0 answers that request
 twice, so that each later one gets the answer of the one before; where tasks are deferred, the form comes last."""
 
+FAILURES = (Exception, SystemExit, AirflowTaskTimeout)
+"""How code of a DAG author ends that did not do what it should. ``execution_timeout`` raises the last one, which is
+no ``Exception``: it is the usual guard against a model that hangs."""
+
 __all__ = [
+    "FAILURES",
     "MAY_READ_AFTER_FORM",
     "AirflowException",
     "AirflowFailException",
+    "AirflowTaskTimeout",
     "conf",
     "determine_kwargs",
     "option",

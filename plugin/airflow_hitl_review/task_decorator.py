@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
 
-from airflow_hitl_review.base_operator import HITLReviewBaseOperator
+from airflow_hitl_review.base_operator import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
+from airflow_hitl_review.json_values import as_json_value
 from airflow_hitl_review.operator import first_turn, next_turns
 from airflow_hitl_review.sdk import determine_kwargs
 
@@ -23,7 +24,7 @@ _FEEDBACK, _HISTORY = "feedback", "history"
 class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
     """Calls a function for each output; see ``hitl_review_task``."""
 
-    template_fields: Sequence[str] = (*DecoratedOperator.template_fields, "prompt", "webhooks", "webhook_url")
+    template_fields: Sequence[str] = (*DecoratedOperator.template_fields, "prompt", *REVIEW_TEMPLATE_FIELDS)
     template_fields_renderers = {  # noqa: RUF012 - as BaseOperator declares it
         **DecoratedOperator.template_fields_renderers,
         "prompt": "md",
@@ -60,9 +61,10 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the first output, and have it reviewed."""
-        output = self._call(context, None, [])
         if not self.enable_hitl_review:
-            return self._handle_output(output)
+            return self._handle_output(self._call(context, None, []))
+        self.check_rendered_hitl_settings()
+        output = as_json_value(self._call(context, None, []))
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
@@ -72,7 +74,7 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Make the next output: call the function with the reviewer's feedback."""
-        output = self._call(self._context, feedback, message_history)
+        output = as_json_value(self._call(self._context, feedback, message_history))
         return output, next_turns(message_history, feedback, output)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 _NOT_KEPT = (PydanticUserError, PydanticSerializationError, ValueError, TypeError, AttributeError, KeyError)
 """What pydantic raises where it cannot write a value, or read it back (``ValidationError`` is a ``ValueError``)."""
@@ -26,6 +26,9 @@ class OutputTypeChangedError(ValueError):
 def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
     """An output as JSON values, or None if it would not come back as it is.
 
+    An output that can be read only once, such as a model with a field ``Iterable[str]``, is empty afterwards: go on
+    with what ``restore`` returns.
+
     Args:
         output: what the agent returned.
         output_type: what it was declared to return.
@@ -34,14 +37,22 @@ def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
         A value for ``restore``: the output as JSON text, and by which member of ``output_type`` it is read. Two
         members may have the same fields, so which one it was is kept rather than found out again.
     """
+    first = _as_json(output)
+    read_once = first is not None and _as_json(output) != first
     for number, member in enumerate(_members(output_type)):
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(member)
-            text = adapter.dump_json(output, round_trip=True, by_alias=False, warnings=False).decode()
-            if _is_same(adapter.validate_json(text, by_alias=True, by_name=True), output):
-                return {"member": number, "json": text}
+            if read_once:
+                text = first or ""
+                restored = adapter.validate_json(text, by_alias=True, by_name=True)
+                is_same = type(restored) is type(output) and _as_json(restored) == first
+            else:
+                text = adapter.dump_json(output, round_trip=True, by_alias=False, warnings=False).decode()
+                is_same = _is_same(adapter.validate_json(text, by_alias=True, by_name=True), output)
         except _NOT_KEPT:
             continue
+        if is_same:
+            return {"member": number, "json": text}
     return None
 
 
@@ -60,6 +71,13 @@ def restore(kept: dict[str, Any], output_type: Any) -> Any:
             "The reviewed output cannot be read back as the operator's output_type, which was another one when "
             f"the output was made: {error}. Clear the task to have it made anew."
         ) from error
+
+
+def _as_json(output: Any) -> str | None:
+    try:
+        return to_json(output, by_alias=False).decode()
+    except ValueError:  # what pydantic raises is one
+        return None
 
 
 def _is_same(one: Any, other: Any) -> bool:

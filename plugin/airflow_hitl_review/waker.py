@@ -20,7 +20,7 @@ from typing import Any
 from airflow_hitl_review import internals, rescheduled
 from airflow_hitl_review.beside_provider import bundle_folder
 from airflow_hitl_review.lookback import Lookback
-from airflow_hitl_review.recorded import EVENTS, REFUSED, event_of, is_same, record_of
+from airflow_hitl_review.recorded import EVENTS, REFUSED, event_for, event_of, is_same, record_of
 from airflow_hitl_review.required_action import answer_of
 from airflow_hitl_review.review import UnreadableXComError, is_active, read_action, read_session
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
@@ -84,7 +84,7 @@ def wake(key: TaskKey) -> Wake:
         if action is not None:
             # It is still open if the review was decided before the task parked.
             internals.close_required_action(db, task_instance, answer_of(action))
-        internals.resume(db, key, {"decided": True, "recorded": recorded})
+        internals.resume(db, key, event_for(recorded, action, session.current_output))
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-import pydantic_core
 from airflow.sdk import Connection
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.sdk.execution_time.xcom import XCom
+from pydantic import ValidationError
 
 from airflow_hitl_review.callbacks import Callbacks
 from airflow_hitl_review.endpoints import Webhook, all_targets
-from airflow_hitl_review.notifier import Notifier
+from airflow_hitl_review.notifier import SECOND_TRIES, Notifier
 from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
 from airflow_hitl_review.schema import (
@@ -27,10 +27,11 @@ from airflow_hitl_review.schema import (
     HumanAction,
     OutputFormat,
     TaskKey,
+    history_key,
     output_key,
     storable,
 )
-from airflow_hitl_review.sdk import option, site
+from airflow_hitl_review.sdk import FAILURES, option, site
 from airflow_hitl_review.settings import WebhookSettings, is_on
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.tracing import add_span_event
@@ -38,36 +39,19 @@ from hitl_webhooks import EventType
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+Shown: TypeAlias = "tuple[str, OutputFormat]"
+"""An output as ``as_text`` makes it: what the reviewer sees, and whether that is JSON."""
+
 
 def utcnow() -> datetime:
     """The current time."""
     return datetime.now(timezone.utc)
 
 
-def as_text(output: Any) -> tuple[str, OutputFormat]:
-    """An output as the reviewer sees it: text as it is, all else as indented JSON.
-
-    Raises:
-        TypeError: it is neither text nor anything that pydantic can write as JSON.
-    """
-    if isinstance(output, str):
-        return storable(output), "text"
-    try:
-        return storable(pydantic_core.to_json(output, indent=2).decode()), "json"
-    except (pydantic_core.PydanticSerializationError, UnicodeDecodeError) as error:
-        raise TypeError(
-            f"An output to review must be text or JSON-like; {type(output).__name__} is neither ({error})."
-        ) from error
-
-
-def as_json_value(output: Any) -> Any:
-    """An output made of JSON values only, as it is kept in a history.
-
-    Raises:
-        TypeError: as for ``as_text``.
-    """
-    text, format_ = as_text(output)
-    return json.loads(text) if format_ == "json" else text
+class XComsAwayError(Exception):
+    """XComs could be neither written nor read, also when that was tried again for some time."""
 
 
 class WorkerReview:
@@ -81,10 +65,12 @@ class WorkerReview:
         callbacks: Callbacks,
         *,
         reviewers: Sequence[str] = (),
+        is_resumed: bool = False,
         event: Mapping[str, Any] | None = None,
     ) -> None:
         self._ti = ti
         self._reviewers = reviewers
+        self._is_resumed = is_resumed
         self._event = event
         self.is_unconfirmed = False
         self._notifier = notifier
@@ -95,8 +81,9 @@ class WorkerReview:
     def start(
         cls,
         ti: Any,
-        output: Any,
+        shown: Shown,
         *,
+        history: Any,
         prompt: str,
         max_iterations: int,
         timeout: timedelta | None,
@@ -104,14 +91,28 @@ class WorkerReview:
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
     ) -> WorkerReview:
-        """Store the first output and a new session, and announce it."""
-        text, format_ = as_text(output)
+        """Store the first output and a new session, and announce it.
+
+        Args:
+            ti: the running task instance.
+            shown: the output, as ``as_text`` made it.
+            history: what regenerating needs after a pause, in its stored form; None keeps none.
+            prompt: what the reviewer is told the output is for.
+            max_iterations: outputs that may be shown in all.
+            timeout: time for the whole review; None for no limit.
+            reviewers: ids of the only people who may decide.
+            webhooks: whom to tell.
+            callbacks: what to call.
+
+        Raises:
+            XComsAwayError: they cannot be written.
+        """
         now = utcnow()
         session = AgentSession(
             max_iterations=max_iterations,
-            prompt=storable(prompt),
-            current_output=text,
-            output_format=format_,
+            prompt=prompt,
+            current_output=shown[0],
+            output_format=shown[1],
             task_instance_id=str(ti.id),
             reviewers=list(reviewers),
             created_at=now,
@@ -120,7 +121,8 @@ class WorkerReview:
         )
         review = cls(ti, session, _notifier(ti, webhooks), callbacks, reviewers=reviewers)
         review._notifier.open()
-        review._show(session)
+        review._write_round(session, history)
+        review._announce_output()
         return review
 
     @classmethod
@@ -144,15 +146,17 @@ class WorkerReview:
 
         Raises:
             LookupError: the session is gone from XCom.
+            XComsAwayError: it cannot be read just now.
         """
-        value = _pull(ti, SESSION_KEY)
+        value = _again_and_again(lambda: _pull(ti, SESSION_KEY))
         if value is None:
             raise LookupError(
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
                 "Clear the task to start over."
             )
-        session = AgentSession.model_validate(value)
-        return cls(ti, session, _notifier(ti, webhooks), callbacks, reviewers=reviewers, event=event)
+        notifier = _notifier(ti, webhooks)
+        session = AgentSession.read(value)
+        return cls(ti, session, notifier, callbacks, reviewers=reviewers, is_resumed=True, event=event)
 
     # --- what the reviewer did
 
@@ -162,27 +166,33 @@ class WorkerReview:
         The session tells whether there is one. The action alone proves nothing: after a failed
         regeneration the last action has the current iteration, and is done with.
 
-        Where the review has reviewers, a decision counts once the API server has confirmed it: anybody may have
-        written it who may edit XComs. ``is_unconfirmed`` says that one waits for that.
+        Once the task was resumed, and always where the review has reviewers, a decision counts only if the API
+        server has confirmed it: anybody may have written it who may edit XComs. ``is_unconfirmed`` says that one
+        waits for that.
+
+        Raises:
+            XComsAwayError: they cannot be read just now.
+            pydantic.ValidationError: somebody wrote something else over the session.
         """
         self.is_unconfirmed = False
-        value = _pull(self._ti, SESSION_KEY)
+        value = self._read(SESSION_KEY)
         if value is None:
             return None
-        stored = AgentSession.model_validate(value)
+        stored = AgentSession.read(value)
         if stored.status is SessionStatus.PENDING_REVIEW:
             return None
-        value = _pull(self._ti, ACTION_KEY)
-        action = HumanAction.model_validate(value) if value is not None else None
-        if action is None and not self._reviewers:
+        action = self._read_action()
+        must_be_confirmed = bool(self._reviewers) or self._is_resumed
+        if action is None and not must_be_confirmed:
             return None  # a session without its action: the other half may still come
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
         event, self._event = self._event, None  # it confirms one decision
-        if not self._reviewers:
+        if not must_be_confirmed:
             return action
         if action is not None and confirms(event, action, self.session.current_output, self._reviewers):
+            self._is_resumed = False
             return action
         if action is not None and event is not None and "decided" in event:
             self._refuse()  # XCom has changed since, or it was decided by an API that knows no reviewers
@@ -190,22 +200,47 @@ class WorkerReview:
             self.is_unconfirmed = True
         return None
 
+    def _read_action(self) -> HumanAction | None:
+        """The last action; None where there is none, or somebody wrote something else there."""
+        value = self._read(ACTION_KEY)
+        try:
+            return HumanAction.read(value) if value is not None else None
+        except ValidationError as error:
+            log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
+            return None
+
     def _refuse(self) -> None:
         """Have the review pending again: what XCom says was not decided by one of the reviewers."""
         log.error(
-            "XCom says %s, but that was not decided by one of the reviewers %s. The review is pending again.",
+            "XCom says %s, but that is not what the API server has on record as decided%s. The review is pending "
+            "again.",
             self.session.status.value,
-            list(self._reviewers),
+            f" by one of the reviewers {list(self._reviewers)}" if self._reviewers else "",
         )
         again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers)}
         self._store(self.session.model_copy(update=again))
 
     # --- what the worker does
 
-    def next_output(self, text: str, format_: OutputFormat) -> None:
-        """Show the next output, given as by ``as_text``."""
+    def next_output(self, shown: Shown, history: Any) -> None:
+        """Show the next output; arguments as for ``start``.
+
+        Raises:
+            RuntimeError: it could not be stored. The review is as it was: nobody has seen that output, and nobody
+                will.
+            XComsAwayError: nobody can tell whether it is stored; the review must be loaded again.
+        """
         state = advance(self.session.state, Step.REGENERATE)
-        self._show(self._moved(state, current_output=text, output_format=format_, last_error=None))
+        session = self._moved(state, current_output=shown[0], output_format=shown[1], last_error=None)
+        try:
+            self._write_round(session, history)
+        except FAILURES as error:
+            # The last write may have been done all the same, and its answer lost: then this output is on show, and
+            # perhaps decided about. To go back to the one before would undo that.
+            if AgentSession.read(self._read(SESSION_KEY)).iteration != session.iteration:
+                raise RuntimeError(f"The next output could not be stored: {error}") from error
+            self.session = session
+        self._announce_output()
 
     def regeneration_failed(self, action: HumanAction, error: str) -> None:
         """Go back to the output there is, and say why."""
@@ -262,42 +297,33 @@ class WorkerReview:
                 params=form.params,
                 assigned_users=[{"id": one, "name": one} for one in self._reviewers] or None,
             )
-        except Exception:
+        except FAILURES:
             log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
         return self.session.deadline_at - utcnow() if self.session.deadline_at else None
 
-    # --- what regenerating needs
-
-    def store_history(self, history: Any) -> None:
-        """Keep the conversation state for the time of the pause.
+    def load_history(self) -> Any:
+        """The history that ends with the output of the session; None if none was kept.
 
         Raises:
-            TypeError: it cannot be stored in XCom.
+            XComsAwayError: it cannot be read just now.
         """
-        try:
-            # Airflow would also store objects, and then refuse to read back a class that it does not know.
-            json.dumps(history, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise TypeError(
-                f"The message history ({type(history).__name__}) cannot be stored in XCom while the task is "
-                f"parked: {error}. Return one made of JSON values, or set hitl_wait='poll'."
-            ) from error
-        self._ti.xcom_push(key=HISTORY_KEY, value=history)
-
-    def load_history(self) -> Any:
-        """What ``store_history`` kept; None if nothing was."""
-        return _pull(self._ti, HISTORY_KEY)
+        history = self._read(history_key(self.session.iteration))
+        return history if history is not None else self._read(HISTORY_KEY)  # version 0.1.0 kept one for all
 
     # ---
 
-    def _show(self, session: AgentSession) -> None:
-        # The output first: whoever can see the session can read its output.
-        self._ti.xcom_push(key=output_key(session.iteration), value=session.current_output)
+    def _write_round(self, session: AgentSession, history: Any) -> None:
+        # The session last: whoever can see it can read its output, and what led there.
+        if history is not None:
+            self._push(history_key(session.iteration), history)
+        self._push(output_key(session.iteration), session.current_output)
         self._store(session)
-        self._tell(EventType.OUTPUT_READY, session.updated_at or utcnow())
+
+    def _announce_output(self) -> None:
+        self._tell(EventType.OUTPUT_READY, self.session.updated_at or utcnow())
 
     def _tell(
         self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
@@ -315,11 +341,35 @@ class WorkerReview:
         self._callbacks.call(type_, self.session, status=status, action=action)
 
     def _store(self, session: AgentSession) -> None:
-        self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
+        self._push(SESSION_KEY, session.model_dump(mode="json"))
         self.session = session
+
+    def _push(self, key: str, value: Any) -> None:
+        _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))
+
+    def _read(self, key: str) -> Any:
+        return _again_and_again(lambda: _pull(self._ti, key))
 
     def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
         return self.session.moved_to(state, utcnow(), **changes)
+
+
+def _again_and_again(call: Callable[[], T]) -> T:
+    """What ``call`` returns, tried again for some time: an API server or an object store may be away for a moment.
+
+    Raises:
+        XComsAwayError: with the last error, it was longer.
+    """
+    for pause in SECOND_TRIES:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - an XCom backend may raise anything
+            log.warning("An XCom could be neither written nor read; trying again in %g s: %r", pause, error)
+            time.sleep(pause)
+    try:
+        return call()
+    except Exception as error:
+        raise XComsAwayError(f"{type(error).__name__}: {error}") from error
 
 
 def _pull(ti: Any, key: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review.recorded import confirms, is_same, record_of
+from airflow_hitl_review.recorded import confirms, event_for, is_same, record_of
 from airflow_hitl_review.schema import HumanAction, User
 from airflow_hitl_review.states import Action
 
@@ -53,10 +53,23 @@ def test_who_is_no_reviewer_confirms_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [None, {}, {"decided": True}, {"decided": True, "recorded": None}, {"recorded": "x"}]
+    "given", [None, {}, {"error_type": "timeout"}, {"decided": True, "recorded": "x"}, {"recorded": "x"}]
 )
 def test_an_event_without_a_record_confirms_nothing(given: Any) -> None:
     assert not confirms(given, action(), OUTPUT, [])
+
+
+def test_where_the_ai_providers_api_decides_the_event_confirms_what_it_saw() -> None:
+    """It writes no audit log, and knows no reviewers."""
+    given = event_for(None, action(), OUTPUT)
+    assert confirms(given, action(), OUTPUT, [])
+    assert not confirms(given, action(), "Draft 2", [])
+    assert not confirms(given, action(feedback="other"), OUTPUT, [])
+    assert not confirms(given, action(), OUTPUT, ["ann"])
+    assert not confirms(event_for(None, None, OUTPUT), action(), OUTPUT, [])
+    version_0_1_0 = {"decided": True, "recorded": None}
+    assert confirms(version_0_1_0, action(), OUTPUT, [])
+    assert not confirms(version_0_1_0, action(), OUTPUT, ["ann"])
 
 
 def test_no_text_is_recorded() -> None:

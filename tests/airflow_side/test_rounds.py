@@ -1,0 +1,422 @@
+"""Rounds of a review on the worker's side, with XComs that fail: nothing is swapped, nothing is lost."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import namedtuple
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
+from pydantic import BaseModel
+
+from airflow_hitl_review import HITLReviewMixin, HITLReviewOperator, worker
+from airflow_hitl_review.schema import ACTION_KEY, HISTORY_KEY, SESSION_KEY, history_key, output_key
+from airflow_hitl_review.states import Action, SessionStatus
+from tests.support.memory_xcoms import MemoryTask
+
+HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
+"""The writes of the second round, in their order."""
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SECOND_TRIES", ())
+    monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
+
+
+class Drafts:
+    """Makes drafts, and keeps the histories that it was asked with."""
+
+    def __init__(self) -> None:
+        self.histories: list[Any] = []
+
+    def first(self, context: Any) -> str:
+        return "Draft 1"
+
+    def next(self, feedback: str, history: Any) -> str:
+        self.histories.append(history)
+        return f"Draft {len(self.histories) + 1}: {feedback}"
+
+
+def operator(**given: Any) -> Any:
+    drafts = Drafts()
+    return HITLReviewOperator(
+        **{"task_id": "t", "prompt": "p", "generate": drafts.first, "regenerate": drafts.next, **given}
+    )
+
+
+def park(reviewed: Any, task: MemoryTask, event: Any = None) -> None:
+    """Run the task until it parks: from its beginning, or from where ``event`` resumes it."""
+    context = {"ti": task}
+    go_on = partial(reviewed.execute, context) if event is None else partial(reviewed.resume_hitl_review, context)
+    with pytest.raises(TaskAwaitingInput):
+        go_on(*([] if event is None else [event]))
+
+
+def once(error: BaseException) -> Any:
+    """Raises an error the first time that it is called with a key of the list."""
+    left = [error]
+
+    def fail(key: str) -> None:
+        if left:
+            raise left.pop()
+
+    return fail
+
+
+def failing(key: str, error: BaseException) -> Any:
+    fail = once(error)
+    return lambda written: fail(written) if written == key else None
+
+
+# --- writes of a round
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize("key", HISTORIES)
+@pytest.mark.parametrize("error", [ConnectionError("away"), AirflowTaskTimeout("too late")])
+def test_after_a_failed_write_the_result_is_what_was_shown(key: str, is_stored: bool, error: Exception) -> None:
+    drafts, task = Drafts(), MemoryTask()
+    reviewed = operator(generate=drafts.first, regenerate=drafts.next)
+    park(reviewed, task)
+    hook = "after_push" if is_stored else "before_push"
+    setattr(task, hook, failing(key, error))
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    is_on_show = key == SESSION_KEY and is_stored
+    session = task.session
+    assert session.status is SessionStatus.PENDING_REVIEW
+    assert session.current_output == ("Draft 2: shorter" if is_on_show else "Draft 1")
+    assert (session.last_error is None) == is_on_show
+    # What the next round gets has nothing in it that nobody has seen.
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "longer"))
+    seen = ["Draft 1", "shorter", "Draft 2: shorter"] if is_on_show else ["Draft 1"]
+    assert [turn["content"] for turn in drafts.histories[-1]] == seen
+    shown = task.session.current_output
+    result = reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE))
+    assert result == shown == task.xcoms[output_key(task.session.iteration)] == "Draft 3: longer"
+
+
+@pytest.mark.parametrize("key", HISTORIES)
+def test_an_approval_after_a_failed_write_returns_the_output_that_was_shown(key: str) -> None:
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    task.before_push = failing(key, ConnectionError("away"))
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    assert "away" in (task.session.last_error or "")
+    assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == "Draft 1"
+
+
+def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone() -> None:
+    """The session was stored, its answer lost, and a reviewer was quick."""
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.CHANGES_REQUESTED, "shorter")
+
+    def lose(key: str) -> None:
+        task.after_push = lambda key: None
+        task.decide(Action.APPROVE)
+        raise ConnectionError("away")
+
+    task.after_push = lambda key: lose(key) if key == SESSION_KEY else None
+    assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 2: shorter"
+    assert task.session.status is SessionStatus.APPROVED
+
+
+def test_where_nobody_can_tell_what_is_stored_the_task_parks_and_looks_again() -> None:
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.CHANGES_REQUESTED, "shorter")
+
+    def gone(key: str) -> None:
+        raise ConnectionError("away")
+
+    def go(key: str) -> None:
+        task.before_pull = gone
+        raise ConnectionError("away")
+
+    task.before_push = lambda key: go(key) if key == output_key(2) else None
+    park(reviewed, task, event)
+    task.before_push = task.before_pull = lambda key: None
+    assert task.session.status is SessionStatus.CHANGES_REQUESTED  # as the reviewer left it
+    park(reviewed, task, event)  # the API server wakes it again: it is decided, and parked
+    assert task.session.current_output == "Draft 3: shorter"
+
+
+def test_a_round_is_written_again_before_it_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SECOND_TRIES", (0.0,))
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    task.before_push = failing(SESSION_KEY, ConnectionError("away"))
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    assert (task.session.iteration, task.session.last_error) == (2, None)
+
+
+def test_a_history_of_the_version_before_is_read() -> None:
+    drafts, task = Drafts(), MemoryTask()
+    reviewed = operator(generate=drafts.first, regenerate=drafts.next)
+    park(reviewed, task)
+    task.xcoms[HISTORY_KEY] = task.xcoms.pop(history_key(1))
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    assert drafts.histories == [[{"role": "assistant", "content": "Draft 1"}]]
+    assert task.shown.count("message_history_2") == 1
+
+
+# --- reads that fail
+
+
+@pytest.mark.parametrize("key", [SESSION_KEY, ACTION_KEY, history_key(1)])
+def test_a_task_that_cannot_read_parks_and_goes_on_later(key: str) -> None:
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.APPROVE)
+    task.before_pull = failing(key, ConnectionError("503"))
+    park(reviewed, task, event)
+    assert task.session.status is SessionStatus.APPROVED
+    assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 1"
+
+
+# --- what makes the next output ends in a way of its own
+
+
+@pytest.mark.parametrize("error", [AirflowTaskTimeout("300 s"), SystemExit(1), ValueError("no")])
+def test_a_timeout_while_the_next_output_is_made_gives_the_review_back(error: BaseException) -> None:
+    def fail(feedback: str, history: Any) -> str:
+        raise error
+
+    reviewed, task = operator(regenerate=fail), MemoryTask()
+    park(reviewed, task)
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    assert task.session.status is SessionStatus.PENDING_REVIEW
+    assert task.session.last_error == f"{type(error).__name__}: {error}"
+    assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == "Draft 1"
+
+
+def test_a_timeout_in_a_callback_does_not_end_the_review() -> None:
+    def hang(context: Any) -> None:
+        raise AirflowTaskTimeout("300 s")
+
+    task = MemoryTask()
+    park(operator(on_output_ready_callback=hang), task)
+    assert task.session.status is SessionStatus.PENDING_REVIEW
+
+
+# --- outputs
+
+
+Point = namedtuple("Point", "x y")
+
+
+class Names(BaseModel):
+    names: Iterable[str]
+
+
+def pairs() -> Iterator[dict[str, int]]:
+    yield {"a": 1}
+    yield {"b": 2}
+
+
+@pytest.mark.parametrize(
+    ("make", "value"),
+    [
+        (pairs, [{"a": 1}, {"b": 2}]),
+        (lambda: map(str, [1, 2]), ["1", "2"]),
+        (lambda: zip([1], [2], strict=True), [[1, 2]]),
+        (lambda: io.StringIO("one\ntwo\n"), ["one\n", "two\n"]),
+        (lambda: Names(names=iter(["Ann", "Bob"])), {"names": ["Ann", "Bob"]}),
+        (lambda: Point(1, 2), [1, 2]),
+        (lambda: {"nul": "a\0b"}, {"nul": "a\ufffdb"}),
+        (lambda: "a\0b", "a\ufffdb"),
+    ],
+)
+def test_an_output_is_read_once_and_is_the_same_everywhere(make: Any, value: Any) -> None:
+    histories: list[Any] = []
+
+    def again(feedback: str, history: Any) -> Any:
+        histories.append(history)
+        return make()
+
+    reviewed, task = operator(generate=lambda context: make(), regenerate=again), MemoryTask()
+    park(reviewed, task)
+    for number in (1, 2):
+        park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "again"))
+        assert histories[-1][-1] == {"role": "assistant", "content": value}
+        assert task.session.iteration == number + 1
+    assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == value
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ([{"revenue": 1.0}, {"revenue": math.nan}], "The output cannot be stored in XCom: [1].revenue is NaN"),
+        ({"a": {"b c": [math.inf]}}, "a.b c[0] is Infinity"),
+        (-math.inf, "it is -Infinity"),
+        ({"__classname__": 1}, "it has the key '__classname__'"),
+        (object(), "must be text or JSON-like; object is neither"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_before_anything_is(output: Any, words: str) -> None:
+    task = MemoryTask()
+    with pytest.raises(TypeError) as refused:
+        operator(generate=lambda context: output).execute({"ti": task})
+    assert words in str(refused.value)
+    assert task.pushed == []
+    # As a next output, it goes back to the reviewer.
+    reviewed, task = operator(regenerate=lambda feedback, history: output), MemoryTask()
+    park(reviewed, task)
+    park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
+    assert words in (task.session.last_error or "")
+    assert task.session.current_output == "Draft 1"
+
+
+def test_a_list_inside_itself_is_refused_with_words() -> None:
+    inside: list[Any] = []
+    for _ in range(220):
+        inside = [inside]
+    with pytest.raises(TypeError, match="holds more than 200 levels"):
+        operator(generate=lambda context: inside).execute({"ti": MemoryTask()})
+
+
+class Own(HITLReviewMixin):
+    """An operator of somebody's own."""
+
+    template_fields = ("prompt",)
+
+    def __init__(self, history: Any, **given: Any) -> None:
+        self.history = history
+        self.__dict__.update(given)
+
+    def execute(self, context: Any) -> Any:
+        return self.run_hitl_review(context, "Draft 1", message_history=self.history)
+
+    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        return "Draft 2", self.history
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ([{"at": math.nan}], r"The message history cannot be stored in XCom: \[0\].at is NaN"),
+        ({"turns": [1, object()]}, r"turns\[1\] is a object, and no JSON value"),
+    ],
+)
+def test_a_history_that_cannot_be_stored_is_refused_before_anything_is(history: Any, words: str) -> None:
+    task = MemoryTask()
+    with pytest.raises(TypeError, match=words + ".*hitl_wait='poll'"):
+        Own(history).execute({"ti": task})
+    assert task.pushed == []
+
+
+# --- settings that are rendered
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"), [(5, "5"), ({"a": [1]}, '{\n  "a": [\n    1\n  ]\n}'), (None, "null")]
+)
+def test_a_prompt_that_a_template_made_no_text_is_shown_as_json(prompt: Any, shown: str) -> None:
+    reviewed, task = operator(), MemoryTask()
+    reviewed.prompt = prompt  # as Airflow sets what it has rendered
+    park(reviewed, task)
+    assert task.session.prompt == shown
+
+
+@pytest.mark.parametrize(
+    ("rendered", "ids"),
+    [(["ann"], ["ann"]), ("['ann', 'bob']", ["ann", "bob"]), ("ann", ["ann"]), (("ann",), ["ann"])],
+)
+def test_reviewers_are_a_template(rendered: Any, ids: list[str]) -> None:
+    reviewed, task = operator(reviewers="{{ params.owners }}"), MemoryTask()
+    assert "reviewers" in reviewed.template_fields
+    reviewed.reviewers = rendered
+    park(reviewed, task)
+    assert task.session.reviewers == ids
+
+
+@pytest.mark.parametrize("rendered", [["{{ params.owner }}"], "{{ params.owner }}", 5, "[1]", "[", ""])
+def test_reviewers_that_are_no_ids_are_refused_before_anything_is_made(rendered: Any) -> None:
+    made: list[Any] = []
+    reviewed = operator(reviewers="{{ params.owners }}", generate=made.append)
+    reviewed.reviewers = rendered
+    with pytest.raises(ValueError, match="reviewers"):
+        reviewed.execute({"ti": MemoryTask()})
+    assert made == []
+
+
+@pytest.mark.parametrize("timeout", [timedelta.max, timedelta(days=400_000)])
+def test_a_timeout_beyond_the_calendar_is_refused_when_the_dag_is_read(timeout: timedelta) -> None:
+    with pytest.raises(ValueError, match="hitl_timeout must be a positive timedelta of at most a hundred years"):
+        operator(hitl_timeout=timeout)
+
+
+# --- decisions written by hand
+
+
+DEADLINE = {"error": "Nobody decided in time.", "error_type": "timeout"}
+
+
+@pytest.mark.parametrize("event", [DEADLINE, None, {"decided": True, "recorded": {"action": "approve"}}])
+def test_what_the_api_server_has_not_confirmed_does_not_end_a_parked_review(event: Any) -> None:
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    task.decide(Action.APPROVE)
+    park(reviewed, task, event or {})
+    # The API server wakes it for a decision that it has on record, or makes the review pending again.
+    pending = event is not None and "decided" in event
+    assert task.session.status is (SessionStatus.PENDING_REVIEW if pending else SessionStatus.APPROVED)
+
+
+def test_an_output_that_was_changed_after_the_wake_is_not_returned() -> None:
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.APPROVE)
+    task.xcoms[SESSION_KEY]["current_output"] = "Something else"
+    park(reviewed, task, event)
+    assert task.session.status is SessionStatus.PENDING_REVIEW
+
+
+# --- in the place of the provider's mixin
+
+
+def polled(*actions: Any) -> int:
+    """Poll a review with one action after the other in XCom; returns how many looks it took."""
+    task, left, looks = MemoryTask(), list(actions), [0]
+
+    def look(key: str) -> None:
+        if key == SESSION_KEY:
+            looks[0] += 1
+            task.xcoms[SESSION_KEY]["status"] = "approved"
+            task.xcoms[ACTION_KEY] = left.pop(0) if len(left) > 1 else left[0]
+
+    task.before_pull = look
+    assert Own(None, hitl_wait="poll", hitl_poll_interval=0.001).execute({"ti": task}) == "Draft 1"
+    return looks[0]
+
+
+def test_a_polled_action_may_be_json_in_a_text() -> None:
+    assert polled('{"action": "approve", "feedback": "", "iteration": 1}') == 1
+
+
+@pytest.mark.parametrize("malformed", [None, "approve", 5, {"action": "approved"}])
+def test_a_malformed_polled_action_is_ignored(malformed: Any) -> None:
+    good = {"action": "approve", "iteration": 1}
+    assert polled(*[malformed] * 15, good) == 16
+
+
+def test_zeros_mean_what_they_mean_to_the_provider() -> None:
+    given = {"hitl_poll_interval": 0, "hitl_timeout": timedelta(0), "max_hitl_iterations": 0}
+    task = MemoryTask()
+    park(Own(None, **given), task)
+    assert (task.session.deadline_at, task.session.max_iterations) == (None, 1)
+
+
+def test_a_context_may_name_the_task_instance_as_the_provider_does() -> None:
+    task = MemoryTask()
+    with pytest.raises(TaskAwaitingInput):
+        Own([1]).execute({"task_instance": task})
+    assert task.xcoms[history_key(1)] == [1]
+    assert Own._to_string({"a": 1}) == '{\n  "a": 1\n}'
+    assert Own._to_string(object()).startswith("<object")
