@@ -80,7 +80,7 @@ class Webhook:
             )
 
     def _check_url(self, url: str) -> None:
-        if _is_template(url):
+        if is_template(url):
             raise ValueError("Webhook url: Airflow renders no template in here. Give webhook_url, or a plain text.")
         try:
             parts = urlsplit(url)
@@ -109,7 +109,8 @@ class Webhook:
         return WebhookTarget(endpoint=self.name, format=self.format, events=tuple(self.events))
 
 
-def _is_template(text: str) -> bool:
+def is_template(text: str) -> bool:
+    """Whether Airflow would render something in ``text``."""
     return "{{" in text or "{%" in text
 
 
@@ -126,7 +127,7 @@ def as_webhooks(
     items = [given] if isinstance(given, str | Webhook) else list(given)
     webhooks: list[Webhook] = []
     for item in items:
-        if isinstance(item, str) and not rendered and _is_template(item):
+        if isinstance(item, str) and not rendered and is_template(item):
             continue
         if isinstance(item, Webhook):
             webhooks.append(item)
@@ -135,7 +136,7 @@ def as_webhooks(
         else:
             what = f"a {type(item).__name__}" if not isinstance(item, str) else "an empty text"
             raise ValueError(f"webhooks takes URLs, connection ids and Webhook objects, not {what}.")
-    if url and not (isinstance(url, str) and not rendered and _is_template(url)):
+    if url and not (isinstance(url, str) and not rendered and is_template(url)):
         if not isinstance(url, str) or "://" not in url:
             raise ValueError("webhook_url takes a URL. Give a connection id in webhooks.")
         webhooks.append(Webhook(url=url))
