@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.announcement import ABANDONED, announce
-from airflow_hitl_review.review import parse_session
+from airflow_hitl_review.review import UnreadableXComError, parse_session
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -34,7 +34,7 @@ RETRY_SECONDS = 60.0
 """Before another try with a review whose end could not be told."""
 
 WAIT_SECONDS = 10.0
-"""Before another look at a task that is about to go on."""
+"""Before another look at a task that is about to go on, or whose review cannot be read just now."""
 
 LIMIT = 200
 """At most so many ends are told in one sweep; the next one takes the others."""
@@ -58,6 +58,9 @@ class Ends:
             try:
                 if not announce_end(key):
                     self._later[key] = now + WAIT_SECONDS
+            except UnreadableXComError as error:
+                self._later[key] = now + WAIT_SECONDS
+                log.warning("That the review of %s has ended is told later. %s", key, error)
             except Exception:
                 self._later[key] = now + RETRY_SECONDS
                 log.exception("Telling that the review of %s has ended failed; trying again later.", key)

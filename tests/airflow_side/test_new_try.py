@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 
 from airflow_hitl_review.new_try import CLEARED, BeforeATry, without
+from airflow_hitl_review.review import UnreadableXComError
 
 ID = "01a214c4-1b04-7c8d-a193-9c7c9d35f4de"
 START = f"/execution/task-instances/{ID}/run"
@@ -92,3 +93,15 @@ def test_a_look_that_fails_holds_no_task_up(caplog: pytest.LogCaptureFixture) ->
 
     assert ask(look).json() == ANSWER
     assert "the database is away" in caplog.text
+
+
+def test_a_try_does_not_start_while_nobody_can_read_what_it_would_delete() -> None:
+    """Workers repeat a request that is answered with 503."""
+
+    def look(task_instance_id: str) -> Collection[str]:
+        raise UnreadableXComError("What is in XCom cannot be read just now: agent_session (OSError)")
+
+    refused = ask(look)
+    assert refused.status_code == 503
+    assert "agent_session (OSError). The task starts once it can be read." in refused.json()["detail"]
+    assert ask(look, method="GET").json() == ANSWER

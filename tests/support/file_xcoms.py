@@ -10,6 +10,9 @@ from typing import Any
 
 from airflow.sdk.bases.xcom import BaseXCom
 
+AWAY = "xcoms_away"
+"""File in AIRFLOW_HOME: values whose key begins with its text cannot be read while it is there."""
+
 
 class FileXComs(BaseXCom):
     """Values in the folder ``xcoms`` of AIRFLOW_HOME."""
@@ -24,4 +27,7 @@ class FileXComs(BaseXCom):
 
     @staticmethod
     def deserialize_value(result: Any) -> Any:
+        away = Path(os.environ["AIRFLOW_HOME"]) / AWAY
+        if away.exists() and result.key.startswith(away.read_text()):
+            raise OSError("503 Slow Down: https://bucket.example.org/?signature=secret")
         return json.loads((Path(os.environ["AIRFLOW_HOME"]) / "xcoms" / result.value).read_text())
