@@ -1,0 +1,168 @@
+"""XComs that cannot be read for a while: nothing is undone, dropped or lost, and all goes on afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_hitl_review.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
+from demo.airflow_instance import wait_until
+from tests.airflow_side.test_reviewers import events, task_instance
+from tests.conftest import DATABASES, reviews_on
+from tests.support.api_server import ROOT, URL_SECRET, ReviewServer
+from tests.support.file_xcoms import AWAY
+from tests.support.hook_server import HookServer
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
+    """XCom values are in files, and tasks need not settle for long."""
+    settings = {
+        "AIRFLOW__CORE__XCOM_BACKEND": "tests.support.file_xcoms.FileXComs",
+        "AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS": "1",
+        "AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    with reviews_on(request, folder, "unreadable", settings) as server:
+        yield server
+
+
+@contextmanager
+def away(server: ReviewServer, key: str) -> Iterator[None]:
+    """For the time of the block, XComs whose key begins so cannot be read."""
+    file = server.airflow.home / AWAY
+    file.write_text(key)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def wait_for_log(server: ReviewServer, *words: str, after: int) -> None:
+    """Wait for a line of the API server's log, from a position in it on."""
+
+    def said() -> bool:
+        log = server.airflow.processes["api-server"].log.read_text(errors="replace")[after:]
+        return any(all(word in line for word in words) for line in log.splitlines())
+
+    wait_until(said, timeout=60, what=str(words), interval=0.3)
+
+
+def log_end(server: ReviewServer) -> int:
+    return len(server.airflow.processes["api-server"].log.read_text(errors="replace"))
+
+
+def keys(server: ReviewServer, run_id: str) -> set[str]:
+    found = server.sql("select key from xcom where run_id = :run and map_index = 0", run=run_id)
+    return {row.key for row in found}
+
+
+def status(server: ReviewServer, run_id: str) -> tuple[str, str]:
+    review = server.call("GET", "/sessions/find", params=server.params(run_id)).json()
+    return review["status"], review["task_state"]
+
+
+def test_a_review_that_cannot_be_read_is_neither_absent_nor_decided(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    where = reviews.params(run_id)
+    with away(reviews, SESSION_KEY):
+        for method, path in (("GET", "find"), ("POST", "approve"), ("POST", "reject"), ("GET", "../chat")):
+            answer = reviews.call(method, f"/sessions/{path}", params=where)
+            assert answer.status_code == 503, (path, answer.text)
+            assert f"cannot be read just now: {SESSION_KEY} (OSError)" in answer.text
+            assert "secret" not in answer.text
+        listed = reviews.call("GET", "/sessions", params={"dag_id": where["dag_id"], "limit": 100})
+        assert listed.status_code == 200
+        assert run_id not in {row["run_id"] for row in listed.json()["sessions"]}
+    assert status(reviews, run_id) == ("pending_review", "awaiting_input")
+
+
+def test_what_an_earlier_round_said_does_not_keep_a_review_from_being_read(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    with away(reviews, f"{PREFIX}agent_output_1"):
+        review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
+        assert review["current_output"] == "Draft of item 0."
+        assert "cannot be read just now" in review["conversation"][0]["content"]
+        assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+
+
+@pytest.mark.parametrize("key", [SESSION_KEY, f"{PREFIX}human_action"])
+def test_a_decision_that_was_taken_is_not_undone(reviews: ReviewServer, key: str) -> None:
+    run_id = reviews.seed(1)
+    after = log_end(reviews)
+    assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+    with away(reviews, key):
+        wait_for_log(reviews, run_id, "cannot be woken yet", key, after=after)
+        assert task_instance(reviews, run_id).state == "awaiting_input"
+        assert "hitl_review.refused" not in events(reviews, run_id)
+    wait_until(lambda: task_instance(reviews, run_id).state == "scheduled", timeout=60, what="the wake")
+    assert status(reviews, run_id)[0] == "approved"
+    assert "hitl_review.refused" not in events(reviews, run_id)
+
+
+def test_an_event_that_cannot_be_read_is_sent_later(reviews: ReviewServer) -> None:
+    with HookServer() as server:
+        hook = server.add("/hook", [URL_SECRET])
+        after = log_end(reviews)
+        with away(reviews, WEBHOOK_PREFIX):
+            run_id = reviews.seed(1, "due", hook.url)
+            wait_for_log(reviews, f"The XCom '{WEBHOOK_PREFIX}", "cannot be read", after=after)
+            wait_until(lambda: _next_look(reviews, run_id) > 5, timeout=60, what="the look that is put off")
+            assert WEBHOOKS_ENDED_KEY in keys(reviews, run_id)
+            assert hook.events() == []
+            listed = reviews.call("GET", "/deliveries", params=reviews.params(run_id))
+            assert (listed.status_code, listed.json()["deliveries"]) == (200, [])
+        wait_until(lambda: len(hook.events()) == 1, timeout=60, what="the event")
+        wait_until(lambda: WEBHOOKS_ENDED_KEY not in keys(reviews, run_id), timeout=60, what="an outbox at rest")
+
+
+def _next_look(server: ReviewServer, run_id: str) -> float:
+    """Seconds until the dispatcher looks at the outbox again."""
+    past = "(julianday(timestamp) - julianday('now')) * 86400"
+    if "postgresql" in server.airflow.database:
+        past = "extract(epoch from timestamp - now())"
+    (row,) = server.sql(
+        f"select {past} as seconds from xcom where run_id = :run and key = :key",
+        run=run_id,
+        key=WEBHOOKS_ENDED_KEY,
+    )
+    return float(row.seconds)
+
+
+@pytest.mark.parametrize("key", [SESSION_KEY, WEBHOOKS_KEY])
+def test_the_end_of_a_review_that_lost_its_task_is_told_later(reviews: ReviewServer, key: str) -> None:
+    with HookServer() as server:
+        hook = server.add("/hook", [URL_SECRET])
+        after = log_end(reviews)
+        with away(reviews, key):
+            run_id = reviews.seed(1, "lost", hook.url)
+            wait_for_log(reviews, run_id, "has ended is told later", after=after)
+            assert WEBHOOKS_KEY in keys(reviews, run_id)
+        wait_until(lambda: len(hook.events()) == 1, timeout=120, what="the event", interval=0.5)
+        assert hook.events()[0].status == "abandoned"
+
+
+def test_a_task_that_was_rescheduled_goes_on_with_its_review(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+    after = log_end(reviews)
+    statement = (
+        "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
+        " where run_id = :run and map_index = 0"
+    )
+    with away(reviews, SESSION_KEY):
+        reviews.sql(statement, run=run_id)
+        wait_for_log(reviews, run_id, "goes on with its review is not known yet", after=after)
+    wait_until(lambda: _next_method(reviews, run_id) is not None, timeout=60, what="the sweep", interval=0.3)
+    assert _next_method(reviews, run_id) == "resume_hitl_review"
+
+
+def _next_method(server: ReviewServer, run_id: str) -> Any:
+    (row,) = server.sql("select next_method from task_instance where run_id = :run and map_index = 0", run=run_id)
+    return row.next_method
