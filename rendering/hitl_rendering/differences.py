@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from hitl_rendering.alignment import Effort, Match, align
-from hitl_rendering.line_pairs import pair
+from hitl_rendering.line_pairs import cells, pair
 
 Kind = Literal["equal", "removed", "added"]
 
 _LINES_EFFORT = 300_000_000
 _WORDS_EFFORT = 900_000_000
-_PAIRS_EFFORT = 60_000
-"""Pairs of lines, some 600 of which take a millisecond."""
+_PAIRS_EFFORT = 20_000_000_000
+"""As ``line_pairs.cells`` counts."""
+_PER_COMPARISON = 30_000
+"""Cells whose comparison takes as long as all else that is done for one changed line."""
 _MAX_CHARS = 4_000_000
 """Of what changed, before and after together; more counts as changed as a whole."""
 _MAX_PIECES = 1_200_000
@@ -121,7 +123,7 @@ def _compare_lines(
 ) -> None:
     """Compare lines none of which stayed: each with its next version, where that can be told."""
     i = j = 0
-    for p, q in pair(before, after) if pairs.take(len(before) * len(after)) else ():
+    for p, q in pair(before, after) if pairs.take(cells(before, after)) else ():
         _compare_words("".join(before[i:p]), "".join(after[j:q]), effort, draft)
         _compare_words(before[p], after[q], effort, draft)
         i, j = p + 1, q + 1
@@ -133,7 +135,7 @@ def _compare_words(before: str, after: str, effort: Effort, draft: _Draft) -> No
     if not before or not after:
         draft.change([before] if before else [], [after] if after else [])
         return
-    if len(before) + len(after) > _MAX_CHARS:
+    if len(before) + len(after) > _MAX_CHARS or not effort.take(_PER_COMPARISON):
         effort.exceeded = True
         draft.change([before], [after])
         return

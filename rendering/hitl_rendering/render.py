@@ -14,6 +14,7 @@ from functools import lru_cache
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
@@ -42,6 +43,15 @@ _LAID_OUT = 5_000
 """Characters; of an earlier output. Markdown of 20 KB takes some 20 ms, and a review can have many."""
 
 _FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
+
+_WHOLE_LINK = re.compile("https?://[^/]|mailto:", re.IGNORECASE)
+"""A link that says where it leads. Any other one would lead into Airflow or Jupyter, as if it was theirs."""
+
+_MAX_TOKENS = 60_000
+"""Of blocks: a short text makes many as a table, whose missing cells are filled in. Some 100 take a millisecond."""
+
+_MAX_BRACKETS = 100_000_000
+"""Opening brackets times characters of each paragraph: the parser may look for the end of each link to its end."""
 
 _MAX_NESTING = 60
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_NESTING}).enable(
@@ -78,15 +88,21 @@ def markdown(text: str) -> str:
     """Markdown as HTML, without anything active; a very long one as it is."""
     if len(text) > MARKDOWN_LIMIT:
         return _as_it_is(text, f"is long ({len(text):,} characters)")
-    tokens = _MARKDOWN.parse(encodable(text))
+    try:
+        tokens = _MARKDOWN.parse(encodable(text))
+    except _TooMuchWorkError:
+        return _as_it_is(text, "would take long to lay out")
     if any(token.level >= _MAX_NESTING - 1 for token in tokens):
         return _as_it_is(text, "is very deeply nested")  # the parser drops what is deeper
     html = nh3.clean(
         _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
+        attribute_filter=_attribute,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
+        # Not inside Airflow's frame, nor in place of the notebook.
+        set_tag_attribute_values={"a": {"target": "_blank"}},
     )
     return f'<div class="hitl-markdown">{html}</div>'
 
@@ -143,12 +159,29 @@ def _as_it_is(text: str, why: str) -> str:
     return f'<div class="hitl-meta">This text {why}: it is shown as it is, not as Markdown.</div>{plain(text)}'
 
 
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    """An attribute's value; None drops it."""
+    return value if name != "href" or _WHOLE_LINK.match(value) else None
+
+
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """What an image is said to show, and where it is, in place of the image."""
     token = tokens[index]
     return f"<em>[image: {inline(token.content)}, {inline(str(token.attrs.get('src', '')))}]</em>"
 
 
+class _TooMuchWorkError(Exception):
+    """Laying out a text would take a second and more."""
+
+
+def _bound(state: StateCore) -> None:
+    """Between the parser's two steps, blocks and what is in them: stop where one of them is far too much."""
+    brackets = sum(t.content.count("[") * len(t.content) for t in state.tokens if t.type == "inline")
+    if len(state.tokens) > _MAX_TOKENS or brackets > _MAX_BRACKETS:
+        raise _TooMuchWorkError
+
+
+_MARKDOWN.core.ruler.after("block", "bound", _bound)
 _MARKDOWN.add_render_rule("image", _image)
 _MARKDOWN.parse("x")  # it puts its rules in order at the first use, which must not happen in two threads at once
 

@@ -106,7 +106,7 @@ def harmless(html: str, *, text_tags: bool = True, also: Collection[str] = ()) -
     assert parts.others == []
     for tag, name, value in parts.attributes:
         if tag == "a":
-            assert name in ("href", "title", "rel")
+            assert name in ("href", "title", "rel", "target")
         elif tag == "time":
             assert name in ("datetime", "title")
             datetime.fromisoformat(value[:19])
@@ -115,7 +115,9 @@ def harmless(html: str, *, text_tags: bool = True, also: Collection[str] = ()) -
         else:
             assert (tag, name) == ("ol", "start")
         if name == "href":
-            assert urlsplit(value).scheme in ("http", "https", "mailto", "")
+            assert urlsplit(value).scheme in ("http", "https", "mailto")
+        if name == "target":
+            assert value == "_blank"
         if name == "rel":
             assert value == "noopener noreferrer nofollow"
     return parts

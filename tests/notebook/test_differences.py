@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hitl_rendering.alignment import Effort, align
 from hitl_rendering.difference_html import in_words, to_html
-from hitl_rendering.differences import Difference, compare
+from hitl_rendering.differences import _PAIRS_EFFORT, Difference, compare
+from hitl_rendering.line_pairs import cells
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 
 WORDS = st.lists(
@@ -152,6 +153,32 @@ def test_a_megabyte_is_compared_in_bounded_time(name: str) -> None:
     assert difference.coarse == coarse
     assert took < 3  # less than 1 s on a machine of its own
     assert len(html) < 500_000
+
+
+def test_lines_are_paired_as_long_as_their_characters_allow() -> None:
+    """63 x 63 lines of 2,000 characters take some 0.3 s; eight such passages must not take eight times as long."""
+    work = random.Random(1)
+
+    def passage() -> list[str]:
+        return ["".join(work.choices("abcdefgh ", k=1_985)) + "\n" for _ in range(63)]
+
+    budget = Effort(_PAIRS_EFFORT)
+    affordable = [budget.take(cells(passage(), passage())) for _ in range(8)]
+    assert affordable == [True] + [False] * 7
+    # Short lines, as those of tables, are paired in many passages.
+    budget = Effort(_PAIRS_EFFORT)
+    assert all(budget.take(cells(["| a | b |\n"] * 63, ["| a | c |\n"] * 63)) for _ in range(40))
+
+
+def test_so_many_changed_lines_are_compared_by_words() -> None:
+    before = "".join(f"This is line number {n} of the text\n" for n in range(80_000))
+    after = re.sub(r"(?m)^(.*[02468] of) the", r"\1 a", before)
+    found = compare(before, after)
+    changed = [segment.text for segment in found.segments if segment.kind == "added"]
+    assert changed[0] == "a"
+    assert changed[-1].startswith("This is line number")  # as a whole
+    assert found.coarse
+    assert "".join(s.text for s in found.segments if s.kind != "removed") == after
 
 
 def test_many_changes_are_found_one_by_one() -> None:

@@ -56,6 +56,52 @@ def test_an_image_is_shown_as_what_it_is_said_to_show() -> None:
     assert "img" not in parts.tags
 
 
+@pytest.mark.parametrize("target", ["https://ok.example/a?b=c#d", "HTTP://ok.example", "mailto:ann@ok.example"])
+def test_a_link_opens_beside_the_page(target: str) -> None:
+    parts = harmless(render.markdown(f"[x]({target})"))
+    assert {(name, value) for tag, name, value in parts.attributes if tag == "a"} == {
+        ("href", target),
+        ("target", "_blank"),
+        ("rel", "noopener noreferrer nofollow"),
+    }
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/dags", "../auth/logout", "#top", "http:/x", "http:///evil.example", "x:y"]
+)
+@pytest.mark.parametrize("text", ["[a link]({})", "[a link][r]\n\n[r]: {}"])
+def test_a_link_that_would_lead_into_airflow_or_jupyter_is_none(text: str, target: str) -> None:
+    parts = harmless(render.markdown(text.format(target)))
+    assert "a link" in parts.text
+    assert [value for _, name, value in parts.attributes if name == "href"] == []
+
+
+@pytest.mark.parametrize("size", [12_000, 24_000, 48_000])
+@pytest.mark.parametrize("sign", ["![", "[", "[a](", "[a][", "[x]"])
+def test_thousands_of_brackets_in_one_paragraph_are_not_laid_out(sign: str, size: int) -> None:
+    """The time that the parser takes grows with the square of their number."""
+    shown = render.markdown((sign * size)[:size])
+    assert ("would take long to lay out" in shown) == (size * size // len(sign) > 100_000_000)
+
+
+def test_brackets_in_many_paragraphs_are_laid_out() -> None:
+    parts = harmless(render.markdown("See [one](https://a.example) and [two](https://b.example).\n\n" * 700))
+    assert parts.tags.count("a") == 1400
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(300, 20_000), (10_000, 1)])
+def test_a_table_of_very_many_cells_is_not_laid_out(columns: int, rows: int) -> None:
+    text = "|" + "a|" * columns + "\n|" + "-|" * columns + "\n" + "x\n" * rows
+    shown = render.markdown(text[: render.MARKDOWN_LIMIT])
+    assert "would take long to lay out" in shown
+    assert "<table" not in shown
+
+
+def test_a_large_table_is_laid_out() -> None:
+    text = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 3_000
+    assert harmless(render.markdown(text)).tags.count("tr") == 3_001
+
+
 @pytest.mark.parametrize("sign", [">", "- ", "1. ", "> - "])
 @pytest.mark.parametrize("levels", [15, 25, 57, 58, 59, 60, 61, 200])
 def test_nothing_is_hidden_by_nesting(sign: str, levels: int) -> None:
