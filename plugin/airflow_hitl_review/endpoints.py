@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_hitl_review.connection_url import url_of
 from airflow_hitl_review.schema import WebhookTarget
 from airflow_hitl_review.sdk import AirflowException
 from airflow_hitl_review.settings import WebhookSettings
@@ -23,6 +24,7 @@ _SLACK_CONNECTION = "slackwebhook"
 _SLACK_HOST = "hooks.slack.com"
 # Airflow's own rule. With "?", "@" or "=" in it, it is an address without its scheme, and may hold a secret.
 _CONN_ID = re.compile(r"[\w#!()\-.:/\\]+")
+_USED_EXTRA = {"path", "headers"}
 _SENDABLE = [event.value for event in EventType if event is not EventType.TEST]
 
 
@@ -34,10 +36,11 @@ class Webhook:
         url: absolute URL without user, password or query, since it is stored in XCom: an address that is a
             secret belongs into a connection. It is signed with the setting ``[hitl_review] webhook_secret``;
             without one, requests to it are unsigned.
-        conn_id: an Airflow connection. Its host is the URL (or host, schema and port make it, with
-            ``path`` in the extra); its password is the signing secret (``whsec_...``; two, with a space
-            between them, while one rotates); ``headers`` in the extra are sent along. For ``slack`` the
-            password is the secret end of the URL, as in Airflow's ``slackwebhook`` connections.
+        conn_id: an Airflow connection. Its host is the URL; or host, port and schema make it, where schema is
+            ``http``, ``https`` or the path, which ``path`` in the extra can name, too. Its password is the
+            signing secret (``whsec_...``; two, with a space between them, while one rotates); ``headers`` in the
+            extra are sent along. For ``slack`` the password is the secret end of the URL, as in Airflow's
+            ``slackwebhook`` connections.
         events: names of the events to send, such as ``"hitl_review.finalized"``; all if empty.
         format: ``"standard"``, ``"cloudevents"``, ``"slack"``, or another one of ``hitl_webhooks.formats``.
             If not given, ``slack`` for a connection of type ``slackwebhook``, else ``standard``.
@@ -196,7 +199,14 @@ def resolve(
     headers = extra.get("headers") or {}
     if not isinstance(headers, dict):
         raise InvalidEndpointError(f"Connection {name!r}: headers in the extra must be an object.")
-    url = _url(found, str(extra.get("path") or ""))
+    url = url_of(found, str(extra.get("path") or ""))
+    if unused := sorted(set(extra) - _USED_EXTRA):
+        log.warning(
+            "Connection %r: webhooks do not use %s of its extra. If that is part of the address, as the query of a "
+            "URI is, give the whole address as the host.",
+            name,
+            ", ".join(unused),
+        )
     password = (found.password or "").strip()
     if not get_format(format_).signed and password:
         url, password = f"{url.rstrip('/')}/{password.lstrip('/')}", ""
@@ -239,14 +249,3 @@ def _extra(connection: Any) -> dict[str, Any]:
     if not isinstance(extra, dict):
         raise InvalidEndpointError(f"Connection {connection.conn_id!r}: the extra must be a JSON object.")
     return extra
-
-
-def _url(connection: Any, path: str) -> str:
-    host = connection.host or ""
-    if "://" not in host:
-        scheme = connection.schema or connection.conn_type or "https"
-        host = f"{scheme if scheme in ('http', 'https') else 'https'}://{host}"
-        if connection.port:
-            address, slash, rest = host.partition("://")[2].partition("/")
-            host = f"{host.partition('://')[0]}://{address}:{connection.port}{slash}{rest}"
-    return host + path

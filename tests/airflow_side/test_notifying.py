@@ -6,8 +6,10 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from airflow.sdk import Connection as AirflowConnection
 
 from airflow_hitl_review.endpoints import (
     Webhook,
@@ -39,7 +41,7 @@ class Connection:
 
     def __init__(self, **given: object) -> None:
         self.conn_id, self.conn_type, self.host, self.schema = "one", "http", "https://example.org/hook", None
-        self.port, self.password, self.extra = None, "", None
+        self.port, self.login, self.password, self.extra = None, None, "", None
         self.__dict__.update(given)
 
 
@@ -212,6 +214,61 @@ def test_what_a_connection_means() -> None:
     for wrong in ({"extra": "["}, {"extra": '{"headers": ["x"]}'}, {"host": ""}, {"host": "http://example.org"}):
         with pytest.raises(InvalidEndpointError):
             endpoint(**wrong)
+
+
+URIS = {
+    "https://:{secret}@example.org:8090/webhooks": "https://example.org:8090/webhooks",
+    "https://:{secret}@example.org/a%2Fb%20c": "https://example.org/a/b c",
+    "http://:{secret}@localhost:8090/webhooks": "http://localhost:8090/webhooks",
+    "http://:{secret}@example.org:8443/https": "https://example.org:8443",  # as the HTTP provider has it
+    "http://:{secret}@example.org/?path=%2Fhook": "http://example.org/hook",
+    "http://https://:{secret}@example.org:8443/hook": "https://example.org:8443/hook",
+    "generic://:{secret}@example.org": "https://example.org",
+    "https://:{secret}@[::1]:8443/hook": "https://[::1]:8443/hook",
+}
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_a_connection_may_be_written_as_a_uri(uri: str) -> None:
+    secret = generate_secret()
+    written = uri.replace("{secret}", quote(secret, safe=""))
+    given: Any = AirflowConnection(conn_id="one", uri=written)
+    found = resolve("one", None, connection=lambda _: given, settings=WebhookSettings(allow_http=True))
+    assert (found.url, found.secrets) == (URIS[uri], (secret,))
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({"host": "https://example.org/hooks", "port": 8443}, "https://example.org:8443/hooks"),
+        ({"host": "https://example.org:8443/hooks", "port": 8443}, "https://example.org:8443/hooks"),
+        ({"host": "https://example.org", "extra": '{"path": "hook"}'}, "https://example.org/hook"),
+        ({"host": "https://example.org/", "schema": "/hook"}, "https://example.org/hook"),
+        ({"host": "example.org/a", "schema": "b", "conn_type": "generic", "port": 1}, "https://example.org:1/a/b"),
+    ],
+)
+def test_nothing_of_a_connection_is_left_out(given: dict[str, object], url: str) -> None:
+    found = resolve("one", None, connection=lambda _: Connection(**given), settings=WebhookSettings())
+    assert found.url == url
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"schema": "hook", "extra": '{"path": "/other"}'}, "name two paths"),
+        ({"host": "http://localhost", "schema": "https"}, "begins with http://, and its schema is https"),
+        ({"host": "https://example.org:1/", "port": 2}, "name two ports"),
+        ({"login": "ann"}, "its login would not be used"),
+    ],
+)
+def test_a_connection_that_contradicts_itself_is_refused(given: dict[str, object], why: str) -> None:
+    with pytest.raises(InvalidEndpointError, match=f"Connection 'one': .*{why}"):
+        resolve("one", None, connection=lambda _: Connection(**given), settings=WebhookSettings())
+
+
+def test_what_is_not_used_of_an_extra_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    resolve("one", None, connection=lambda _: Connection(extra='{"token": "x"}'), settings=WebhookSettings())
+    assert "webhooks do not use token of its extra" in caplog.text
 
 
 def test_settings(caplog: pytest.LogCaptureFixture) -> None:

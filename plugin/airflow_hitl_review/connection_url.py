@@ -1,0 +1,68 @@
+"""The address that an Airflow connection gives, whichever way it was written. No Airflow.
+
+Two conventions meet in the field ``schema``: the HTTP provider keeps the protocol there, and a connection that is
+written as a URI has the URI's path there. A connection that can be read in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hitl_webhooks import InvalidEndpointError
+
+_PROTOCOLS = ("http", "https")
+_OWN_PORT = re.compile(r":(\d+)$")
+
+
+def url_of(connection: Any, path: str) -> str:
+    """The URL of a connection's ``host``, ``port``, ``schema`` and ``conn_type``.
+
+    Args:
+        connection: an Airflow connection. Its host may be a whole URL.
+        path: what the extra gives as ``path``.
+
+    Raises:
+        InvalidEndpointError: two of them contradict each other, or one of them would be left out.
+    """
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
+    if connection.login:
+        raise _refused(
+            connection,
+            "its login would not be used, since its password signs. Remove it; for basic authentication set the "
+            "header Authorization in headers of the extra",
+        )
+    protocol = schema.lower() if schema.lower() in _PROTOCOLS else ""
+    place = "" if protocol else schema
+    if place and path:
+        raise _refused(
+            connection, "its schema (of a URI, the path) and path in its extra name two paths. Remove one"
+        )
+    if "://" in host:
+        given, _, host = host.partition("://")
+        if protocol not in ("", given.lower()):
+            raise _refused(connection, f"its host begins with {given}://, and its schema is {protocol}. Change one")
+        protocol = given
+    elif not protocol:
+        protocol = connection.conn_type if connection.conn_type in _PROTOCOLS else "https"
+    address, slash, rest = host.partition("/")
+    url = f"{protocol}://{_with_port(connection, address)}{slash}{rest}"
+    place = place or path
+    return f"{url.rstrip('/')}/{place.lstrip('/')}" if place else url
+
+
+def _with_port(connection: Any, address: str) -> str:
+    if address.count(":") > 1 and "]" not in address:
+        address = f"[{address}]"  # IPv6, as a connection has it that was written as a URI
+    if not connection.port:
+        return address
+    own = _OWN_PORT.search(address)
+    if own is None:
+        return f"{address}:{connection.port}"
+    if int(own[1]) != connection.port:
+        raise _refused(connection, "its host and its port name two ports. Remove one")
+    return address
+
+
+def _refused(connection: Any, why: str) -> InvalidEndpointError:
+    return InvalidEndpointError(f"Connection {connection.conn_id!r}: {why}.")
