@@ -12,14 +12,11 @@ from typing import Any
 
 import requests
 
-from hitl_notebook.errors import AuthenticationError, ConnectionFailedError, ServerError
+from hitl_notebook.errors import AuthenticationError, ServerError
+from hitl_notebook.sending import send, who_answered
 
 RENEW_BEFORE = 60.0
 """Seconds before its expiry at which a token is renewed."""
-
-
-_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
-"""What OpenSSL says of an answer that is not TLS; newer ones the second, in words where Python does not know it."""
 
 
 class Secret(str):
@@ -76,7 +73,8 @@ class TokenSource:
         if token and not (token.isascii() and token.isprintable()):
             raise ValueError("The token has characters that no token has; was it copied whole?")
         self._url = url
-        self._credentials = (username, Secret(password)) if username and password else None
+        # A file that the password is read from ends in a newline.
+        self._credentials = (username, Secret(password.rstrip("\r\n"))) if username and password else None
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
@@ -133,17 +131,17 @@ class TokenSource:
     def _fetch(self) -> Secret:
         assert self._credentials is not None
         username, password = self._credentials
-        try:
-            answer = requests.post(
+        with requests.Session() as session:
+            answer = send(
+                session,
+                "POST",
                 f"{self._url}/auth/token",
                 json={"username": username, "password": password},
                 timeout=self._timeout,
                 auth=Bearer(None),
-                allow_redirects=False,  # the password is for this address
             )
-        except requests.RequestException as error:
-            # Not `from error`: a traceback with local variables would show the request, and so the password.
-            raise ConnectionFailedError(f"No answer from {self._url}: {reason_of(error)}.") from None
+        if (who := who_answered(answer)) is not None:
+            raise ServerError(f"{self._url} is not answered by Airflow. {who}.", status_code=answer.status_code)
         if answer.status_code in (400, 401, 403, 422):
             raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
         try:
@@ -179,14 +177,3 @@ def _claims(token: str) -> dict[str, Any]:
     except (binascii.Error, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
-
-
-def reason_of(error: Exception) -> str:
-    """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
-    if isinstance(error, requests.Timeout):
-        return "it took too long"
-    if isinstance(error, requests.exceptions.SSLError) and any(sign in str(error) for sign in _NO_TLS):
-        return "it seems to speak http, not https"
-    if isinstance(error, requests.ConnectionError):
-        return "check that the API server is running and the address is right"
-    return type(error).__name__

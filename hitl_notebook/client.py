@@ -60,8 +60,7 @@ class Client(ReadingClient):
     ) -> None:
         # A traceback with local variables shows these.
         token, password = Secret(token or ""), Secret(password or "")
-        check_url(url)
-        self.url = url.rstrip("/")
+        self.url = check_url(url)
         self.url_prefix = check_url_prefix(url_prefix or URL_PREFIX)
         tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
         super().__init__(Transport(self.url, tokens, timeout, self.url_prefix))

@@ -78,9 +78,9 @@ class Connection:
         url_there, username_there, token_there = (found.get(name, "").strip() for name in (URL, USERNAME, TOKEN))
         password_there = found.get(PASSWORD, "")
         address = (url or "").strip() or url_there
-        if address:
-            check_url(address)
-        address, url_there = address.rstrip("/"), url_there.rstrip("/")
+        address, url_there = check_url(address) if address else "", url_there.rstrip("/")
+        if url_there and url_there in (address, address.removeprefix("http://")):
+            url_there = address
         prefix_there = ""
         if not url_there or address == url_there:
             prefix_there = found.get(URL_PREFIX, "")

@@ -29,7 +29,13 @@ class HITLNotebookError(Exception):
 
 
 class ConnectionFailedError(HITLNotebookError):
-    """No answer came. A decision that was being sent may or may not have been taken: look before repeating."""
+    """No answer came. A decision that was being sent may or may not have been taken: look before repeating.
+
+    Attributes:
+        is_broken_connection: whether the connection was refused or broke off; to read again is then worth a try.
+    """
+
+    is_broken_connection = False
 
 
 class AuthenticationError(HITLNotebookError):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from hitl_notebook.auth import Bearer, TokenSource, reason_of
+from hitl_notebook.auth import Bearer, TokenSource
 from hitl_notebook.errors import (
     AuthenticationError,
     ConflictError,
@@ -22,12 +22,14 @@ from hitl_notebook.errors import (
     ServerError,
 )
 from hitl_notebook.records import parse_review, parse_user
+from hitl_notebook.sending import send, who_answered
 
 T = TypeVar("T")
 
 URL_PREFIX = "/hitl-review"
 """Where the plugin is, unless Airflow's setting ``[hitl_review] url_prefix`` says otherwise."""
 
+_THIS_MACHINE = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/|$)", re.IGNORECASE)
 _NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
@@ -72,7 +74,7 @@ class Transport:
             # Refused before anything was done, so it is safe to repeat once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
             answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
-        if not answer.ok and answer.status_code not in expected:
+        if (not answer.ok or answer.is_redirect) and answer.status_code not in expected:
             raise error_of(answer, self.where)
         return answer
 
@@ -90,30 +92,27 @@ class Transport:
         try:
             return parse(answer.json())
         except _NOT_OUR_SHAPE:
-            raise ServerError(_not_ours(self.where)) from None
+            who = who_answered(answer)
+            raise ServerError(f"{_not_ours(self.where)}{f' {who}.' if who else ''}") from None
 
     def _send(self, method: str, path: str, bearer: Bearer, **kwargs: Any) -> requests.Response:
-        kwargs |= {"auth": bearer, "timeout": self._timeout, "allow_redirects": False}
+        kwargs |= {"auth": bearer, "timeout": self._timeout}
         url = f"{self.url}{path}"
-        try:
-            if method == "GET":
-                return self._get(url, **kwargs)
-            # On a connection of its own: on an idle one, that the server may be closing just now, nobody could
-            # tell whether a decision arrived.
-            with requests.Session() as session:
-                return session.request(method, url, **kwargs)
-        except requests.RequestException as error:
-            # Not `from error`: a traceback with local variables would show the request, and so the token.
-            raise ConnectionFailedError(f"No answer from {self.url}: {reason_of(error)}.") from None
+        if method == "GET":
+            return self._get(url, **kwargs)
+        # On a connection of its own: on an idle one, that the server may be closing just now, nobody could tell
+        # whether a decision arrived.
+        with requests.Session() as session:
+            return send(session, method, url, **kwargs)
 
     def _get(self, url: str, **kwargs: Any) -> requests.Response:
         try:
-            return self._session().get(url, **kwargs)
-        except requests.Timeout:
-            raise
-        except requests.ConnectionError:
+            return send(self._session(), "GET", url, **kwargs)
+        except ConnectionFailedError as error:
+            if not error.is_broken_connection:
+                raise
             # The server may have closed an idle connection just as it was used again. To read twice is safe.
-            return self._session().get(url, **kwargs)
+            return send(self._session(), "GET", url, **kwargs)
 
     def _session(self) -> requests.Session:
         # requests does not promise that a session can be shared between threads.
@@ -123,8 +122,13 @@ class Transport:
         return session
 
 
-def check_url(url: str) -> None:
-    """Raise ``ValueError`` unless ``url`` can be the address of an API server."""
+def check_url(url: str) -> str:
+    """The address of an API server, without a slash at its end; this machine's gets its ``http://``.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    url = f"http://{url}" if _THIS_MACHINE.match(url) else url
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -132,11 +136,12 @@ def check_url(url: str) -> None:
         valid = False
     if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
         raise ValueError(
-            "url must be the address of Airflow's API server, such as http://localhost:8080, "
-            f"not {without_userinfo(url)!r}."
+            "url must be the address of Airflow's API server, such as http://localhost:8080 or "
+            f"https://airflow.example.org, not {without_userinfo(url)!r}."
         )
     if parts.username or parts.password:
         raise ValueError("Give the username and the password as arguments, not in the url.")
+    return url.rstrip("/")
 
 
 def check_url_prefix(prefix: str) -> str:
@@ -166,6 +171,8 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
     """The error that an answer of 400 and more stands for."""
     detail = detail_of(answer)
     text = _text_of(detail)
+    if detail is None and (who := who_answered(answer)) is not None:
+        return ServerError(f"{where} is not answered by Airflow. {who}.", status_code=answer.status_code)
     if _refuses_the_token(answer):
         return AuthenticationError(
             f"Airflow does not accept this token ({text or 'it may have expired'}). "

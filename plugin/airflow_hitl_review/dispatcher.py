@@ -141,43 +141,45 @@ class Dispatcher:
     async def _serve(self) -> None:
         self._loop, self._look_now = asyncio.get_running_loop(), asyncio.Event()
         self._main = asyncio.current_task()
+        # Threads of their own for the sweep: looking can wait for a place for long when endpoints hang.
+        sweeping = DatabaseThreads()
+        sweep = self._again_and_again(
+            "Looking for reviews that lost their task", asyncio.Event(), partial(sweeping.run, self._sweep)
+        )
+        try:
+            await asyncio.gather(sweep, self._deliver_again_and_again(self._look_now))
+        finally:
+            sweeping.close()
+
+    async def _deliver_again_and_again(self, look_now: asyncio.Event) -> None:
         pause = self._settings.sweep_seconds
         while not self._stopping.is_set():
             try:
-                await self._deliver_for_ever(self._look_now)
+                await self._deliver_for_ever(look_now)
             except Exception:  # among others the client cannot be made: a certificate file or a proxy is wrong
                 pause = min(2 * pause, LONGEST_PAUSE)
                 log.exception("Delivering webhooks failed; starting again in %g s.", pause)
             await asyncio.sleep(pause)
 
     async def _deliver_for_ever(self, look_now: asyncio.Event) -> None:
-        # Threads of their own for the sweep: looking can wait for a place for long when endpoints hang.
-        database, sweeping = DatabaseThreads(), DatabaseThreads()
+        database = DatabaseThreads()
         async with open_client(block_private_addresses=self._settings.block_private_addresses) as client:
             try:
-                await asyncio.gather(
-                    self._again_and_again(
-                        "Looking for undelivered webhooks", look_now, partial(self.look, database, client)
-                    ),
-                    self._again_and_again(
-                        "Looking for reviews that lost their task",
-                        asyncio.Event(),
-                        partial(sweeping.run, self._sweep),
-                    ),
+                await self._again_and_again(
+                    "Looking for undelivered webhooks", look_now, partial(self.look, database, client)
                 )
             finally:
                 for task in self._sending:
                     task.cancel()
                 await asyncio.gather(*self._sending, return_exceptions=True)
                 database.close()
-                sweeping.close()
 
     async def _again_and_again(
         self, what: str, at_once: asyncio.Event, work: Callable[[], Awaitable[bool | None]]
     ) -> None:
         """Do ``work`` for ever: again at once if it says that there is more, else after a pause."""
         pause = self._settings.sweep_seconds
-        while True:
+        while not self._stopping.is_set():
             at_once.clear()
             more = None
             try:

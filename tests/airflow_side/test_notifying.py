@@ -232,7 +232,8 @@ URIS = {
 def test_a_connection_may_be_written_as_a_uri(uri: str) -> None:
     secret = generate_secret()
     written = uri.replace("{secret}", quote(secret, safe=""))
-    given: Any = AirflowConnection(conn_id="one", uri=written)
+    make: Any = AirflowConnection
+    given = make(conn_id="one", uri=written)
     found = resolve("one", None, connection=lambda _: given, settings=WebhookSettings(allow_http=True))
     assert (found.url, found.secrets) == (URIS[uri], (secret,))
 
@@ -474,3 +475,35 @@ def test_the_dispatcher_starts_again_after_what_ends_it() -> None:
         quick.start(); quick.stop()
         assert not quick._thread.is_alive()
     """)
+
+
+def test_without_certificates_a_test_event_says_why_and_the_sweep_goes_on() -> None:
+    printed = run(
+        """
+        import os, threading
+        os.environ["SSL_CERT_FILE"] = "/gone"
+        from airflow_hitl_review import deliveries
+        from airflow_hitl_review.dispatcher import Dispatcher
+        from airflow_hitl_review.endpoints import Webhook
+        from airflow_hitl_review.settings import WebhookSettings
+        from hitl_webhooks import HITLWebhookError, generate_secret
+
+        settings = WebhookSettings(url_secrets=(generate_secret(),), sweep_seconds=0.01)
+        try:
+            deliveries.try_out(Webhook(url="https://127.0.0.1:1/"), settings)
+        except HITLWebhookError as error:
+            print(error)
+        swept = threading.Semaphore(0)
+
+        class Swept(Dispatcher):
+            def _sweep(self):
+                swept.release()
+
+        dispatcher = Swept(settings)
+        dispatcher.start()
+        for _ in range(3):
+            assert swept.acquire(timeout=30)
+        dispatcher.stop()
+        """
+    )
+    assert "SSL_CERT_FILE names /gone, which cannot be read as certificates (FileNotFoundError)" in printed

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from hitl_notebook import (
     AuthenticationError,
@@ -21,7 +20,6 @@ from hitl_notebook import (
     ReviewNotFoundError,
     ServerError,
 )
-from hitl_notebook.auth import reason_of
 from hitl_notebook.records import STATUSES
 from tests.notebook.server import ReviewServer, jwt
 from tests.notebook.times import stamp
@@ -334,11 +332,6 @@ def test_an_address_with_https_that_speaks_http(server: ReviewServer) -> None:
         assert str(error.value) == f"No answer from {url}: it seems to speak http, not https."
 
 
-def test_a_certificate_that_nobody_trusts_is_no_sign_of_http() -> None:
-    error = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
-    assert reason_of(error) == "check that the API server is running and the address is right"
-
-
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_renewed_once(server: ReviewServer, client: Client, status: int) -> None:
     review = client.find(server.add())
@@ -361,7 +354,7 @@ def test_a_given_token_is_not_renewed(server: ReviewServer) -> None:
     assert [s.path for s in server.seen] == ["/hitl-review/sessions"]
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host", "http://", "file:///etc", "/hitl-review"])
+@pytest.mark.parametrize("url", ["", "airflow:8080", "ftp://host", "http://", "file:///etc", "/hitl-review"])
 def test_bad_addresses(url: str) -> None:
     with pytest.raises(ValueError, match="address of Airflow's API server"):
         Client(url, token="t")

@@ -71,7 +71,7 @@ def test_what_is_known_is_filled_in(server: ReviewServer) -> None:
 @pytest.mark.parametrize(
     ("address", "password", "said"),
     [
-        ("localhost:8080", "", "such as http://localhost:8080"),
+        ("airflow:8080", "", "such as http://localhost:8080"),
         ("", "", "address"),
         (None, "wrong", "does not accept this username and password"),
         ("http://127.0.0.1:9", "", "No answer"),

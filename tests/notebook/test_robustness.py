@@ -44,7 +44,7 @@ def test_an_idle_connection_that_the_server_closes_is_no_outage() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:99999", "http://h ost", "http://host?x=1", "http://host/#x", "localhost:8080"]
+    "url", ["http://localhost:99999", "http://h ost", "http://host?x=1", "http://host/#x", "airflow:8080"]
 )
 def test_addresses_that_cannot_be_one(url: str) -> None:
     with pytest.raises(ValueError, match="such as http://localhost:8080"):

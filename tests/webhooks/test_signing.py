@@ -261,7 +261,15 @@ def test_secret_within_bounds_is_random() -> None:
     assert generate_secret() != generate_secret()
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", SECRET[6:], SECRET[:-1], "whsec_é" + SECRET[7:], SECRET + "\n"])
+def test_white_space_around_a_secret_is_not_part_of_it() -> None:
+    """As where it is read from a file."""
+    for written in (f"{SECRET}\n", f" {SECRET} "):
+        assert check_secret(written) == SECRET
+        assert verify(BODY, signed(BODY, SECRET), written, now=NOW).id == ID
+        assert verify(BODY, signed(BODY, written), [OTHER, SECRET], now=NOW).id == ID
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", SECRET[6:], SECRET[:-1], "whsec_é" + SECRET[7:]])
 def test_malformed_secret_is_named_but_never_shown(secret: str) -> None:
     for action in (
         lambda: check_secret(secret),
@@ -505,5 +513,5 @@ def test_tree_of_errors_and_exported_names() -> None:
         assert not issubclass(mistake, WebhookVerificationError)
     exported = [getattr(hitl_webhooks, name) for name in hitl_webhooks.__all__]
     errors = [e for e in exported if isinstance(e, type) and issubclass(e, Exception)]
-    assert len(errors) == 9
+    assert len(errors) == 10
     assert all(issubclass(e, HITLWebhookError) for e in errors)

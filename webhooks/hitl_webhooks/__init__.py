@@ -21,6 +21,7 @@ from hitl_webhooks.errors import (
     MissingHeaderError,
     PrivateAddressError,
     TimestampError,
+    UnusableCertificatesError,
     WebhookVerificationError,
 )
 from hitl_webhooks.events import Event, EventType, Person, ReviewFacts, build_event, event_id
@@ -49,6 +50,7 @@ __all__ = [
     "ReviewFacts",
     "SessionRef",
     "TimestampError",
+    "UnusableCertificatesError",
     "WebhookVerificationError",
     "build_event",
     "check_secret",

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from hitl_webhooks.addresses import PublicAddressTransport
+from hitl_webhooks.certificates import ssl_context
 from hitl_webhooks.endpoint import Endpoint
 from hitl_webhooks.events import Event
 from hitl_webhooks.formats import get_format
@@ -39,11 +40,15 @@ def open_client(*, block_private_addresses: bool = False) -> httpx.AsyncClient:
     Args:
         block_private_addresses: refuse to connect to an address that is not public. Proxies named in the
             environment are then not used: it would be the proxy that connects.
+
+    Raises:
+        UnusableCertificatesError: the authorities that the environment names cannot be read.
     """
-    transport = PublicAddressTransport() if block_private_addresses else None
+    verify = ssl_context()
+    transport = PublicAddressTransport(verify=verify) if block_private_addresses else None
     # No connection is kept: an endpoint may close an idle one just as the next event goes out on it.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits)
+    return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits, verify=verify)
 
 
 async def attempt(
@@ -150,16 +155,25 @@ def deliver_to_all(
             ]
             await asyncio.gather(*tasks)
 
+    failed: list[str] = []
+
+    def send() -> None:
+        try:
+            asyncio.run(run())
+        except Exception as error:  # noqa: BLE001 - before the first attempt: it goes into the log of each
+            failed.append(f"{type(error).__name__}: {error}")
+
     # A daemon thread and a join with a limit: looking a host name up can block beyond any asyncio timeout,
     # and a dead name server must not hold the task.
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="hitl-webhooks", daemon=True)
+    thread = threading.Thread(target=send, name="hitl-webhooks", daemon=True)
     thread.start()
     thread.join(bound)
     for (_, noted), copy in zip(own, copies, strict=True):
         for done in copy.log[len(noted.log) :]:
             noted.record(done)
         if noted.status is DeliveryStatus.PENDING and not noted.log:
-            noted.record(Attempt(started.isoformat(), round(bound * 1000), error=f"no answer within {bound:g} s"))
+            why = failed[0] if failed else f"no answer within {bound:g} s"
+            noted.record(Attempt(started.isoformat(), round(bound * 1000), error=why))
 
 
 def _request(endpoint: Endpoint, event_id: str, body: bytes, at: datetime) -> tuple[dict[str, str], bytes]:

@@ -67,6 +67,7 @@ def check_secret(secret: str) -> str:
         InvalidSecretError: says what is wrong and how to make a good one; never repeats the secret.
     """
     hint = " Make one with hitl_webhooks.generate_secret()."
+    secret = secret.strip() if isinstance(secret, str) else secret  # a file that it is read from ends in a newline
     if not isinstance(secret, str) or not secret.startswith(SECRET_PREFIX):
         raise InvalidSecretError(f"A webhook secret starts with {SECRET_PREFIX!r}.{hint}")
     try:

@@ -1,0 +1,100 @@
+"""One request over HTTP, and why it was not answered."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from hitl_notebook.errors import ConnectionFailedError
+
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Environment variables that name certificate authorities, the first that is set counts: those of ``requests``, and
+of OpenSSL, which much else in Python obeys."""
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
+"""What OpenSSL says of an answer that is not TLS; newer ones the second, in words where Python does not know it."""
+
+_NOT_TRUSTED = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch")
+
+
+def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
+    """Send a request; a redirect is an answer like any other.
+
+    Args:
+        session: to send it with.
+        method: of HTTP.
+        url: where to.
+        **kwargs: for ``requests``.
+
+    Raises:
+        ConnectionFailedError: no answer came; says why, without the address's path or anything secret.
+    """
+    verify = next((path for name in _BUNDLES if (path := os.environ.get(name))), True)
+    try:
+        return session.request(method, url, allow_redirects=False, verify=verify, **kwargs)
+    except OSError as error:  # requests' own errors, and that there is no such file of certificates
+        # Not `from error`: a traceback with local variables would show the request, and so the token.
+        parts = urlsplit(url)
+        failed = ConnectionFailedError(f"No answer from {parts.scheme}://{parts.netloc}: {reason_of(error)}.")
+        failed.is_broken_connection = isinstance(error, requests.ConnectionError) and not isinstance(
+            error, requests.Timeout | requests.exceptions.SSLError
+        )
+        raise failed from None
+
+
+def reason_of(error: Exception) -> str:
+    """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
+    if isinstance(error, requests.Timeout):
+        return "it took too long"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy that HTTPS_PROXY or HTTP_PROXY names did not connect; NO_PROXY names hosts that need none"
+    if isinstance(error, requests.exceptions.SSLError):
+        if any(sign in str(error) for sign in _NO_TLS):
+            return "it seems to speak http, not https"
+        if any(sign in str(error) for sign in _NOT_TRUSTED):
+            return (
+                "its certificate is not trusted here, or is another host's. If a private authority issued it, name "
+                "that one's file in REQUESTS_CA_BUNDLE or SSL_CERT_FILE before the kernel starts"
+            )
+        return "the connection could not be secured (TLS)"
+    if isinstance(error, requests.ConnectionError):
+        return "check that the API server is running and the address is right"
+    if isinstance(error, requests.RequestException):
+        return type(error).__name__
+    name = next((name for name in _BUNDLES if os.environ.get(name)), "")
+    return f"what {name} names cannot be read as certificates ({type(error).__name__})" if name else "no network"
+
+
+def who_answered(answer: requests.Response) -> str | None:
+    """In words who answered where it was not Airflow, a proxy or a JupyterLab for example; None if it may be."""
+    if answer.is_redirect or answer.is_permanent_redirect:
+        return _redirected(answer)
+    kind = answer.headers.get("Content-Type", "")
+    server = answer.headers.get("Server", "")
+    if "TornadoServer" in server or "_xsrf" in answer.headers.get("Set-Cookie", ""):
+        return "That is a Jupyter server, and not Airflow's API server, which is often on port 8080"
+    if "html" in kind and answer.status_code in (401, 403, 407) and answer.content:
+        named = f" ({server})" if server and "uvicorn" not in server else ""
+        return (
+            f"A web page came with status {answer.status_code}{named}: something before Airflow answered, such as "
+            "a proxy or a gateway"
+        )
+    return None
+
+
+def _redirected(answer: requests.Response) -> str:
+    url = answer.url or ""
+    target = urlsplit(urljoin(url, answer.headers.get("Location", "")))
+    here = urlsplit(url)
+    if target.hostname == here.hostname and (here.scheme, target.scheme) == ("http", "https"):
+        return f"It redirects to https: give the address as https://{target.netloc}"
+    if target.hostname != here.hostname:
+        return (
+            f"It redirects to {target.hostname}, perhaps a single sign-on: an API token is needed that is accepted "
+            "without that, or an address behind it"
+        )
+    whole = f"{target.scheme}://{target.netloc}{target.path}"
+    return f"It redirects to {whole}: is the address right, with the path below which Airflow is served"

@@ -1,0 +1,152 @@
+"""Whoever answers in Airflow's place is told as that, and a certificate that is not trusted as that."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from hitl_notebook import Client
+from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError, ServerError
+from tests.support.private_authority import VARIABLES, make_certificate
+
+HEALTHY = b'{"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": []}'
+
+
+@contextmanager
+def serving(
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    body: bytes = HEALTHY,
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[str]:
+    """A server that gives one answer; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(status)
+            for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (301, {"Location": "https://127.0.0.1:8443/hitl-review"}, "give the address as https://127.0.0.1:8443"),
+        (
+            302,
+            {"Location": "https://sso.example.org/login?next=x"},
+            "redirects to sso.example.org, perhaps a single",
+        ),
+        (302, {"Location": "/airflow/home"}, "/airflow/home: is the address right"),
+        (403, HTML | {"Server": "squid"}, "A web page came with status 403 (squid): something before Airflow"),
+        (401, HTML, "A web page came with status 401: something before Airflow"),
+        (404, HTML | {"Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
+    ],
+)
+def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[str, str], words: str) -> None:
+    with serving(status, headers, b"<html>no</html>") as url:
+        for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
+            with pytest.raises(ServerError) as error:
+                client.sessions()
+            assert f"{url}" in str(error.value)
+            assert words in str(error.value)
+            assert "known" not in str(error.value)
+            assert "username" not in str(error.value)
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """A server with the certificate of a private authority, and that one's file."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    path, context = make_certificate(tmp_path)
+    with serving(tls=context) as url:
+        yield url, path
+
+
+def clients(url: str) -> list[Client]:
+    return [Client(url, token="t"), Client(url, username="ada", password="known")]
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do(private: tuple[str, Path]) -> None:
+    url, _ = private
+    for client in clients(url):
+        with pytest.raises(ConnectionFailedError) as error:
+            client.sessions()
+        assert f"No answer from {url}: its certificate is not trusted here" in str(error.value)
+        assert "REQUESTS_CA_BUNDLE or SSL_CERT_FILE" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_both_variables_name_a_private_authority(
+    private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    url, path = private
+    monkeypatch.setenv(name, str(path))
+    assert Client(url, token="t").sessions().total_entries == 0
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_certificates_that_are_not_there_are_told_by_the_variable(
+    private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    url, _ = private
+    monkeypatch.setenv(name, "/gone")
+    for client in clients(url):
+        with pytest.raises(ConnectionFailedError, match=f"what {name} names cannot be read as certificates"):
+            client.sessions()
+
+
+@pytest.mark.parametrize("given", ["localhost:{port}", "127.0.0.1:{port}/", "LOCALHOST:{port}"])
+def test_this_machine_gets_its_http(given: str) -> None:
+    with serving() as url:
+        client = Client(given.format(port=url.rpartition(":")[2]), token="t")
+        assert client.url.startswith("http://")
+        assert client.sessions().total_entries == 0
+
+
+@pytest.mark.parametrize("given", ["airflow:8080", "airflow.example.org", "localhost.example.org:8080"])
+def test_another_machine_must_be_named_with_its_scheme(given: str) -> None:
+    with pytest.raises(ValueError, match="such as http://localhost:8080 or https://airflow"):
+        Client(given, token="t")
+
+
+def test_a_newline_behind_a_password_is_not_part_of_it() -> None:
+    body = b'{"access_token": "t"}'
+    seen: list[str] = []
+    with serving(201, body=body) as url:
+        client = Client(url, username="ada", password="known\n")
+        assert client._tokens._credentials == ("ada", "known")
+        with pytest.raises(HITLNotebookError) as error:  # the server gives that answer to everything
+            client.sessions()
+        seen.append(str(error.value))
+    assert "username" not in seen[0]

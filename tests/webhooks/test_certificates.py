@@ -1,0 +1,92 @@
+"""Which authorities are trusted when webhooks are posted, and what is told where that cannot be known."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from hitl_webhooks import (
+    DeliveryStatus,
+    Endpoint,
+    EndpointDelivery,
+    EventType,
+    UnusableCertificatesError,
+    build_event,
+    generate_secret,
+)
+from hitl_webhooks.delivery import attempt, deliver_to_all, open_client
+from tests.support.private_authority import VARIABLES, make_certificate
+from tests.webhooks.facts import FACTS
+
+EVENT = build_event(EventType.OUTPUT_READY, FACTS, at=datetime(2026, 1, 1, tzinfo=timezone.utc))
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@contextmanager
+def receiver(folder: Path) -> Iterator[tuple[Endpoint, Path]]:
+    """A receiver with a private authority's certificate, and that authority's file."""
+    path, context = make_certificate(folder)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield Endpoint("hook", f"https://127.0.0.1:{server.server_port}/", (generate_secret(),)), path
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def error_of_an_attempt(endpoint: Endpoint) -> str | None:
+    async with open_client() as client:
+        return (await attempt(client, endpoint, "id", EVENT.body)).error
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_both_variables_name_a_private_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with receiver(tmp_path) as (endpoint, path):
+        assert "CERTIFICATE_VERIFY_FAILED" in (asyncio.run(error_of_an_attempt(endpoint)) or "")
+        monkeypatch.setenv(name, str(path))
+        assert asyncio.run(error_of_an_attempt(endpoint)) is None
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("blocked", [False, True])
+def test_certificates_that_are_not_there_are_told_by_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, blocked: bool
+) -> None:
+    monkeypatch.setenv(name, "/gone")
+    with pytest.raises(UnusableCertificatesError, match=f"{name} names /gone, which cannot be read"):
+        open_client(block_private_addresses=blocked)
+
+
+def test_a_worker_notes_that_reason_and_not_that_nobody_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/gone")
+    delivery = EndpointDelivery("hook")
+    deliver_to_all(EVENT, [(Endpoint("hook", "https://127.0.0.1:1/", (generate_secret(),)), delivery)])
+    assert delivery.status is DeliveryStatus.PENDING
+    assert "SSL_CERT_FILE names /gone" in (delivery.last_error or "")
