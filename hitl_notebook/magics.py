@@ -22,6 +22,7 @@ from hitl_notebook.client import Client
 from hitl_notebook.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewPage
+from hitl_notebook.transport import check_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,7 @@ class ReviewMagics(Magics):
     def _known(self, url: str | None, user: str | None) -> Client | None:
         """What is connected already, if it is what is asked for."""
         client = self._latest()
-        if client is None or (url and url.rstrip("/") != client.url) or (user and user != client.username):
+        if client is None or (url and check_url(url) != client.url) or (user and user != client.username):
             return None
         return client
 

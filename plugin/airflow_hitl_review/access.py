@@ -8,6 +8,9 @@ route is served at all, rather than one without a check.
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Query
@@ -17,6 +20,12 @@ from airflow_hitl_review.limits import MAP_INDEX_PATTERN, Id, MapIndex, OneId
 from airflow_hitl_review.schema import TaskKey
 
 CurrentUser = Annotated[internals.BaseUser, Depends(internals.get_user)]
+
+REMEMBERED_SECONDS = 20.0
+"""So long a list goes by what the auth manager has said of a user and a DAG."""
+
+MAX_REMEMBERED = 50_000
+"""Answers of the auth manager that a process remembers; some 10 MB."""
 
 _UNREPLACED = "{MAP_INDEX}"
 
@@ -109,10 +118,43 @@ def optional_task_key(
     return readable(user, task_key(dag_id, run_id, task_id, map_index))
 
 
+class ReadableDags:
+    """What each user may read, remembered for some seconds; one per API server process. Deciding asks anew.
+
+    Args:
+        timer: seconds from any start.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[bool, float]] = {}  # the answer, and until when it counts
+
+    def of(self, db: internals.Session, user: internals.BaseUser, dag_ids: Sequence[str]) -> list[str]:
+        """Those of ``dag_ids`` whose reviews ``user`` may read, in their order."""
+        user_id, now = str(user.get_id()), self._timer()
+        with self._lock:
+            found = {dag_id: self._known.get((user_id, dag_id), (False, now)) for dag_id in dag_ids}
+        known = {dag_id: may for dag_id, (may, until) in found.items() if until > now}
+        if unknown := [dag_id for dag_id in dag_ids if dag_id not in known]:
+            asked = internals.may_read_each(user, internals.team_names(db, unknown))
+            self._remember({(user_id, dag_id): (may, now + REMEMBERED_SECONDS) for dag_id, may in asked.items()})
+            known |= asked
+        return [dag_id for dag_id in dag_ids if known[dag_id]]
+
+    def _remember(self, answers: dict[tuple[str, str], tuple[bool, float]]) -> None:
+        with self._lock:
+            if len(self._known) + len(answers) > MAX_REMEMBERED:
+                self._known.clear()
+            self._known.update(answers)
+
+
+_readable = ReadableDags()
+
+
 def readable_dags(db: internals.Session, user: internals.BaseUser, dag_ids: list[str]) -> list[str]:
-    """Those of ``dag_ids`` whose reviews the caller may read."""
-    teams = internals.team_names(db, dag_ids)
-    return [dag_id for dag_id in dag_ids if internals.may(user, "GET", dag_id, teams[dag_id])]
+    """Those of ``dag_ids`` whose reviews the caller may read; a change counts after ``REMEMBERED_SECONDS``."""
+    return _readable.of(db, user, dag_ids)
 
 
 ReadableTask = Annotated[TaskKey, Depends(readable)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, cast
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.batch_apis import IsAuthorizedDagRequest
 from airflow.api_fastapi.auth.managers.models.resource_details import (
     ConnectionDetails,
     DagAccessEntity,
@@ -28,6 +31,12 @@ __all__ = ["BaseUser", "get_user"]
 
 Method = Literal["GET", "PUT"]
 
+_IN_A_ROW = 0.02
+"""Seconds in which questions to the auth manager are asked one after the other: most take microseconds."""
+
+_AT_ONCE = 16
+"""Questions to an auth manager that are under way at the same time."""
+
 _APP = "hitl_review"
 """Owner, in the audit log, of what no person has done."""
 
@@ -42,15 +51,51 @@ class Person(Protocol):
         """For people."""
 
 
+def _auth_manager() -> BaseAuthManager[BaseUser]:
+    return cast("BaseAuthManager[BaseUser]", get_auth_manager())
+
+
 def may(user: BaseUser, method: Method, dag_id: str, team_name: str | None) -> bool:
     """Whether the auth manager lets ``user`` read (GET) or decide (PUT) the reviews of a DAG."""
-    manager = cast("BaseAuthManager[BaseUser]", get_auth_manager())
-    return manager.is_authorized_dag(
+    return _auth_manager().is_authorized_dag(
         method=method,
         access_entity=DagAccessEntity.HITL_DETAIL,
         details=DagDetails(id=dag_id, team_name=team_name),
         user=user,
     )
+
+
+def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, bool]:
+    """Of each of those DAGs, given with its team, whether ``user`` may read its reviews.
+
+    Some auth managers make a request over the network for each question. So all are asked about in one where the
+    auth manager has a way of its own for that; and what that does not settle, at the same time.
+    """
+    manager = _auth_manager()
+    if len(teams) > 1 and type(manager).batch_is_authorized_dag is not BaseAuthManager.batch_is_authorized_dag:
+        questions: list[IsAuthorizedDagRequest] = [
+            {
+                "method": "GET",
+                "access_entity": DagAccessEntity.HITL_DETAIL,
+                "details": DagDetails(id=dag_id, team_name=team),
+            }
+            for dag_id, team in teams.items()
+        ]
+        if manager.batch_is_authorized_dag(questions, user=user):
+            return dict.fromkeys(teams, True)
+    answers: dict[str, bool] = {}
+    left = list(teams)
+    # FAB's user is a row of its database session, which only one thread may use.
+    is_of_this_thread = hasattr(user, "_sa_instance_state")
+    end = time.monotonic() + _IN_A_ROW
+    while left and (is_of_this_thread or time.monotonic() < end):
+        dag_id = left.pop()
+        answers[dag_id] = may(user, "GET", dag_id, teams[dag_id])
+    if left:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hitl-auth") as threads:
+            found = threads.map(lambda dag_id: may(user, "GET", dag_id, teams[dag_id]), left)
+            answers.update(zip(left, found, strict=True))
+    return answers
 
 
 def origins() -> list[str]:
@@ -126,7 +171,7 @@ def may_use_connection(user: BaseUser, conn_id: str | None) -> bool:
 
     The rights are those that Airflow's own connection test asks for: to make connections, and to read this one.
     """
-    manager = cast("BaseAuthManager[BaseUser]", get_auth_manager())
+    manager = _auth_manager()
     wanted = ConnectionDetails(conn_id=conn_id, team_name=connection_team(conn_id) if conn_id else None)
     methods: tuple[Literal["POST", "GET"], ...] = ("POST", "GET") if conn_id is not None else ("POST",)
     return all(manager.is_authorized_connection(method=m, details=wanted, user=user) for m in methods)
