@@ -17,6 +17,7 @@ from airflow_hitl_review.schema import (
     HISTORY_KEY,
     PREFIX,
     SESSION_KEY,
+    SUMMARY_KEY,
     WEBHOOK_PREFIX,
     AgentSession,
     Channel,
@@ -31,7 +32,7 @@ from airflow_hitl_review.schema import (
 )
 from airflow_hitl_review.states import Action, SessionStatus, advance
 
-_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY)
+_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
 """Starts of the keys of what a review has in XCom and nobody is shown; a history can be large."""
 
 _LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
@@ -156,7 +157,7 @@ def decide(
         internals.write_xcom(db, key, feedback_key(session.iteration), feedback)
     elif feedback_key(session.iteration) in xcoms:  # of a request that failed: it would pass for this one's reason
         internals.delete_xcom(db, key, feedback_key(session.iteration))
-    internals.write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
+    internals.write_session(db, key, decided)
     # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
     internals.write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
     # Also closed where it was not answered; after the lock on the task instance, which is Airflow's order too.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,7 @@ from airflow_hitl_review.schema import (
     AgentSession,
     Decision,
     HumanAction,
+    SessionSummary,
     TaskKey,
     User,
     feedback_key,
@@ -30,6 +31,11 @@ ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "s
 
 _SUMMARY_PROMPT_LENGTH = 300
 _EXCERPT_LENGTH = 200
+
+_LONG_OUTPUT = 8_000
+"""Characters; a session with a longer output is kept a second time without it."""
+
+_S = TypeVar("_S", bound="AgentSession")
 
 # Runs of what can stand on one line: no white space, no control characters, and no marks that set the direction
 # of what follows, as the cut may take away the mark that ends it.
@@ -142,12 +148,16 @@ def parse_session(stored: StoredValue) -> AgentSession:
         pydantic.ValidationError: the value is not a session.
         UnreadableXComError: it cannot be read just now.
     """
-    session = AgentSession.read(stored.value)
-    session.created_at = session.created_at or stored.timestamp
-    session.updated_at = session.updated_at or stored.timestamp
+    session = _timed(AgentSession.read(stored.value), stored.timestamp)
     session.prompt = storable(session.prompt)
     session.current_output = storable(session.current_output)
     session.last_error = storable(session.last_error) if session.last_error is not None else None
+    return session
+
+
+def _timed(session: _S, stored_at: datetime) -> _S:
+    session.created_at = session.created_at or stored_at
+    session.updated_at = session.updated_at or stored_at
     return session
 
 
@@ -172,10 +182,23 @@ def read_action(stored: StoredValue | None) -> HumanAction | None:
 
 
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
-    """One row of the inbox, from the session alone."""
-    session = parse_session(stored)
+    """One row of the inbox, from the session alone, or from its summary."""
+    is_summary = isinstance(stored.value, dict) and "output_sha256" in stored.value
+    session = _timed(SessionSummary.read(stored.value), stored.timestamp) if is_summary else parse_session(stored)
     common = _common(key, task_state, session, _final_decision(session))
     return ReviewSummary(**common, prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH])
+
+
+def summary_of(session: AgentSession) -> SessionSummary | None:
+    """What is kept beside a session so that lists need not read its output; None where that is short."""
+    if len(session.current_output) <= _LONG_OUTPUT:
+        return None
+    without = session.model_dump(exclude={"current_output", "failures"})
+    return SessionSummary(
+        **without,
+        output_sha256=sha256_of(session.current_output),
+        output_excerpt=excerpt_of(session.current_output),
+    )
 
 
 def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
@@ -219,9 +242,15 @@ def _common(
         "decided_by": decided.user if decided else None,
         "decided_at": decided.at if decided else None,
         "reviewers": session.reviewers,
-        "output_sha256": sha256_of(session.current_output),
-        "output_excerpt": excerpt_of(session.current_output),
+        **_output_facts(session),
     }
+
+
+def _output_facts(session: AgentSession) -> dict[str, str]:
+    if isinstance(session, SessionSummary):
+        return {"output_sha256": session.output_sha256, "output_excerpt": session.output_excerpt}
+    text = session.current_output
+    return {"output_sha256": sha256_of(text), "output_excerpt": excerpt_of(text)}
 
 
 def _final_decision(session: AgentSession) -> Decision | None:

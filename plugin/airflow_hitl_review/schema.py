@@ -26,6 +26,10 @@ PREFIX = "airflow_hitl_review_"
 SESSION_KEY = f"{PREFIX}agent_session"
 """``AgentSession``. Written by the worker; the API server sets its status on a decision."""
 
+SUMMARY_KEY = f"{PREFIX}summary"
+"""``SessionSummary``: the session without its output, for lists. Written right after a session whose output is
+long, by whoever writes that. It counts while its row is not older than the session's: others write these, too."""
+
 ACTION_KEY = f"{PREFIX}human_action"
 """``HumanAction``, the last decision. Written by the API server."""
 
@@ -176,6 +180,18 @@ class AgentSession(_Stored):
         return self.model_copy(
             update={"status": state.status, "iteration": state.iteration, "updated_at": at, **changes}
         )
+
+
+class SessionSummary(AgentSession):
+    """A session with what a list says of its output, under ``SUMMARY_KEY``; ``current_output`` is empty.
+
+    Attributes:
+        output_sha256: hex digest of the output.
+        output_excerpt: its first characters, on one line.
+    """
+
+    output_sha256: str
+    output_excerpt: str
 
 
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:

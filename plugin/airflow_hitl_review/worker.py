@@ -18,10 +18,12 @@ from airflow_hitl_review.endpoints import Webhook, all_targets
 from airflow_hitl_review.notifier import SECOND_TRIES, Notifier
 from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
+from airflow_hitl_review.review import summary_of
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     HISTORY_KEY,
     SESSION_KEY,
+    SUMMARY_KEY,
     AgentSession,
     FailedRegeneration,
     HumanAction,
@@ -343,6 +345,11 @@ class WorkerReview:
     def _store(self, session: AgentSession) -> None:
         self._push(SESSION_KEY, session.model_dump(mode="json"))
         self.session = session
+        if (summary := summary_of(session)) is not None:
+            try:
+                self._ti.xcom_push(key=SUMMARY_KEY, value=summary.model_dump(mode="json"))
+            except Exception:
+                log.warning("Lists read the whole output of this review.", exc_info=True)
 
     def _push(self, key: str, value: Any) -> None:
         _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))

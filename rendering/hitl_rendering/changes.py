@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from hitl_rendering import render
 from hitl_rendering.difference_html import in_words, to_html
 from hitl_rendering.differences import compare
+from hitl_rendering.kept import kept
 
 _COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
 
 
-@lru_cache(maxsize=64)
+@kept(most_chars=20_000_000)
 def changes(before: str, after: str, output_format: str) -> tuple[str, str]:
     """Compare two outputs.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
@@ -19,6 +18,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from hitl_rendering.json_tree import Document
+from hitl_rendering.kept import kept
 from hitl_rendering.plain_text import encodable, inline, plain
 
 __all__ = [
@@ -107,7 +107,7 @@ def markdown(text: str) -> str:
     return f'<div class="hitl-markdown">{html}</div>'
 
 
-@lru_cache(maxsize=32)
+@kept(most_chars=20_000_000)
 def output(text: str, output_format: str) -> str:
     """An output: JSON as a tree, all else as Markdown. Kept for the next time; any thread may call it."""
     return _json(text) if output_format == "json" else markdown(text)

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_hitl_review.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
 from demo.airflow_instance import wait_until
+from tests.airflow_side.test_long_outputs import is_listed_by_its_summary
 from tests.airflow_side.test_reviewers import events, task_instance
 from tests.conftest import DATABASES, reviews_on
 from tests.support.api_server import ROOT, URL_SECRET, ReviewServer
@@ -166,3 +167,11 @@ def test_a_task_that_was_rescheduled_goes_on_with_its_review(reviews: ReviewServ
 def _next_method(server: ReviewServer, run_id: str) -> Any:
     (row,) = server.sql("select next_method from task_instance where run_id = :run and map_index = 0", run=run_id)
     return row.next_method
+
+
+def test_a_long_output_is_listed_without_reading_it(reviews: ReviewServer) -> None:
+    is_listed_by_its_summary(reviews)
+    run_id = reviews.seed(1, "length", "20000")
+    with away(reviews, SESSION_KEY):
+        found = reviews.call("GET", "/sessions", params={"q": run_id, "status": "pending_review"}).json()
+    assert [row["run_id"] for row in found["sessions"]] == [run_id]

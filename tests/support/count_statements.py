@@ -21,6 +21,8 @@ if __name__ == "__main__":
     statements: list[str] = []
     event.listen(settings.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     user = SimpleAuthManagerUser(username="admin", role="ADMIN")
+    with internals.transaction() as db:  # whose DAGs are readable is remembered
+        list_reviews(db, user, Filters(limit=1), count_now())
     counts: list[Any] = []
     for order_by in get_args(OrderBy):
         counts.append([order_by])

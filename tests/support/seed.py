@@ -2,8 +2,8 @@
 
 Reads lines from stdin, each a JSON list: how many reviews, and, to fill their outboxes too, a kind and endpoints
 (see ``tests.support.seed_outbox``), ``required_actions`` and a kind (see ``tests.support.seed_required_actions``),
-or ``reviewers`` and the ids of the only people who may decide. Answers each with the run's id. It stays alive
-because importing Airflow takes longer than all the rest.
+``reviewers`` and the ids of the only people who may decide, or ``length`` and that of the outputs. Answers each
+with the run's id. It stays alive because importing Airflow takes longer than all the rest.
 
 Everything goes through Airflow's own models and this project's own XCom writing.
 """
@@ -22,7 +22,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
+from airflow_hitl_review.schema import AgentSession, TaskKey, output_key
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
 from tests.support.seed_required_actions import seed_required_actions
@@ -68,14 +68,14 @@ def make_run(
     return run_id
 
 
-def seed(count: int, reviewers: Sequence[str] = ()) -> str:
-    """Make a run with ``count`` mapped, parked reviews and return its id."""
+def seed(count: int, reviewers: Sequence[str] = (), length: int = 0) -> str:
+    """Make a run with ``count`` mapped, parked reviews, of outputs of at least that length, and return its id."""
     with internals.transaction() as db:
         run_id = make_run(db, DAG_ID, [TaskInstanceState.AWAITING_INPUT] * count)
         now = internals.utcnow()
         for index in range(count):
             key = TaskKey(DAG_ID, run_id, TASK_ID, index)
-            output = f"Draft of item {index}."
+            output = f"Draft of item {index}." + " More of it." * (length // 12)
             task_instance = internals.load_task_instance(db, key)
             assert task_instance is not None
             session = AgentSession(
@@ -87,7 +87,7 @@ def seed(count: int, reviewers: Sequence[str] = ()) -> str:
                 updated_at=now,
             )
             internals.write_xcom(db, key, output_key(1), output)
-            internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+            internals.write_session(db, key, session)
             # As a worker, which parks after it has written: what is written later, the sweep looks at.
             internals.park_anew(db, key)
     return run_id
@@ -96,9 +96,10 @@ def seed(count: int, reviewers: Sequence[str] = ()) -> str:
 if __name__ == "__main__":
     for line in sys.stdin:
         count, *outbox = json.loads(line)
-        made = seed(count, outbox[1:] if outbox[:1] == ["reviewers"] else ())
+        length = int(outbox[1]) if outbox[:1] == ["length"] else 0
+        made = seed(count, outbox[1:] if outbox[:1] == ["reviewers"] else (), length)
         if outbox[:1] == ["required_actions"]:
             seed_required_actions(made, outbox[1])
-        elif outbox and outbox[0] != "reviewers":
+        elif outbox and outbox[0] not in ("reviewers", "length"):
             seed_outbox(made, outbox[0], outbox[1:])
         print(f"made {made}", flush=True)  # noqa: T201 - its result

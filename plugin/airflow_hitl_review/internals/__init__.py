@@ -66,6 +66,7 @@ from airflow_hitl_review.internals.xcoms import (
     rewrite_xcom,
     set_xcom_time,
     values_are_in_the_row,
+    write_session,
     write_xcom,
     xcom_times,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "utcnow",
     "values_are_in_the_row",
     "write_audit_log",
+    "write_session",
     "write_xcom",
     "written_since_the_park",
     "xcom_times",

@@ -15,8 +15,8 @@ from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.internals.versions import set_serialized_xcom
-from airflow_hitl_review.review import StoredValue
-from airflow_hitl_review.schema import TaskKey
+from airflow_hitl_review.review import StoredValue, summary_of
+from airflow_hitl_review.schema import SESSION_KEY, SUMMARY_KEY, AgentSession, TaskKey
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,13 @@ def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
         task_id=key.task_id,
         map_index=key.map_index,
     )
+
+
+def write_session(db: Session, key: TaskKey, session: AgentSession) -> None:
+    """Store a session, and what lists need of it."""
+    write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+    if (summary := summary_of(session)) is not None:
+        write_xcom(db, key, SUMMARY_KEY, summary.model_dump(mode="json"))
 
 
 def rewrite_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:

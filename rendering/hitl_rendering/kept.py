@@ -1,0 +1,48 @@
+"""Results that are kept for the next time, bounded by their size and not only by their number."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R", str, "tuple[str, str]")
+
+
+def kept(most_chars: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Keep what a function of texts returns, as ``functools.lru_cache`` does; any thread may call it.
+
+    Args:
+        most_chars: characters of arguments and results that are kept in all; what was used longest ago goes first.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        found: OrderedDict[object, tuple[R, int]] = OrderedDict()
+        lock = threading.Lock()
+        chars = 0
+
+        @wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+            nonlocal chars
+            key = (args, tuple(sorted(kwargs.items())))
+            with lock:
+                if key in found:
+                    found.move_to_end(key)
+                    return found[key][0]
+            result = function(*args, **kwargs)
+            texts: list[object] = [*args, *kwargs.values(), *(result if isinstance(result, tuple) else (result,))]
+            size = sum(len(text) for text in texts if isinstance(text, str))
+            with lock:
+                if key not in found and size <= most_chars:
+                    found[key] = (result, size)
+                    chars += size
+                while chars > most_chars:
+                    chars -= found.popitem(last=False)[1][1]
+            return result
+
+        return wrapper
+
+    return decorate

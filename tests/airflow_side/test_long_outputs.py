@@ -1,0 +1,69 @@
+"""Lists of reviews whose outputs are long: right, and without reading the outputs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from airflow_hitl_review.schema import sha256_of
+from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
+
+
+def listed(server: ReviewServer, **params: Any) -> Any:
+    answer = server.call("GET", "/sessions", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def of_run(server: ReviewServer, run_id: str, **params: Any) -> Any:
+    (row,) = listed(server, q=run_id, include_ended="true", **params)["sessions"]
+    return row
+
+
+def test_a_long_output_is_listed_by_its_summary(reviews: ReviewServer) -> None:
+    is_listed_by_its_summary(reviews)
+
+
+def is_listed_by_its_summary(server: ReviewServer) -> None:
+    run_id = server.seed(1, "length", "20000")
+    whole = server.call("GET", "/sessions/find", params=server.params(run_id)).json()
+    assert len(whole["current_output"]) > 20_000
+    row = of_run(server, run_id)
+    assert row["output_sha256"] == whole["output_sha256"] == sha256_of(whole["current_output"])
+    assert row["output_excerpt"] == whole["output_excerpt"] == "Draft of item 0." + (" More of it." * 20)[:184]
+    assert {name: whole[name] for name in row} == row
+    # A decision is in the summary, too, and filters and orders look there.
+    assert server.call("POST", "/sessions/approve", params=server.params(run_id)).status_code == 200
+    for filters in ({"status": "approved"}, {"order_by": "created_at"}, {"order_by": "deadline_at"}):
+        assert of_run(server, run_id, **filters)["status"] == "approved"
+    assert of_run(server, run_id)["decided_by"]["id"] == "ann"
+    assert listed(server, q=run_id, status="pending_review")["sessions"] == []
+
+
+def test_a_summary_that_is_older_than_the_session_does_not_count(reviews: ReviewServer) -> None:
+    """The AI provider's API writes sessions, and knows no summary."""
+    run_id = reviews.seed(1, "length", "20000")
+    key = "airflow_hitl_review_agent_session"
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/{key}"
+    session = reviews.airflow.api("GET", path, params={"map_index": 0})["value"]
+    changed = session | {"prompt": "Another one", "current_output": "short"}
+    reviews.airflow.api("PATCH", path, json={"value": changed, "map_index": 0})
+    row = of_run(reviews, run_id)
+    assert (row["prompt"], row["output_excerpt"]) == ("Another one", "short")
+    assert row["output_sha256"] == sha256_of("short")
+    assert of_run(reviews, run_id, order_by="deadline_at")["prompt"] == "Another one"
+
+
+def test_a_list_of_long_outputs_costs_about_as_much_as_one_of_short_ones(reviews: ReviewServer) -> None:
+    """20 outputs of 1 MB and 20 of 1 KB, in turns; the shortest of the times counts, as others work here, too."""
+    runs = {length: reviews.seed(20, "length", str(length)) for length in (1_000, 1_000_000)}
+    took: dict[int, list[float]] = {length: [] for length in runs}
+    for _ in range(7):
+        for length, run_id in runs.items():
+            start = time.perf_counter()
+            found = listed(reviews, q=run_id, limit=20)
+            took[length].append(time.perf_counter() - start)
+            assert len(found["sessions"]) == 20
+            assert len(json.dumps(found)) < 100_000
+    assert min(took[1_000_000]) < 3 * min(took[1_000]), took

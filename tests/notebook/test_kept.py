@@ -1,0 +1,45 @@
+"""Rendered texts are kept for the next time, within a bound of characters."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from hitl_rendering.kept import kept
+
+
+def test_what_was_used_longest_ago_goes_first() -> None:
+    made: list[str] = []
+
+    @kept(most_chars=40)
+    def double(text: str, kind: str = "") -> str:
+        made.append(text)
+        return 2 * text
+
+    for text in ("aaaa", "bbbb", "cccc", "aaaa", "dddd", "bbbb", "aaaa"):
+        assert double(text) == 2 * text
+    assert made == ["aaaa", "bbbb", "cccc", "dddd", "bbbb"]
+    assert double("x" * 20) == "x" * 40  # too large to be kept, and nothing goes for it
+    double("aaaa")
+    assert made[-1] == "x" * 20
+    assert double(text="aaaa", kind="k") == double("aaaa", "k") == "aaaaaaaa"
+
+
+def test_an_error_is_not_kept_and_threads_may_call_it() -> None:
+    calls = iter([True, *[False] * 100])
+
+    @kept(most_chars=1_000)
+    def work(text: str) -> str:
+        if next(calls):
+            raise ValueError("once")
+        return "fine"
+
+    with pytest.raises(ValueError, match="once"):
+        work("x")
+    threads = [threading.Thread(target=work, args=(str(number % 7),)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert work("3") == "fine"
