@@ -32,8 +32,9 @@ def kept(most_chars: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 if key in found:
                     found.move_to_end(key)
                     return found[key][0]
-            result = function(*args, **kwargs)
-            texts: list[object] = [*args, *kwargs.values(), *(result if isinstance(result, tuple) else (result,))]
+            result: R = function(*args, **kwargs)
+            made: tuple[str, ...] = result if isinstance(result, tuple) else (result,)
+            texts: list[object] = [*args, *kwargs.values(), *made]
             size = sum(len(text) for text in texts if isinstance(text, str))
             with lock:
                 if key not in found and size <= most_chars:
