@@ -146,11 +146,13 @@ class Review(ReviewSummary):
         current_output: the output to decide about, as text.
         output_format: ``"text"``, or ``"json"`` if the task's output was no text.
         conversation: all outputs, feedback and errors, oldest first.
+        dag_paused: whether its DAG is: then the task goes on only when the DAG does.
     """
 
     current_output: str
     output_format: str
     conversation: tuple[Turn, ...]
+    dag_paused: bool = False
 
     @property
     def output(self) -> Any:
@@ -246,6 +248,7 @@ def parse_review(value: dict[str, Any]) -> Review:
         current_output=value["current_output"],
         output_format=value["output_format"],
         conversation=turns,
+        dag_paused=bool(value.get("dag_paused", False)),
     )
 
 

@@ -33,6 +33,8 @@ def head_html(review: Review, user_id: str | None = None) -> str:
     if review.reviewers and review.is_pending:
         names = ", ".join(map(_name, review.reviewers))
         facts.append(f"only {names} may decide" if review.leaves_out(user_id) else f"to be decided by {names}")
+    if review.dag_paused and not review.task_completed:
+        facts.append(render.PAUSED_DAG)
     if review.decided_by is not None and review.decided_at is not None:
         facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from airflow_hitl_review import internals
 from airflow_hitl_review.metrics import count_decision
 from airflow_hitl_review.recorded import event_of, record_of
 from airflow_hitl_review.required_action import answer_of
-from airflow_hitl_review.review import ReviewResponse, assemble, is_active, parse_session
+from airflow_hitl_review.review import ReviewResponse, StoredValue, assemble, is_active, parse_session
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     HISTORY_KEY,
@@ -91,9 +91,7 @@ def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
     """
     task_instance = internals.load_task_instance(db, key)
     state = task_instance.state if task_instance else None
-    review = (
-        assemble(key, state, internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)) if task_instance else None
-    )
+    review = _review(db, task_instance) if task_instance else None
     if review is None:
         raise SessionNotFoundError(key, task_active=is_active(state))
     return review
@@ -125,7 +123,7 @@ def decide(
     """
     task_instance = internals.load_task_instance(db, key, lock=True)
     xcoms = internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)
-    review = assemble(key, task_instance.state, xcoms) if task_instance else None
+    review = _assembled(task_instance, xcoms) if task_instance else None
     if task_instance is None or review is None:
         raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
     session = parse_session(xcoms[SESSION_KEY])
@@ -171,9 +169,20 @@ def decide(
     )
     waited = now - session.updated_at if session.updated_at is not None else None
     internals.after_commit(db, partial(count_decision, internals.stats(), key, request.action, waited))
-    after = assemble(key, task_instance.state, internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN))
+    after = _review(db, task_instance)
     assert after is not None
     return after
+
+
+def _review(db: internals.Session, task_instance: internals.TaskInstanceFacts) -> ReviewResponse | None:
+    return _assembled(task_instance, internals.read_xcoms(db, task_instance.key, PREFIX, without=_NOT_SHOWN))
+
+
+def _assembled(
+    task_instance: internals.TaskInstanceFacts, xcoms: Mapping[str, StoredValue]
+) -> ReviewResponse | None:
+    paused = task_instance.dag_is_paused
+    return assemble(task_instance.key, task_instance.state, xcoms, dag_paused=paused)
 
 
 def _is_left_behind(session: AgentSession, stored_at: datetime, task_instance: internals.TaskInstanceFacts) -> bool:

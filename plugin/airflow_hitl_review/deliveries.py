@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -133,21 +134,25 @@ def list_deliveries(
     return DeliveryList(deliveries=found, total_entries=total)
 
 
-def find_event(db: internals.Session, event_id: str) -> internals.OutboxRow:
-    """The outbox entry of an event.
+def find_event(db: internals.Session, event_id: str, may: Callable[[TaskKey], bool]) -> internals.OutboxRow:
+    """The outbox entry of an event, of those that the caller may handle if somebody has written others of its name.
+
+    Args:
+        db: an open session.
+        event_id: of the event.
+        may: whether the caller may handle events of a task instance.
 
     Raises:
         EventNotFoundError: there is none.
     """
     try:
-        name = webhook_key(str(uuid.UUID(event_id)))
+        found = internals.find_outbox_entries(db, webhook_key(str(uuid.UUID(event_id))))
     except ValueError:
-        row = None
-    else:
-        row = internals.find_outbox_entry(db, name)
-    if row is None:
+        found = []
+    rows = [row for row in found if outbox.parse_entry(row.key, row.name, row.stored) is not None]
+    if not rows:
         raise EventNotFoundError(f"There is no webhook event {event_id!r}. Its run may have been deleted.")
-    return row
+    return next((row for row in rows if may(row.key)), rows[0])
 
 
 def resend(row: internals.OutboxRow, endpoint: str | None) -> DeliveryRecord:

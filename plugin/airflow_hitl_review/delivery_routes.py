@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review import deliveries, internals, problems
-from airflow_hitl_review.access import CurrentUser, OptionalTask, require_connection, require_decidable
+from airflow_hitl_review.access import CurrentUser, OptionalTask, may_decide, require_connection, require_decidable
 from airflow_hitl_review.deliveries import DeliveryList, DeliveryRecord, ListedStatus, TestResult
 from airflow_hitl_review.endpoints import Webhook
 from airflow_hitl_review.intake import PlainJsonRoute
@@ -61,7 +62,7 @@ def resend(
     """Send an event again, whatever came of it before; with the same id, so that receivers know a repeat."""
     endpoint = body.endpoint if body is not None else None
     with internals.transaction() as db:
-        row = deliveries.find_event(db, event_id)
+        row = deliveries.find_event(db, event_id, partial(may_decide, user))
         require_decidable(user, row.key)
     record = deliveries.resend(row, endpoint)
     with internals.transaction() as db:

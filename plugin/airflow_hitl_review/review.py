@@ -113,12 +113,13 @@ class ReviewSummary(BaseModel):
 class ReviewResponse(ReviewSummary):
     """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields.
 
-    ``prompt`` is whole here.
+    ``prompt`` is whole here. ``dag_paused``: the DAG is, and so the task goes on only when the DAG does.
     """
 
     current_output: str
     output_format: Literal["text", "json"]
     conversation: list[ConversationEntry]
+    dag_paused: bool = False
 
 
 def is_active(task_state: str | None) -> bool:
@@ -201,7 +202,9 @@ def summary_of(session: AgentSession) -> SessionSummary | None:
     )
 
 
-def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
+def assemble(
+    key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue], *, dag_paused: bool = False
+) -> ReviewResponse | None:
     """The whole review; None where the task instance has no session, or somebody wrote something else there.
 
     Raises:
@@ -218,6 +221,7 @@ def assemble(key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredVal
         current_output=session.current_output,
         output_format=session.output_format,
         conversation=_conversation(session, xcoms),
+        dag_paused=dag_paused,
     )
 
 

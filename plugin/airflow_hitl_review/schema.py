@@ -11,10 +11,10 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from airflow_hitl_review.states import Action, ReviewState, SessionStatus
 
@@ -54,6 +54,9 @@ RESUME_METHOD = "resume_hitl_review"
 
 UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 """NUL, and half a surrogate pair: databases store neither."""
+
+Time = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=timezone.utc))]
+"""A time as it is stored; one without an offset, which somebody else wrote, is UTC."""
 
 OutputFormat = Literal["text", "json"]
 Channel = Literal["rest", "notebook", "chat", "airflow"]
@@ -131,7 +134,7 @@ class Decision(_Stored):
     action: Action
     iteration: int
     user: User | None = None
-    at: datetime | None = None
+    at: Time | None = None
     channel: Channel = "rest"
 
 
@@ -139,11 +142,11 @@ class FailedRegeneration(_Stored):
     """A request for changes that could not be carried out; the review went on with the same output."""
 
     iteration: int
-    at: datetime
+    at: Time
     feedback: str
     error: str
     user: User | None = None
-    asked_at: datetime | None = None
+    asked_at: Time | None = None
 
 
 class AgentSession(_Stored):
@@ -160,9 +163,9 @@ class AgentSession(_Stored):
     max_iterations: int = 5
     prompt: str = ""
     current_output: str = ""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    deadline_at: datetime | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    deadline_at: Time | None = None
     last_error: str | None = None
     output_format: OutputFormat = "text"
     task_instance_id: str | None = None
@@ -206,7 +209,7 @@ class HumanAction(_Stored):
     feedback: str = ""
     iteration: int = 1
     user: User | None = None
-    at: datetime | None = None
+    at: Time | None = None
     channel: Channel = "rest"
     output_sha256: str | None = None
 

@@ -133,6 +133,15 @@ def _refuse(db: internals.Session, task_instance: internals.TaskInstanceFacts, s
     )
 
 
+def _tell_of_lost_sessions(db: internals.Session) -> None:
+    for key in internals.parked_without_session(db):
+        log.error(
+            "%s waits for its review, and that is gone from XCom: deleted by hand, or by `airflow db clean`. "
+            "Nobody can decide it any more. Clear the task to have its output made and reviewed anew.",
+            key,
+        )
+
+
 class Waker:
     """Carries on with wakes that could not be done at once. One per API server process.
 
@@ -174,6 +183,8 @@ class Waker:
         try:
             rescheduled.keep_all()
             with self._lookback.look(internals.utcnow()) as since, internals.transaction() as db:
+                if since is None:
+                    _tell_of_lost_sessions(db)
                 found = internals.decided_but_parked(db)
                 found += [key for key in internals.written_since_the_park(db, since) if key not in found]
         except Exception:

@@ -23,6 +23,7 @@ from hitl_rendering.plain_text import encodable, inline, plain
 
 __all__ = [
     "MARKDOWN_LIMIT",
+    "PAUSED_DAG",
     "comparable",
     "earlier_output",
     "encodable",
@@ -35,6 +36,9 @@ __all__ = [
     "time_html",
     "time_of_day",
 ]
+
+PAUSED_DAG = "the DAG is paused: the task goes on when the DAG does"
+"""What is said of a review whose DAG is paused."""
 
 MARKDOWN_LIMIT = 50_000
 """Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""

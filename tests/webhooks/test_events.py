@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -164,9 +165,23 @@ def test_body_always_fits_and_is_utf8_json(output: str, prompt: str, feedback: s
         assert data["output"] == (output * times).encode("utf-8", "replace").decode()
 
 
+def test_links_that_would_take_the_outputs_place_are_left_out() -> None:
+    """The longest ids that Airflow permits, of signs that take most bytes."""
+    ids = dict.fromkeys(("dag_id", "run_id", "task_id"), "\U0001f600" * 250)
+    encoded = "/".join(quote(one) for one in ids.values())
+    links = {name: f"https://airflow.example.org/{name}/{encoded}" for name in ("review", "chat", "api")}
+    facts = replace(FACTS, **ids, links=links, prompt="p" * 5_000, feedback="f" * 5_000, output="o" * 5_000)
+    data = data_of(facts)
+    assert data["session"]["dag_id"] == ids["dag_id"]
+    assert list(data["links"]) == ["review"][: len(data["links"])]
+    assert len(data["output"]) >= 2_000
+    assert data_of(replace(facts, prompt="", feedback=None))["links"] == {"review": links["review"]}
+    assert data_of(replace(FACTS, links={"review": "x" * 20_000}))["links"] == {}
+
+
 def test_what_cannot_be_cut_is_refused() -> None:
     with pytest.raises(ValueError, match="exceed 20000 bytes"):
-        build_event(EventType.FINALIZED, replace(FACTS, links={"review": "x" * 20_000}), at=AT)
+        build_event(EventType.FINALIZED, replace(FACTS, dag_id="x" * 20_000), at=AT)
 
 
 @given(text=TEXT, limit=st.integers(0, 60))

@@ -16,6 +16,8 @@ from typing import Any
 from hitl_webhooks.payload import encode
 
 MAX_BODY_BYTES = 20_000
+_PERSON_BYTES = 500
+_OUTPUT_BYTES = 2_000
 """Upper bound of a body, in bytes (Standard Webhooks recommends payloads under 20 KB)."""
 
 _PROMPT_BYTES = 2_000
@@ -109,10 +111,11 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         at: when it happened, timezone-aware.
 
     Returns:
-        An event whose body has at most ``MAX_BODY_BYTES`` bytes.
+        An event whose body has at most ``MAX_BODY_BYTES`` bytes. Links that would take the output's place are left
+        out: percent-encoded, three ids of 250 characters can be 9,000 bytes in each.
 
     Raises:
-        ValueError: what cannot be cut (ids, links) alone exceeds the limit.
+        ValueError: what cannot be cut (ids) alone exceeds the limit.
     """
     data: dict[str, Any] = {
         "status": facts.status,
@@ -133,14 +136,20 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         "output_truncated": False,
         "output_sha256": hashlib.sha256(facts.output.encode("utf-8", "replace")).hexdigest(),
         "feedback": cut_to_bytes(facts.feedback, _FEEDBACK_BYTES) if facts.feedback is not None else None,
-        "decided_by": {"id": facts.decided_by.id, "name": facts.decided_by.name} if facts.decided_by else None,
+        "decided_by": {
+            "id": cut_to_bytes(facts.decided_by.id, _PERSON_BYTES),
+            "name": cut_to_bytes(facts.decided_by.name, _PERSON_BYTES),
+        }
+        if facts.decided_by
+        else None,
         "decided_at": _iso(facts.decided_at),
-        "links": facts.links,
+        "links": dict(facts.links),
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
-    room = MAX_BODY_BYTES - len(encode(event))
+    while (room := MAX_BODY_BYTES - len(encode(event))) < _OUTPUT_BYTES and data["links"]:
+        data["links"].popitem()  # the last one matters least
     if room < 0:
-        raise ValueError(f"The ids and links of this review alone exceed {MAX_BODY_BYTES} bytes.")
+        raise ValueError(f"The ids of this review alone exceed {MAX_BODY_BYTES} bytes.")
     data["output"] = cut_to_bytes(facts.output, room)
     data["output_truncated"] = data["output"] != facts.output
     return Event(

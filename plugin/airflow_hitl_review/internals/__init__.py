@@ -12,7 +12,7 @@ from airflow_hitl_review.internals.outbox import (
     OutboxRow,
     dags_with_outbox,
     due_rows,
-    find_outbox_entry,
+    find_outbox_entries,
     list_outbox_entries,
     rows_about_to_be_cleared,
     rows_without_worker,
@@ -44,6 +44,7 @@ from airflow_hitl_review.internals.sessions import (
     list_session_rows,
     list_session_times,
     load_session_rows,
+    parked_without_session,
     written_since_the_park,
 )
 from airflow_hitl_review.internals.stamps import inbox_stamp, review_stamps
@@ -97,7 +98,7 @@ __all__ = [
     "due_rows",
     "everybody_is_logged_in",
     "find_new_try",
-    "find_outbox_entry",
+    "find_outbox_entries",
     "find_start_from_the_beginning",
     "get_user",
     "go_on_with_review",
@@ -116,6 +117,7 @@ __all__ = [
     "option",
     "origins",
     "park_anew",
+    "parked_without_session",
     "read_last_audit_entry",
     "read_xcoms",
     "resume",

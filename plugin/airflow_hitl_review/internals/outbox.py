@@ -31,6 +31,9 @@ class OutboxRow:
     stored: StoredValue
 
 
+_MOST_OF_A_NAME = 100
+"""XComs of one key that are looked at: an event's id occurs once, but for who copies it."""
+
 _task_key = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
 # A task that goes on after a pause is scheduled and queued too, but then Airflow knows the method to call.
@@ -92,14 +95,12 @@ def dags_with_outbox(db: Session) -> list[str]:
     return list(db.scalars(select(XComModel.dag_id).where(_is_outbox_entry).distinct()))
 
 
-def find_outbox_entry(db: Session, name: str) -> OutboxRow | None:
-    """The outbox entry of that XCom key, in whichever task instance it is."""
-    row = db.execute(
-        select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp)
-        .where(XComModel.key == name)
-        .limit(1)
-    ).one_or_none()
-    return _outbox_row(row) if row is not None else None
+def find_outbox_entries(db: Session, name: str) -> list[OutboxRow]:
+    """The XComs of that key, the oldest first: an outbox entry, and what others may have written under its name."""
+    query = select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp).where(XComModel.key == name)
+    return [
+        _outbox_row(row) for row in db.execute(query.order_by(XComModel.timestamp).limit(_MOST_OF_A_NAME)).all()
+    ]
 
 
 def list_outbox_entries(

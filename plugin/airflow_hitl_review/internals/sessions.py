@@ -149,6 +149,17 @@ def written_since_the_park(db: Session, since: datetime | None = None, limit: in
     return [TaskKey(*row) for row in db.execute(query).all()]
 
 
+def parked_without_session(db: Session, limit: int = 100) -> list[TaskKey]:
+    """Parked task instances whose session is gone from XCom. Looks at each that is parked."""
+    query = (
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+        .outerjoin(XComModel, _of_task(XComModel, SESSION_KEY))
+        .where(is_parked(), XComModel.key.is_(None))
+        .limit(limit)
+    )
+    return [TaskKey(*row) for row in db.execute(query).all()]
+
+
 def _of_task(row: Any, name: str) -> Any:
     """Joins the XCom of a task instance that has this key."""
     return and_(same_task(row), row.key == name)

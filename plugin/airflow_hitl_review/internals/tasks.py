@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import handle_event_submit
 from airflow.models.xcom import XComModel
@@ -39,6 +40,7 @@ class TaskInstanceFacts:
         updated_at: when the row last changed; for one that is parked, when it was parked.
         started_at: when its try began to run; None before.
         queued_by_job_id: the scheduler job that queued it.
+        dag_is_paused: whether its DAG is: then it is not queued when it is resumed.
     """
 
     id: str
@@ -49,6 +51,7 @@ class TaskInstanceFacts:
     started_at: datetime | None
     queued_by_job_id: int | None
     next_method: str | None
+    dag_is_paused: bool = False
 
     @property
     def starts_from_the_beginning(self) -> bool:
@@ -94,6 +97,7 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
         TaskInstance.start_date,
         TaskInstance.queued_by_job_id,
         TaskInstance.next_method,
+        select(DagModel.is_paused).where(DagModel.dag_id == key.dag_id).scalar_subquery().label("dag_is_paused"),
     ).where(_is(key))
     if lock:
         if db.get_bind().dialect.name == "sqlite":
@@ -114,6 +118,7 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
         started_at=row.start_date,
         queued_by_job_id=row.queued_by_job_id,
         next_method=row.next_method,
+        dag_is_paused=bool(row.dag_is_paused),
     )
 
 

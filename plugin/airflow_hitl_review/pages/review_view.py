@@ -17,6 +17,7 @@ from airflow_hitl_review.pages.words import is_open, status_of, task_name
 from airflow_hitl_review.review import ReviewResponse
 from airflow_hitl_review.schema import TaskKey
 from airflow_hitl_review.states import SessionStatus
+from hitl_rendering.render import PAUSED_DAG
 
 PARTS = ("head", "prompt", "earlier", "latest")
 """Pieces of the page that are replaced by themselves when they change."""
@@ -63,6 +64,7 @@ def view_of(review: ReviewResponse) -> ReviewView:
     rounds = rounds_of(review)
     tone, words = status_of(review)
     values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": task_name(review)}
+    values["paused_dag"] = PAUSED_DAG
     values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
     return ReviewView(
         state={
