@@ -17,6 +17,12 @@
  *   TRY_BY_STATE     tell by the task's state alone whether that is so
  *   NO_ITERATION     take decisions about an output that is no longer shown
  *
+ * So many writes of a round fail as FAILS says, each not done, or done and its answer lost; and so many reads as READS
+ * says. Guards against what that could do:
+ *   ONE_HISTORY      keep one history, whatever output it ends with
+ *   NO_LOOK_BACK     go back to the output before without a look at what is stored
+ *   READ_IS_ABSENT   take what cannot be read for what is not there
+ *
  * With FORGER somebody also writes decisions into XCom by hand, so many times as it says (recorded.py). What then
  * must not happen is the same; these guards are needed for it:
  *   REVIEWERS        the worker takes only what the event confirms with which it was resumed
@@ -35,6 +41,12 @@
 #ifndef DEADLINES
 #define DEADLINES 1
 #endif
+#ifndef FAILS
+#define FAILS 0
+#endif
+#ifndef READS
+#define READS 0
+#endif
 
 mtype:status = { none, pending_review, changes_requested, approved, rejected, timeout_exceeded,
                  max_iterations_exceeded };
@@ -50,6 +62,8 @@ mtype:status session_status = none;
 byte session_iteration = 0;
 byte session_try = 0;         /* task_instance_id: a new try has another one */
 byte outputs = 0;             /* agent_output_1 .. agent_output_{outputs} */
+byte session_output = 0;      /* current_output: which of all that were made */
+byte history_of[MAX_ITERATIONS + 1];   /* message_history_{n}: with which of them it ends */
 bool action_is_younger = false;   /* human_action's row against the session's: what the sweep looks for */
 bool deadline_over = false;       /* deadline_at */
 
@@ -70,6 +84,9 @@ byte wakes = 0;               /* of this park */
 mtype:status told = none;     /* the final decision that a reviewer was told was taken, in this try */
 byte told_iteration = 0;
 byte told_in = 0;             /* the try that the task was in then */
+byte told_output = 0;         /* what was on show then */
+byte made = 0;                /* outputs that were made in this try, also those that could not be stored */
+byte fails = 0, reads = 0;    /* writes and reads that have failed */
 bool undone = false;          /* somebody has written over what was told, and the review is pending again */
 
 #define ENDED (task_state == success || task_state == failed)
@@ -115,12 +132,18 @@ bool undone = false;          /* somebody has written over what was told, and th
 #define DECIDED(status) (FINAL(status) || status == changes_requested)
 #define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review && SETTLED)
 
+#ifdef ONE_HISTORY
+#define HISTORY(n) history_of[0]
+#else
+#define HISTORY(n) history_of[n]
+#endif
+
 /* kill -9, now or not */
 #define MAY_DIE if :: kills < KILLS -> atomic { kills++; goto killed } :: skip fi
 
 /* The task's process, one run after the other. */
 active proctype worker() {
-  mtype:status seen; byte seen_iteration;
+  mtype:status seen; byte seen_iteration; byte next;
 
 end:
   /* PATCH .../run */
@@ -141,18 +164,30 @@ end:
     /* nothing is deleted that a reviewer decided after this try had come to be */
     assert(told == none || told_in != try_number);
     session_status = none; session_iteration = 0; outputs = 0; action_is_younger = false;
-    deadline_over = false; told = none; told_iteration = 0
+    deadline_over = false; told = none; told_iteration = 0; told_output = 0;
+    made = 1; session_output = 0; HISTORY(1) = 0; HISTORY(MAX_ITERATIONS) = 0
   }
+  MAY_DIE;
+  HISTORY(1) = made;
   MAY_DIE;
   outputs = 1;
   MAY_DIE;
   atomic {
-    session_status = pending_review; session_iteration = 1; session_try = try_number; action_is_younger = false
+    session_status = pending_review; session_iteration = 1; session_try = try_number; session_output = made;
+    action_is_younger = false
   }
   MAY_DIE;
 
 look:
-  atomic { seen = session_status; seen_iteration = session_iteration }
+  if
+  :: atomic { seen = session_status; seen_iteration = session_iteration }
+  :: /* it cannot be read: the task parks, and looks again when it is resumed */
+     atomic {
+       reads < READS -> reads++;
+       task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0; confirmed = none
+     };
+     goto over
+  fi;
   if
   :: seen == pending_review && deadline_over ->
      MAY_DIE;
@@ -177,6 +212,7 @@ look:
      MAY_DIE;
      atomic {
        assert(told == approved && told_iteration == seen_iteration && outputs >= seen_iteration);
+       assert(HISTORY(seen_iteration) == told_output);   /* an agent's output is kept with its conversation */
        task_state = success
      }
   :: seen == rejected && CONFIRMED ->
@@ -184,15 +220,54 @@ look:
      atomic { assert(told == rejected && told_iteration == seen_iteration); task_state = failed }
   :: seen == changes_requested && CONFIRMED && seen_iteration < MAX_ITERATIONS ->
      confirmed = none;   /* it confirms one decision */
+     assert(HISTORY(seen_iteration) == session_output);   /* nothing that nobody has seen */
      MAY_DIE;
      if
-     :: /* the next output first: who can see a session can read its output */
-        outputs = seen_iteration + 1;
+     :: /* the session last: who can see it can read its output, and what led there */
+        atomic { made++; next = seen_iteration + 1 };
+        if
+        :: HISTORY(next) = made
+        :: atomic { fails < FAILS -> fails++; goto not_stored }
+        :: atomic { fails < FAILS -> fails++; HISTORY(next) = made; goto not_stored }
+        fi;
         MAY_DIE;
-        atomic { session_status = pending_review; session_iteration = seen_iteration + 1; action_is_younger = false }
+        if
+        :: outputs = next
+        :: atomic { fails < FAILS -> fails++; goto not_stored }
+        :: atomic { fails < FAILS -> fails++; outputs = next; goto not_stored }
+        fi;
+        MAY_DIE;
+        if
+        :: atomic {
+             session_status = pending_review; session_iteration = next; session_output = made;
+             action_is_younger = false
+           }
+        :: atomic { fails < FAILS -> fails++; goto not_stored }
+        :: atomic {
+             fails < FAILS -> fails++;
+             session_status = pending_review; session_iteration = next; session_output = made;
+             action_is_younger = false
+           };
+           goto not_stored
+        fi
      :: /* regenerating failed: back to the reviewer */
         atomic { session_status = pending_review; action_is_younger = false }
      fi;
+     MAY_DIE;
+     goto look;
+not_stored:
+     MAY_DIE;
+#ifdef NO_LOOK_BACK
+     atomic {
+       session_status = pending_review; session_iteration = seen_iteration; session_output = told_output;
+       action_is_younger = false
+     };
+#else
+     if
+     :: session_iteration == next   /* it is on show, and perhaps decided about */
+     :: session_iteration != next -> atomic { session_status = pending_review; action_is_younger = false }
+     fi;
+#endif
      MAY_DIE;
      goto look
   :: seen == changes_requested && CONFIRMED && seen_iteration >= MAX_ITERATIONS ->
@@ -203,7 +278,7 @@ look:
   fi;
 over:
 killed:
-  atomic { worker_lives = false; seen = none; seen_iteration = 0 }
+  atomic { worker_lives = false; seen = none; seen_iteration = 0; next = 0 }
   goto end
 }
 
@@ -236,6 +311,11 @@ inline wake() {
   /* one transaction, after the lock on the task instance */
   atomic {
     if
+    :: TO_WAKE && reads < READS ->
+       reads++;
+#ifdef READ_IS_ABSENT
+       session_status = pending_review; action_is_younger = false
+#endif
     :: TO_WAKE && RECORDED ->
        task_state = scheduled; wakes++; assert(wakes == 1);
        confirmed = session_status; confirmed_iteration = session_iteration
@@ -266,7 +346,7 @@ end:
           undone = false; told = none; told_iteration = 0;
           assert(shown == session_iteration);   /* about what the reviewer saw */
           session_status = wanted; action_is_younger = true;
-          logged = wanted; logged_iteration = session_iteration;
+          logged = wanted; logged_iteration = session_iteration; told_output = session_output;
           if
           :: wanted == approved -> ever_approved = session_iteration
           :: wanted == rejected -> ever_rejected = session_iteration

@@ -67,6 +67,26 @@ def test_each_guard_is_needed(tmp_path: Path, guard: str) -> None:
     assert check(tmp_path, guard)[0] == 1
 
 
+FAILING = ("FAILS=2", "READS=2", "KILLS=1", "TRIES=1")
+"""Writes of a round and reads fail, and a process is killed besides."""
+
+
+def test_after_failed_writes_and_reads_the_result_is_what_was_shown(tmp_path: Path) -> None:
+    errors, states = check(tmp_path, *FAILING)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+@pytest.mark.parametrize("ltl", ["decided_ends", "never_stuck"])
+def test_what_is_decided_comes_to_an_end_after_failed_writes_and_reads(tmp_path: Path, ltl: str) -> None:
+    assert check(tmp_path, "FAILS=1", "READS=2", "KILLS=1", "TRIES=1", "DEADLINES=0", ltl=ltl)[0] == 0
+
+
+@pytest.mark.parametrize("guard", ["ONE_HISTORY", "NO_LOOK_BACK", "READ_IS_ABSENT"])
+def test_each_guard_against_failed_writes_and_reads_is_needed(tmp_path: Path, guard: str) -> None:
+    assert check(tmp_path, *FAILING, guard)[0] == 1
+
+
 FORGED = ("FORGER=2", "REVIEWERS", "KILLS=1", "TRIES=1")
 """Somebody writes decisions by hand, of a review with reviewers."""
 

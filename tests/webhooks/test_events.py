@@ -167,7 +167,7 @@ def test_body_always_fits_and_is_utf8_json(output: str, prompt: str, feedback: s
 
 def test_links_that_would_take_the_outputs_place_are_left_out() -> None:
     """The longest ids that Airflow permits, of signs that take most bytes."""
-    ids = dict.fromkeys(("dag_id", "run_id", "task_id"), "\U0001f600" * 250)
+    ids: Any = dict.fromkeys(("dag_id", "run_id", "task_id"), "\U0001f600" * 250)
     encoded = "/".join(quote(one) for one in ids.values())
     links = {name: f"https://airflow.example.org/{name}/{encoded}" for name in ("review", "chat", "api")}
     facts = replace(FACTS, **ids, links=links, prompt="p" * 5_000, feedback="f" * 5_000, output="o" * 5_000)
