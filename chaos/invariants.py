@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, create_engine, text
 
-from airflow_hitl_review.schema import SESSION_KEY
+from airflow_hitl_review.schema import SESSION_KEY, output_key
 from chaos.reviewers import Told
 from hitl_webhooks.events import EventType, event_id
 
@@ -155,6 +155,7 @@ def broken(
         *_one_final_decision(logged),
         *_told_is_logged(logged, told),
         *(fault for one in ended for fault in _result_agrees(one, logged)),
+        *(fault for one in ended for fault in _nothing_unseen(one)),
         *(fault for one in ended for fault in _events_received(one, logged, received)),
         *(f"event {id_} said {' and '.join(sorted(said))}" for id_, said in received.items() if len(said) > 1),
     ]
@@ -213,6 +214,19 @@ def _result_agrees(one: Ended, logged: Sequence[Logged]) -> list[str]:
     elif one.state == "failed" and status not in ("rejected", "max_iterations_exceeded"):
         return [f"{one} failed, and its session is {status}"]
     return []
+
+
+def _nothing_unseen(one: Ended) -> list[str]:
+    """Each output was made with a history that ends with the one before it, as that was shown."""
+    shown = {
+        n: one.xcoms.get(output_key(n))
+        for n in range(1, (one.xcoms.get(SESSION_KEY) or {}).get("iteration", 0) + 1)
+    }
+    return [
+        f"{one}: output {n} is {text!r}, made after {shown[n - 1]!r} was shown"
+        for n, text in shown.items()
+        if n > 1 and not str(text).endswith(f"Before: {shown[n - 1]}")
+    ]
 
 
 def _events_received(one: Ended, logged: Sequence[Logged], received: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Points at which a process can be killed, and how to arm them; see ``inject/sitecustomize.py``."""
+"""Points at which a process can be killed, or its writes fail; see ``inject/sitecustomize.py``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ WORKER = (
     *(f"worker.{side}.delivery" for side in ("before", "after")),
     *("worker.before.park", "worker.before.state", "worker.after.load", "worker.before.result"),
 )
+FAILING_WRITES = tuple(
+    f"worker.{how}.xcom.{kind}"
+    for how in ("fails", "lost")
+    for kind in ("message_history", "agent_output", "agent_session")
+)
+"""Here nobody dies: the writes of a round fail, not done, or done and their answer lost."""
 SUPERVISOR = ("supervisor.before.xcom.agent_session", "supervisor.before.park", "supervisor.before.result")
 API = (
     *("api.before.decide", "api.after.decide", "api.before.wake_soon", "api.after.wake_soon"),
@@ -35,6 +41,13 @@ class Points:
     def arm(self, point: str) -> None:
         """Have the next process that reaches the point die there."""
         (self._folder / "armed" / point).touch()
+
+    def fail_reads(self, seconds: float = 10.0) -> None:
+        """Have most reads of XComs fail for a while; see ``inject/chaos_xcoms.py``."""
+        away = self._folder / "reads_fail"
+        away.touch()
+        time.sleep(seconds)
+        away.unlink()
 
     def disarm(self, point: str) -> bool:
         """Take it back; whether it had not been reached."""

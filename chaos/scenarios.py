@@ -23,7 +23,7 @@ from chaos.faults import Clock, Faults
 from chaos.forgotten import Forgotten
 from chaos.invariants import broken, count_ended, ids_of_tasks, load
 from chaos.keeper import Keeper
-from chaos.points import API, RECEIVER, SUPERVISOR, WORKER, Points
+from chaos.points import API, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import REVIEWERS, USERS, Reviewers
 from demo.airflow_instance import AirflowInstance, Process, StartError, free_port, wait_until
 from demo.stack import connection_to, launch_receiver
@@ -52,6 +52,7 @@ class Scenario:
         seconds: how long faults are made at most.
         at_least: the faults are made again and again, however long it takes, until there were so many reviews.
         clock: whether Airflow's clock can jump.
+        failing_reads: whether XComs are in a backend whose reads can fail (``reads``).
         settle_seconds: how long it may take afterwards until all reviews have ended.
     """
 
@@ -64,6 +65,7 @@ class Scenario:
     outside: tuple[str, ...]
     seconds: float
     clock: bool = False
+    failing_reads: bool = False
     settle_seconds: float = 300.0
     at_least: int = 0
 
@@ -79,7 +81,7 @@ SCENARIOS = (
         "LocalExecutor",
         reviews=600,
         per_run=15,
-        inside=WORKER + SUPERVISOR + API + RECEIVER,
+        inside=WORKER + FAILING_WRITES + SUPERVISOR + API + RECEIVER,
         outside=("scheduler", "scheduler", "api-server", "receiver", "database", "database", "clock", "load"),
         seconds=420,
         clock=True,
@@ -90,9 +92,10 @@ SCENARIOS = (
         "CeleryExecutor",
         reviews=300,
         per_run=15,
-        inside=(*FEW, *SUPERVISOR, "api.before.wake_soon", "api.after.resume"),
-        outside=("celery-worker", "celery-worker", "redis", "scheduler", "api-server", "database"),
-        seconds=150,
+        inside=(*FEW, *SUPERVISOR, "worker.fails.xcom.agent_session", "api.before.wake_soon", "api.after.resume"),
+        outside=("celery-worker", "celery-worker", "redis", "scheduler", "api-server", "database", *3 * ("reads",)),
+        seconds=180,
+        failing_reads=True,
     ),
     Scenario(
         "sqlite",
@@ -163,6 +166,9 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
         clock = Clock(folder / "clock")
         environment |= clock.environment
         others["clock"] = clock.jump
+    if scenario.failing_reads:
+        environment["AIRFLOW__CORE__XCOM_BACKEND"] = "chaos_xcoms.FailingXComs"
+        others["reads"] = points.fail_reads
     redis = RedisServer(folder / "redis") if scenario.executor == "CeleryExecutor" else None
     with _database(scenario, folder) as (database, more):
         others |= more

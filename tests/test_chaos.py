@@ -15,12 +15,13 @@ import pytest
 
 from chaos.forgotten import LONG, Forgotten
 from chaos.invariants import Ended, Logged, broken, number_of_id
-from chaos.points import API, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
+from chaos.points import API, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import Told
 from hitl_webhooks.events import EventType, event_id
 
 TRY_1, TRY_2 = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-OUTPUT = "the second output"
+FIRST = "the first output"
+OUTPUT = f"the second output. Before: {FIRST}"
 DIGEST = hashlib.sha256(OUTPUT.encode()).hexdigest()
 SESSION = {"status": "approved", "iteration": 2, "current_output": OUTPUT}
 GOOD = Ended(
@@ -28,7 +29,12 @@ GOOD = Ended(
     0,
     "success",
     2,
-    {"airflow_hitl_review_agent_session": SESSION, "return_value": OUTPUT},
+    {
+        "airflow_hitl_review_agent_session": SESSION,
+        "airflow_hitl_review_agent_output_1": FIRST,
+        "airflow_hitl_review_agent_output_2": OUTPUT,
+        "return_value": OUTPUT,
+    },
     {1: TRY_1, 2: TRY_2},
 )
 LOG = [
@@ -80,6 +86,15 @@ def test_a_good_end() -> None:
             for one in sorted(RECEIVED)
         ),
         (
+            lambda e, log, told, got: (
+                replace(e, xcoms={**e.xcoms, "airflow_hitl_review_agent_output_1": "another"}),
+                log,
+                told,
+                got,
+            ),
+            "made after 'another' was shown",
+        ),
+        (
             lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {"abandoned", "approved"}}),
             "said abandoned and approved",
         ),
@@ -114,12 +129,36 @@ def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
     assert run() == (0, "alive\n")
 
 
+def test_a_write_fails_for_a_while_in_the_process_that_reached_the_point(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    env = {**os.environ, **points.environment}
+    code = """
+import sitecustomize as s
+for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output", "worker.fails.xcom.agent_output"):
+    try:
+        s.fail(point)
+        print("done")
+    except ConnectionError:
+        print("failed")
+"""
+
+    def run() -> list[str]:
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run() == ["done"] * 3
+    points.arm("worker.fails.xcom.agent_output")
+    assert run() == ["failed", "done", "failed"]
+    assert run() == ["done"] * 3
+
+
 def test_each_point_is_one_that_can_be_reached() -> None:
     """A name that nobody reaches would be a fault that is never made."""
     text = (INJECT / "sitecustomize.py").read_text()
-    for point in (*WORKER, *SUPERVISOR, *API, *RECEIVER):
+    for point in (*WORKER, *FAILING_WRITES, *SUPERVISOR, *API, *RECEIVER):
         part, side, what = point.split(".", 2)
-        assert side in ("before", "after")
+        assert side in ("before", "after", "fails", "lost")
         where = {"supervisor": "worker"}.get(part, part)
         assert f"{where}.{what.partition('.')[0]}" in text, point
 

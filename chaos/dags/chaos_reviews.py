@@ -19,7 +19,7 @@ def generate(context: Any) -> str:
 def regenerate(feedback: str, history: list[dict[str, str]]) -> str:
     if "fail" in feedback:
         raise RuntimeError("the model is not available")
-    return f"After: {feedback}"
+    return f"After: {feedback}. Before: {history[-1]['content']}"  # what it was asked with; see chaos/invariants.py
 
 
 with DAG("chaos_reviews", schedule=None, catchup=False, max_active_tasks=500, max_active_runs=100):

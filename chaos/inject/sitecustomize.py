@@ -1,13 +1,15 @@
 """Kills the process that it is in, with ``kill -9``, at a named point; Python imports it at each start.
 
 ``chaos.points`` arms a point by making a file; who reaches the point takes the file away and dies. Only processes
-whose environment has ``HITL_CHAOS_FOLDER`` look for one.
+whose environment has ``HITL_CHAOS_FOLDER`` look for one. At a point named ``fails`` or ``lost`` nobody dies:
+writes of that XCom fail in this process for so long that it gives up, or are done and seem to fail.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,21 @@ def reach(point: str) -> None:
     if point.startswith("supervisor."):
         os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+FAIL_SECONDS = 25.0
+_failing: dict[str, float] = {}
+
+
+def fail(point: str) -> None:
+    """Fail here if somebody has armed the point, and for some time from then on."""
+    try:
+        os.rename(f"{FOLDER}/armed/{point}", f"{FOLDER}/fired/{point}.{os.getpid()}")  # noqa: PTH104
+        _failing[point] = time.monotonic() + FAIL_SECONDS
+    except FileNotFoundError:
+        pass
+    if time.monotonic() < _failing.get(point, 0.0):
+        raise ConnectionError("no answer from the API server, says chaos")
 
 
 def kind_of(key: str) -> str:
@@ -46,7 +63,10 @@ def around(module: str, name: str, point: Callable[..., str | None]) -> None:
         reach(f"{part}.before.{rest}")
         if part == "worker":
             reach(f"supervisor.before.{rest}")
+            fail(f"worker.fails.{rest}")
         result = wrapped(*args, **kwargs)
+        if part == "worker":
+            fail(f"worker.lost.{rest}")
         reach(f"{part}.after.{rest}")
         return result
 
@@ -76,7 +96,6 @@ def named(point: str) -> Callable[..., str]:
 def follow_the_clock(file: str) -> None:
     """See the time that the file says: so many seconds ahead of the true one."""
     import threading
-    import time
 
     import time_machine
 
@@ -110,7 +129,7 @@ if FOLDER:
     around("airflow.sdk.execution_time.task_runner", "finalize", ended)
     # The API server's: after.decide is before the commit, before.wake_soon after it.
     around("airflow_hitl_review.decisions", "decide", named("api.decide"))
-    around("airflow_hitl_review.internals", "write_xcom", written)
+    around("airflow_hitl_review.internals.xcoms", "write_xcom", written)
     around("airflow_hitl_review.waker", "Waker.wake_soon", named("api.wake_soon"))
     around("airflow_hitl_review.internals", "resume", named("api.resume"))
     # A delivery: claimed, sent, recorded.

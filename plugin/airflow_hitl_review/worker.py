@@ -239,7 +239,7 @@ class WorkerReview:
         except FAILURES as error:
             # The last write may have been done all the same, and its answer lost: then this output is on show, and
             # perhaps decided about. To go back to the one before would undo that.
-            if AgentSession.read(self._read(SESSION_KEY)).iteration != session.iteration:
+            if not self._is_stored(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
             self.session = session
         self._announce_output()
@@ -343,13 +343,32 @@ class WorkerReview:
         self._callbacks.call(type_, self.session, status=status, action=action)
 
     def _store(self, session: AgentSession) -> None:
-        self._push(SESSION_KEY, session.model_dump(mode="json"))
+        for pause in (*SECOND_TRIES, None):
+            try:
+                self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
+                break
+            except Exception as error:
+                # Not simply once more: if only the answer was lost, somebody may have decided since.
+                if self._is_stored(session):
+                    break
+                if pause is None:
+                    raise XComsAwayError(f"{type(error).__name__}: {error}") from error
+                log.warning("The session could not be written; trying again in %g s: %r", pause, error)
+                time.sleep(pause)
         self.session = session
         if (summary := summary_of(session)) is not None:
             try:
                 self._ti.xcom_push(key=SUMMARY_KEY, value=summary.model_dump(mode="json"))
             except Exception:
                 log.warning("Lists read the whole output of this review.", exc_info=True)
+
+    def _is_stored(self, session: AgentSession) -> bool:
+        """Whether XCom has that session, or what a reviewer's decision has made of it since."""
+        value = self._read(SESSION_KEY)
+        stored = AgentSession.read(value) if value is not None else None
+        return stored is not None and (
+            stored.updated_at == session.updated_at or len(stored.decisions) > len(session.decisions)
+        )
 
     def _push(self, key: str, value: Any) -> None:
         _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))

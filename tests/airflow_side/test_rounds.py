@@ -111,8 +111,12 @@ def test_an_approval_after_a_failed_write_returns_the_output_that_was_shown(key:
     assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == "Draft 1"
 
 
-def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone() -> None:
+@pytest.mark.parametrize("tries", [(), (0.0, 0.0)])
+def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
+    tries: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The session was stored, its answer lost, and a reviewer was quick."""
+    monkeypatch.setattr(worker, "SECOND_TRIES", tries)
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
@@ -124,6 +128,26 @@ def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone() -
 
     task.after_push = lambda key: lose(key) if key == SESSION_KEY else None
     assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 2: shorter"
+    assert task.session.status is SessionStatus.APPROVED
+
+
+def test_a_decision_after_a_review_was_given_back_is_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SECOND_TRIES", (0.0, 0.0))
+
+    def fail(feedback: str, history: Any) -> str:
+        raise ValueError("no")
+
+    reviewed, task = operator(regenerate=fail), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.CHANGES_REQUESTED, "shorter")
+
+    def lose(key: str) -> None:
+        task.after_push = lambda key: None
+        task.decide(Action.APPROVE)
+        raise ConnectionError("away")
+
+    task.after_push = lambda key: lose(key) if key == SESSION_KEY else None
+    assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 1"
     assert task.session.status is SessionStatus.APPROVED
 
 
