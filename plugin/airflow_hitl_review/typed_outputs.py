@@ -33,6 +33,9 @@ def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
         output: what the agent returned.
         output_type: what it was declared to return.
 
+    Raises:
+        TypeError: it can be read only once, and cannot be kept.
+
     Returns:
         A value for ``restore``: the output as JSON text, and by which member of ``output_type`` it is read. Two
         members may have the same fields, so which one it was is kept rather than found out again.
@@ -53,6 +56,11 @@ def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
             continue
         if is_same:
             return {"member": number, "json": text}
+    if read_once:
+        raise TypeError(
+            f"This {type(output).__name__} can be read only once, and could not be made anew as output_type "
+            f"{output_type!r} to be reviewed and returned. Return a list."
+        )
     return None
 
 

@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, Union
 
 import pytest
@@ -157,3 +158,21 @@ def test_another_type_than_when_it_was_kept() -> None:
     for changed in (Cat, int, [int]):
         with pytest.raises(OutputTypeChangedError, match="Clear the task"):
             restore(kept, changed)
+
+
+class Names(BaseModel):
+    names: Iterable[str]
+
+
+def test_what_can_be_read_once_comes_back_whole_each_time() -> None:
+    kept = keep(Names(names=iter(["Ann", "Bob"])), Names)
+    assert kept is not None
+    for _ in range(2):
+        back = restore(kept, Names)
+        assert type(back) is Names
+        assert list(back.names) == ["Ann", "Bob"]
+
+
+def test_what_can_be_read_once_and_not_be_made_anew_is_refused() -> None:
+    with pytest.raises(TypeError, match="can be read only once"):
+        keep(iter([1, 2]), dict)
