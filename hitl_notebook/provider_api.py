@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -165,7 +165,8 @@ class ProviderApi:
         if known is not None and known[0] == mark:
             return known[1]
         try:
-            return self.find(key)
+            # Without its outputs, which can be megabytes: only lists are made of what is remembered.
+            return replace(self.find(key), current_output="", conversation=())
         except (ReviewNotFoundError, PermissionDeniedError):  # cleared just now, or not allowed to be seen
             return None
 
