@@ -13,6 +13,9 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_hitl_review.new_try import BeforeATry
+from airflow_hitl_review.repeated_writes import RepeatedWrites
+from airflow_hitl_review.review import is_repeated, read_session
+from airflow_hitl_review.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.settings import is_on
 
 
@@ -68,6 +71,17 @@ def _before_a_try(task_instance_id: str) -> Collection[str]:
     return keys
 
 
+def _is_repeated(key: TaskKey, body: bytes) -> bool:
+    from airflow_hitl_review import internals
+
+    written = internals.session_in(body)
+    if written is None:
+        return False
+    with internals.transaction() as db:
+        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
+    return is_repeated(written, read_session(stored))
+
+
 class _MadeWhenRead:
     """A class attribute that is made when it is first read.
 
@@ -88,6 +102,7 @@ class HITLNotebookPlugin(AirflowPlugin):
     name = "hitl_notebook"
     fastapi_apps = _MadeWhenRead(_fastapi_apps)
     fastapi_root_middlewares = [  # noqa: RUF012 - as AirflowPlugin declares it
-        {"middleware": BeforeATry, "kwargs": {"look": _before_a_try}, "name": "HITL review"}
+        {"middleware": BeforeATry, "kwargs": {"look": _before_a_try}, "name": "HITL review"},
+        {"middleware": RepeatedWrites, "kwargs": {"is_repeated": _is_repeated}, "name": "HITL review, sessions"},
     ]
     external_views = _MadeWhenRead(_external_views)

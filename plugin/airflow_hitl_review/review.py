@@ -174,6 +174,20 @@ def read_session(stored: StoredValue | None) -> AgentSession | None:
         return None
 
 
+def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
+    """Whether a session that is to be written is stored already, or a decision was taken about it since.
+
+    Args:
+        written: what the worker writes.
+        stored: what XCom has.
+    """
+    if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
+        return False
+    if written.task_instance_id != stored.task_instance_id:
+        return False
+    return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
+
+
 def read_action(stored: StoredValue | None) -> HumanAction | None:
     """The last decision; None as for ``read_session``."""
     try:

@@ -18,7 +18,7 @@ from airflow_hitl_review.endpoints import Webhook, all_targets
 from airflow_hitl_review.notifier import SECOND_TRIES, Notifier
 from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
-from airflow_hitl_review.review import summary_of
+from airflow_hitl_review.review import is_repeated, summary_of
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     HISTORY_KEY,
@@ -219,7 +219,7 @@ class WorkerReview:
             self.session.status.value,
             f" by one of the reviewers {list(self._reviewers)}" if self._reviewers else "",
         )
-        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers)}
+        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers), "updated_at": utcnow()}
         self._store(self.session.model_copy(update=again))
 
     # --- what the worker does
@@ -366,9 +366,7 @@ class WorkerReview:
         """Whether XCom has that session, or what a reviewer's decision has made of it since."""
         value = self._read(SESSION_KEY)
         stored = AgentSession.read(value) if value is not None else None
-        return stored is not None and (
-            stored.updated_at == session.updated_at or len(stored.decisions) > len(session.decisions)
-        )
+        return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
 
     def _push(self, key: str, value: Any) -> None:
         _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.models.taskinstance import TaskInstance
@@ -14,8 +16,9 @@ from airflow.sdk.execution_time.xcom import XCom
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
+from airflow_hitl_review.internals.database import utcnow
 from airflow_hitl_review.internals.versions import set_serialized_xcom
-from airflow_hitl_review.review import StoredValue, summary_of
+from airflow_hitl_review.review import StoredValue, read_session, summary_of
 from airflow_hitl_review.schema import SESSION_KEY, SUMMARY_KEY, AgentSession, TaskKey
 
 log = logging.getLogger(__name__)
@@ -79,6 +82,16 @@ def stored_value(row: Any) -> StoredValue:
         log.warning("The XCom %r cannot be read just now: %r", row.key, error)
         # Only the kind of the error: what it says, an address with a key in it perhaps, reviewers must not see.
         return StoredValue(None, row.timestamp, unreadable=f"{row.key} ({type(error).__name__})")
+
+
+def session_in(body: bytes) -> AgentSession | None:
+    """The session in the body of a worker's write, which has gone through the XCom backend; None if it is none.
+
+    Raises:
+        UnreadableXComError: the backend cannot read it just now.
+    """
+    row = SimpleNamespace(key=SESSION_KEY, value=json.loads(body), timestamp=utcnow())
+    return read_session(stored_value(row))
 
 
 def _serialized(key: TaskKey, name: str, value: Any) -> Any:
