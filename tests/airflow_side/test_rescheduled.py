@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
+
+import pytest
+
 from demo.airflow_instance import wait_until
+from tests.airflow_side.test_reviewers import events, wait_for_wake
 from tests.support.api_server import DAG_ID, ReviewServer
 
 
@@ -47,3 +52,37 @@ def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> No
         assert answer.status_code == 409
         assert "starts anew" in answer.json()["detail"]["message"]
         assert reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json() == before
+
+
+@pytest.mark.timeout(120)
+def test_a_decision_counts_under_the_next_number_of_the_same_id(reviews: ReviewServer) -> None:
+    """A worker that dies before the resumed task starts: Airflow goes on with the same id and the next number."""
+    run_id = reviews.seed(1)
+    assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+    # As it is then parked again, since what confirmed the decision was lost with that worker.
+    reviews.sql("update task_instance set try_number = 2 where run_id = :run and map_index = 0", run=run_id)
+    wait_until(
+        lambda: task_instance(reviews, run_id).state == "scheduled", timeout=90, what="the wake", interval=0.5
+    )
+    assert "hitl_review.refused" not in events(reviews, run_id)
+
+
+def test_a_decision_of_an_earlier_try_does_not_count(reviews: ReviewServer) -> None:
+    """Its entry in the audit log is about another id, whatever the numbers say."""
+    run_id = reviews.seed(1)
+    assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
+    other = str(uuid.uuid4())
+    reviews.sql(
+        "update log set extra = replace(extra, :id, :other) where run_id = :run",
+        id=_id_of(reviews, run_id),
+        other=other,
+        run=run_id,
+    )
+    wait_until(
+        lambda: "hitl_review.refused" in events(reviews, run_id), timeout=90, what="the refusal", interval=0.5
+    )
+
+
+def _id_of(server: ReviewServer, run_id: str) -> str:
+    (row,) = server.sql("select id from task_instance where run_id = :run and map_index = 0", run=run_id)
+    return str(uuid.UUID(str(row.id)))

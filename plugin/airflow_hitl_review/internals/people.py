@@ -39,6 +39,9 @@ _IN_A_ROW = 0.02
 _AT_ONCE = 16
 """Questions to an auth manager that are under way at the same time."""
 
+_ID = "task_instance_id"
+"""In ``extra`` of an entry; those that version 0.1.0 wrote have only the number of the try."""
+
 _APP = "hitl_review"
 """Owner, in the audit log, of what no person has done."""
 
@@ -129,7 +132,7 @@ def write_audit_log(
             event=event,
             owner=owner,
             owner_display_name=owner,
-            extra=json.dumps(dict(extra)),
+            extra=json.dumps({**extra, _ID: task_instance.id}),
             dag_id=key.dag_id,
             run_id=key.run_id,
             task_id=key.task_id,
@@ -142,23 +145,31 @@ def write_audit_log(
 def read_last_audit_entry(
     db: Session, task_instance: TaskInstanceFacts, events: Collection[str]
 ) -> tuple[str, dict[str, Any]] | None:
-    """Event and ``extra`` of the last of these entries about this try of a task instance, by an index."""
+    """Event and ``extra`` of the last of these entries about a task instance, if it is about this id of it.
+
+    Not by the number of the try: a task whose worker died before it could start goes on under the same id and the
+    next number, with a decision that was taken before.
+    """
     key = task_instance.key
     query = (
-        select(Log.event, Log.extra)
+        select(Log.event, Log.extra, Log.try_number)
         .where(
             Log.event.in_(events),
             Log.dag_id == key.dag_id,
             Log.run_id == key.run_id,
             Log.task_id == key.task_id,
             Log.map_index == key.map_index,
-            Log.try_number == task_instance.try_number,
         )
         .order_by(Log.id.desc())
         .limit(1)
     )
     row = db.execute(query).one_or_none()
-    return (row.event, json.loads(row.extra or "{}")) if row is not None else None
+    if row is None:
+        return None
+    extra = json.loads(row.extra or "{}")
+    about = extra.get(_ID)
+    is_this_one = about == task_instance.id if about is not None else row.try_number == task_instance.try_number
+    return (row.event, extra) if is_this_one else None
 
 
 def connection_team(conn_id: str) -> str | None:
