@@ -61,9 +61,7 @@ def test_a_decision_counts_under_the_next_number_of_the_same_id(reviews: ReviewS
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     # As it is then parked again, since what confirmed the decision was lost with that worker.
     reviews.sql("update task_instance set try_number = 2 where run_id = :run and map_index = 0", run=run_id)
-    wait_until(
-        lambda: task_instance(reviews, run_id).state == "scheduled", timeout=90, what="the wake", interval=0.5
-    )
+    wait_for_wake(reviews, run_id)
     assert "hitl_review.refused" not in events(reviews, run_id)
 
 
