@@ -14,7 +14,7 @@ _MESSAGES = "pydantic_ai_messages"
 
 def dump(history: Any) -> Any:
     """A list of pydantic-ai's messages as JSON values; all else as it is."""
-    if not _are_messages(history):
+    if not are_messages(history):
         return history
     from pydantic_ai.messages import ModelMessagesTypeAdapter
 
@@ -30,7 +30,8 @@ def load(stored: Any) -> Any:
     return ModelMessagesTypeAdapter.validate_python(stored[_MESSAGES])
 
 
-def _are_messages(history: Any) -> bool:
+def are_messages(history: Any) -> bool:
+    """Whether it is a list of pydantic-ai's messages."""
     # Where there are such messages, somebody has imported their module.
     messages = sys.modules.get("pydantic_ai.messages")
     if messages is None or not isinstance(history, list | tuple) or not history:

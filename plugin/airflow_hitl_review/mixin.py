@@ -213,7 +213,8 @@ class HITLReviewMixin:
             ValueError: says which one is wrong and what it takes.
         """
         review_options.check(self)
-        review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=False)
+        rendered = "reviewers" not in getattr(self, "template_fields", ())  # else Airflow will
+        review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=rendered)
         as_webhooks(self.webhooks, self.webhook_url, rendered=False)
         self._callbacks({})
 
@@ -237,6 +238,8 @@ class HITLReviewMixin:
     def _stored_history(self, message_history: Any) -> Any:
         """What is kept of a history: nothing where nobody will need it.
 
+        pydantic-ai's messages that cannot be stored are polled for, as the AI provider's mixin does.
+
         Raises:
             TypeError: it cannot be stored; says where in it the value is that cannot.
         """
@@ -244,7 +247,11 @@ class HITLReviewMixin:
             return None
         try:
             return stored_form(self.dump_message_history(message_history), "The message history")
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
+            if message_history_adapter.are_messages(message_history) and not self.reviewers:
+                log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", error)
+                self.hitl_wait = "poll"
+                return None
             raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
 
     def _callbacks(self, context: Any) -> Callbacks:

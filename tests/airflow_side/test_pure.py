@@ -189,3 +189,18 @@ def test_webhooks_argument_is_checked(given: Any) -> None:
 def test_a_webhook_is_checked(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Webhook"):
         Webhook(**arguments)
+
+
+@pytest.mark.parametrize("iteration", [1, 2])
+def test_feedback_is_told_also_where_its_output_is_missing_or_pending(iteration: int) -> None:
+    session: dict[str, Any] = AgentSession(current_output="b", iteration=2).model_dump(mode="json")
+    xcoms = {
+        SESSION_KEY: StoredValue(session, at(5)),
+        feedback_key(iteration): StoredValue("shorter", at(4)),
+        output_key(2): StoredValue("b", at(3)),
+    }
+    review = assemble(KEY, "running", xcoms)
+    assert review is not None
+    told = [(t.kind, t.content, t.iteration) for t in review.conversation]
+    feedback, output = ("feedback", "shorter", iteration), ("output", "b", 2)
+    assert told == ([feedback, output] if iteration == 1 else [output, feedback])

@@ -370,6 +370,11 @@ def test_reviewers_that_are_no_ids_are_refused_before_anything_is_made(rendered:
     assert made == []
 
 
+def test_reviewers_that_nobody_would_render_are_refused_when_the_dag_is_read() -> None:
+    with pytest.raises(ValueError, match=r"reviewers still holds a template.*template_fields"):
+        Own(None, reviewers=["{{ params.owner }}"]).check_hitl_settings()
+
+
 @pytest.mark.parametrize("timeout", [timedelta.max, timedelta(days=400_000)])
 def test_a_timeout_beyond_the_calendar_is_refused_when_the_dag_is_read(timeout: timedelta) -> None:
     with pytest.raises(ValueError, match="hitl_timeout must be a positive timedelta of at most a hundred years"):

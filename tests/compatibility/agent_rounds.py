@@ -16,7 +16,15 @@ from typing import Any
 from airflow.sdk.exceptions import TaskAwaitingInput
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from airflow_hitl_review import HITLReviewMixin, worker
@@ -189,6 +197,28 @@ def pydantic_ais_messages_are_kept_for_an_operator_of_somebodys_own() -> None:
     assert task.session.status is SessionStatus.PENDING_REVIEW
 
 
+def messages_that_cannot_be_stored_are_polled_for() -> None:
+    class Own(HITLReviewMixin):
+        prompt = "p"
+        hitl_poll_interval = 0.001
+
+        def execute(self, context: Any) -> Any:
+            returned = ToolReturnPart("t", object(), tool_call_id="1")  # as a tool gave it
+            return self.run_hitl_review(context, "Draft 1", message_history=[ModelRequest(parts=[returned])])
+
+    task = MemoryTask()
+    decided = list[str]()
+
+    def decide(key: str) -> None:
+        if key == SESSION_KEY and not decided:
+            decided.append(key)
+            task.decide(Action.APPROVE)
+
+    task.before_pull = decide
+    assert Own().execute(context(task)) == "Draft 1"
+    assert "message_history_1" not in task.shown
+
+
 STORIES = [
     an_output_that_nobody_saw_is_never_the_result,
     an_output_that_can_be_read_once_is_whole,
@@ -197,6 +227,7 @@ STORIES = [
     settings_are_checked_before_the_agent_is_paid,
     zeros_of_a_replaced_operator_are_taken_as_the_provider_takes_them,
     pydantic_ais_messages_are_kept_for_an_operator_of_somebodys_own,
+    messages_that_cannot_be_stored_are_polled_for,
 ]
 
 if __name__ == "__main__":
