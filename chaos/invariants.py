@@ -225,7 +225,7 @@ def _nothing_unseen(one: Ended) -> list[str]:
     return [
         f"{one}: output {n} is {text!r}, made after {shown[n - 1]!r} was shown"
         for n, text in shown.items()
-        if n > 1 and not str(text).endswith(f"Before: {shown[n - 1]}")
+        if n > 1 and str(text).partition("Before: ")[2] != shown[n - 1]
     ]
 
 

@@ -18,7 +18,7 @@ FAILING_WRITES = tuple(
     for how in ("fails", "lost")
     for kind in ("message_history", "agent_output", "agent_session")
 )
-"""Here nobody dies: the writes of a round fail, not done, or done and their answer lost."""
+"""Here nobody dies: the writes of a later round fail, not done, or done and their answer lost."""
 SUPERVISOR = ("supervisor.before.xcom.agent_session", "supervisor.before.park", "supervisor.before.result")
 API = (
     *("api.before.decide", "api.after.decide", "api.before.wake_soon", "api.after.wake_soon"),
@@ -42,8 +42,8 @@ class Points:
         """Have the next process that reaches the point die there."""
         (self._folder / "armed" / point).touch()
 
-    def fail_reads(self, seconds: float = 10.0) -> None:
-        """Have most reads of XComs fail for a while; see ``inject/chaos_xcoms.py``."""
+    def fail_reads(self, seconds: float = 20.0) -> None:
+        """Have most reads of XComs fail for longer than a worker tries; see ``inject/chaos_xcoms.py``."""
         away = self._folder / "reads_fail"
         away.touch()
         time.sleep(seconds)

@@ -92,7 +92,7 @@ SCENARIOS = (
         "CeleryExecutor",
         reviews=300,
         per_run=15,
-        inside=(*FEW, *SUPERVISOR, "worker.fails.xcom.agent_session", "api.before.wake_soon", "api.after.resume"),
+        inside=(*FEW, *SUPERVISOR, "worker.lost.xcom.agent_session", "api.before.wake_soon", "api.after.resume"),
         outside=("celery-worker", "celery-worker", "redis", "scheduler", "api-server", "database", *3 * ("reads",)),
         seconds=180,
         failing_reads=True,

@@ -142,7 +142,7 @@ class TokenSource:
             )
         if (who := who_answered(answer)) is not None:
             raise ServerError(f"{self._url} is not answered by Airflow. {who}.", status_code=answer.status_code)
-        if answer.status_code in (400, 401, 403, 422):
+        if answer.status_code in (400, 401, 403, 422) and _is_json(answer):
             raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
         try:
             return Secret(answer.json()["access_token"])
@@ -151,6 +151,11 @@ class TokenSource:
                 f"{self._url}/auth/token answered {answer.status_code} and no token: is that Airflow's API server?",
                 status_code=answer.status_code,
             ) from None
+
+
+def _is_json(answer: requests.Response) -> bool:
+    """Whether Airflow may have answered: a gateway's refusal is a text."""
+    return "json" in answer.headers.get("Content-Type", "")
 
 
 def expiry_of(token: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -32,17 +33,25 @@ def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> req
     Raises:
         ConnectionFailedError: no answer came; says why, without the address's path or anything secret.
     """
-    verify = next((path for name in _BUNDLES if (path := os.environ.get(name))), True)
     try:
-        return session.request(method, url, allow_redirects=False, verify=verify, **kwargs)
-    except OSError as error:  # requests' own errors, and that there is no such file of certificates
+        return session.request(method, url, allow_redirects=False, verify=_authorities(), **kwargs)
+    except (OSError, ValueError) as error:
+        # Of requests itself; that there is no such file of certificates; and a redirect to what is no URL.
         # Not `from error`: a traceback with local variables would show the request, and so the token.
         parts = urlsplit(url)
         failed = ConnectionFailedError(f"No answer from {parts.scheme}://{parts.netloc}: {reason_of(error)}.")
-        failed.is_broken_connection = isinstance(error, requests.ConnectionError) and not isinstance(
-            error, requests.Timeout | requests.exceptions.SSLError
+        failed.is_broken_connection = isinstance(error, requests.ConnectionError) and not (
+            isinstance(error, requests.Timeout) or any(sign in str(error) for sign in (*_NO_TLS, *_NOT_TRUSTED))
         )
         raise failed from None
+
+
+def _authorities() -> str | bool:
+    """The file or folder of certificates that the environment names; True for those of requests."""
+    path = next((path for name in _BUNDLES if (path := os.environ.get(name))), "")
+    if not path or Path(path).exists():
+        return path or True
+    return next((folder for folder in path.split(os.pathsep) if folder and Path(folder).is_dir()), path)
 
 
 def reason_of(error: Exception) -> str:
@@ -54,6 +63,10 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         if any(sign in str(error) for sign in _NO_TLS):
             return "it seems to speak http, not https"
+        if "certificate has expired" in str(error):
+            return "its certificate has expired"
+        if "NO_CERTIFICATE" in str(error) and (name := _bundle()):
+            return f"what {name} names holds no certificate"
         if any(sign in str(error) for sign in _NOT_TRUSTED):
             return (
                 "its certificate is not trusted here, or is another host's. If a private authority issued it, name "
@@ -64,18 +77,24 @@ def reason_of(error: Exception) -> str:
         return "check that the API server is running and the address is right"
     if isinstance(error, requests.RequestException):
         return type(error).__name__
-    name = next((name for name in _BUNDLES if os.environ.get(name)), "")
+    if isinstance(error, ValueError):
+        return "it redirects to something that is no URL"
+    name = _bundle()
     return f"what {name} names cannot be read as certificates ({type(error).__name__})" if name else "no network"
+
+
+def _bundle() -> str:
+    return next((name for name in _BUNDLES if os.environ.get(name)), "")
 
 
 def who_answered(answer: requests.Response) -> str | None:
     """In words who answered where it was not Airflow, a proxy or a JupyterLab for example; None if it may be."""
-    if answer.is_redirect or answer.is_permanent_redirect:
-        return _redirected(answer)
     kind = answer.headers.get("Content-Type", "")
     server = answer.headers.get("Server", "")
     if "TornadoServer" in server or "_xsrf" in answer.headers.get("Set-Cookie", ""):
         return "That is a Jupyter server, and not Airflow's API server, which is often on port 8080"
+    if answer.is_redirect or answer.is_permanent_redirect:
+        return _redirected(answer)
     if "html" in kind and answer.status_code in (401, 403, 407) and answer.content:
         named = f" ({server})" if server and "uvicorn" not in server else ""
         return (
@@ -87,14 +106,17 @@ def who_answered(answer: requests.Response) -> str | None:
 
 def _redirected(answer: requests.Response) -> str:
     url = answer.url or ""
-    target = urlsplit(urljoin(url, answer.headers.get("Location", "")))
-    here = urlsplit(url)
-    if target.hostname == here.hostname and (here.scheme, target.scheme) == ("http", "https"):
-        return f"It redirects to https: give the address as https://{target.netloc}"
-    if target.hostname != here.hostname:
-        return (
-            f"It redirects to {target.hostname}, perhaps a single sign-on: an API token is needed that is accepted "
-            "without that, or an address behind it"
-        )
+    try:
+        target = urlsplit(urljoin(url, answer.headers.get("Location", "")))
+        here = urlsplit(url)
+    except ValueError:
+        return "It redirects to something that is no URL"
     whole = f"{target.scheme}://{target.netloc}{target.path}"
-    return f"It redirects to {whole}: is the address right, with the path below which Airflow is served"
+    if target.path == here.path:
+        return f"It redirects to {target.scheme}://{target.netloc}: begin the address with that"
+    if (here.scheme, target.scheme) == ("http", "https") and target.hostname == here.hostname:
+        return f"It redirects to {whole}: give the address with https://"
+    return (
+        f"It redirects to {whole}: perhaps to a single sign-on, which an API token must be able to pass; or the "
+        "address lacks the path below which Airflow is served"
+    )

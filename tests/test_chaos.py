@@ -87,12 +87,13 @@ def test_a_good_end() -> None:
         ),
         (
             lambda e, log, told, got: (
-                replace(e, xcoms={**e.xcoms, "airflow_hitl_review_agent_output_1": "another"}),
+                # Made with a history that ends with an output that nobody saw.
+                replace(e, xcoms={**e.xcoms, "airflow_hitl_review_agent_output_2": f"Unseen. Before: {OUTPUT}"}),
                 log,
                 told,
                 got,
             ),
-            "made after 'another' was shown",
+            "made after 'the first output' was shown",
         ),
         (
             lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {"abandoned", "approved"}}),
@@ -151,6 +152,45 @@ for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output",
     points.arm("worker.fails.xcom.agent_output")
     assert run() == ["failed", "done", "failed"]
     assert run() == ["done"] * 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_one"),
+    [
+        ("airflow_hitl_review_agent_output_1", "x", False),
+        ("airflow_hitl_review_agent_output_2", "x", True),
+        ("airflow_hitl_review_message_history_3", [], True),
+        ("airflow_hitl_review_agent_session", {"iteration": 1}, False),
+        ("airflow_hitl_review_agent_session", {"iteration": 2}, True),
+        ("airflow_hitl_review_webhooks", {}, False),
+    ],
+)
+def test_writes_fail_in_the_middle_of_a_later_round(key: str, value: object, is_one: bool, tmp_path: Path) -> None:
+    """By the way that each process takes: around the function that writes."""
+    points = Points(tmp_path)
+    (tmp_path / "task.py").write_text("class Task:\n    def push(self, key, value):\n        print('stored')\n")
+    env = {**os.environ, **points.environment}
+    env["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    kind = key.removeprefix("airflow_hitl_review_").rstrip("_0123456789")
+    code = f"""
+import sitecustomize as s
+s.around("task", "Task.push", s.pushed)
+from task import Task
+try:
+    Task().push({key!r}, {value!r})
+except ConnectionError:
+    print("failed")
+"""
+
+    def run() -> list[str]:
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    for how, told in (("fails", ["failed"]), ("lost", ["stored", "failed"])):
+        points.arm(f"worker.{how}.xcom.{kind}")
+        assert run() == (told if is_one else ["stored"])
+        points.disarm(f"worker.{how}.xcom.{kind}")
 
 
 def test_each_point_is_one_that_can_be_reached() -> None:

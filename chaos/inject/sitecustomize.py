@@ -52,6 +52,14 @@ def kind_of(key: str) -> str:
     return name
 
 
+def in_a_later_round(key: str = "", value: Any = None, *args: Any, **kwargs: Any) -> bool:
+    """Whether an XCom is of another round than the first: there, the task only fails and is tried again."""
+    if isinstance(value, dict) and "iteration" in value:
+        return int(value["iteration"]) > 1
+    number = key.rpartition("_")[2]
+    return number.isdigit() and int(number) > 1
+
+
 def around(module: str, name: str, point: Callable[..., str | None]) -> None:
     """Have ``before.X`` and ``after.X`` around a function, where ``point`` of its arguments says what X is."""
 
@@ -60,12 +68,14 @@ def around(module: str, name: str, point: Callable[..., str | None]) -> None:
         if what is None:
             return wrapped(*args, **kwargs)
         part, _, rest = what.partition(".")
+        is_later_round = part == "worker" and rest.startswith("xcom.") and in_a_later_round(*args, **kwargs)
         reach(f"{part}.before.{rest}")
         if part == "worker":
             reach(f"supervisor.before.{rest}")
+        if is_later_round:
             fail(f"worker.fails.{rest}")
         result = wrapped(*args, **kwargs)
-        if part == "worker":
+        if is_later_round:
             fail(f"worker.lost.{rest}")
         reach(f"{part}.after.{rest}")
         return result

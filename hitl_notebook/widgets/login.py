@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hitl_notebook.client import Client
 from hitl_notebook.connection import Connection
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.transport import check_url
 from hitl_notebook.widgets.background import Background
 from hitl_notebook.widgets.elements import Login, LoginForm, Message
 
@@ -57,12 +58,12 @@ class LoginView:
     def _on_message(self, message: Message) -> None:
         if not isinstance(message, Login) or not self.shown or self.widget.state["busy"]:
             return
-        if self._bound and message.url.strip().rstrip("/") != self._url:
+        if self._bound and _complete(message.url) != self._url:
             problem = f"This panel shows reviews of {self._url}. Make another panel for another address."
             self.widget.state = self._state(problem=problem)
             return
         url, self._username = message.url.strip(), message.username.strip()
-        if self._url and url.rstrip("/") != self._url.rstrip("/"):
+        if self._url and _complete(url) != _complete(self._url):
             self._url_prefix = None  # it belonged to the other address
         self._url = url
         given = Connection(
@@ -90,3 +91,11 @@ class LoginView:
 
     def _state(self, *, shown: bool = True, busy: str = "", problem: str = "") -> dict[str, object]:
         return {"shown": shown, "url": self._url, "username": self._username, "busy": busy, "problem": problem}
+
+
+def _complete(url: str) -> str:
+    """An address as it is used; one that cannot be one, as it was typed."""
+    try:
+        return check_url(url.strip())
+    except ValueError:
+        return url.strip().rstrip("/")

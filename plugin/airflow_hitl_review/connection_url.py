@@ -15,28 +15,36 @@ _PROTOCOLS = ("http", "https")
 _OWN_PORT = re.compile(r":(\d+)$")
 
 
-def url_of(connection: Any, path: str) -> str:
+def url_of(connection: Any, path: str, *, default_host: str = "") -> str:
     """The URL of a connection's ``host``, ``port``, ``schema`` and ``conn_type``.
 
     Args:
         connection: an Airflow connection. Its host may be a whole URL.
         path: what the extra gives as ``path``.
+        default_host: for a connection without one.
 
     Raises:
-        InvalidEndpointError: two of them contradict each other, or one of them would be left out.
+        InvalidEndpointError: two of them contradict each other, one of them would be left out, or there is no host.
     """
-    host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
+    host, schema = (connection.host or default_host).strip(), (connection.schema or "").strip()
+    if not host.partition("://")[2 if "://" in host else 0].strip("/"):
+        raise _refused(connection, "it has no host")
     if connection.login:
         raise _refused(
             connection,
-            "its login would not be used, since its password signs. Remove it; for basic authentication set the "
-            "header Authorization in headers of the extra",
+            "its login would not be used. A secret is the password, in a URI behind a colon: https://:secret@host. "
+            "For basic authentication set the header Authorization in headers of the extra",
         )
     protocol = schema.lower() if schema.lower() in _PROTOCOLS else ""
     place = "" if protocol else schema
     if place and path:
         raise _refused(
             connection, "its schema (of a URI, the path) and path in its extra name two paths. Remove one"
+        )
+    place = place or path
+    if ("?" in host or "#" in host) and (place or connection.port):
+        raise _refused(
+            connection, "its host has a query, and a path or a port stands elsewhere. Put all into the host"
         )
     if "://" in host:
         given, _, host = host.partition("://")
@@ -45,23 +53,25 @@ def url_of(connection: Any, path: str) -> str:
         protocol = given
     elif not protocol:
         protocol = connection.conn_type if connection.conn_type in _PROTOCOLS else "https"
+    if connection.conn_type == "https" and protocol.lower() == "http":
+        raise _refused(connection, "its type is https, and the rest says http. Change one")
     address, slash, rest = host.partition("/")
     url = f"{protocol}://{_with_port(connection, address)}{slash}{rest}"
-    place = place or path
+    if place.startswith("?"):
+        return url + place
     return f"{url.rstrip('/')}/{place.lstrip('/')}" if place else url
 
 
 def _with_port(connection: Any, address: str) -> str:
+    user, at, address = address.rpartition("@")
     if address.count(":") > 1 and "]" not in address:
         address = f"[{address}]"  # IPv6, as a connection has it that was written as a URI
-    if not connection.port:
-        return address
     own = _OWN_PORT.search(address)
-    if own is None:
-        return f"{address}:{connection.port}"
-    if int(own[1]) != connection.port:
+    if connection.port and own is None:
+        address = f"{address}:{connection.port}"
+    elif connection.port and own is not None and int(own[1]) != connection.port:
         raise _refused(connection, "its host and its port name two ports. Remove one")
-    return address
+    return user + at + address
 
 
 def _refused(connection: Any, why: str) -> InvalidEndpointError:

@@ -199,7 +199,8 @@ def resolve(
     headers = extra.get("headers") or {}
     if not isinstance(headers, dict):
         raise InvalidEndpointError(f"Connection {name!r}: headers in the extra must be an object.")
-    url = url_of(found, str(extra.get("path") or ""))
+    slack = f"https://{_SLACK_HOST}/services" if found.conn_type == _SLACK_CONNECTION else ""
+    url = url_of(found, str(extra.get("path") or ""), default_host=slack)
     if unused := sorted(set(extra) - _USED_EXTRA):
         log.warning(
             "Connection %r: webhooks do not use %s of its extra. If that is part of the address, as the query of a "
@@ -208,7 +209,9 @@ def resolve(
             ", ".join(unused),
         )
     password = (found.password or "").strip()
-    if not get_format(format_).signed and password:
+    if not get_format(format_).signed and "://" in password:
+        url, password = password, ""
+    elif not get_format(format_).signed and password:
         url, password = f"{url.rstrip('/')}/{password.lstrip('/')}", ""
     with _secret_set_in(f"the password of connection {name!r}"):
         return Endpoint(

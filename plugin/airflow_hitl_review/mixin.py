@@ -155,6 +155,7 @@ class HITLReviewMixin:
                 event=event,
             )
             stored_history = review.load_history()
+            review.announce_if_missing()
         if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
             log.warning(
                 "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "

@@ -102,6 +102,10 @@ class Notifier:
         if self._webhooks.targets:
             self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
 
+    def wants(self, type_: EventType) -> bool:
+        """Whether an event of this type goes anywhere."""
+        return bool(self._webhooks.wanting(type_.value))
+
     def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> None:
         """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``."""
         if endpoints := self._webhooks.wanting(type_.value):

@@ -32,12 +32,14 @@ from airflow_hitl_review.schema import (
     history_key,
     output_key,
     storable,
+    webhook_key,
 )
 from airflow_hitl_review.sdk import FAILURES, option, site
 from airflow_hitl_review.settings import WebhookSettings, is_on
 from airflow_hitl_review.states import ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.tracing import add_span_event
 from hitl_webhooks import EventType
+from hitl_webhooks.events import event_id
 
 log = logging.getLogger(__name__)
 
@@ -323,6 +325,19 @@ class WorkerReview:
             self._push(history_key(session.iteration), history)
         self._push(output_key(session.iteration), session.current_output)
         self._store(session)
+
+    def announce_if_missing(self) -> None:
+        """Announce the output that is on show, if the worker that showed it could not; for a task that was resumed.
+
+        It may not have known whether its last write was done: then it parked without a word.
+        """
+        if self.session.status is not SessionStatus.PENDING_REVIEW:
+            return
+        if not self._notifier.wants(EventType.OUTPUT_READY):
+            return
+        id_ = event_id(str(self._ti.id), EventType.OUTPUT_READY, self.session.iteration)
+        if self._read(webhook_key(id_)) is None:
+            self._announce_output()
 
     def _announce_output(self) -> None:
         self._tell(EventType.OUTPUT_READY, self.session.updated_at or utcnow())

@@ -205,6 +205,9 @@ def test_what_a_connection_means() -> None:
     assert endpoint("cloudevents")[1] == "cloudevents"
     slack = {"conn_type": "slackwebhook", "host": "hooks.slack.com/services", "password": "/T0/B0/x"}
     assert endpoint(None, **slack) == ("https://hooks.slack.com/services/T0/B0/x", "slack", ())
+    whole = {"conn_type": "slackwebhook", "host": None, "password": "https://hooks.slack.com/services/T0/B0/x"}
+    for given in (whole, whole | {"password": "T0/B0/x"}):
+        assert endpoint(None, **given) == ("https://hooks.slack.com/services/T0/B0/x", "slack", ())
     named = resolve("https://example.org/", None, connection=lambda _: Connection(), settings=settings)
     assert named.secrets == (one, two)
     found = resolve(
@@ -245,6 +248,9 @@ def test_a_connection_may_be_written_as_a_uri(uri: str) -> None:
         ({"host": "https://example.org:8443/hooks", "port": 8443}, "https://example.org:8443/hooks"),
         ({"host": "https://example.org", "extra": '{"path": "hook"}'}, "https://example.org/hook"),
         ({"host": "https://example.org/", "schema": "/hook"}, "https://example.org/hook"),
+        ({"host": "https://user:pw@example.org:8443/hook"}, "https://user:pw@example.org:8443/hook"),
+        ({"host": "https://user:pw@example.org", "port": 8443}, "https://user:pw@example.org:8443"),
+        ({"host": "https://example.org/hook", "extra": '{"path": "?a=b"}'}, "https://example.org/hook?a=b"),
         ({"host": "example.org/a", "schema": "b", "conn_type": "generic", "port": 1}, "https://example.org:1/a/b"),
     ],
 )
@@ -260,6 +266,10 @@ def test_nothing_of_a_connection_is_left_out(given: dict[str, object], url: str)
         ({"host": "http://localhost", "schema": "https"}, "begins with http://, and its schema is https"),
         ({"host": "https://example.org:1/", "port": 2}, "name two ports"),
         ({"login": "ann"}, "its login would not be used"),
+        ({"host": None}, "it has no host"),
+        ({"host": "https://"}, "it has no host"),
+        ({"host": "https://example.org/?a=b", "schema": "more"}, "its host has a query"),
+        ({"conn_type": "https", "host": "example.org", "schema": "http"}, "its type is https"),
     ],
 )
 def test_a_connection_that_contradicts_itself_is_refused(given: dict[str, object], why: str) -> None:

@@ -15,8 +15,10 @@ from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 from pydantic import BaseModel
 
 from airflow_hitl_review import HITLReviewMixin, HITLReviewOperator, worker
-from airflow_hitl_review.schema import ACTION_KEY, HISTORY_KEY, SESSION_KEY, history_key, output_key
+from airflow_hitl_review.schema import ACTION_KEY, HISTORY_KEY, SESSION_KEY, history_key, output_key, webhook_key
 from airflow_hitl_review.states import Action, SessionStatus
+from hitl_webhooks import EventType
+from hitl_webhooks.events import event_id
 from tests.support.memory_xcoms import MemoryTask
 
 HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
@@ -27,6 +29,9 @@ HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "SECOND_TRIES", ())
     monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
+
+
+DEADLINE = {"error": "Nobody decided in time.", "error_type": "timeout"}
 
 
 class Drafts:
@@ -169,6 +174,27 @@ def test_where_nobody_can_tell_what_is_stored_the_task_parks_and_looks_again() -
     assert task.session.status is SessionStatus.CHANGES_REQUESTED  # as the reviewer left it
     park(reviewed, task, event)  # the API server wakes it again: it is decided, and parked
     assert task.session.current_output == "Draft 3: shorter"
+
+
+def test_an_output_whose_worker_could_not_tell_whether_it_is_shown_is_announced_later() -> None:
+    reviewed, task = operator(webhooks=["https://127.0.0.1:1/"]), MemoryTask()
+    park(reviewed, task)
+    event = task.decide(Action.CHANGES_REQUESTED, "shorter")
+
+    def away(key: str) -> None:
+        if key == SESSION_KEY:
+            task.before_pull = away
+            raise ConnectionError("away")
+
+    task.after_push = away
+    park(reviewed, task, event)
+    task.after_push = task.before_pull = lambda key: None
+    ready = webhook_key(event_id(str(task.id), EventType.OUTPUT_READY, 2))
+    assert (task.session.iteration, ready in task.xcoms) == (2, False)
+    for _ in range(2):
+        park(reviewed, task, DEADLINE)
+        assert ready in task.xcoms
+    assert task.pushed.count(ready) <= 2  # once, and what came of its first delivery
 
 
 def test_a_round_is_written_again_before_it_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,9 +408,6 @@ def test_a_timeout_beyond_the_calendar_is_refused_when_the_dag_is_read(timeout: 
 
 
 # --- decisions written by hand
-
-
-DEADLINE = {"error": "Nobody decided in time.", "error_type": "timeout"}
 
 
 @pytest.mark.parametrize("event", [DEADLINE, None, {"decided": True, "recorded": {"action": "approve"}}])

@@ -60,13 +60,18 @@ HTML = {"Content-Type": "text/html"}
 @pytest.mark.parametrize(
     ("status", "headers", "words"),
     [
-        (301, {"Location": "https://127.0.0.1:8443/hitl-review"}, "give the address as https://127.0.0.1:8443"),
+        (
+            301,
+            {"Location": "https://127.0.0.1:8443/hitl-review"},
+            "127.0.0.1:8443/hitl-review: give the address with https://",
+        ),
         (
             302,
             {"Location": "https://sso.example.org/login?next=x"},
-            "redirects to sso.example.org, perhaps a single",
+            "redirects to https://sso.example.org/login: perhaps to a single sign-on",
         ),
-        (302, {"Location": "/airflow/home"}, "/airflow/home: is the address right"),
+        (302, {"Location": "/airflow/home"}, "/airflow/home: perhaps"),
+        (302, {"Location": "/login", "Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
         (403, HTML | {"Server": "squid"}, "A web page came with status 403 (squid): something before Airflow"),
         (401, HTML, "A web page came with status 401: something before Airflow"),
         (404, HTML | {"Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
@@ -81,6 +86,13 @@ def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[s
             assert words in str(error.value)
             assert "known" not in str(error.value)
             assert "username" not in str(error.value)
+
+
+def test_a_redirect_to_what_is_no_url_is_told_as_that() -> None:
+    with serving(302, {"Location": "http://[bad"}) as url:
+        for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
+            with pytest.raises(ConnectionFailedError, match="it redirects to something that is no URL"):
+                client.sessions()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hitl_webhooks import (
     Endpoint,
     EndpointDelivery,
     EventType,
-    UnusableCertificatesError,
+    UnusableEnvironmentError,
     build_event,
     generate_secret,
 )
@@ -80,7 +80,7 @@ def test_certificates_that_are_not_there_are_told_by_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, blocked: bool
 ) -> None:
     monkeypatch.setenv(name, "/gone")
-    with pytest.raises(UnusableCertificatesError, match=f"{name} names /gone, which cannot be read"):
+    with pytest.raises(UnusableEnvironmentError, match=f"{name} names /gone, which cannot be read"):
         open_client(block_private_addresses=blocked)
 
 
@@ -90,3 +90,25 @@ def test_a_worker_notes_that_reason_and_not_that_nobody_answered(monkeypatch: py
     deliver_to_all(EVENT, [(Endpoint("hook", "https://127.0.0.1:1/", (generate_secret(),)), delivery)])
     assert delivery.status is DeliveryStatus.PENDING
     assert "SSL_CERT_FILE names /gone" in (delivery.last_error or "")
+
+
+@pytest.mark.parametrize("proxy", ["ftp://proxy.example.org", "http://user:pa/known@proxy.example.org:3128"])
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(UnusableEnvironmentError, match="HTTPS_PROXY") as error:
+        open_client()
+    assert "known" not in str(error.value)
+    assert "pa" not in str(error.value).split()
+
+
+def test_a_list_of_folders_is_taken_as_openssl_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:/gone")
+    open_client()
+
+
+def test_a_secret_with_a_newline_is_hidden_like_any_other() -> None:
+    secret = generate_secret()
+    endpoint = Endpoint("hook", "https://example.org/", (f"{secret}\n",))
+    assert secret not in endpoint.without_secrets(f"got {secret}.")

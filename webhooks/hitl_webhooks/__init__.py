@@ -21,7 +21,7 @@ from hitl_webhooks.errors import (
     MissingHeaderError,
     PrivateAddressError,
     TimestampError,
-    UnusableCertificatesError,
+    UnusableEnvironmentError,
     WebhookVerificationError,
 )
 from hitl_webhooks.events import Event, EventType, Person, ReviewFacts, build_event, event_id
@@ -50,7 +50,7 @@ __all__ = [
     "ReviewFacts",
     "SessionRef",
     "TimestampError",
-    "UnusableCertificatesError",
+    "UnusableEnvironmentError",
     "WebhookVerificationError",
     "build_event",
     "check_secret",

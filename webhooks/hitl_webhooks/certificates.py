@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from hitl_webhooks.errors import UnusableCertificatesError
+from hitl_webhooks.errors import UnusableEnvironmentError
 
 BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Environment variables, in this order, the first that is set counts: those of OpenSSL, and of ``requests``."""
@@ -18,17 +18,19 @@ def ssl_context() -> ssl.SSLContext:
     """The context for ``https``: with the authorities that the environment names, or those of certifi.
 
     Raises:
-        UnusableCertificatesError: what a variable names cannot be read; says which one, and why.
+        UnusableEnvironmentError: what a variable names cannot be read; says which one, and why.
     """
     name, path = next(((name, path) for name in BUNDLES if (path := os.environ.get(name))), ("", ""))
     if not path:
         return httpx.create_ssl_context()
     try:
+        if name == "SSL_CERT_DIR" and any(Path(folder).is_dir() for folder in path.split(os.pathsep)):
+            return ssl.create_default_context(capath=path)  # OpenSSL takes a list
         if Path(path).is_dir():
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except OSError as error:  # an SSLError is one
-        raise UnusableCertificatesError(
+        raise UnusableEnvironmentError(
             f"{name} names {path}, which cannot be read as certificates ({type(error).__name__}). Correct the "
             "variable where Airflow's workers and API server run, or unset it."
         ) from None

@@ -16,6 +16,7 @@ import httpx
 from hitl_webhooks.addresses import PublicAddressTransport
 from hitl_webhooks.certificates import ssl_context
 from hitl_webhooks.endpoint import Endpoint
+from hitl_webhooks.errors import HITLWebhookError, UnusableEnvironmentError
 from hitl_webhooks.events import Event
 from hitl_webhooks.formats import get_format
 from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery
@@ -42,13 +43,20 @@ def open_client(*, block_private_addresses: bool = False) -> httpx.AsyncClient:
             environment are then not used: it would be the proxy that connects.
 
     Raises:
-        UnusableCertificatesError: the authorities that the environment names cannot be read.
+        UnusableEnvironmentError: the certificates or the proxy that the environment names cannot be used.
     """
     verify = ssl_context()
     transport = PublicAddressTransport(verify=verify) if block_private_addresses else None
     # No connection is kept: an endpoint may close an idle one just as the next event goes out on it.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits, verify=verify)
+    try:
+        return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits, verify=verify)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # Without what it says: that may be part of the proxy's password.
+        raise UnusableEnvironmentError(
+            f"The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used ({type(error).__name__}). "
+            "Correct the variable where Airflow's workers and API server run, or unset it."
+        ) from None
 
 
 async def attempt(
@@ -161,7 +169,7 @@ def deliver_to_all(
         try:
             asyncio.run(run())
         except Exception as error:  # noqa: BLE001 - before the first attempt: it goes into the log of each
-            failed.append(f"{type(error).__name__}: {error}")
+            failed.append(str(error) if isinstance(error, HITLWebhookError) else type(error).__name__)
 
     # A daemon thread and a join with a limit: looking a host name up can block beyond any asyncio timeout,
     # and a dead name server must not hold the task.
@@ -172,8 +180,8 @@ def deliver_to_all(
         for done in copy.log[len(noted.log) :]:
             noted.record(done)
         if noted.status is DeliveryStatus.PENDING and not noted.log:
-            why = failed[0] if failed else f"no answer within {bound:g} s"
-            noted.record(Attempt(started.isoformat(), round(bound * 1000), error=why))
+            why, seconds = (failed[0], 0.0) if failed else (f"no answer within {bound:g} s", bound)
+            noted.record(Attempt(started.isoformat(), round(seconds * 1000), error=why))
 
 
 def _request(endpoint: Endpoint, event_id: str, body: bytes, at: datetime) -> tuple[dict[str, str], bytes]:

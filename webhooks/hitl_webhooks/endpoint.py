@@ -72,8 +72,7 @@ class Endpoint:
             get_format(self.format)
         except ValueError as error:
             raise InvalidEndpointError(f"Webhook endpoint {self.name!r}: {error}") from None
-        for secret in self.secrets:
-            check_secret(secret)
+        object.__setattr__(self, "secrets", tuple(check_secret(secret) for secret in self.secrets))
 
     def without_secrets(self, text: str) -> str:
         """``text`` with all of this endpoint that may be secret replaced, for logs and answers.

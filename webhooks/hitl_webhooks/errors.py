@@ -5,7 +5,7 @@
     HITLWebhookError
     ├── InvalidSecretError          (also ValueError)   a signing secret that is not a Standard Webhooks one
     ├── InvalidEndpointError        (also ValueError)   an endpoint that nothing can be posted to
-    ├── UnusableCertificatesError                       what SSL_CERT_FILE and the like name cannot be read
+    ├── UnusableEnvironmentError                        what SSL_CERT_FILE or HTTPS_PROXY and the like name
     ├── PrivateAddressError                             a host without a public address, where that is demanded
     └── WebhookVerificationError                        a request that did not come from us, or not now
         ├── MissingHeaderError      one of the three ``webhook-*`` headers is absent
@@ -29,8 +29,8 @@ class InvalidEndpointError(HITLWebhookError, ValueError):
     """An endpoint's URL, headers, format or connection cannot be used."""
 
 
-class UnusableCertificatesError(HITLWebhookError):
-    """What an environment variable names cannot be read as certificates, so nothing can be posted over https."""
+class UnusableEnvironmentError(HITLWebhookError):
+    """What an environment variable names cannot be used, certificates or a proxy, so nothing can be posted."""
 
 
 class PrivateAddressError(HITLWebhookError):
