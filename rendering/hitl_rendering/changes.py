@@ -10,7 +10,7 @@ from hitl_rendering.kept import kept
 _COARSE = '<div class="hitl-meta">Too much changed to compare all of it word by word.</div>'
 
 
-@kept(most_chars=20_000_000)
+@kept(most_bytes=40_000_000)
 def changes(before: str, after: str, output_format: str) -> tuple[str, str]:
     """Compare two outputs.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,21 +13,25 @@ P = ParamSpec("P")
 R = TypeVar("R", str, "tuple[str, str]")
 
 
-def kept(most_chars: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+_PER_ENTRY = 500
+"""Bytes of an entry besides its texts."""
+
+
+def kept(most_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Keep what a function of texts returns, as ``functools.lru_cache`` does; any thread may call it.
 
     Args:
-        most_chars: characters of arguments and results that are kept in all; what was used longest ago goes first.
+        most_bytes: of arguments and results that are kept in all; what was used longest ago goes first.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         found: OrderedDict[object, tuple[R, int]] = OrderedDict()
         lock = threading.Lock()
-        chars = 0
+        kept_bytes = 0
 
         @wraps(function)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-            nonlocal chars
+            nonlocal kept_bytes
             key = (args, tuple(sorted(kwargs.items())))
             with lock:
                 if key in found:
@@ -35,13 +40,13 @@ def kept(most_chars: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
             result: R = function(*args, **kwargs)
             made: tuple[str, ...] = result if isinstance(result, tuple) else (result,)
             texts: list[object] = [*args, *kwargs.values(), *made]
-            size = sum(len(text) for text in texts if isinstance(text, str))
+            size = _PER_ENTRY + sum(sys.getsizeof(text) for text in texts)
             with lock:
-                if key not in found and size <= most_chars:
+                if key not in found and size <= most_bytes:
                     found[key] = (result, size)
-                    chars += size
-                while chars > most_chars:
-                    chars -= found.popitem(last=False)[1][1]
+                    kept_bytes += size
+                while kept_bytes > most_bytes:
+                    kept_bytes -= found.popitem(last=False)[1][1]
             return result
 
         return wrapper

@@ -52,10 +52,16 @@ _WHOLE_LINK = re.compile("https?://[^/]|mailto:", re.IGNORECASE)
 """A link that says where it leads. Any other one would lead into Airflow or Jupyter, as if it was theirs."""
 
 _MAX_TOKENS = 60_000
-"""Of blocks: a short text makes many as a table, whose missing cells are filled in. Some 100 take a millisecond."""
+"""Tokens after the parser's first step. A short text can make many: in a table, missing cells are filled in."""
 
-_MAX_BRACKETS = 100_000_000
-"""Opening brackets times characters of each paragraph: the parser may look for the end of each link to its end."""
+_MAX_BRACKETS = 3_000_000
+"""Opening brackets times the characters behind each that the parser may look through for the end of a link."""
+_LINK_SEARCH = 500
+"""So many characters at most, as brackets in brackets end the search."""
+
+_MAX_QUOTED = 250_000
+"""The deepest marks before a line times all lines: each line may go on with a quotation without its marks."""
+_MARKS = re.compile(r"^[ \t>*+\-\d.)]+", re.MULTILINE)
 
 _MAX_NESTING = 60
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_NESTING}).enable(
@@ -92,7 +98,10 @@ def markdown(text: str) -> str:
     """Markdown as HTML, without anything active; a very long one as it is."""
     if len(text) > MARKDOWN_LIMIT:
         return _as_it_is(text, f"is long ({len(text):,} characters)")
+    depth = max((marks.count(">") for marks in _MARKS.findall(text)), default=0)
     try:
+        if depth * text.count("\n") > _MAX_QUOTED:
+            raise _TooMuchWorkError
         tokens = _MARKDOWN.parse(encodable(text))
     except _TooMuchWorkError:
         return _as_it_is(text, "would take long to lay out")
@@ -111,7 +120,7 @@ def markdown(text: str) -> str:
     return f'<div class="hitl-markdown">{html}</div>'
 
 
-@kept(most_chars=20_000_000)
+@kept(most_bytes=40_000_000)
 def output(text: str, output_format: str) -> str:
     """An output: JSON as a tree, all else as Markdown. Kept for the next time; any thread may call it."""
     return _json(text) if output_format == "json" else markdown(text)
@@ -180,7 +189,8 @@ class _TooMuchWorkError(Exception):
 
 def _bound(state: StateCore) -> None:
     """Between the parser's two steps, blocks and what is in them: stop where one of them is far too much."""
-    brackets = sum(t.content.count("[") * len(t.content) for t in state.tokens if t.type == "inline")
+    inlines = [token.content for token in state.tokens if token.type == "inline"]
+    brackets = sum(content.count("[") * min(len(content), _LINK_SEARCH) for content in inlines)
     if len(state.tokens) > _MAX_TOKENS or brackets > _MAX_BRACKETS:
         raise _TooMuchWorkError
 

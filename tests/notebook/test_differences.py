@@ -170,7 +170,7 @@ def test_lines_are_paired_as_long_as_their_characters_allow() -> None:
     assert all(budget.take(cells(["| a | b |\n"] * 63, ["| a | c |\n"] * 63)) for _ in range(40))
 
 
-def test_so_many_changed_lines_are_compared_by_words() -> None:
+def test_after_very_many_changed_lines_the_rest_count_as_changed_as_a_whole() -> None:
     before = "".join(f"This is line number {n} of the text\n" for n in range(80_000))
     after = re.sub(r"(?m)^(.*[02468] of) the", r"\1 a", before)
     found = compare(before, after)

@@ -1,4 +1,4 @@
-"""Rendered texts are kept for the next time, within a bound of characters."""
+"""Rendered texts are kept for the next time, within a bound of bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hitl_rendering.kept import kept
 def test_what_was_used_longest_ago_goes_first() -> None:
     made: list[str] = []
 
-    @kept(most_chars=40)
+    @kept(most_bytes=2_000)
     def double(text: str, kind: str = "") -> str:
         made.append(text)
         return 2 * text
@@ -20,16 +20,16 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     for text in ("aaaa", "bbbb", "cccc", "aaaa", "dddd", "bbbb", "aaaa"):
         assert double(text) == 2 * text
     assert made == ["aaaa", "bbbb", "cccc", "dddd", "bbbb"]
-    assert double("x" * 20) == "x" * 40  # too large to be kept, and nothing goes for it
+    assert double("x" * 2_000) == "x" * 4_000  # too large to be kept, and nothing goes for it
     double("aaaa")
-    assert made[-1] == "x" * 20
+    assert made[-1] == "x" * 2_000
     assert double(text="aaaa", kind="k") == double("aaaa", "k") == "aaaaaaaa"
 
 
 def test_an_error_is_not_kept_and_threads_may_call_it() -> None:
     calls = iter([True, *[False] * 100])
 
-    @kept(most_chars=1_000)
+    @kept(most_bytes=10_000)
     def work(text: str) -> str:
         if next(calls):
             raise ValueError("once")

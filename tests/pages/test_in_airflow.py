@@ -37,6 +37,19 @@ def test_the_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
     assert stage.find(key)["decided_by"]["name"] == "ann"
 
 
+def test_a_link_of_an_output_opens_beside_airflow(stage: Stage, people: People) -> None:
+    """Airflow's frame may open no window by itself."""
+    target = f"{stage.server.airflow.url}/hitl-review/health"
+    key = stage.one(outputs=[f"See [the health]({target})."])
+    page = people.page("ann")
+    page.goto(task_page(stage, key))
+    page.get_by_role("link", name="Review", exact=True).click()
+    with page.expect_popup() as opened:
+        frame(page).locator(".output").get_by_role("link", name="the health").click()
+    expect(opened.value.locator("body")).to_contain_text('"status"')
+    expect(frame(page).locator(".output")).to_be_visible()
+
+
 def test_the_tab_of_a_task_that_is_not_mapped_in_the_dark(stage: Stage, people: People) -> None:
     key = stage.one(mapped=False, outputs=["Not mapped"])
     page = people.page("ann", color_scheme="light")
