@@ -14,13 +14,12 @@ from pydantic import ValidationError
 
 from airflow_hitl_review import internals
 from airflow_hitl_review.announcement import ABANDONED, announce
-from airflow_hitl_review.review import UnreadableXComError, parse_session
+from airflow_hitl_review.review import UnreadableXComError, parse_session, read_action
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
-    HumanAction,
     ReviewWebhooks,
     TaskKey,
     webhook_key,
@@ -109,12 +108,12 @@ def _untold(db: internals.Session, key: TaskKey, webhooks: ReviewWebhooks) -> li
         return []
     try:
         session = parse_session(xcoms[SESSION_KEY])
-        action = HumanAction.model_validate(xcoms[ACTION_KEY].value) if ACTION_KEY in xcoms else None
     except ValidationError as error:
         log.warning(
             "The end of the review of %s is not told: somebody wrote over its XComs (%s).", key, error.title
         )
         return []
+    action = read_action(xcoms.get(ACTION_KEY))
     decided = (
         action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
     )

@@ -144,15 +144,26 @@ def find_event(db: internals.Session, event_id: str, may: Callable[[TaskKey], bo
 
     Raises:
         EventNotFoundError: there is none.
+        UnreadableXComError: there may be one that cannot be read just now.
     """
     try:
         found = internals.find_outbox_entries(db, webhook_key(str(uuid.UUID(event_id))))
     except ValueError:
         found = []
-    rows = [row for row in found if outbox.parse_entry(row.key, row.name, row.stored) is not None]
-    if not rows:
+    entries: list[internals.OutboxRow] = []
+    unreadable: UnreadableXComError | None = None
+    for row in found:
+        try:
+            if outbox.parse_entry(row.key, row.name, row.stored) is not None:
+                entries.append(row)
+        except UnreadableXComError as error:
+            unreadable = error
+    allowed = [row for row in entries if may(row.key)]
+    if not allowed and unreadable is not None:
+        raise unreadable
+    if not entries:
         raise EventNotFoundError(f"There is no webhook event {event_id!r}. Its run may have been deleted.")
-    return next((row for row in rows if may(row.key)), rows[0])
+    return (allowed or entries)[0]
 
 
 def resend(row: internals.OutboxRow, endpoint: str | None) -> DeliveryRecord:
@@ -216,11 +227,12 @@ def _record_of_row(row: internals.OutboxRow) -> DeliveryRecord | None:
     try:
         entry = outbox.parse_entry(row.key, row.name, row.stored)
         return _record(row.key, entry) if entry is not None else None
-    except (ValueError, UnreadableXComError):  # somebody wrote under our key, say; it must not hide the others
+    except UnreadableXComError:  # it must not hide the others
         return None
 
 
 def _record(key: TaskKey, entry: OutboxEntry) -> DeliveryRecord:
+    iteration = outbox.session_of(entry).get("iteration")
     return DeliveryRecord(
         event_id=entry.event_id,
         type=entry.type,
@@ -229,7 +241,7 @@ def _record(key: TaskKey, entry: OutboxEntry) -> DeliveryRecord:
         run_id=key.run_id,
         task_id=key.task_id,
         map_index=key.map_index,
-        iteration=outbox.session_of(entry).get("iteration"),
+        iteration=iteration if isinstance(iteration, int) else None,
         status=entry.status,
         endpoints=[
             EndpointRecord(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Literal, TypeVar, cast
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from airflow_hitl_review import internals
 from airflow_hitl_review.access import readable_dags
 from airflow_hitl_review.review import ReviewSummary, UnreadableXComError, summarize
+from airflow_hitl_review.schema import Time
 from airflow_hitl_review.states import SessionStatus
 from airflow_hitl_review.totals import ActiveCount, Totals
 
@@ -34,7 +35,7 @@ OrderBy = Literal[
 """A minus sign turns the order round; reviews without a deadline come last either way."""
 
 _T = TypeVar("_T")
-_TIME = TypeAdapter(datetime)
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 _WAITING = SessionStatus.PENDING_REVIEW
 
 
@@ -195,7 +196,7 @@ def _from_values(
 
 
 def in_order_of(items: Iterable[_T], time_of: Callable[[_T], datetime | None], *, descending: bool) -> list[_T]:
-    """``items`` by a time, those without one last; equals stay as they are. A time without an offset is UTC."""
+    """``items`` by a time, those without one last; equals stay as they are."""
     timed: list[tuple[float, _T]] = []
     timeless: list[_T] = []
     for item in items:
@@ -203,7 +204,7 @@ def in_order_of(items: Iterable[_T], time_of: Callable[[_T], datetime | None], *
         if at is None:
             timeless.append(item)
         else:
-            timed.append(((at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp(), item))
+            timed.append((at.timestamp(), item))
     timed.sort(key=itemgetter(0), reverse=descending)
     return [item for _, item in timed] + timeless
 

@@ -87,10 +87,14 @@ REVIEW: Declared = {
     403: {"model": Problem, "description": "The caller may not do this for that DAG"},
 }
 
+_UNREADABLE: Declared = {
+    503: {"model": Problem, "description": "It is there, and cannot be read just now: try again"}
+}
+
 FOUND_REVIEW: Declared = {
     200: {"links": follow_ups.of_review()},
     **REVIEW,
-    503: {"model": Problem, "description": "The review is there, and cannot be read just now: try again"},
+    **_UNREADABLE,
     404: {
         "model": ReviewNotFound,
         "description": "No such review; `task_active` says whether one may still appear",
@@ -124,7 +128,7 @@ WEBHOOK: Declared = {
     **_BODY,
 }
 
-RESEND: Declared = {**WEBHOOK, 200: {"links": follow_ups.of_delivery()}}
+RESEND: Declared = {**WEBHOOK, **_UNREADABLE, 200: {"links": follow_ups.of_delivery()}}
 
 LIST_PAGE: Declared = {
     307: {"description": "To the log-in: no token, or an expired one"},

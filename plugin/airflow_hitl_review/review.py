@@ -142,18 +142,11 @@ def excerpt_of(output: str) -> str:
 def parse_session(stored: StoredValue) -> AgentSession:
     """Read a session; times that its writer did not set (the provider's) are those of the row.
 
-    Text that JSON in UTF-8 cannot carry (a lone surrogate, which SQLite and custom XCom backends store) is
-    replaced, as the worker does before it writes: one such session must not hide the whole inbox.
-
     Raises:
         pydantic.ValidationError: the value is not a session.
         UnreadableXComError: it cannot be read just now.
     """
-    session = _timed(AgentSession.read(stored.value), stored.timestamp)
-    session.prompt = storable(session.prompt)
-    session.current_output = storable(session.current_output)
-    session.last_error = storable(session.last_error) if session.last_error is not None else None
-    return session
+    return _timed(AgentSession.read(stored.value), stored.timestamp)
 
 
 def _timed(session: _S, stored_at: datetime) -> _S:

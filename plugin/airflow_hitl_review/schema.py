@@ -11,8 +11,9 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -27,8 +28,8 @@ SESSION_KEY = f"{PREFIX}agent_session"
 """``AgentSession``. Written by the worker; the API server sets its status on a decision."""
 
 SUMMARY_KEY = f"{PREFIX}summary"
-"""``SessionSummary``: the session without its output, for lists. Written right after a session whose output is
-long, by whoever writes that. It counts while its row is not older than the session's: others write these, too."""
+"""``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
+output is long. It counts while its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
 """``HumanAction``, the last decision. Written by the API server."""
@@ -55,8 +56,31 @@ RESUME_METHOD = "resume_hitl_review"
 UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 """NUL, and half a surrogate pair: databases store neither."""
 
-Time = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=timezone.utc))]
-"""A time as it is stored; one without an offset, which somebody else wrote, is UTC."""
+_FIRST = datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
+_LAST = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
+
+
+def _in_utc(at: datetime) -> datetime:
+    known = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return min(max(known, _FIRST), _LAST).astimezone(timezone.utc)
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time as it is stored, in UTC; one without an offset, which somebody else wrote, is UTC already.
+
+The first and the last day that Python knows are left out: they are no times in some time zones.
+"""
+
+
+def storable(text: str) -> str:
+    """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text  # a twentieth of the time, for each text of each list
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+Text = Annotated[str, AfterValidator(storable)]
+"""A text as it is stored. SQLite and custom XCom backends also keep what JSON in UTF-8 cannot carry."""
 
 OutputFormat = Literal["text", "json"]
 Channel = Literal["rest", "notebook", "chat", "airflow"]
@@ -124,8 +148,8 @@ class _Stored(BaseModel):
 class User(_Stored):
     """A person, as Airflow's auth manager names them."""
 
-    id: str
-    name: str
+    id: Text
+    name: Text
 
 
 class Decision(_Stored):
@@ -143,8 +167,8 @@ class FailedRegeneration(_Stored):
 
     iteration: int
     at: Time
-    feedback: str
-    error: str
+    feedback: Text
+    error: Text
     user: User | None = None
     asked_at: Time | None = None
 
@@ -161,15 +185,15 @@ class AgentSession(_Stored):
     status: SessionStatus = SessionStatus.PENDING_REVIEW
     iteration: int = 1
     max_iterations: int = 5
-    prompt: str = ""
-    current_output: str = ""
+    prompt: Text = ""
+    current_output: Text = ""
     created_at: Time | None = None
     updated_at: Time | None = None
     deadline_at: Time | None = None
-    last_error: str | None = None
+    last_error: Text | None = None
     output_format: OutputFormat = "text"
     task_instance_id: str | None = None
-    reviewers: list[str] = Field(default_factory=list)
+    reviewers: list[Text] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
     failures: list[FailedRegeneration] = Field(default_factory=list)
 
@@ -193,8 +217,8 @@ class SessionSummary(AgentSession):
         output_excerpt: its first characters, on one line.
     """
 
-    output_sha256: str
-    output_excerpt: str
+    output_sha256: Text
+    output_excerpt: Text
 
 
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
@@ -206,7 +230,7 @@ class HumanAction(_Stored):
     """The last decision, under ``ACTION_KEY``."""
 
     action: Action
-    feedback: str = ""
+    feedback: Text = ""
     iteration: int = 1
     user: User | None = None
     at: Time | None = None
@@ -235,7 +259,7 @@ class ReviewWebhooks(_Stored):
         task_instance_id: Airflow's id of the try that wrote this, a UUID; ids of events come from it.
     """
 
-    task_instance_id: str
+    task_instance_id: Annotated[str, AfterValidator(lambda id_: str(UUID(id_)))]
     try_number: int
     targets: list[WebhookTarget] = Field(default_factory=list)
 
@@ -247,10 +271,3 @@ class ReviewWebhooks(_Stored):
 def sha256_of(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 form: names an output without repeating it."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def storable(text: str) -> str:
-    """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text  # a twentieth of the time, for each text of each list
-    return UNSTORABLE.sub("\ufffd", text)

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DataError
 
 from demo.airflow_instance import wait_until
+from hitl_webhooks import Person
 from tests.airflow_side.test_dispatch import server_log
 from tests.airflow_side.test_reviewers import stored, write, xcoms
 from tests.support.api_server import DAG_ID, URL_SECRET, ReviewServer
@@ -15,6 +17,7 @@ from tests.support.hook_server import HookServer
 
 SESSION_KEY = "airflow_hitl_review_agent_session"
 ACTION_KEY = "airflow_hitl_review_human_action"
+SUMMARY_KEY = "airflow_hitl_review_summary"
 
 
 def find(server: ReviewServer, run_id: str) -> Any:
@@ -48,38 +51,178 @@ def test_a_deadline_without_an_offset_that_has_passed(reviews: ReviewServer) -> 
     assert "timed out at 2026-01-01 00:00:00 UTC" in answer.json()["detail"]["message"]
 
 
-STRANGE: list[Any] = [
-    None,
-    5,
-    "text",
-    [],
+def test_times_of_other_zones_are_told_in_utc(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    session = stored(reviews, run_id, SESSION_KEY)
+    write(reviews, run_id, SESSION_KEY, session | {"deadline_at": "2026-01-01T00:30:00+02:00"})
+    answer = reviews.call("POST", "/sessions/approve", params=reviews.params(run_id))
+    assert "timed out at 2025-12-31 22:30:00 UTC" in answer.json()["detail"]["message"]
+
+
+HALF = "\ud800"
+"""Half a surrogate pair, which SQLite keeps, and PostgreSQL refuses, as it does NaN."""
+
+WHO, AT = {"id": "ann", "name": "Ann"}, "2026-01-01T10:00:00Z"
+NOBODY = {"id": HALF, "name": HALF}
+FAILURE: dict[str, Any] = {"iteration": 1, "at": AT, "feedback": "f", "error": "e", "user": WHO, "asked_at": AT}
+TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T10:00:00", 10**30, "soon"]
+OF_SESSION: list[dict[str, Any]] = [
     {},
-    {"status": "approved"},
+    *({field: at} for field in ("created_at", "updated_at", "deadline_at") for at in TIMES),
+    *({"failures": [FAILURE | {field: at}]} for field in ("at", "asked_at") for at in TIMES),
+    *({"decisions": [{"action": "approve", "iteration": 1, "user": WHO, "at": at}]} for at in TIMES),
+    *({"decisions": [{"action": "approve", "iteration": 1, "user": user}]} for user in (None, 5, NOBODY)),
+    *({"failures": [FAILURE | change]} for change in ({"feedback": HALF}, {"error": HALF}, {"user": NOBODY})),
+    *({field: HALF} for field in ("prompt", "current_output", "last_error", "task_instance_id")),
+    *({field: float("nan")} for field in ("prompt", "iteration", "deadline_at", "of somebody else")),
+    {"reviewers": [HALF, "admin"]},
     {"iteration": -1},
-    {"at": "soon"},
-    {"action": "approve"},
+    {"iteration": 10**30},
+    {"prompt": ["no text"]},
+    {"output_sha256": HALF, "output_excerpt": HALF},
+]
+ANYTHING: list[Any] = [None, 5, "text", HALF, float("nan"), [], {}, {"status": "approved"}, {"at": "soon"}]
+ROUTES = [
+    ("GET", "/sessions/find", None),
+    ("GET", "/chat", None),
+    ("GET", "/chat/updates", None),
+    ("GET", "/deliveries", None),
+    *(("GET", path, {"q": "seed", "include_ended": "true"}) for path in ("/sessions", "/inbox")),
+    *(("GET", "/sessions", {"q": "Item", "order_by": order}) for order in ("deadline_at", "-created_at")),
+    ("GET", "/sessions", {"status": "pending_review"}),
+    ("POST", "/sessions/approve", None),
+]
+"""Those without parameters of their own get the review's."""
+
+
+def put(server: ReviewServer, run_id: str, key: str, value: Any) -> bool:
+    """Write over an XCom in the database, if that takes it."""
+    as_json = "cast(:value as jsonb)" if server.airflow.database.startswith("postgresql") else ":value"
+    statement = f"update xcom set value = {as_json} where run_id = :run and map_index = 0 and key = :key"
+    try:
+        server.sql(statement, value=json.dumps(value), run=run_id, key=key)
+    except DataError:
+        return False
+    return True
+
+
+def answers(server: ReviewServer, run_id: str) -> dict[str, int]:
+    found = {}
+    for method, path, params in ROUTES:
+        answer = server.call(method, path, params=params or server.params(run_id))
+        found[f"{path} {params or ''}"] = answer.status_code
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_no_stored_value_is_an_error_of_the_server(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    session = stored(reviews, run_id, SESSION_KEY) | {"current_output": "x" * 9_000}
+    others = (ACTION_KEY, SUMMARY_KEY, "airflow_hitl_review_human_feedback_1", "airflow_hitl_review_webhooks")
+    for key in others:
+        write(reviews, run_id, key, {}, new=True)
+    values = [(SESSION_KEY, session | change) for change in OF_SESSION]
+    values += [(SESSION_KEY, session | change | {"status": "approved"}) for change in OF_SESSION]
+    values += [(SUMMARY_KEY, session | {"output_sha256": "a", "output_excerpt": "b"} | c) for c in OF_SESSION]
+    values += [(ACTION_KEY, {"action": "approve", "user": user, "at": AT}) for user in (None, 5, NOBODY)]
+    values += [(ACTION_KEY, {"action": "approve", "at": at}) for at in TIMES]
+    values += [(key, value) for key in (SESSION_KEY, *others) for value in ANYTHING]
+    for key, value in values:
+        put(reviews, run_id, SESSION_KEY, session)
+        put(reviews, run_id, SUMMARY_KEY, {})
+        if put(reviews, run_id, key, value):
+            found = answers(reviews, run_id)
+            assert max(found.values()) < 500, (key, value, found)
+
+
+ENTRY_OF = "airflow_hitl_review_webhook_"
+DELIVERY: dict[str, Any] = {
+    "endpoint": "http://127.0.0.1:9/",
+    "format": None,
+    "status": "delivered",
+    "attempts": 1,
+    "step": 1,
+}
+DELIVERY |= {"next_attempt_at": None, "last_error": None, "log": []}
+ATTEMPT: dict[str, Any] = {"at": AT, "duration_ms": 1, "status_code": 500, "error": "e", "retry_after": None}
+OF_ENTRY: list[tuple[dict[str, Any], int]] = [
+    ({}, 200),
+    ({"timestamp": "2026-01-01T10:00:00"}, 200),
+    ({"timestamp": "soon"}, 404),
+    ({"timestamp": "0001-01-01T00:00:00+14:00"}, 404),
+    ({"type": HALF}, 200),
+    *(({"deliveries": [DELIVERY | change]}, 200) for change in ({"last_error": HALF}, {"format": HALF})),
+    *(({"deliveries": [DELIVERY | change]}, 404) for change in ({"attempts": "some"}, {"step": -99})),
+    ({"deliveries": [DELIVERY | {"next_attempt_at": "2999-01-01T10:00:00"}]}, 200),
+    ({"deliveries": [DELIVERY | {"log": [ATTEMPT | {"at": "2026-01-01T10:00:00", "error": HALF}]}]}, 200),
+    *(
+        ({"deliveries": [DELIVERY | {"log": [ATTEMPT | change]}]}, 404)
+        for change in ({"at": "soon"}, {"status_code": "500"}, {"error": 5}, {"retry_after": "soon"})
+    ),
 ]
 
 
-@pytest.mark.parametrize("key", [SESSION_KEY, ACTION_KEY, "airflow_hitl_review_summary"])
-def test_no_stored_value_is_an_error_of_the_server(reviews: ReviewServer, key: str) -> None:
-    run_id = reviews.seed(1)
-    session = stored(reviews, run_id, SESSION_KEY)
-    new = key != SESSION_KEY
-    for value in [*STRANGE, session | {"prompt": ["no text"]}, session | {"deadline_at": 10**30}]:
-        if new and value is None:
+def test_what_is_no_entry_of_an_outbox_is_not_sent_again(reviews: ReviewServer) -> None:
+    """And what is one, but for a time without an offset or half a surrogate pair, is."""
+    run_id = reviews.seed(1, "due", "http://127.0.0.1:9/")
+    wait_until(lambda: events_of(reviews, run_id)[0]["endpoints"][0]["attempts"], timeout=60, what="an attempt")
+    event_id = events_of(reviews, run_id)[0]["event_id"]
+    entry = stored(reviews, run_id, ENTRY_OF + event_id) | {"deliveries": [DELIVERY]}
+    for change, wanted in OF_ENTRY:
+        if not put(reviews, run_id, ENTRY_OF + event_id, entry | change):
             continue
-        write(reviews, run_id, key, value, new=new)
-        new = False
-        for method, path in (
-            ("GET", "/sessions/find"),
-            ("GET", "/chat"),
-            ("GET", "/sessions"),
-            ("GET", "/inbox"),
-            ("POST", "/sessions/approve"),
-        ):
-            answer = reviews.call(method, path, params=reviews.params(run_id) if "find" in path else {"q": run_id})
-            assert answer.status_code < 500, (value, path, answer.text)
+        assert len(events_of(reviews, run_id)) == (wanted == 200), change
+        assert reviews.call("GET", "/deliveries", params={"status": "pending"}).status_code == 200, change
+        answer = reviews.call("POST", f"/deliveries/{event_id}/resend")
+        assert answer.status_code == wanted, (change, answer.text)
+
+
+def events_of(server: ReviewServer, run_id: str) -> Any:
+    answer = server.call("GET", "/deliveries", params=server.params(run_id))
+    assert answer.status_code == 200, answer.text
+    return answer.json()["deliveries"]
+
+
+def has_state(server: ReviewServer, run_id: str, state: str) -> None:
+    server.sql("update task_instance set state = :state where run_id = :run", state=state, run=run_id)
+
+
+@pytest.mark.parametrize("action", [json.dumps({"action": "approve", "user": WHO, "at": AT}), {"action": "?"}])
+def test_an_end_is_told_whatever_the_action_is(reviews: ReviewServer, action: Any) -> None:
+    """The AI provider takes an action as JSON in a text, too, and ignores one that is malformed."""
+    with HookServer() as server:
+        hook = server.add("/hook", [URL_SECRET])
+        run_id = reviews.seed(1, "open", hook.url)
+        has_state(reviews, run_id, "running")  # or the API server would find the decision unknown, and undo it
+        write(reviews, run_id, ACTION_KEY, action, new=True)
+        session = stored(reviews, run_id, SESSION_KEY)
+        write(reviews, run_id, SESSION_KEY, session | {"status": "approved"})
+        has_state(reviews, run_id, "failed")
+        wait_until(lambda: len(hook.events()) == 1, timeout=90, what="the event", interval=0.3)
+        (event,) = hook.events()
+        assert (event.type, event.status) == ("hitl_review.finalized", "approved")
+        assert event.decided_by == (Person("ann", "Ann") if isinstance(action, str) else None)
+
+
+def test_whom_to_tell_of_a_try_that_is_none_is_deleted(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1, "open", "http://127.0.0.1:9/")
+    key = "airflow_hitl_review_webhooks"
+    write(reviews, run_id, key, stored(reviews, run_id, key) | {"task_instance_id": "of nobody"})
+    has_state(reviews, run_id, "failed")
+    there = "select 1 from xcom where run_id = :run and key = :key"
+    wait_until(lambda: not reviews.sql(there, run=run_id, key=key), timeout=90, what="the end", interval=0.3)
+
+
+def test_a_row_that_cannot_be_read_does_not_block_a_resend(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1, "due", "http://127.0.0.1:9/")
+    (delivery,) = events_of(reviews, run_id)
+    name, other = ENTRY_OF + delivery["event_id"], reviews.seed(1)
+    write(reviews, other, name, {}, new=True)
+    assert put(reviews, other, name, {"__classname__": "no.such.Class", "__version__": 1, "__data__": ""})
+    path = f"/deliveries/{delivery['event_id']}/resend"
+    assert reviews.call("POST", path).json()["run_id"] == run_id
+    reviews.sql("delete from xcom where key = :key and run_id = :run", key=name, run=run_id)
+    assert reviews.call("POST", path).status_code == 503  # this one may be the event's
 
 
 def test_a_row_that_somebody_else_wrote_does_not_block_a_resend(reviews: ReviewServer) -> None:

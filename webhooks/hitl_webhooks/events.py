@@ -16,12 +16,14 @@ from typing import Any
 from hitl_webhooks.payload import encode
 
 MAX_BODY_BYTES = 20_000
-_PERSON_BYTES = 500
-_OUTPUT_BYTES = 2_000
 """Upper bound of a body, in bytes (Standard Webhooks recommends payloads under 20 KB)."""
 
 _PROMPT_BYTES = 2_000
 _FEEDBACK_BYTES = 4_000
+_PERSON_BYTES = 500
+
+_OUTPUT_BYTES = 2_000
+"""Room that is kept for the output, before links take it."""
 
 
 class EventType(str, Enum):

@@ -9,14 +9,16 @@ the time comes and another one sends; so an event can arrive twice, and none is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from hitl_webhooks.events import Event
 from hitl_webhooks.schedule import RetrySchedule
+
+_T = TypeVar("_T")
 
 MAX_LOGGED_ATTEMPTS = 20
 
@@ -175,7 +177,7 @@ class OutboxEntry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> OutboxEntry:
-        """Read what ``to_json`` wrote.
+        """Read what ``to_json`` wrote, or what somebody wrote in its place: times without an offset are UTC.
 
         Raises:
             KeyError, TypeError, ValueError: ``value`` is not an outbox entry.
@@ -183,7 +185,7 @@ class OutboxEntry:
         return cls(
             event_id=_text(value["event_id"]),
             type=_text(value["type"]),
-            timestamp=_text(value["timestamp"]),
+            timestamp=_time(value["timestamp"]).isoformat(),
             body=_text(value["body"]),
             deliveries=[_delivery(delivery) for delivery in value["deliveries"]],
         )
@@ -192,12 +194,12 @@ class OutboxEntry:
 def _delivery(value: Mapping[str, Any]) -> EndpointDelivery:
     return EndpointDelivery(
         endpoint=_text(value["endpoint"]),
-        format=_text(value["format"]) if value["format"] is not None else None,
+        format=_if_there(_text, value["format"]),
         status=DeliveryStatus(value["status"]),
-        attempts=int(value["attempts"]),
-        step=int(value["step"]),
-        next_attempt_at=_time(value["next_attempt_at"]),
-        last_error=_text(value["last_error"]) if value["last_error"] is not None else None,
+        attempts=_number(value["attempts"]),
+        step=_number(value["step"]),
+        next_attempt_at=_if_there(_time, value["next_attempt_at"]),
+        last_error=_if_there(_text, value["last_error"]),
         log=[_attempt(attempt) for attempt in value["log"]],
     )
 
@@ -205,24 +207,39 @@ def _delivery(value: Mapping[str, Any]) -> EndpointDelivery:
 def _attempt(value: Mapping[str, Any]) -> Attempt:
     # By name: a later version may know more of an attempt.
     return Attempt(
-        at=_text(value["at"]),
-        duration_ms=int(value["duration_ms"]),
-        status_code=value["status_code"],
-        error=value["error"],
-        retry_after=value["retry_after"],
+        at=_time(value["at"]).isoformat(),
+        duration_ms=_number(value["duration_ms"]),
+        status_code=_if_there(_number, value["status_code"]),
+        error=_if_there(_text, value["error"]),
+        retry_after=_if_there(_seconds, value["retry_after"]),
     )
+
+
+def _if_there(read: Callable[[object], _T], value: object) -> _T | None:
+    return read(value) if value is not None else None
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r}")
+    return value.encode("utf-8", "replace").decode()  # as in a body: a lone surrogate becomes a question mark
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"not a whole number: {value!r}")
     return value
 
 
-def _time(value: object) -> datetime | None:
-    if value is None:
-        return None
+def _seconds(value: object) -> float:
+    if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ValueError(f"no seconds: {value!r}")
+    return value
+
+
+def _time(value: object) -> datetime:
     at = datetime.fromisoformat(_text(value))
-    if at.tzinfo is None:
-        raise ValueError(f"a time without a timezone: {value!r}")
-    return at
+    try:
+        return at.astimezone(timezone.utc) if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    except OverflowError:
+        raise ValueError(f"not in UTC: {value!r}") from None

@@ -17,7 +17,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.internals.xcoms import is_of, same_task, stored_value, values_are_in_the_row
+from airflow_hitl_review.internals.xcoms import field_in, is_of, same_task, stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey
 
@@ -127,7 +127,7 @@ def list_outbox_entries(
         where.append(is_of(key))
     if status is not None:
         assert values_are_in_the_row()
-        where.append(XComModel.value["status"].as_string() == status)
+        where.append(field_in(XComModel, "status") == status)
     total = db.scalar(select(func.count()).select_from(XComModel).where(*where)) or 0
     query = (
         select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp)

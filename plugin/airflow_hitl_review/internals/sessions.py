@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.internals.tasks import is_parked
 from airflow_hitl_review.internals.versions import contains
-from airflow_hitl_review.internals.xcoms import same_task, stored_value, values_are_in_the_row
+from airflow_hitl_review.internals.xcoms import field_in, same_task, stored_value, values_are_in_the_row
 from airflow_hitl_review.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.schema import ACTION_KEY, SESSION_KEY, SUMMARY_KEY, TaskKey
 from airflow_hitl_review.totals import ActiveCount
@@ -101,8 +101,7 @@ def _with_summaries(query: Any) -> Any:
 
 def _inside(field: str) -> Any:
     """A field of a session as text, of its summary if it has one."""
-    inside_session = XComModel.value[field].as_string()
-    return case((_has_summary, _Summary.value[field].as_string()), else_=inside_session)
+    return case((_has_summary, field_in(_Summary, field)), else_=field_in(XComModel, field))
 
 
 def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:

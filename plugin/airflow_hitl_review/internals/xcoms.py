@@ -13,8 +13,11 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.execution_time.xcom import XCom
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import Boolean, and_, case, delete, event, insert, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
 
 from airflow_hitl_review.internals.database import utcnow
 from airflow_hitl_review.internals.versions import set_serialized_xcom
@@ -27,6 +30,28 @@ log = logging.getLogger(__name__)
 def values_are_in_the_row() -> bool:
     """Whether XCom values are JSON in the database (Airflow's own backend), so that SQL can look inside."""
     return XCom is BaseXCom
+
+
+class _IsJson(FunctionElement[bool]):
+    """Whether a row's value is JSON. SQLite keeps NaN, too, and then a look inside ends the whole query."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_IsJson)
+def _always(element: _IsJson, compiler: Any, **_: Any) -> str:
+    return "true"
+
+
+@compiles(_IsJson, "sqlite")
+def _if_valid(element: _IsJson, compiler: Any, **more: Any) -> str:
+    return f"json_valid({compiler.process(element.clauses, **more)})"
+
+
+def field_in(row: Any, name: str) -> Any:
+    """A field of the object in an XCom's row as text, as a part of a query; needs ``values_are_in_the_row()``."""
+    return case((_IsJson(row.value), row.value[name].as_string()))
 
 
 def same_task(row: Any = XComModel) -> Any:
@@ -114,10 +139,33 @@ def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
 
 
 def write_session(db: Session, key: TaskKey, session: AgentSession) -> None:
-    """Store a session, and what lists need of it."""
+    """Store a session."""
     write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
-    if (summary := summary_of(session)) is not None:
-        write_xcom(db, key, SUMMARY_KEY, summary.model_dump(mode="json"))
+
+
+@event.listens_for(XComModel, "after_insert")
+def _keep_summary(_: Any, connection: Connection, row: XComModel) -> None:
+    """Keep beside a session what lists need of it, in its own transaction, whoever writes it.
+
+    A worker that wrote both, one after the other, would hide a decision that came between the two.
+    """
+    if row.key != SESSION_KEY:
+        return
+    xcoms: Any = XComModel.__table__
+    task = {name: getattr(row, name) for name in ("dag_run_id", "dag_id", "run_id", "task_id", "map_index")}
+    of_task = [xcoms.c[name] == task[name] for name in ("dag_run_id", "task_id", "map_index")]
+    connection.execute(delete(xcoms).where(*of_task, xcoms.c.key == SUMMARY_KEY))
+    try:
+        session = read_session(stored_value(row))
+        summary = summary_of(session) if session is not None else None
+        if summary is None:
+            return
+        key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
+        value = _serialized(key, SUMMARY_KEY, summary.model_dump(mode="json"))
+    except Exception:
+        log.warning("Lists read the whole output of a review.", exc_info=True)
+        return
+    connection.execute(insert(xcoms).values(**task, key=SUMMARY_KEY, value=value, timestamp=row.timestamp))
 
 
 def rewrite_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
