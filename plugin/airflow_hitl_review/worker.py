@@ -18,12 +18,11 @@ from airflow_hitl_review.endpoints import Webhook, all_targets
 from airflow_hitl_review.notifier import SECOND_TRIES, Notifier
 from airflow_hitl_review.recorded import confirms
 from airflow_hitl_review.required_action import OPTIONS, form_of
-from airflow_hitl_review.review import is_repeated, summary_of
+from airflow_hitl_review.review import is_repeated
 from airflow_hitl_review.schema import (
     ACTION_KEY,
     HISTORY_KEY,
     SESSION_KEY,
-    SUMMARY_KEY,
     AgentSession,
     FailedRegeneration,
     HumanAction,
@@ -371,11 +370,6 @@ class WorkerReview:
                 log.warning("The session could not be written; trying again in %g s: %r", pause, error)
                 time.sleep(pause)
         self.session = session
-        if (summary := summary_of(session)) is not None:
-            try:
-                self._ti.xcom_push(key=SUMMARY_KEY, value=summary.model_dump(mode="json"))
-            except Exception:
-                log.warning("Lists read the whole output of this review.", exc_info=True)
 
     def _is_stored(self, session: AgentSession) -> bool:
         """Whether XCom has that session, or what a reviewer's decision has made of it since."""

@@ -55,6 +55,28 @@ def test_a_summary_that_is_older_than_the_session_does_not_count(reviews: Review
     assert of_run(reviews, run_id, order_by="deadline_at")["prompt"] == "Another one"
 
 
+def test_whoever_writes_a_session_its_summary_comes_with_it(reviews: ReviewServer) -> None:
+    """In one transaction: nobody, who writes one after the other, hides a decision that comes between the two."""
+    run_id = reviews.seed(1, "length", "20000")
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries"
+    key = "airflow_hitl_review_agent_session"
+    session = reviews.airflow.api("GET", f"{path}/{key}", params={"map_index": 0})["value"]
+
+    def write(output: str) -> list[Any]:
+        reviews.sql("delete from xcom where run_id = :run and key = :key", run=run_id, key=key)
+        value = session | {"current_output": output}
+        reviews.airflow.api("POST", path, json={"key": key, "value": value, "map_index": 0})
+        entries = reviews.airflow.api("GET", path, params={"map_index": 0})["xcom_entries"]
+        return [e["timestamp"] for e in entries if e["key"] in (key, "airflow_hitl_review_summary")]
+
+    for long in ("a" * 9_000, "b" * 9_000):
+        at, same = write(long)
+        assert at == same
+        assert of_run(reviews, run_id)["output_sha256"] == sha256_of(long)
+    assert len(write("short")) == 1  # the summary of another output is gone
+    assert of_run(reviews, run_id)["output_excerpt"] == "short"
+
+
 def test_a_list_of_long_outputs_costs_about_as_much_as_one_of_short_ones(reviews: ReviewServer) -> None:
     """20 outputs of 1 MB and 20 of 1 KB, in turns; the shortest of the times counts, as others work here, too."""
     runs = {length: reviews.seed(20, "length", str(length)) for length in (1_000, 1_000_000)}

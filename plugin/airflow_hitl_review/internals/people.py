@@ -36,8 +36,8 @@ Method = Literal["GET", "PUT"]
 _IN_A_ROW = 0.02
 """Seconds in which questions to the auth manager are asked one after the other: most take microseconds."""
 
-_AT_ONCE = 16
-"""Questions to an auth manager that are under way at the same time."""
+_asking = ThreadPoolExecutor(16, thread_name_prefix="hitl-auth")
+"""Asks an auth manager several questions at the same time: so many of this process, however many lists are read."""
 
 _ID = "task_instance_id"
 """In ``extra`` of an entry; those that version 0.1.0 wrote have only the number of the try."""
@@ -97,9 +97,8 @@ def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, 
         dag_id = left.pop()
         answers[dag_id] = may(user, "GET", dag_id, teams[dag_id])
     if left:
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hitl-auth") as threads:
-            found = threads.map(lambda dag_id: may(user, "GET", dag_id, teams[dag_id]), left)
-            answers.update(zip(left, found, strict=True))
+        found = _asking.map(lambda dag_id: may(user, "GET", dag_id, teams[dag_id]), left)
+        answers.update(zip(left, found, strict=True))
     return answers
 
 
