@@ -176,8 +176,8 @@ def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
     """
     if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
         return False
-    if written.task_instance_id != stored.task_instance_id:
-        return False
+    if (written.task_instance_id, written.iteration) != (stored.task_instance_id, stored.iteration):
+        return False  # the next output, say: of the AI provider's worker without the decisions that led to it
     return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
 
 

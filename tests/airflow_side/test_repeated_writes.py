@@ -49,6 +49,14 @@ def test_a_review_that_is_given_back_or_ended_by_the_worker_is_written() -> None
     assert not is_repeated(later(status=SessionStatus.TIMEOUT_EXCEEDED), asked)
 
 
+def test_the_next_output_of_the_providers_worker_is_written() -> None:
+    """It knows nothing of the decisions that our API keeps in the session, nor of task instances."""
+    first = AgentSession(current_output="Draft 1")
+    asked = first.model_copy(update={"status": SessionStatus.CHANGES_REQUESTED, "decisions": [DECISION]})
+    assert not is_repeated(AgentSession(current_output="Draft 2", iteration=2, updated_at=AT), asked)
+    assert is_repeated(first, asked)
+
+
 PATH = "/execution/xcoms/d/a%2Bb%2Fc/t/airflow_hitl_review_agent_session"
 
 
