@@ -42,7 +42,7 @@ def announce(
         decided_at: when.
 
     Raises:
-        ValueError: the ids alone are too long for an event.
+        ValueError: the ids alone are too long for an event; those that Airflow takes are not.
     """
     facts = ReviewFacts(
         task_instance_id=task_instance_id,
