@@ -155,7 +155,7 @@ def decide(
         internals.write_xcom(db, key, feedback_key(session.iteration), feedback)
     elif feedback_key(session.iteration) in xcoms:  # of a request that failed: it would pass for this one's reason
         internals.delete_xcom(db, key, feedback_key(session.iteration))
-    internals.write_session(db, key, decided)
+    internals.write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
     # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
     internals.write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
     # Also closed where it was not answered; after the lock on the task instance, which is Airflow's order too.

@@ -7,12 +7,13 @@ surrogate pair, or of the answer that says what was wrong and repeats it.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_hitl_review.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 from airflow_hitl_review.schema import UNSTORABLE
@@ -23,12 +24,6 @@ TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."
 _CLOSING = {"Connection": "close"}
 _MOST_DISCARDED = 8 * MAX_BODY_BYTES
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 class LimitedBodies:
     """ASGI middleware: a body is counted as it comes in, whatever its headers say. Too large a one is answered 413.
@@ -37,7 +32,7 @@ class LimitedBodies:
         app: what it passes requests on to.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

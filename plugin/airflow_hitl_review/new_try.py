@@ -19,10 +19,13 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 from airflow_hitl_review.review import UnreadableXComError
+
+if TYPE_CHECKING:  # each process that has plugins imports this, and a worker need not have it
+    from starlette.types import ASGIApp, Message, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +33,6 @@ _START = re.compile(r".*/execution/task-instances/([0-9a-f-]{36})/run")
 
 CLEARED = "xcom_keys_to_clear"
 """Field of Airflow's answer (``TIRunContext``), from 3.1 to 3.3: the keys that the worker deletes."""
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class BeforeATry:
@@ -46,7 +44,7 @@ class BeforeATry:
             must not be deleted.
     """
 
-    def __init__(self, app: App, look: Callable[[str], Collection[str]]) -> None:
+    def __init__(self, app: ASGIApp, look: Callable[[str], Collection[str]]) -> None:
         self._app = app
         self._look = look
 

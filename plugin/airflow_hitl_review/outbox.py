@@ -217,12 +217,12 @@ def wake_at(db: internals.Session, key: TaskKey, at: datetime | None) -> None:
 
 
 @dataclass(frozen=True)
-class Undelivered:
-    """What one outbox has that waits for an attempt.
+class Entries:
+    """Entries of one outbox.
 
     Attributes:
         entries: those that can be read, and when each was stored.
-        unreadable: keys of those that cannot be read just now; they may be delivered.
+        unreadable: keys of those that cannot be read just now; they may be undelivered.
     """
 
     entries: list[tuple[OutboxEntry, datetime]]
@@ -230,22 +230,22 @@ class Undelivered:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Keys of the XComs without which these stay undelivered: their own, and that of the row that is due."""
+        """Keys of the XComs that are needed to deliver them: their own, and that of the row that is due."""
         names = [*(webhook_key(entry.event_id) for entry, _ in self.entries), *self.unreadable]
         return frozenset([*names, WEBHOOKS_ENDED_KEY] if names else ())
 
 
-def undelivered(db: internals.Session, key: TaskKey) -> Undelivered:
+def undelivered(db: internals.Session, key: TaskKey) -> Entries:
     """What of one outbox waits for an attempt."""
     found = _read_entries(db, key)
     pending = [(entry, at) for entry, at in found.entries if entry.status is DeliveryStatus.PENDING]
-    return Undelivered(pending, found.unreadable)
+    return Entries(pending, found.unreadable)
 
 
-def _read_entries(db: internals.Session, key: TaskKey) -> Undelivered:
+def _read_entries(db: internals.Session, key: TaskKey) -> Entries:
     """All entries of one outbox, the oldest first."""
     found = internals.read_xcoms(db, key, WEBHOOK_PREFIX)
     readable = {name: stored for name, stored in found.items() if stored.unreadable is None}
     entries = [(parse_entry(key, name, stored), stored.timestamp) for name, stored in readable.items()]
     mine = sorted(((entry, at) for entry, at in entries if entry is not None), key=itemgetter(1))
-    return Undelivered(mine, [name for name in found if name not in readable])
+    return Entries(mine, [name for name in found if name not in readable])

@@ -14,22 +14,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
 from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+
+if TYPE_CHECKING:  # each process that has plugins imports this, and a worker need not have it
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
 _WRITE = re.compile(rf".*/execution/xcoms/([^/]+)/([^/]+)/([^/]+)/{SESSION_KEY}")
 _WRITTEN = b'{"message":"XCom successfully set"}'
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class RepeatedWrites:
@@ -40,7 +37,7 @@ class RepeatedWrites:
         is_repeated: called in a thread with the task instance and the body; whether XCom has that already.
     """
 
-    def __init__(self, app: App, is_repeated: Callable[[TaskKey, bytes], bool]) -> None:
+    def __init__(self, app: ASGIApp, is_repeated: Callable[[TaskKey, bytes], bool]) -> None:
         self._app = app
         self._is_repeated = is_repeated
 

@@ -114,7 +114,7 @@ def _refuse(db: internals.Session, task_instance: internals.TaskInstanceFacts, s
     """Have the review pending again, and tell it."""
     key = task_instance.key
     pending = session.model_copy(update={"status": SessionStatus.PENDING_REVIEW})
-    internals.write_session(db, key, pending)
+    internals.write_xcom(db, key, SESSION_KEY, pending.model_dump(mode="json"))
     internals.park_anew(db, key)  # this, too, was written after it had parked: the sweep would look here for ever
     internals.write_audit_log(
         db,

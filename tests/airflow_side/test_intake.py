@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import pytest
 from fastapi import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
-from airflow_hitl_review.intake import LimitedBodies, Message, Receive, Scope, Send
+from airflow_hitl_review.intake import LimitedBodies
 from airflow_hitl_review.limits import MAX_BODY_BYTES
 
 

@@ -22,7 +22,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
 from airflow_hitl_review import internals
-from airflow_hitl_review.schema import AgentSession, TaskKey, output_key
+from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
 from tests.support.seed_required_actions import seed_required_actions
@@ -87,7 +87,7 @@ def seed(count: int, reviewers: Sequence[str] = (), length: int = 0) -> str:
                 updated_at=now,
             )
             internals.write_xcom(db, key, output_key(1), output)
-            internals.write_session(db, key, session)
+            internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
             # As a worker, which parks after it has written: what is written later, the sweep looks at.
             internals.park_anew(db, key)
     return run_id

@@ -24,9 +24,8 @@ def ssl_context() -> ssl.SSLContext:
     if not path:
         return httpx.create_ssl_context()
     try:
-        if name == "SSL_CERT_DIR" and any(Path(folder).is_dir() for folder in path.split(os.pathsep)):
-            return ssl.create_default_context(capath=path)  # OpenSSL takes a list
-        if Path(path).is_dir():
+        places = path.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]  # OpenSSL takes a list of folders
+        if any(Path(place).is_dir() for place in places):
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except OSError as error:  # an SSLError is one

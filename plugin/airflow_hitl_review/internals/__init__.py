@@ -68,7 +68,6 @@ from airflow_hitl_review.internals.xcoms import (
     session_in,
     set_xcom_time,
     values_are_in_the_row,
-    write_session,
     write_xcom,
     xcom_times,
 )
@@ -137,7 +136,6 @@ __all__ = [
     "utcnow",
     "values_are_in_the_row",
     "write_audit_log",
-    "write_session",
     "write_xcom",
     "written_since_the_park",
     "xcom_times",

@@ -138,11 +138,6 @@ def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
     )
 
 
-def write_session(db: Session, key: TaskKey, session: AgentSession) -> None:
-    """Store a session."""
-    write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
-
-
 @event.listens_for(XComModel, "after_insert")
 def _keep_summary(_: Any, connection: Connection, row: XComModel) -> None:
     """Keep beside a session what lists need of it, in its own transaction, whoever writes it.
