@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,13 @@ def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
     assert run() == (0, "alive\n")
 
 
+def words_of(code: str, env: dict[str, str]) -> list[str]:
+    """What a Python process prints."""
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
 def test_a_write_fails_for_a_while_in_the_process_that_reached_the_point(tmp_path: Path) -> None:
     points = Points(tmp_path)
     env = {**os.environ, **points.environment}
@@ -142,11 +150,7 @@ for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output",
     except ConnectionError:
         print("failed")
 """
-
-    def run() -> list[str]:
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
+    run = partial(words_of, code, env)
 
     assert run() == ["done"] * 3
     points.arm("worker.fails.xcom.agent_output")
@@ -181,11 +185,7 @@ try:
 except ConnectionError:
     print("failed")
 """
-
-    def run() -> list[str]:
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
+    run = partial(words_of, code, env)
 
     for how, told in (("fails", ["failed"]), ("lost", ["stored", "failed"])):
         points.arm(f"worker.{how}.xcom.{kind}")

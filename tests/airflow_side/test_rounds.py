@@ -116,6 +116,18 @@ def test_an_approval_after_a_failed_write_returns_the_output_that_was_shown(key:
     assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == "Draft 1"
 
 
+def approve_and_lose_the_answer(task: MemoryTask) -> None:
+    """The next session is stored and approved at once, and the worker does not hear that it is stored."""
+
+    def lose(key: str) -> None:
+        if key == SESSION_KEY:
+            task.after_push = lambda key: None
+            task.decide(Action.APPROVE)
+            raise ConnectionError("away")
+
+    task.after_push = lose
+
+
 @pytest.mark.parametrize("tries", [(), (0.0, 0.0)])
 def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
     tries: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
@@ -126,12 +138,7 @@ def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
 
-    def lose(key: str) -> None:
-        task.after_push = lambda key: None
-        task.decide(Action.APPROVE)
-        raise ConnectionError("away")
-
-    task.after_push = lambda key: lose(key) if key == SESSION_KEY else None
+    approve_and_lose_the_answer(task)
     assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 2: shorter"
     assert task.session.status is SessionStatus.APPROVED
 
@@ -146,12 +153,7 @@ def test_a_decision_after_a_review_was_given_back_is_not_undone(monkeypatch: pyt
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
 
-    def lose(key: str) -> None:
-        task.after_push = lambda key: None
-        task.decide(Action.APPROVE)
-        raise ConnectionError("away")
-
-    task.after_push = lambda key: lose(key) if key == SESSION_KEY else None
+    approve_and_lose_the_answer(task)
     assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 1"
     assert task.session.status is SessionStatus.APPROVED
 

@@ -271,8 +271,11 @@ def test_a_parked_task_whose_review_is_gone_is_told(reviews: ReviewServer) -> No
     reviews.airflow.api("DELETE", f"{xcoms(run_id)}/{SESSION_KEY}?map_index=0")
     reviews.airflow.processes["api-server"].stop()
     reviews.airflow.start("api-server")
-    wait_until(lambda: "that is gone from XCom" in server_log(reviews), timeout=90, what="the log", interval=0.5)
-    told = [line for line in server_log(reviews).splitlines() if "that is gone from XCom" in line]
-    assert any(run_id in line and "Clear the task" in line for line in told)
-    assert not any(kept in line for line in told)
+
+    def told(run: str) -> list[str]:
+        return [x for x in server_log(reviews).splitlines() if "that is gone from XCom" in x and run in x]
+
+    wait_until(lambda: bool(told(run_id)), timeout=90, what="the log", interval=0.5)
+    assert all("Clear the task" in line for line in told(run_id))
+    assert not told(kept)
     assert json.loads(reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).text)["detail"]

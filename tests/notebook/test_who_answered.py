@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from hitl_notebook import Client
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError, ServerError
+from tests.notebook.fixed_server import answering
 from tests.support.private_authority import VARIABLES, make_certificate
 
 HEALTHY = b'{"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": []}'
 
 
-@contextmanager
-def serving(
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    body: bytes = HEALTHY,
-    *,
-    tls: ssl.SSLContext | None = None,
-) -> Iterator[str]:
-    """A server that gives one answer; yields its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response_only(status)
-            for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        if tls is not None:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
+JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
 
 
@@ -78,7 +40,7 @@ HTML = {"Content-Type": "text/html"}
     ],
 )
 def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[str, str], words: str) -> None:
-    with serving(status, headers, b"<html>no</html>") as url:
+    with answering(status, b"<html>no</html>", JSON | headers) as url:
         for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
             with pytest.raises(ServerError) as error:
                 client.sessions()
@@ -89,7 +51,7 @@ def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[s
 
 
 def test_a_redirect_to_what_is_no_url_is_told_as_that() -> None:
-    with serving(302, {"Location": "http://[bad"}) as url:
+    with answering(302, HEALTHY, JSON | {"Location": "http://[bad"}) as url:
         for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
             with pytest.raises(ConnectionFailedError, match="it redirects to something that is no URL"):
                 client.sessions()
@@ -101,7 +63,7 @@ def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     path, context = make_certificate(tmp_path)
-    with serving(tls=context) as url:
+    with answering(200, HEALTHY, JSON, tls=context) as url:
         yield url, path
 
 
@@ -140,7 +102,7 @@ def test_certificates_that_are_not_there_are_told_by_the_variable(
 
 @pytest.mark.parametrize("given", ["localhost:{port}", "127.0.0.1:{port}/", "LOCALHOST:{port}"])
 def test_this_machine_gets_its_http(given: str) -> None:
-    with serving() as url:
+    with answering(200, HEALTHY, JSON) as url:
         client = Client(given.format(port=url.rpartition(":")[2]), token="t")
         assert client.url.startswith("http://")
         assert client.sessions().total_entries == 0
@@ -155,7 +117,7 @@ def test_another_machine_must_be_named_with_its_scheme(given: str) -> None:
 def test_a_newline_behind_a_password_is_not_part_of_it() -> None:
     body = b'{"access_token": "t"}'
     seen: list[str] = []
-    with serving(201, body=body) as url:
+    with answering(201, body, JSON) as url:
         client = Client(url, username="ada", password="known\n")
         assert client._tokens._credentials == ("ada", "known")
         with pytest.raises(HITLNotebookError) as error:  # the server gives that answer to everything
