@@ -39,14 +39,16 @@ _LEFT_BEHIND = "The task starts anew: its next output will have a review of its 
 
 
 class SessionNotFoundError(Exception):
-    """The task instance has no review."""
+    """The task instance has no review; ``task_active``: one may still appear."""
 
-    def __init__(self, key: TaskKey, *, task_active: bool) -> None:
-        self.task_active = task_active
-        super().__init__(
-            f"No review was found for {key}."
-            + (" Its task is active: the review may appear soon." if task_active else "")
-        )
+    def __init__(self, key: TaskKey, task_instance: internals.TaskInstanceFacts | None) -> None:
+        self.task_active, more = False, ""
+        if task_instance is not None and task_instance.is_parked:
+            # It parks after its review was stored, so nothing will appear.
+            more = " Its task waits for it for ever, as it is gone from XCom: clear the task."
+        elif task_instance is not None and is_active(task_instance.state):
+            self.task_active, more = True, " Its task is active: the review may appear soon."
+        super().__init__(f"No review was found for {key}.{more}")
 
 
 class NotAReviewerError(Exception):
@@ -90,10 +92,9 @@ def find(db: internals.Session, key: TaskKey) -> ReviewResponse:
         UnreadableXComError: it cannot be read just now.
     """
     task_instance = internals.load_task_instance(db, key)
-    state = task_instance.state if task_instance else None
     review = _review(db, task_instance) if task_instance else None
     if review is None:
-        raise SessionNotFoundError(key, task_active=is_active(state))
+        raise SessionNotFoundError(key, task_instance)
     return review
 
 
@@ -125,7 +126,7 @@ def decide(
     xcoms = internals.read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)
     review = _assembled(task_instance, xcoms) if task_instance else None
     if task_instance is None or review is None:
-        raise SessionNotFoundError(key, task_active=is_active(task_instance.state if task_instance else None))
+        raise SessionNotFoundError(key, task_instance)
     session = parse_session(xcoms[SESSION_KEY])
     if _is_left_behind(session, xcoms[SESSION_KEY].timestamp, task_instance):
         raise ConflictError(_LEFT_BEHIND, review)

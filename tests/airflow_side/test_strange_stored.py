@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.exc import DataError
 
 from demo.airflow_instance import wait_until
+from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
 from hitl_webhooks import Person
 from tests.airflow_side.test_dispatch import server_log
 from tests.airflow_side.test_reviewers import stored, write, xcoms
-from tests.support.api_server import DAG_ID, URL_SECRET, ReviewServer
+from tests.support.api_server import DAG_ID, TASK_ID, URL_SECRET, ReviewServer
 from tests.support.hook_server import HookServer
 
 SESSION_KEY = "airflow_hitl_review_agent_session"
@@ -278,4 +279,20 @@ def test_a_parked_task_whose_review_is_gone_is_told(reviews: ReviewServer) -> No
     wait_until(lambda: bool(told(run_id)), timeout=90, what="the log", interval=0.5)
     assert all("Clear the task" in line for line in told(run_id))
     assert not told(kept)
-    assert json.loads(reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).text)["detail"]
+
+
+def test_a_review_that_is_gone_is_not_waited_for(reviews: ReviewServer) -> None:
+    run_id = reviews.seed(1)
+    where = reviews.params(run_id)
+    reviews.airflow.api("DELETE", f"{xcoms(run_id)}/{SESSION_KEY}?map_index=0")
+    for method, path in (("GET", "/sessions/find"), ("POST", "/sessions/approve")):
+        answer = reviews.call(method, path, params=where)
+        assert (answer.status_code, answer.json()["detail"]["task_active"]) == (404, False)
+        assert "waits for it for ever" in answer.json()["detail"]["message"]
+    assert reviews.call("GET", "/chat", params=where).status_code == 404
+    client = Client(reviews.airflow.url, token=reviews.token("ann"))
+    with pytest.raises(ReviewNotFoundError, match="clear the task"):
+        client.wait_for(ReviewKey(DAG_ID, run_id, TASK_ID, 0), until="output", timeout=30)
+    has_state(reviews, run_id, "running")
+    answer = reviews.call("GET", "/sessions/find", params=where)
+    assert (answer.status_code, answer.json()["detail"]["task_active"]) == (404, True)

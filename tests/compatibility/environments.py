@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venv-airflow"
@@ -70,6 +71,8 @@ VERSIONS = (
 PROVIDER_ONLY = Version("3.3.2", "3.13", ours=False)
 FAB = Version("3.3.2", "3.13", provider=False, fab=True)
 
+_BEING_MADE: dict[str, Lock] = {}
+
 
 def find_python(minor: str) -> str | None:
     """An interpreter of that version on this machine; None if there is none."""
@@ -90,9 +93,16 @@ def find_python(minor: str) -> str | None:
 def environment(version: Version) -> Path:
     """Make the environment if it is not there yet, and return its folder of programs.
 
+    It is made once: the stories ask for it in threads of their own, beside the tests.
+
     Raises:
         RuntimeError: something cannot be installed, or it has other versions than it should.
     """
+    with _BEING_MADE.setdefault(version.name, Lock()):
+        return _made(version)
+
+
+def _made(version: Version) -> Path:
     folder, constraints = FOLDER / version.name, version.constraints
     made_of = hashlib.sha256(constraints.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
     marker = folder / "made-of"

@@ -194,6 +194,6 @@ def test_events_of_the_list(stage: Stage) -> None:
 
 def test_a_decision_without_a_reason_does_not_get_that_of_a_failed_request(stage: Stage) -> None:
     key = stage.one(outputs=["One"], feedback=["what could not be done"], last_error="boom")
-    assert [turn["kind"] for turn in stage.find(key)["conversation"]] == ["output"]
+    assert [turn["kind"] for turn in stage.find(key)["conversation"]] == ["output", "feedback", "error"]
     assert stage.decide(key, "reject").status_code == 200
-    assert [turn["kind"] for turn in stage.find(key)["conversation"]] == ["output"]
+    assert [turn["kind"] for turn in stage.find(key)["conversation"]] == ["output", "feedback", "error"]

@@ -27,6 +27,7 @@ from airflow_hitl_review.schema import (
     SESSION_KEY,
     AgentSession,
     Decision,
+    FailedRegeneration,
     TaskKey,
     User,
     feedback_key,
@@ -41,7 +42,7 @@ ANN = User(id="ann", name="ann")
 
 
 def make(dag_id: str, reviews: list[dict[str, Any]]) -> str:
-    """Make a run; in a review ``feedback[n]`` led from ``outputs[n]`` to the next.
+    """Make a run; in a review ``feedback[n]`` led from ``outputs[n]`` to the next, or to ``last_error``.
 
     The first one's ``run`` is how the run's id begins.
     """
@@ -72,6 +73,13 @@ def _store(db: internals.Session, key: TaskKey, review: dict[str, Any]) -> None:
         updated_at=now,
         deadline_at=now + timedelta(seconds=review["deadline_in"]) if "deadline_in" in review else None,
         last_error=review.get("last_error"),
+        failures=[
+            FailedRegeneration(
+                iteration=n, at=now, feedback=feedback[n - 1], error=review["last_error"], user=user, asked_at=now
+            )
+            for n in range(len(outputs), len(feedback) + 1)
+            if "last_error" in review
+        ],
         decisions=[
             Decision(action=Action.CHANGES_REQUESTED, iteration=n, user=user, at=now)
             for n in range(1, len(feedback) + 1)
