@@ -1,7 +1,7 @@
 """From a decision to the end of its task: ours parked and polling, the provider's, and Airflow's own approval.
 
 All four in one Airflow, side by side; the provider's mixin and ours at their defaults. A decision comes at least
-15 s after its task began to wait: before that ours waits for Airflow (see ``settling``), and people read first.
+15 s after its task began to wait, as people read first; ``quick`` has those who answer after one.
 
 What polls looks every ten seconds, and people decide at any time between two looks. 30 decisions at random times
 would give a median that depends more on chance than on the mixin, so they are spread evenly over the ten seconds.
@@ -22,6 +22,7 @@ import requests
 from airflow_hitl_review.schema import SESSION_KEY
 from bench.measures import database_server, percentile
 from bench.peers import MOVED, peers
+from bench.quick import quick_rounds
 from demo.airflow_instance import AirflowInstance, wait_until
 
 Review = tuple[str, int]
@@ -30,7 +31,7 @@ Review = tuple[str, int]
 SAMPLES, ROUNDS = 30, 2
 WAITING = {"parked": "awaiting_input", "polled": "running", "approval": "awaiting_input", "provider": "running"}
 POLLING = tuple(kind for kind, state in WAITING.items() if state == "running")
-SETTLE_SECONDS = 15.0
+READING_SECONDS = 15.0
 PAUSE_SECONDS = 0.7
 """Between two decisions, so that they do not wait for each other."""
 POLL_SECONDS = 10.0
@@ -125,7 +126,7 @@ def one_round(airflow: AirflowInstance, count: int, chance: random.Random) -> di
             what=f"{count} of {kind}",
             interval=1.0,
         )
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(READING_SECONDS)
     order = Order(
         {kind: _sessions(airflow, kind, runs[kind], token) for kind in POLLING},
         [(kind, index) for kind in WAITING if kind not in POLLING for index in range(count)],
@@ -161,6 +162,7 @@ def run(folder: Path) -> dict[str, Any]:
         for _ in range(ROUNDS):
             for kind, values in one_round(airflow, SAMPLES // ROUNDS, chance).items():
                 seconds[kind] += values
+        quick = quick_rounds(airflow)
     figures: dict[str, Any] = {
         kind: {
             "samples": len(values),
@@ -172,5 +174,6 @@ def run(folder: Path) -> dict[str, Any]:
     medians = {kind: statistics.median(values) for kind, values in seconds.items()}
     figures["parked_to_approval"] = round(medians["parked"] / medians["approval"], 2)
     figures["provider_to_parked"] = round(medians["provider"] / medians["parked"], 2)
+    figures["quick"] = quick
     figures["seconds"] = {kind: [round(value, 3) for value in sorted(values)] for kind, values in seconds.items()}
     return figures

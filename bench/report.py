@@ -86,9 +86,19 @@ def _latency(found: Mapping[str, Any]) -> str:
         for kind, name in NAMES.items()
     ]
     table = _table(["decision to the end of the task", "samples", "median", "p95"], rows)
+    quick = [
+        [
+            f"{NAMES[kind]}, {words}",
+            figures["samples"],
+            *(f"{figures[f'{what}_{name}_seconds']:.2f} s" for name in ("median", "p95", "max")),
+        ]
+        for what, words in (("next_output", "feedback to the next output"), ("end", "approval to the end"))
+        for kind, figures in found["quick"].items()
+    ]
     return (
         f"{table}\n\nParked to `ApprovalOperator`: {found['parked_to_approval']} to 1. "
-        f"The provider to parked: {found['provider_to_parked']} to 1."
+        f"The provider to parked: {found['provider_to_parked']} to 1.\n\n"
+        + _table(["answered 1 s after the output", "samples", "median", "p95", "most"], quick)
     )
 
 

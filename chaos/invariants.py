@@ -85,7 +85,8 @@ def load(database: str) -> tuple[list[Ended], list[Logged]]:
         earlier = connection.execute(
             text(
                 "select run_id, map_index, try_number, task_instance_id from task_instance_history"
-                " where task_id = 'review'"
+                # What was resumed soon after its park has other numbers for its parts, and one id.
+                " where task_id = 'review' and state not in ('awaiting_input', 'deferred')"
             )
         ).all()
         xcoms = connection.execute(

@@ -54,13 +54,14 @@ def get_provider_info() -> dict[str, Any]:
                     "park_settle_seconds": {
                         "description": (
                             "Seconds between the moment a task parks and the scheduler heartbeat after which "
-                            "it may be resumed. It must cover the end of the worker process and one loop of "
-                            "the scheduler; raise it where uploading task logs is slow."
+                            "it is resumed as the same try; before that, it is resumed as the next one. They "
+                            "must cover the end of the worker process and one loop of the scheduler; raise "
+                            "them where uploading task logs takes longer than half a minute."
                         ),
                         "version_added": "0.1.0",
                         "type": "float",
-                        "example": "30",
-                        "default": "10",
+                        "example": "300",
+                        "default": "60",
                     },
                     "wake_sweep_interval": {
                         "description": (

@@ -178,6 +178,7 @@ class AgentSession(_Stored):
 
     Attributes:
         task_instance_id: Airflow's id of the try that made it, a UUID.
+        try_number: the number that this try began with. It can grow during the review, see ``settling``.
         reviewers: ids of the only people who may decide, as Airflow's auth manager has them; all who may decide
             reviews of the DAG if empty.
     """
@@ -193,6 +194,7 @@ class AgentSession(_Stored):
     last_error: Text | None = None
     output_format: OutputFormat = "text"
     task_instance_id: str | None = None
+    try_number: int | None = None
     reviewers: list[Text] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
     failures: list[FailedRegeneration] = Field(default_factory=list)

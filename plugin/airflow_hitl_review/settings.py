@@ -88,7 +88,7 @@ def is_on(name: str, option: Callable[[str, str], str]) -> bool:
     return _parsed(name, option(name, str(default)), _boolean, default)
 
 
-SECONDS = {"park_settle_seconds": 10.0, "wake_sweep_interval": 10.0}
+SECONDS = {"park_settle_seconds": 60.0, "wake_sweep_interval": 10.0}
 """Settings that are a number of seconds, of the waker, and what they are if nobody says anything."""
 
 

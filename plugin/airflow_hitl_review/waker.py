@@ -31,7 +31,7 @@ from airflow_hitl_review.states import SessionStatus, advance
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-"""How often a decided task that is not settled yet is looked at again."""
+"""How often a decided task that is not parked yet is looked at again."""
 
 
 class Wake(str, Enum):
@@ -39,7 +39,7 @@ class Wake(str, Enum):
 
     WOKEN = "woken"
     LATER = "later"
-    """Decided, but its worker has not parked yet or the park has not settled: try again."""
+    """Decided, but its worker has not parked yet: try again."""
     NOTHING = "nothing"
     """Not decided, already woken, or ended."""
     REFUSED = "refused"
@@ -52,7 +52,7 @@ def settle_time() -> timedelta:
 
 
 def wake(key: TaskKey) -> Wake:
-    """Resume a task if it is parked, settled, and its review is decided; in a transaction of its own.
+    """Resume a task if it is parked, and its review is decided; in a transaction of its own.
 
     Raises:
         UnreadableXComError: nothing was done, as what is in XCom cannot be read just now.
@@ -69,13 +69,6 @@ def wake(key: TaskKey) -> Wake:
             # Still on its way into the park; or woken already and not running yet. The worker takes the
             # decision up from the session, so another look costs nothing.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
-        if not is_settled(
-            parked_at=task_instance.updated_at,
-            now=internals.utcnow(),
-            scheduler=internals.load_scheduler(db, task_instance.queued_by_job_id),
-            settle=settle_time(),
-        ):
-            return Wake.LATER
         action = read_action(internals.read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
         recorded = _recorded(db, task_instance, action, session) if action is not None else None
         if recorded is None and not _others_decide():
@@ -84,7 +77,14 @@ def wake(key: TaskKey) -> Wake:
         if action is not None:
             # It is still open if the review was decided before the task parked.
             internals.close_required_action(db, task_instance, answer_of(action))
-        internals.resume(db, key, event_for(recorded, action, session.current_output))
+        settled = is_settled(
+            parked_at=task_instance.updated_at,
+            now=internals.utcnow(),
+            scheduler=internals.load_scheduler(db, task_instance.queued_by_job_id),
+            settle=settle_time(),
+        )
+        event = event_for(recorded, action, session.current_output)
+        internals.resume(db, key, event, as_next_try=not settled)
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
 

@@ -117,12 +117,13 @@ class WorkerReview:
             current_output=shown[0],
             output_format=shown[1],
             task_instance_id=str(ti.id),
+            try_number=ti.try_number,
             reviewers=list(reviewers),
             created_at=now,
             updated_at=now,
             deadline_at=now + timeout if timeout is not None else None,
         )
-        review = cls(ti, session, _notifier(ti, webhooks), callbacks, reviewers=reviewers)
+        review = cls(ti, session, _notifier(ti, session, webhooks), callbacks, reviewers=reviewers)
         review._notifier.open()
         review._write_round(session, history)
         review._announce_output()
@@ -157,8 +158,8 @@ class WorkerReview:
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
                 "Clear the task to start over."
             )
-        notifier = _notifier(ti, webhooks)
         session = AgentSession.read(value)
+        notifier = _notifier(ti, session, webhooks)
         return cls(ti, session, notifier, callbacks, reviewers=reviewers, is_resumed=True, event=event)
 
     # --- what the reviewer did
@@ -413,7 +414,7 @@ def _key(ti: Any) -> TaskKey:
     return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
 
-def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
+def _notifier(ti: Any, session: AgentSession, webhooks: Sequence[Webhook]) -> Notifier:
     def push(key: str, value: Any) -> None:
         ti.xcom_push(key=key, value=value)
 
@@ -424,7 +425,7 @@ def _notifier(ti: Any, webhooks: Sequence[Webhook]) -> Notifier:
     return Notifier(
         key=_key(ti),
         task_instance_id=str(ti.id),
-        try_number=ti.try_number,
+        try_number=session.try_number or ti.try_number,
         targets=all_targets(webhooks, settings),
         settings=settings,
         site=site(),

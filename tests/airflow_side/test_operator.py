@@ -121,7 +121,7 @@ def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() 
         assert "hitl-notebook" in ProvidersManager().providers
         from airflow.configuration import conf
         ProvidersManager().initialize_providers_configuration()
-        assert conf.get("hitl_review", "park_settle_seconds") == "10"
+        assert conf.get("hitl_review", "park_settle_seconds") == "60"
     """)
 
 

@@ -18,8 +18,7 @@ DENIED = "Only these may decide this review: admin, viv. You are ann."
 
 @pytest.fixture(scope="module", params=DATABASES)
 def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """No worker has parked these tasks just now, so they need not settle."""
-    settings = {"AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS": "2", "AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}
+    settings = {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}
     with reviews_on(request, folder, "reviewers", settings) as server:
         yield server
 
@@ -52,6 +51,11 @@ def task_instance(server: ReviewServer, run_id: str) -> Any:
     statement = "select state, next_kwargs from task_instance where run_id = :id and map_index = 0"
     (found,) = server.sql(statement, id=run_id)
     return found
+
+
+def has_state(server: ReviewServer, run_id: str, state: str) -> None:
+    """Put all of a run's tasks into a state."""
+    server.sql("update task_instance set state = :state where run_id = :run", state=state, run=run_id)
 
 
 def was_written_before_its_park(server: ReviewServer, run_id: str) -> bool:
@@ -142,9 +146,11 @@ def test_a_decision_written_by_hand_is_refused(reviews: ReviewServer, reviewers:
 def test_a_decision_changed_by_hand_is_refused(reviews: ReviewServer, key: str, change: dict[str, Any]) -> None:
     run_id = reviews.seed()
     where = reviews.params(run_id)
+    has_state(reviews, run_id, "running")
     answer = reviews.call("POST", "/sessions/feedback", params=where, json={"feedback": "shorter"})
     assert answer.status_code == 200
-    write(reviews, run_id, key, {**stored(reviews, run_id, key), **change})  # before its park has settled
+    write(reviews, run_id, key, {**stored(reviews, run_id, key), **change})  # before it is parked
+    has_state(reviews, run_id, "awaiting_input")
     wait_until(
         lambda: "hitl_review.refused" in events(reviews, run_id), timeout=90, what="the refusal", interval=0.5
     )
@@ -157,12 +163,14 @@ def test_a_decision_that_was_undone_cannot_be_put_back(reviews: ReviewServer) ->
     """It is in the audit log, but what came after it is, too."""
     run_id = reviews.seed()
     where = reviews.params(run_id)
+    has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=where, json={}).status_code == 200
     action, session = (stored(reviews, run_id, key) for key in (ACTION_KEY, SESSION_KEY))
 
     def overwritten(times: int, **change: Any) -> None:
         write(reviews, run_id, ACTION_KEY, {**action, **change})
         write(reviews, run_id, SESSION_KEY, session)
+        has_state(reviews, run_id, "awaiting_input")
         wait_until(
             lambda: events(reviews, run_id).count("hitl_review.refused") == times,
             timeout=90,
@@ -170,7 +178,7 @@ def test_a_decision_that_was_undone_cannot_be_put_back(reviews: ReviewServer) ->
             interval=0.5,
         )
 
-    overwritten(1, feedback="something else")  # before its park has settled
+    overwritten(1, feedback="something else")
     overwritten(2)
     assert task_instance(reviews, run_id).state == "awaiting_input"
     assert stored(reviews, run_id, SESSION_KEY)["status"] == "pending_review"

@@ -12,7 +12,7 @@ from demo.airflow_instance import wait_until
 from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
 from hitl_webhooks import Person
 from tests.airflow_side.test_dispatch import server_log
-from tests.airflow_side.test_reviewers import stored, write, xcoms
+from tests.airflow_side.test_reviewers import has_state, stored, write, xcoms
 from tests.support.api_server import DAG_ID, TASK_ID, URL_SECRET, ReviewServer
 from tests.support.hook_server import HookServer
 
@@ -182,10 +182,6 @@ def events_of(server: ReviewServer, run_id: str) -> Any:
     answer = server.call("GET", "/deliveries", params=server.params(run_id))
     assert answer.status_code == 200, answer.text
     return answer.json()["deliveries"]
-
-
-def has_state(server: ReviewServer, run_id: str, state: str) -> None:
-    server.sql("update task_instance set state = :state where run_id = :run", state=state, run=run_id)
 
 
 @pytest.mark.parametrize("action", [json.dumps({"action": "approve", "user": WHO, "at": AT}), {"action": "?"}])

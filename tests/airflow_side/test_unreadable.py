@@ -23,10 +23,9 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module", params=DATABASES)
 def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """XCom values are in files, and tasks need not settle for long."""
+    """XCom values are in files."""
     settings = {
         "AIRFLOW__CORE__XCOM_BACKEND": "tests.support.file_xcoms.FileXComs",
-        "AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS": "1",
         "AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1",
         "PYTHONPATH": str(ROOT),
     }

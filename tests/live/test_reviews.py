@@ -108,6 +108,33 @@ def test_decisions_soon_after_the_park(live: AirflowInstance) -> None:
         )
 
 
+def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
+    run_id, token = live.trigger(DAG_ID, {"count": 1}), live.token()
+    params = query(run_id)
+
+    def find() -> Any:
+        return call(live, "GET", "find", token, params).json()
+
+    for number in range(1, 6):
+        wait_until(lambda n=number: find().get("iteration") == n, timeout=60, what=f"output {number}")  # type: ignore[misc]
+        body = {"feedback": f"round {number}", "iteration": number}
+        path = "feedback" if number < 5 else "approve"
+        assert call(live, "POST", path, token, params, body).status_code == 200
+    wait_for(live, run_id, {"success": 1}, timeout=60)
+    task = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review"
+    tries = live.api("GET", f"{task}/0/tries")["task_instances"]
+    found = sorted((one["try_number"], one["state"]) for one in tries)
+    assert found[-1][1] == "success"
+    assert {state for _, state in found[:-1]} == {"awaiting_input"}
+    logs = []
+    for number, _ in found:
+        content = live.api("GET", f"{task}/logs/{number}", params={"map_index": 0})["content"]
+        logs.append("\n".join(str(line) for line in content))
+    assert len(set(logs)) == len(found) == 6
+    for log in logs:
+        assert "Task instance is in running state" in log or "task_runner" in log, log[-500:]
+
+
 def test_changes_failure_and_the_last_round(live: AirflowInstance, webhook_receiver: Receiver) -> None:
     """Rounds of one review: changes, a regeneration that fails, approval; another one ends by the limit."""
     run_id = live.trigger(DAG_ID, {"count": 3})
@@ -263,8 +290,9 @@ def test_a_confirmation_that_was_lost_comes_again(live: AirflowInstance) -> None
         wait_until(is_lost, timeout=60, what="the resumed task", interval=0.02)
         wait_for(live, run_id, {"success": 1}, timeout=90, dag_id="for_admin")
         with engine.connect() as connection:
-            tries = text("select try_number from task_instance where run_id = :run and task_id = 'review'")
-            assert connection.scalar(tries, {"run": run_id}) == 1
+            # Not tried again: each part ended with a park.
+            parts = text("select state from task_instance_history where run_id = :run and task_id = 'review'")
+            assert set(connection.scalars(parts, {"run": run_id})) == {"awaiting_input"}
     finally:
         engine.dispose()
 

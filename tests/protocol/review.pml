@@ -5,12 +5,13 @@
  * can see in between is between two steps. Names are those of the code: states.py, decisions.py, waker.py, worker.py.
  *
  * Time is left out but for its order. Three of its uses stand as assumptions:
- *   - a task is "settled" (settling.py) once its scheduler has taken note of the end of the process that parked it;
+ *   - a task that counts as "settled" (settling.py) is: its scheduler has processed the end of the process that
+ *     parked it. Airflow's own sweep over deadlines has no such guard; they are longer than that takes;
  *   - a deadline may be over at any moment at which the task is parked;
  *   - what can happen for ever does happen at last (weak fairness of each process).
  *
  * Defined, each of these leaves a guard out, and then Spin must find a fault (test_protocol.py):
- *   NO_SETTLING      wake a parked task at once
+ *   SAME_NUMBER      wake a parked task at once, and not under the next try number
  *   NO_LOCK          decide by what was read before the lock
  *   NO_SWEEP         wake only right after a decision
  *   NO_TRY_CHECK     take decisions about what an earlier try left in XCom
@@ -18,14 +19,14 @@
  *   NO_ITERATION     take decisions about an output that is no longer shown
  *
  * So many writes of a round fail as FAILS says, each not done, or done and its answer lost; and so many reads as READS
- * says. Guards against what that could do:
+ * says; a write that takes a round back fails, too. Guards against what that could do:
  *   ONE_HISTORY      keep one history, whatever output it ends with
  *   NO_LOOK_BACK     go back to the output before without a look at what is stored
  *   READ_IS_ABSENT   take what cannot be read for what is not there
  *
  * With FORGER somebody also writes decisions into XCom by hand, so many times as it says (recorded.py). What then
- * must not happen is the same; these guards are needed for it:
- *   REVIEWERS        the worker takes only what the event confirms with which it was resumed
+ * must not happen is the same; guards against it:
+ *   NO_CONFIRMATION  take what XCom says, and not only what the event confirms with which the task was resumed
  *   NO_LAST_ENTRY    take a decision that the audit log has, though something else came after it
  */
 
@@ -55,7 +56,7 @@ mtype:task = { queued, running, awaiting_input, scheduled, success, failed };
 /* --- the database: the task instance */
 mtype:task task_state = queued;
 bool resumes = false;         /* next_method is resume_hitl_review */
-byte try_number = 1;
+byte try_number = 1;          /* of tries from the beginning; Airflow also counts resumes before the park has settled */
 
 /* --- the database: XCom */
 mtype:status session_status = none;
@@ -76,7 +77,10 @@ byte confirmed_iteration = 0;
 
 /* --- Airflow's processes */
 bool worker_lives = false;
-bool end_not_noted = false;   /* the run that parked the task has ended, and the scheduler does not know yet */
+mtype:event = { nothing, this_number, earlier_number };
+mtype:event end_comes = nothing;   /* the end of the process that parked the task last, until the scheduler reads it */
+mtype:event in_buffer = nothing;   /* the same, read and not processed yet */
+bool sent = false;            /* the scheduler has queued the task and sent it to its executor */
 
 /* --- for the properties */
 byte kills = 0;
@@ -93,11 +97,13 @@ bool undone = false;          /* somebody has written over what was told, and th
 #define FINAL(status) (status == approved || status == rejected)
 #define STARTS_ANEW ((task_state == scheduled || task_state == queued) && !resumes)
 
-#ifdef NO_SETTLING
-#define SETTLED true
-#else
-#define SETTLED (!end_not_noted)
-#endif
+/* A try number stands for itself only so far as an event names it or an earlier one: it can grow for ever. */
+#define SETTLED (end_comes != this_number && in_buffer != this_number)
+#define NEXT_NUMBER \
+  if :: end_comes == this_number -> end_comes = earlier_number :: else fi; \
+  if :: in_buffer == this_number -> in_buffer = earlier_number :: else fi
+#define PARK \
+  atomic { task_state = awaiting_input; resumes = true; end_comes = this_number; wakes = 0 }
 #ifdef NO_LOCK
 #define IS_PENDING (before == pending_review)
 #else
@@ -124,13 +130,13 @@ bool undone = false;          /* somebody has written over what was told, and th
 #else
 #define RECORDED (session_status == logged && session_iteration == logged_iteration)
 #endif
-#if defined(FORGER) && defined(REVIEWERS)
-#define CONFIRMED (confirmed == seen && confirmed_iteration == seen_iteration)
-#else
+#ifdef NO_CONFIRMATION
 #define CONFIRMED true
+#else
+#define CONFIRMED (confirmed == seen && confirmed_iteration == seen_iteration)
 #endif
 #define DECIDED(status) (FINAL(status) || status == changes_requested)
-#define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review && SETTLED)
+#define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review)
 
 #ifdef ONE_HISTORY
 #define HISTORY(n) history_of[0]
@@ -182,10 +188,7 @@ look:
   if
   :: atomic { seen = session_status; seen_iteration = session_iteration }
   :: /* it cannot be read: the task parks, and looks again when it is resumed */
-     atomic {
-       reads < READS -> reads++;
-       task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0; confirmed = none
-     };
+     atomic { reads < READS -> reads++; PARK; confirmed = none };
      goto over
   fi;
   if
@@ -198,7 +201,7 @@ look:
      /* a decision may come between the look and the park: the sweep finds it once the task is parked */
      MAY_DIE;
      /* PATCH .../state */
-     atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0; confirmed = none }
+     atomic { PARK; confirmed = none }
   :: DECIDED(seen) && !CONFIRMED ->
      MAY_DIE;
      if
@@ -206,7 +209,7 @@ look:
         atomic { session_status = pending_review; action_is_younger = false; undone = true; confirmed = none };
         goto look
      :: confirmed == none ->   /* decided before the park: the API server confirms it */
-        atomic { task_state = awaiting_input; resumes = true; end_not_noted = true; wakes = 0 }
+        PARK
      fi
   :: seen == approved && CONFIRMED ->
      MAY_DIE;
@@ -266,6 +269,9 @@ not_stored:
      if
      :: session_iteration == next   /* it is on show, and perhaps decided about */
      :: session_iteration != next -> atomic { session_status = pending_review; action_is_younger = false }
+     :: /* neither can be had: the task parks, and goes on from what is stored when it is resumed */
+        atomic { fails < FAILS -> fails++; PARK; confirmed = none };
+        goto over
      fi;
 #endif
      MAY_DIE;
@@ -278,31 +284,38 @@ not_stored:
   fi;
 over:
 killed:
-  atomic { worker_lives = false; seen = none; seen_iteration = 0; next = 0 }
+  atomic { worker_lives = false; sent = false; seen = none; seen_iteration = 0; next = 0 }
   goto end
 }
 
-/* Starts what is queued, takes note of what has ended, fails what was killed or tries it again. */
+/* Airflow's loop: it queues, sends to the executor, reads what has ended, and processes that. Then the next round. */
 active proctype scheduler() {
 end:
   do
-  :: atomic { task_state == scheduled -> task_state = queued }
-  :: atomic { task_state == queued && !worker_lives -> worker_lives = true }
-  :: /* Airflow 3.3: the end of an earlier run, noted while the task is on its way again, fails it */
-     atomic {
-       end_not_noted && !worker_lives ->
-       end_not_noted = false;
-       assert(task_state != scheduled && task_state != queued)
-     }
-  :: /* killed: no heartbeat */
-     atomic {
-       task_state == running && !worker_lives ->
+  :: atomic {
+       (task_state == scheduled || (task_state == queued && !sent) || end_comes != nothing
+        || (task_state == running && !worker_lives)) ->
        if
-       :: try_number < TRIES ->
-          try_number++; resumes = false; task_state = scheduled;
-          logged = none; logged_iteration = 0; ever_approved = 0; ever_rejected = 0; ever_changed = 0
-       :: else -> task_state = failed
+       :: task_state == scheduled -> task_state = queued; sent = false
+       :: /* killed: no heartbeat */
+          task_state == running && !worker_lives ->
+          if
+          :: try_number < TRIES ->
+             try_number++; NEXT_NUMBER; resumes = false; task_state = scheduled;
+             logged = none; logged_iteration = 0; ever_approved = 0; ever_rejected = 0; ever_changed = 0
+          :: else -> task_state = failed
+          fi
+       :: else
        fi
+     }
+     /* an earlier process may still be about to end; the next starts all the same */
+     atomic { if :: task_state == queued && !sent && !worker_lives -> sent = true; worker_lives = true :: else fi }
+     /* a process needs as long for its end as it likes */
+     atomic { if :: end_comes != nothing -> in_buffer = end_comes; end_comes = nothing :: true fi }
+     /* a task that is scheduled is spared, in 3.2 and later */
+     atomic {
+       assert(!(in_buffer == this_number && (task_state == queued || task_state == running)));
+       in_buffer = nothing
      }
   od
 }
@@ -318,6 +331,9 @@ inline wake() {
 #endif
     :: TO_WAKE && RECORDED ->
        task_state = scheduled; wakes++; assert(wakes == 1);
+#ifndef SAME_NUMBER
+       if :: !SETTLED -> NEXT_NUMBER :: SETTLED fi;
+#endif
        confirmed = session_status; confirmed_iteration = session_iteration
     :: TO_WAKE && !RECORDED ->
        session_status = pending_review; action_is_younger = false; undone = (told != none);
@@ -398,7 +414,7 @@ active proctype deadline() {
 end:
   do
   :: atomic { DEADLINES && !deadline_over && task_state == awaiting_input -> deadline_over = true }
-  :: atomic { deadline_over && task_state == awaiting_input && !end_not_noted -> task_state = scheduled }
+  :: atomic { deadline_over && task_state == awaiting_input && SETTLED -> task_state = scheduled }
   od
 }
 

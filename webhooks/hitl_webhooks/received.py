@@ -32,7 +32,7 @@ class SessionRef:
 
     Attributes:
         map_index: -1 for a task that is not mapped.
-        try_number: which try of the task, from 1.
+        try_number: of the try with which the review began, from 1; the same for all events of a review.
         iteration: number of the output, from 1.
         max_iterations: how many outputs may be shown in all.
         prompt: what the output answers; cut after 2,000 bytes.

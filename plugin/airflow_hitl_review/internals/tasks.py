@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.trigger import handle_event_submit
 from airflow.models.xcom import XComModel
 from airflow.triggers.base import TriggerEvent
@@ -168,13 +170,42 @@ def park_anew(db: Session, key: TaskKey) -> None:
     db.execute(update(TaskInstance).where(_is(key)).values(updated_at=utcnow()))
 
 
-def resume(db: Session, key: TaskKey, payload: Mapping[str, Any]) -> None:
-    """Let a parked task go on: its worker calls the method it named, with ``event=payload``."""
+def resume(db: Session, key: TaskKey, payload: Mapping[str, Any], *, as_next_try: bool = False) -> None:
+    """Let a parked task go on: its worker calls the method it named, with ``event=payload``.
+
+    Args:
+        db: an open session; the task instance's row must be locked.
+        key: which task.
+        payload: what its worker is told.
+        as_next_try: under the next try number, with as many retries left. What the executor still has to say of the
+            process that parked the task names the earlier number, and does not meet the one that goes on.
+    """
     task_instance = db.scalar(select(TaskInstance).where(_is(key)))
     if task_instance is None:
         raise LookupError(f"No task instance {key}")
+    if as_next_try:
+        db.add(_history_of_part(task_instance))
+        task_instance.try_number += 1
+        task_instance.max_tries += 1
     event = TriggerEvent(dict(payload))  # type: ignore[no-untyped-call]
     handle_event_submit(event, task_instance=task_instance, session=db)
+
+
+def _history_of_part(task_instance: TaskInstance) -> TaskInstanceHistory:
+    """The part of a try that ended with the park, so that its log can be read under its number.
+
+    Not ``TaskInstanceHistory.record_ti``: that calls what has not finished failed, and gives it the task instance's
+    id, which only one row of the history can have. The id is needed when the try itself has ended.
+    """
+    part = TaskInstanceHistory(task_instance)
+    part.task_instance_id = as_id(str(uuid4()))
+    # Airflow keeps the start of the first part for those after it.
+    begun = [at for at in (task_instance.start_date, task_instance.queued_dttm) if at is not None]
+    part.start_date = max(begun, default=None)
+    part.end_date = task_instance.updated_at
+    if part.start_date is not None and part.end_date is not None:
+        part.duration = (part.end_date - part.start_date).total_seconds()
+    return part
 
 
 def load_scheduler(db: Session, job_id: int | None) -> SchedulerFacts:
