@@ -42,6 +42,7 @@ test: $(READY)
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	MYPYPATH=webhooks $(BIN)/mypy docs/examples/*.py
 

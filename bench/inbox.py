@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from airflow_hitl_review.schema import SESSION_KEY
+from airflow_hitl_review.core.schema import SESSION_KEY
 from bench.measures import Plans, Statements, database_server, percentile
 from bench.multiply import multiply
 from bench.peers import USERS

@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 
-from airflow_hitl_review.schema import SESSION_KEY
+from airflow_hitl_review.core.schema import SESSION_KEY
 from bench.measures import database_server, percentile
 from bench.peers import MOVED, peers
 from bench.quick import quick_rounds

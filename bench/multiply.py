@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import create_engine, text
 
-from airflow_hitl_review.schema import SESSION_KEY
+from airflow_hitl_review.core.schema import SESSION_KEY
 from tests.support.api_server import ReviewServer
 
 PER_RUN = 100

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, create_engine, text
 
-from airflow_hitl_review.schema import SESSION_KEY, output_key
+from airflow_hitl_review.core.schema import SESSION_KEY, output_key
 from chaos.reviewers import Told
 from hitl_webhooks.events import EventType, event_id
 

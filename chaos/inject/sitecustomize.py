@@ -132,18 +132,18 @@ if CLOCK := os.environ.get("HITL_CHAOS_CLOCK", ""):
 if FOLDER:
     # The worker's way: each XCom, the park, the result; "state" is reached once Airflow knows it.
     around("airflow.sdk.execution_time.task_runner", "RuntimeTaskInstance.xcom_push", pushed)
-    around("airflow_hitl_review.mixin", "park", named("worker.park"))
-    around("airflow_hitl_review.mixin", "HITLReviewMixin._approved", named("worker.result"))
-    around("airflow_hitl_review.worker", "WorkerReview.load", named("worker.load"))
-    around("airflow_hitl_review.notifier", "deliver_to_all", named("worker.delivery"))
+    around("airflow_hitl_review.task.mixin", "park", named("worker.park"))
+    around("airflow_hitl_review.task.mixin", "HITLReviewMixin._approved", named("worker.result"))
+    around("airflow_hitl_review.task.review_session", "ReviewSession.load", named("worker.load"))
+    around("airflow_hitl_review.task.event_publisher", "deliver_to_all", named("worker.delivery"))
     around("airflow.sdk.execution_time.task_runner", "finalize", ended)
     # The API server's: after.decide is before the commit, before.wake_soon after it.
-    around("airflow_hitl_review.decisions", "decide", named("api.decide"))
-    around("airflow_hitl_review.internals.xcoms", "write_xcom", written)
-    around("airflow_hitl_review.waker", "Waker.wake_soon", named("api.wake_soon"))
-    around("airflow_hitl_review.internals", "resume", named("api.resume"))
+    around("airflow_hitl_review.server.reviews.decisions", "decide", named("api.decide"))
+    around("airflow_hitl_review.server.db.xcoms", "write_xcom", written)
+    around("airflow_hitl_review.server.reviews.resumer", "Resumer.wake_soon", named("api.wake_soon"))
+    around("airflow_hitl_review.server.db.task_instances", "resume", named("api.resume"))
     # A delivery: claimed, sent, recorded.
-    around("airflow_hitl_review.outbox", "claim_due", named("api.claim"))
-    around("airflow_hitl_review.outbox", "record", named("api.record"))
+    around("airflow_hitl_review.server.delivery.outbox", "claim_due", named("api.claim"))
+    around("airflow_hitl_review.server.delivery.outbox", "record", named("api.record"))
     # Who receives.
     around("hitl_webhooks.receiver", "EventLog.add", named("receiver.keep"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_hitl_review.metrics import METRICS
+from airflow_hitl_review.core.telemetry import METRICS
 
 
 def metrics_table() -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from airflow_hitl_review.api import create_app
+from airflow_hitl_review.web.app import create_app
 
 GROUPS = {
     "Reviews": ("/sessions", "/sessions/find", "/sessions/approve", "/sessions/reject", "/sessions/feedback"),

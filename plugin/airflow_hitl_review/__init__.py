@@ -14,17 +14,17 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_hitl_review.endpoints import Webhook
-    from airflow_hitl_review.errors import (
+    from airflow_hitl_review.core.webhook_endpoints import Webhook
+    from airflow_hitl_review.task.errors import (
         HITLMaxIterationsError,
         HITLRegenerationError,
         HITLRejectError,
         HITLReviewError,
         HITLTimeoutError,
     )
-    from airflow_hitl_review.mixin import HITLReviewMixin
-    from airflow_hitl_review.operator import HITLReviewOperator
-    from airflow_hitl_review.operator_link import HITLReviewLink
+    from airflow_hitl_review.task.mixin import HITLReviewMixin
+    from airflow_hitl_review.task.operator_link import HITLReviewLink
+    from airflow_hitl_review.task.operators import HITLReviewOperator
 
 __version__ = importlib.metadata.version("hitl-notebook")
 
@@ -41,15 +41,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "HITLMaxIterationsError": "errors",
-    "HITLRegenerationError": "errors",
-    "HITLRejectError": "errors",
-    "HITLReviewError": "errors",
-    "HITLReviewLink": "operator_link",
-    "HITLReviewMixin": "mixin",
-    "HITLReviewOperator": "operator",
-    "HITLTimeoutError": "errors",
-    "Webhook": "endpoints",
+    "HITLMaxIterationsError": "task.errors",
+    "HITLRegenerationError": "task.errors",
+    "HITLRejectError": "task.errors",
+    "HITLReviewError": "task.errors",
+    "HITLReviewLink": "task.operator_link",
+    "HITLReviewMixin": "task.mixin",
+    "HITLReviewOperator": "task.operators",
+    "HITLTimeoutError": "task.errors",
+    "Webhook": "core.webhook_endpoints",
 }
 
 

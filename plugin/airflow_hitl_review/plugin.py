@@ -12,19 +12,19 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_hitl_review.new_try import BeforeATry
-from airflow_hitl_review.repeated_writes import RepeatedWrites
-from airflow_hitl_review.review import is_repeated, read_session
-from airflow_hitl_review.schema import SESSION_KEY, TaskKey
-from airflow_hitl_review.settings import is_on
+from airflow_hitl_review.core.options import is_on
+from airflow_hitl_review.core.review import is_repeated, read_session
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
+from airflow_hitl_review.web.execution_api.try_start import TryStart
 
 
 @cache
 def _fastapi_apps() -> list[dict[str, Any]]:
-    from airflow_hitl_review import internals
-    from airflow_hitl_review.api import create_app
+    from airflow_hitl_review.server.db import transactions
+    from airflow_hitl_review.web.app import create_app
 
-    return [{"app": create_app(), "url_prefix": internals.site().prefix, "name": "HITL review"}]
+    return [{"app": create_app(), "url_prefix": transactions.site().prefix, "name": "HITL review"}]
 
 
 @cache
@@ -36,9 +36,10 @@ def _external_views() -> list[dict[str, Any]]:
     to the AI provider, and ours is on each task.
     Airflow replaces the placeholders, but leaves the last as it is where the task is not mapped.
     """
-    from airflow_hitl_review import internals
+    from airflow_hitl_review.server.db import transactions
+    from airflow_hitl_review.server.db.transactions import option
 
-    site = internals.site()
+    site = transactions.site()
     ours = site.path
     route = site.prefix.strip("/")
     icons = {"icon": f"{ours}/assets/review.svg", "icon_dark_mode": f"{ours}/assets/review-dark.svg"}
@@ -56,7 +57,7 @@ def _external_views() -> list[dict[str, Any]]:
         "category": "browse",
         "url_route": f"{route}s",
     }
-    wanted = [tab, entry] if is_on("review_tab", internals.option) else [entry]
+    wanted = [tab, entry] if is_on("review_tab", option) else [entry]
     return [{**view, **icons} for view in wanted]
 
 
@@ -64,21 +65,22 @@ def _before_a_try(task_instance_id: str) -> Collection[str]:
     dispatcher = getattr(_fastapi_apps()[0]["app"].state, "dispatcher", None)
     if dispatcher is None:
         return ()
-    from airflow_hitl_review import rescheduled
+    from airflow_hitl_review.server.reviews import reschedule_recovery
 
-    rescheduled.keep_by_id(task_instance_id)
+    reschedule_recovery.keep_by_id(task_instance_id)
     keys: Collection[str] = dispatcher.before_a_try(task_instance_id)
     return keys
 
 
 def _is_repeated(key: TaskKey, body: bytes) -> bool:
-    from airflow_hitl_review import internals
+    from airflow_hitl_review.server.db.transactions import transaction
+    from airflow_hitl_review.server.db.xcoms import read_xcoms, session_in
 
-    written = internals.session_in(body)
+    written = session_in(body)
     if written is None:
         return False
-    with internals.transaction() as db:
-        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
+    with transaction() as db:
+        stored = read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
     return is_repeated(written, read_session(stored))
 
 
@@ -102,7 +104,7 @@ class HITLNotebookPlugin(AirflowPlugin):
     name = "hitl_notebook"
     fastapi_apps = _MadeWhenRead(_fastapi_apps)
     fastapi_root_middlewares = [  # noqa: RUF012 - as AirflowPlugin declares it
-        {"middleware": BeforeATry, "kwargs": {"look": _before_a_try}, "name": "HITL review"},
+        {"middleware": TryStart, "kwargs": {"look": _before_a_try}, "name": "HITL review"},
         {"middleware": RepeatedWrites, "kwargs": {"is_repeated": _is_repeated}, "name": "HITL review, sessions"},
     ]
     external_views = _MadeWhenRead(_external_views)

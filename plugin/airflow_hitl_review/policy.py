@@ -33,7 +33,7 @@ def task_policy(task: Any) -> None:
     if name is None or not _is_wanted():
         return
     try:
-        from airflow_hitl_review import agent
+        from airflow_hitl_review.task import agent
 
         # Not by assignment: operators and mapped ones watch what is set on them.
         object.__setattr__(task, "operator_class" if mapped else "__class__", getattr(agent, name))
@@ -44,7 +44,7 @@ def task_policy(task: Any) -> None:
 
 @cache
 def _is_wanted() -> bool:
-    from airflow_hitl_review.sdk import option
-    from airflow_hitl_review.settings import is_on
+    from airflow_hitl_review.core.airflow_sdk import option
+    from airflow_hitl_review.core.options import is_on
 
     return is_on("replace_agent_operator", option)

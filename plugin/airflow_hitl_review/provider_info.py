@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "HITL notebook",
         "description": "Human review of task outputs from a Jupyter notebook, with signed webhooks.",
         "task-decorators": [
-            {"name": "hitl_review", "class-name": "airflow_hitl_review.task_decorator.hitl_review_task"},
+            {"name": "hitl_review", "class-name": "airflow_hitl_review.task.decorators.hitl_review_task"},
             {"name": "hitl_review_agent", "class-name": "airflow_hitl_review.agent.hitl_review_agent_task"},
         ],
         "config": {

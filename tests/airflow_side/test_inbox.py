@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review.review import StoredValue, assemble, excerpt_of, summarize
-from airflow_hitl_review.schema import SESSION_KEY, TaskKey, output_key
+from airflow_hitl_review.core.review import StoredValue, assemble, excerpt_of, summarize
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey, output_key
 from tests.conftest import DAGS, DATABASES, reviews_on
 from tests.support.api_server import DAG_ID, ROOT, ReviewServer, review_server
 

@@ -9,8 +9,8 @@ import pytest
 from fastapi import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from airflow_hitl_review.intake import LimitedBodies
-from airflow_hitl_review.limits import MAX_BODY_BYTES
+from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES
+from airflow_hitl_review.web.http.request_limits import LimitedBodies
 
 
 async def read_all(_: Scope, receive: Receive, __: Send) -> None:

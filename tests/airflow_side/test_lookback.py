@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
-from airflow_hitl_review.lookback import FULL_SECONDS, OVERLAP, Lookback
+from airflow_hitl_review.server.reviews.scan_window import FULL_SECONDS, OVERLAP, ScanWindow
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -15,7 +15,7 @@ class Looks:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.lookback = Lookback(lambda: self.now)
+        self.lookback = ScanWindow(lambda: self.now)
 
     def at(self, second: float, *, fails: bool = False) -> float | None:
         """Since which second, without the overlap."""

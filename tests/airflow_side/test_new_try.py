@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 
-from airflow_hitl_review.new_try import CLEARED, BeforeATry, without
-from airflow_hitl_review.review import UnreadableXComError
+from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.web.execution_api.try_start import CLEARED, TryStart, without
 
 ID = "01a214c4-1b04-7c8d-a193-9c7c9d35f4de"
 START = f"/execution/task-instances/{ID}/run"
@@ -34,7 +34,7 @@ def ask(
 
     middlewares: list[tuple[Any, dict[str, Any]]] = [
         (GZipMiddleware, {"minimum_size": 1000}),
-        (BeforeATry, {"look": look}),
+        (TryStart, {"look": look}),
     ]
     for middleware, arguments in reversed(middlewares) if outside else middlewares:
         app.add_middleware(middleware, **arguments)

@@ -11,7 +11,10 @@ from urllib.parse import quote
 import pytest
 from airflow.sdk import Connection as AirflowConnection
 
-from airflow_hitl_review.endpoints import (
+from airflow_hitl_review.core.airflow_sdk import AirflowException
+from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.core.schema import WebhookTarget
+from airflow_hitl_review.core.webhook_endpoints import (
     Webhook,
     all_targets,
     as_webhooks,
@@ -19,16 +22,13 @@ from airflow_hitl_review.endpoints import (
     usable_webhooks,
     why_unusable,
 )
-from airflow_hitl_review.gate import (
+from airflow_hitl_review.server.delivery.concurrency_limiter import (
     MAX_IN_FLIGHT,
     MAX_IN_FLIGHT_IF_SILENT,
     MAX_IN_FLIGHT_PER_ENDPOINT,
     MAX_QUEUED_AT_A_PACE,
-    Gate,
+    ConcurrencyLimiter,
 )
-from airflow_hitl_review.schema import WebhookTarget
-from airflow_hitl_review.sdk import AirflowException
-from airflow_hitl_review.settings import WebhookSettings
 from hitl_webhooks import InvalidEndpointError, InvalidSecretError, generate_secret
 from hitl_webhooks.schedule import STANDARD_WAITS
 from tests.airflow_side.test_operator import run
@@ -46,7 +46,7 @@ class Connection:
 
 
 def test_an_endpoint_that_is_full_is_asked_again_later_and_not_all_at_once() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     assert [gate.admit("one", "standard", NOW) for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT)] == [
         None
     ] * MAX_IN_FLIGHT_PER_ENDPOINT
@@ -59,7 +59,7 @@ def test_an_endpoint_that_is_full_is_asked_again_later_and_not_all_at_once() -> 
 
 
 def test_endpoints_that_do_not_answer_leave_places_for_the_others() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     for number in range(MAX_IN_FLIGHT // MAX_IN_FLIGHT_PER_ENDPOINT):
         for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT):
             assert gate.admit(f"silent {number}", None, NOW) is None
@@ -75,7 +75,7 @@ def test_endpoints_that_do_not_answer_leave_places_for_the_others() -> None:
 
 
 def test_a_format_with_a_pace_has_a_short_queue() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     taken = [gate.admit("slack", "slack", NOW) for _ in range(10)]
     assert taken[:MAX_QUEUED_AT_A_PACE] == [None] * MAX_QUEUED_AT_A_PACE
     waits = [at for at in taken[MAX_QUEUED_AT_A_PACE:] if at is not None]
@@ -305,11 +305,11 @@ def test_settings(caplog: pytest.LogCaptureFixture) -> None:
 
 NOTIFIER = """
     import logging, threading, time
-    from airflow_hitl_review.links import Site
-    from airflow_hitl_review.notifier import Notifier
-    from airflow_hitl_review.schema import AgentSession, TaskKey, WebhookTarget
-    from airflow_hitl_review.settings import WebhookSettings
-    from airflow_hitl_review.worker import utcnow
+    from airflow_hitl_review.core.site import Site
+    from airflow_hitl_review.task.event_publisher import EventPublisher
+    from airflow_hitl_review.core.schema import AgentSession, TaskKey, WebhookTarget
+    from airflow_hitl_review.core.options import WebhookSettings
+    from airflow_hitl_review.task.review_session import utcnow
     from hitl_webhooks import EventType
     stored, broken = {}, set()
     def push(key, value):
@@ -321,7 +321,7 @@ NOTIFIER = """
         stored.pop(key.removeprefix("airflow_hitl_review_"))
     def no_connection(conn_id):
         raise LookupError("no such connection")
-    notifier = Notifier(
+    notifier = EventPublisher(
         key=TaskKey("d", "r", "t"), task_instance_id="018f3c5e-7a1b-7c3d-8e4f-5a6b7c8d9e0f", try_number=1,
         targets=[WebhookTarget(endpoint="one"), WebhookTarget(endpoint="http://127.0.0.1:9/")],
         settings=WebhookSettings(), site=Site("http://localhost"), push=push, delete=delete,
@@ -356,12 +356,12 @@ def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answe
         NOTIFIER
         + """
     import json
-    from airflow_hitl_review import deliveries, dispatcher, internals, outbox
-    from airflow_hitl_review.endpoints import Webhook
+    from airflow_hitl_review.server.delivery import delivery_log, dispatcher, outbox
+    from airflow_hitl_review.core.webhook_endpoints import Webhook
     from hitl_webhooks import HITLWebhookError
     def unreadable(*_):
         raise KeyError("https://user:known@example.org/")
-    notifier._connection = internals.load_connection = unreadable
+    notifier._connection = dispatcher.load_connection = delivery_log.load_connection = unreadable
     notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
     notifier.finish()
     (name,) = [key for key in stored if key.startswith("webhook_")]
@@ -369,7 +369,7 @@ def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answe
     endpoint, failed = dispatcher.Dispatcher(WebhookSettings())._resolve(claimed)
     assert endpoint is None
     try:
-        deliveries.try_out(Webhook(conn_id="one"), WebhookSettings())
+        delivery_log.try_out(Webhook(conn_id="one"), WebhookSettings())
     except HITLWebhookError as error:
         refused = error
     assert refused.__suppress_context__  # or the log of the API server would have it
@@ -445,8 +445,8 @@ def test_what_could_not_be_stored_is_told_once_an_api_server_answers(way: str) -
 
 def test_a_callback_that_fails_harms_nothing() -> None:
     printed = run("""
-        from airflow_hitl_review.callbacks import Callbacks
-        from airflow_hitl_review.schema import AgentSession
+        from airflow_hitl_review.task.callbacks import Callbacks
+        from airflow_hitl_review.core.schema import AgentSession
         from hitl_webhooks import EventType
         def leave(context): raise SystemExit(3)
         def fail(context): raise ValueError("no")
@@ -463,8 +463,8 @@ def test_the_dispatcher_starts_again_after_what_ends_it() -> None:
     """Here: an environment with which no HTTP client can be made, mended later."""
     run("""
         import os, time
-        from airflow_hitl_review.dispatcher import Dispatcher
-        from airflow_hitl_review.settings import WebhookSettings
+        from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
+        from airflow_hitl_review.core.options import WebhookSettings
         looks = []
         class Looking(Dispatcher):
             async def look(self, database, client): looks.append(1)
@@ -492,15 +492,15 @@ def test_without_certificates_a_test_event_says_why_and_the_sweep_goes_on() -> N
         """
         import os, threading
         os.environ["SSL_CERT_FILE"] = "/gone"
-        from airflow_hitl_review import deliveries
-        from airflow_hitl_review.dispatcher import Dispatcher
-        from airflow_hitl_review.endpoints import Webhook
-        from airflow_hitl_review.settings import WebhookSettings
+        from airflow_hitl_review.server.delivery import delivery_log
+        from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
+        from airflow_hitl_review.core.webhook_endpoints import Webhook
+        from airflow_hitl_review.core.options import WebhookSettings
         from hitl_webhooks import HITLWebhookError, generate_secret
 
         settings = WebhookSettings(url_secrets=(generate_secret(),), sweep_seconds=0.01)
         try:
-            deliveries.try_out(Webhook(url="https://127.0.0.1:1/"), settings)
+            delivery_log.try_out(Webhook(url="https://127.0.0.1:1/"), settings)
         except HITLWebhookError as error:
             print(error)
         swept = threading.Semaphore(0)

@@ -113,7 +113,7 @@ def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() 
     run("""
         import sys
         from airflow_hitl_review.plugin import HITLNotebookPlugin
-        assert "airflow_hitl_review.internals" not in sys.modules
+        assert "airflow_hitl_review.server.db" not in sys.modules
         (app,) = HITLNotebookPlugin.fastapi_apps
         assert app["url_prefix"] == "/hitl-review"
         assert HITLNotebookPlugin.fastapi_apps is HITLNotebookPlugin.fastapi_apps
@@ -128,11 +128,11 @@ def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() 
 def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
     run("""
         import inspect
-        from airflow_hitl_review.api import create_app
-        from airflow_hitl_review import internals
+        from airflow_hitl_review.web.app import create_app
+        from airflow_hitl_review.server.db.auth import get_user
 
         def asks(dependant):
-            return any(d.call is internals.get_user or asks(d) for d in dependant.dependencies)
+            return any(d.call is get_user or asks(d) for d in dependant.dependencies)
 
         routes = [r for r in create_app().routes if hasattr(r, "dependant")]
         assert {r.path for r in routes} >= {"/health", "/sessions", "/sessions/find", "/sessions/approve"}
@@ -155,7 +155,7 @@ def test_the_operators_button_opens_the_review() -> None:
         os.environ["AIRFLOW__API__BASE_URL"] = "https://example.org/airflow/"
         from types import SimpleNamespace
         from airflow_hitl_review import HITLReviewLink, HITLReviewOperator
-        from airflow_hitl_review.operator_link import push_links
+        from airflow_hitl_review.task.operator_link import push_links
         given = dict(task_id="t", prompt="p", generate=print, regenerate=print)
         for index, on in ((None, True), (3, True), (-1, False)):
             operator = HITLReviewOperator(**given, enable_hitl_review=on)
@@ -176,10 +176,10 @@ def test_a_review_that_cannot_be_shown_in_required_actions_goes_on(setting: str,
         import logging, os, sys, uuid
         from types import SimpleNamespace
         os.environ["AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS"] = {setting!r}
-        from airflow_hitl_review.schema import AgentSession
-        from airflow_hitl_review.worker import WorkerReview
+        from airflow_hitl_review.core.schema import AgentSession
+        from airflow_hitl_review.task.review_session import ReviewSession
         logging.getLogger("airflow_hitl_review").addHandler(logging.StreamHandler(sys.stdout))
         ti = SimpleNamespace(id=uuid.uuid4(), dag_id="d", run_id="r", task_id="t", map_index=None)
-        WorkerReview(ti, AgentSession(), None, None).require_action()
+        ReviewSession(ti, AgentSession(), None, None).require_action()
     """)
     assert ("cannot be shown in Airflow's Required Actions" in printed) is said

@@ -14,13 +14,13 @@ import pytest
 import requests
 from playwright.sync_api import Page, Response, expect
 
-from airflow_hitl_review.origins import Origins
+from airflow_hitl_review.web.http.csrf import CSRFCheck
 from tests.conftest import DAGS, need_chromium
 from tests.support import browser
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.migrated import Migrated
 
-ORIGINS = Origins.read(
+ORIGINS = CSRFCheck.read(
     [
         "",
         "no address",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review.endpoints import Webhook, as_webhooks
-from airflow_hitl_review.review import StoredValue, assemble, is_active
-from airflow_hitl_review.schema import (
+from airflow_hitl_review.core.resume_guard import SchedulerFacts, is_settled
+from airflow_hitl_review.core.review import StoredValue, assemble, is_active
+from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
     AgentSession,
@@ -19,7 +19,7 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
-from airflow_hitl_review.settling import SchedulerFacts, is_settled
+from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks
 
 T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KEY = TaskKey("d", "r", "t")

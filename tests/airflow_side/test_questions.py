@@ -10,8 +10,7 @@ ASK = """
     import threading, time
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow_hitl_review import access, internals
-    from airflow_hitl_review.internals import people
+    from airflow_hitl_review.server.db import auth, readable_dags
 
     class Remote(SimpleAuthManager):
         # Answers slowly, as over a network; some DAGs are closed.
@@ -43,8 +42,8 @@ ASK = """
         return known.of(None, who, wanted)  # without teams, nothing is read of the database
 
     manager = KIND()
-    people.get_auth_manager = lambda: manager
-    known = access.ReadableDags(lambda: clock[0])
+    auth.get_auth_manager = lambda: manager
+    known = readable_dags.ReadableDags(lambda: clock[0])
 """
 
 
@@ -73,12 +72,12 @@ def test_an_answer_counts_for_twenty_seconds_and_for_one_user() -> None:
     readable(dags[:3], SimpleAuthManagerUser(username="bob", role="viewer", teams=[]))
     assert len(manager.asked) == 104
     manager.closed = set(dags)
-    assert not internals.may(user, "PUT", dags[0], None)  # deciding: at once
+    assert not auth.may(user, "PUT", dags[0], None)  # deciding: at once
     assert readable(dags[:1]) == dags[:1]
-    clock[0] += access.REMEMBERED_SECONDS
+    clock[0] += readable_dags.REMEMBERED_SECONDS
     assert readable(dags[:1]) == []
-    assert access.REMEMBERED_SECONDS <= 30
-    access.MAX_REMEMBERED = 150
+    assert readable_dags.REMEMBERED_SECONDS <= 30
+    readable_dags.MAX_REMEMBERED = 150
     readable([f"other {number}" for number in range(100)])
     assert len(known._known) <= 150
     """

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review.recorded import confirms, event_for, is_same, record_of
-from airflow_hitl_review.schema import HumanAction, User
-from airflow_hitl_review.states import Action
+from airflow_hitl_review.core.audit_record import confirms, event_for, is_same, record_of
+from airflow_hitl_review.core.schema import HumanAction, User
+from airflow_hitl_review.core.states import Action
 
 OUTPUT = "Draft 1"
 ANN = User(id="ann", name="Ann")

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 
-from airflow_hitl_review.repeated_writes import RepeatedWrites
-from airflow_hitl_review.review import is_repeated
-from airflow_hitl_review.schema import AgentSession, Decision, TaskKey
-from airflow_hitl_review.states import Action, SessionStatus
+from airflow_hitl_review.core.review import is_repeated
+from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
+from airflow_hitl_review.core.states import Action, SessionStatus
+from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
 from tests.airflow_side.test_operator import run
 from tests.support.api_server import ROOT
 
@@ -128,10 +128,10 @@ def test_a_workers_body_is_read_through_the_backend(backend: str) -> None:
         if {backend!r}:
             os.environ["AIRFLOW__CORE__XCOM_BACKEND"] = {backend!r}
         from airflow.sdk.execution_time.xcom import XCom
-        from airflow_hitl_review import internals
+        from airflow_hitl_review.server.db.xcoms import session_in
         value = {WRITTEN.model_dump(mode="json")!r}
         written = XCom.serialize_value(value, key="k", task_id="t", dag_id="d", run_id="r", map_index=-1)
-        session = internals.session_in(json.dumps(written).encode())
+        session = session_in(json.dumps(written).encode())
         assert session.model_dump(mode="json") == value
-        assert {bool(backend)!r} or internals.session_in(b"5") is None
+        assert {bool(backend)!r} or session_in(b"5") is None
     """)

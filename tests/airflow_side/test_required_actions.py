@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_hitl_review.links import Site
-from airflow_hitl_review.required_action import OPTIONS, form_of
-from airflow_hitl_review.schema import AgentSession, TaskKey
+from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
+from airflow_hitl_review.core.schema import AgentSession, TaskKey
+from airflow_hitl_review.core.site import Site
 from demo.airflow_instance import AirflowInstance, wait_until
 from tests.support.api_server import ReviewServer
 

@@ -14,9 +14,17 @@ import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 from pydantic import BaseModel
 
-from airflow_hitl_review import HITLReviewMixin, HITLReviewOperator, worker
-from airflow_hitl_review.schema import ACTION_KEY, HISTORY_KEY, SESSION_KEY, history_key, output_key, webhook_key
-from airflow_hitl_review.states import Action, SessionStatus
+from airflow_hitl_review import HITLReviewMixin, HITLReviewOperator
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    HISTORY_KEY,
+    SESSION_KEY,
+    history_key,
+    output_key,
+    webhook_key,
+)
+from airflow_hitl_review.core.states import Action, SessionStatus
+from airflow_hitl_review.task import review_session
 from hitl_webhooks import EventType
 from hitl_webhooks.events import event_id
 from tests.support.memory_xcoms import MemoryTask
@@ -27,7 +35,7 @@ HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SECOND_TRIES", ())
+    monkeypatch.setattr(review_session, "SECOND_TRIES", ())
     monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
 
 
@@ -133,7 +141,7 @@ def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
     tries: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session was stored, its answer lost, and a reviewer was quick."""
-    monkeypatch.setattr(worker, "SECOND_TRIES", tries)
+    monkeypatch.setattr(review_session, "SECOND_TRIES", tries)
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
@@ -144,7 +152,7 @@ def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
 
 
 def test_a_decision_after_a_review_was_given_back_is_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SECOND_TRIES", (0.0, 0.0))
+    monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0, 0.0))
 
     def fail(feedback: str, history: Any) -> str:
         raise ValueError("no")
@@ -200,7 +208,7 @@ def test_an_output_whose_worker_could_not_tell_whether_it_is_shown_is_announced_
 
 
 def test_a_round_is_written_again_before_it_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SECOND_TRIES", (0.0,))
+    monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0,))
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     task.before_push = failing(SESSION_KEY, ConnectionError("away"))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from airflow_hitl_review.core.options import SECONDS, SWITCHES, is_on, seconds
 from airflow_hitl_review.provider_info import get_provider_info
-from airflow_hitl_review.settings import SECONDS, SWITCHES, is_on, seconds
 from tests.airflow_side.test_operator import run
 
 
@@ -40,8 +40,9 @@ def test_an_empty_setting_counts_as_not_set_for_workers_and_api_servers_alike() 
         import os
         os.environ["AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS"] = ""
         os.environ["AIRFLOW__HITL_REVIEW__URL_PREFIX"] = "/reviews"
-        from airflow_hitl_review import internals, sdk
-        for option in (internals.option, sdk.option):
+        from airflow_hitl_review.core import airflow_sdk
+        from airflow_hitl_review.server.db import transactions
+        for option in (transactions.option, airflow_sdk.option):
             print(option("park_settle_seconds", "7"), option("url_prefix", "/x"))
     """)
     assert printed.splitlines()[-2:] == ["7 /reviews"] * 2

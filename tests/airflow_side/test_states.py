@@ -6,7 +6,14 @@ from itertools import product
 
 import pytest
 
-from airflow_hitl_review.states import Action, InvalidTransitionError, ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.core.states import (
+    Action,
+    InvalidTransitionError,
+    ReviewState,
+    SessionStatus,
+    Step,
+    advance,
+)
 
 P, C = SessionStatus.PENDING_REVIEW, SessionStatus.CHANGES_REQUESTED
 EVENTS: list[Action | Step] = [*Action, *Step]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from airflow_hitl_review.totals import LOAD_SHARE, MANY, OLDEST_SECONDS, ActiveCount, Counter, Totals
-from airflow_hitl_review.unchanged import MOST_ANSWERS, LastAnswers, accepted_age
+from airflow_hitl_review.server.db.review_queries import ActiveCount
+from airflow_hitl_review.server.reviews.inbox_counts import LOAD_SHARE, MANY, OLDEST_SECONDS, Counter, Totals
+from airflow_hitl_review.web.http.conditional import MOST_ANSWERS, LastETags, accepted_age
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 
@@ -111,7 +112,7 @@ def test_how_old_an_answer_may_be(header: str | None, seconds: float) -> None:
 
 
 def test_the_last_answers_are_of_one_state_and_not_without_end() -> None:
-    answers = LastAnswers()
+    answers = LastETags()
     answers.keep("ann", "state 1", "tag")
     assert answers.tag("ann", "state 1") == "tag"
     assert answers.tag("ann", "state 2") is None

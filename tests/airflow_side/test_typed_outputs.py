@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel, Field, computed_field
 from typing_extensions import TypedDict
 
-from airflow_hitl_review.typed_outputs import OutputTypeChangedError, keep, restore
+from airflow_hitl_review.task.typed_outputs import OutputTypeChangedError, keep, restore
 
 
 class Cat(BaseModel):

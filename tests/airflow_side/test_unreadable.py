@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
+from airflow_hitl_review.core.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
 from demo.airflow_instance import wait_until
 from tests.airflow_side.test_long_outputs import is_listed_by_its_summary
 from tests.airflow_side.test_reviewers import events, task_instance

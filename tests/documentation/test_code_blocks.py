@@ -78,4 +78,5 @@ def has(module: str, name: str) -> bool:
         if spec is None or spec.origin is None:
             return False
         body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
-        return any(getattr(node, "name", None) == name for node in body)
+        imported = {a.asname or a.name for node in body if isinstance(node, ast.ImportFrom) for a in node.names}
+        return name in imported or any(getattr(node, "name", None) == name for node in body)

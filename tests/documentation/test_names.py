@@ -13,7 +13,8 @@ import hitl_notebook
 import hitl_notebook.errors
 import hitl_webhooks
 import hitl_webhooks.errors
-from airflow_hitl_review import errors, states
+from airflow_hitl_review.core import states
+from airflow_hitl_review.task import errors
 from hitl_webhooks import EventType
 from tests.documentation.pages import code_words, read
 

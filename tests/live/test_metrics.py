@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from airflow_hitl_review import metrics, pending_gauge
-from airflow_hitl_review.schema import TaskKey
-from airflow_hitl_review.states import Action
-from airflow_hitl_review.totals import ActiveCount, Totals
+from airflow_hitl_review.core import telemetry
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.server.db.review_queries import ActiveCount
+from airflow_hitl_review.server.reviews import pending_gauge
+from airflow_hitl_review.server.reviews.inbox_counts import Totals
 from demo.airflow_instance import AirflowInstance, wait_until
 from hitl_webhooks import DeliveryStatus
 from tests.conftest import DAGS
@@ -57,7 +59,7 @@ class Broken(Told):
 def test_what_an_attempt_has_led_to() -> None:
     stats = Told()
     for status in DeliveryStatus:
-        metrics.count_attempt(stats, KEY, status, timedelta(seconds=3))
+        telemetry.count_attempt(stats, KEY, status, timedelta(seconds=3))
     assert sorted(stats.calls, key=str) == [
         ("hitl_review.deliveries.delivered", TAGS),
         ("hitl_review.deliveries.failed", TAGS),
@@ -69,13 +71,13 @@ def test_what_an_attempt_has_led_to() -> None:
 
 def test_a_clock_that_was_set_back_measures_nothing_negative() -> None:
     stats = Told()
-    metrics.count_decision(stats, KEY, Action.APPROVE, timedelta(seconds=-3))
+    telemetry.count_decision(stats, KEY, Action.APPROVE, timedelta(seconds=-3))
     assert stats.calls[1] == ("hitl_review.decision_latency", timedelta(0), TAGS)
 
 
 def test_a_measure_that_cannot_be_sent_undoes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        metrics.count_decision(Broken(), KEY, Action.REJECT, None)
+        telemetry.count_decision(Broken(), KEY, Action.REJECT, None)
     assert "could not be sent" in caplog.text
 
 
@@ -141,7 +143,7 @@ def test_a_decision_reaches_an_opentelemetry_collector(measured: ReviewServer, c
 @pytest.mark.timeout(600)
 def test_a_reviewed_task_reaches_statsd(live: AirflowInstance, statsd: StatsdServer) -> None:
     """From the worker and the API server of a whole Airflow; what other tests do there is counted, too."""
-    before = {name: len(statsd.measures(name)) for name in (metric.name for metric in metrics.METRICS)}
+    before = {name: len(statsd.measures(name)) for name in (metric.name for metric in telemetry.METRICS)}
     run_id = live.trigger("webhook_review", {"hook": "test_webhook"})
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="webhook_review")
     token, params = live.token(), query(run_id, -1, dag_id="webhook_review")
@@ -155,5 +157,5 @@ def test_a_reviewed_task_reaches_statsd(live: AirflowInstance, statsd: StatsdSer
         wait_until(lambda name=name: more(f"hitl_review.{name}"), timeout=20, what=name)  # type: ignore[misc]
     assert all(measure.value >= 0 for measure in statsd.measures("hitl_review.pending"))
     kinds = {"counter": "c", "gauge": "g", "timer": "ms"}
-    for metric in metrics.METRICS:
+    for metric in telemetry.METRICS:
         assert {one.kind for one in statsd.measures(metric.name)} <= {kinds[metric.kind]}

@@ -10,7 +10,7 @@ import pytest
 import requests
 from sqlalchemy import bindparam, create_engine, text
 
-from airflow_hitl_review.schema import SESSION_KEY
+from airflow_hitl_review.core.schema import SESSION_KEY
 from demo.airflow_instance import AirflowInstance, wait_until
 from demo.stack import Receiver
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 import hitl_notebook
-from airflow_hitl_review.states import SessionStatus
+from airflow_hitl_review.core.states import SessionStatus
 from hitl_notebook import ReviewKey, User
 from hitl_notebook.records import STATUSES, ReviewPage, parse_page, parse_review, parse_user
 from tests.notebook.hostile import HOSTILE, harmless

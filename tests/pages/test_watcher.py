@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 
-from airflow_hitl_review.live import watcher as watcher_module
-from airflow_hitl_review.live.watcher import Watcher
+from airflow_hitl_review.web.live import watcher as watcher_module
+from airflow_hitl_review.web.live.watcher import Watcher
 from tests.notebook.panels import until
 
 

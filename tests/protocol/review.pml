@@ -2,10 +2,10 @@
  * take decisions of two reviewers and wake it, a scheduler starts it again, and any of them may be killed.
  *
  * One atomic step is one transaction on the database, or one request to Airflow that is one. What another process
- * can see in between is between two steps. Names are those of the code: states.py, decisions.py, waker.py, worker.py.
+ * can see in between is between two steps. Names are those of the code: states.py, decisions.py, resumer.py, review_session.py.
  *
  * Time is left out but for its order. Three of its uses stand as assumptions:
- *   - a task that counts as "settled" (settling.py) is: its scheduler has processed the end of the process that
+ *   - a task that counts as "settled" (resume_guard.py) is: its scheduler has processed the end of the process that
  *     parked it. Airflow's own sweep over deadlines has no such guard; they are longer than that takes;
  *   - a deadline may be over at any moment at which the task is parked;
  *   - what can happen for ever does happen at last (weak fairness of each process).
@@ -24,7 +24,7 @@
  *   NO_LOOK_BACK     go back to the output before without a look at what is stored
  *   READ_IS_ABSENT   take what cannot be read for what is not there
  *
- * With FORGER somebody also writes decisions into XCom by hand, so many times as it says (recorded.py). What then
+ * With FORGER somebody also writes decisions into XCom by hand, so many times as it says (audit_record.py). What then
  * must not happen is the same; guards against it:
  *   NO_CONFIRMATION  take what XCom says, and not only what the event confirms with which the task was resumed
  *   NO_LAST_ENTRY    take a decision that the audit log has, though something else came after it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airflow_hitl_review.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH, MAX_FEEDBACK_LENGTH
+from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_BODY_DEPTH, MAX_FEEDBACK_LENGTH
 
 LARGEST_FEEDBACK = json.dumps({"feedback": "🎌" * MAX_FEEDBACK_LENGTH}).encode()
 """The longest feedback, in the longest way to write it."""

@@ -11,7 +11,7 @@ from tests.support.api_server import ReviewServer
 
 LIST_ROUTES = """
 import json
-from airflow_hitl_review.api import create_app
+from airflow_hitl_review.web.app import create_app
 
 def walk(routes, before=""):
     for route in routes:

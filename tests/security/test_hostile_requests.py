@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
-from airflow_hitl_review.limits import MAX_BODY_BYTES, MAX_FEEDBACK_LENGTH, MAX_PAGE
+from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_FEEDBACK_LENGTH, MAX_PAGE
 from hitl_notebook.widgets import forms
 from tests.security.hostile_bodies import HOSTILE, LARGEST_FEEDBACK
 from tests.security.routes import ROUTES, Kind, Route

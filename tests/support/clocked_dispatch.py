@@ -18,12 +18,13 @@ from typing import Any
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.announcement import announce
-from airflow_hitl_review.dispatcher import DatabaseThreads, Dispatcher
-from airflow_hitl_review.review import parse_session
-from airflow_hitl_review.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
-from airflow_hitl_review.settings import WebhookSettings
+from airflow_hitl_review.core.event_builder import announce
+from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.core.review import parse_session
+from airflow_hitl_review.core.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
+from airflow_hitl_review.server.db.transactions import option, site, transaction, utcnow
+from airflow_hitl_review.server.db.xcoms import read_xcoms, set_xcom_time, write_xcom
+from airflow_hitl_review.server.delivery.dispatcher import DatabaseThreads, Dispatcher
 from hitl_webhooks import DeliveryStatus, EventType, OutboxEntry
 from hitl_webhooks.delivery import open_client
 
@@ -42,40 +43,40 @@ class Clock:
 
 def prepare(run_id: str, url: str, now: datetime) -> tuple[TaskKey, str]:
     """Store the event; it is due at ``now``."""
-    with internals.transaction() as db:
+    with transaction() as db:
         ti = db.scalars(
             select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.map_index >= 0)
         ).one()
         key = TaskKey(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         event = announce(
             EventType.FINALIZED,
-            parse_session(internals.read_xcoms(db, key, SESSION_KEY)[SESSION_KEY]),
+            parse_session(read_xcoms(db, key, SESSION_KEY)[SESSION_KEY]),
             key=key,
             task_instance_id=str(ti.id),
             try_number=1,
-            site=internals.site(),
+            site=site(),
             at=now,
             status="approved",
         )
         entry = OutboxEntry.of(event, [(url, None)])
         entry.deliveries[0].claim(now)
         name = webhook_key(event.id)
-        internals.write_xcom(db, key, name, entry.to_json())
-        internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
-        internals.set_xcom_time(db, key, WEBHOOKS_ENDED_KEY, now)
+        write_xcom(db, key, name, entry.to_json())
+        write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
+        set_xcom_time(db, key, WEBHOOKS_ENDED_KEY, now)
         return key, name
 
 
 async def deliver(key: TaskKey, name: str, clock: Clock) -> list[dict[str, Any]]:
     """Attempt until nothing is left to do, on the schedule that is the default."""
-    settings = WebhookSettings(url_secrets=WebhookSettings.read(internals.option).url_secrets, timeout=TIMEOUT)
+    settings = WebhookSettings(url_secrets=WebhookSettings.read(option).url_secrets, timeout=TIMEOUT)
     dispatcher, database = Dispatcher(settings, clock), DatabaseThreads()
     told: list[dict[str, Any]] = []
     last = clock.now
 
     def read() -> OutboxEntry:
-        with internals.transaction() as db:
-            return OutboxEntry.from_json(internals.read_xcoms(db, key, name)[name].value)
+        with transaction() as db:
+            return OutboxEntry.from_json(read_xcoms(db, key, name)[name].value)
 
     async with open_client() as client:
 
@@ -112,11 +113,11 @@ async def deliver(key: TaskKey, name: str, clock: Clock) -> list[dict[str, Any]]
 
 def main() -> None:
     """See above."""
-    clock = Clock(internals.utcnow() + timedelta(days=3650))
+    clock = Clock(utcnow() + timedelta(days=3650))
     key, name = prepare(sys.argv[1], sys.argv[2], clock.now)
     told = asyncio.run(deliver(key, name, clock))
-    with internals.transaction() as db:
-        assert not internals.read_xcoms(db, key, WEBHOOKS_ENDED_KEY), "the outbox is still marked"
+    with transaction() as db:
+        assert not read_xcoms(db, key, WEBHOOKS_ENDED_KEY), "the outbox is still marked"
     print(json.dumps(told))  # noqa: T201 - its result
 
 

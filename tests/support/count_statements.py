@@ -13,22 +13,22 @@ from airflow.api_fastapi.app import init_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.inbox import Filters, OrderBy, count_now, list_reviews
+from airflow_hitl_review.server.db.transactions import transaction
+from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy, count_now, list_reviews
 
 if __name__ == "__main__":
     init_auth_manager()
     statements: list[str] = []
     event.listen(settings.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     user = SimpleAuthManagerUser(username="admin", role="ADMIN")
-    with internals.transaction() as db:  # whose DAGs are readable is remembered
+    with transaction() as db:  # whose DAGs are readable is remembered
         list_reviews(db, user, Filters(limit=1), count_now())
     counts: list[Any] = []
     for order_by in get_args(OrderBy):
         counts.append([order_by])
         for limit in (1, 100):
             statements.clear()
-            with internals.transaction() as db:
+            with transaction() as db:
                 list_reviews(db, user, Filters(limit=limit, order_by=order_by), count_now())
             counts[-1].append(len(statements))
     print(json.dumps(counts))  # noqa: T201 - its result

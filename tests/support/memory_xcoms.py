@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_hitl_review.recorded import event_for, record_of
-from airflow_hitl_review.schema import (
+from airflow_hitl_review.core.audit_record import event_for, record_of
+from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     PREFIX,
     SESSION_KEY,
@@ -20,7 +20,7 @@ from airflow_hitl_review.schema import (
     feedback_key,
     sha256_of,
 )
-from airflow_hitl_review.states import Action, advance
+from airflow_hitl_review.core.states import Action, advance
 
 ANN = User(id="ann", name="Ann")
 

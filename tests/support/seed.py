@@ -21,15 +21,17 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.schema import SESSION_KEY, AgentSession, TaskKey, output_key
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey, output_key
+from airflow_hitl_review.server.db.task_instances import load_task_instance, park_anew
+from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
+from airflow_hitl_review.server.db.xcoms import write_xcom
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_outbox import seed_outbox
 from tests.support.seed_required_actions import seed_required_actions
 
 
 def make_run(
-    db: internals.Session,
+    db: Session,
     dag_id: str,
     states: Sequence[TaskInstanceState],
     *,
@@ -45,7 +47,7 @@ def make_run(
     dag_run = dag.create_dagrun(
         run_id=run_id,
         logical_date=None,
-        run_after=internals.utcnow(),
+        run_after=utcnow(),
         run_type=DagRunType.MANUAL,
         triggered_by=DagRunTriggeredByType.TEST,
         state=DagRunState.RUNNING,
@@ -70,13 +72,13 @@ def make_run(
 
 def seed(count: int, reviewers: Sequence[str] = (), length: int = 0) -> str:
     """Make a run with ``count`` mapped, parked reviews, of outputs of at least that length, and return its id."""
-    with internals.transaction() as db:
+    with transaction() as db:
         run_id = make_run(db, DAG_ID, [TaskInstanceState.AWAITING_INPUT] * count)
-        now = internals.utcnow()
+        now = utcnow()
         for index in range(count):
             key = TaskKey(DAG_ID, run_id, TASK_ID, index)
             output = f"Draft of item {index}." + " More of it." * (length // 12)
-            task_instance = internals.load_task_instance(db, key)
+            task_instance = load_task_instance(db, key)
             assert task_instance is not None
             session = AgentSession(
                 prompt=f"Item {index}",
@@ -86,10 +88,10 @@ def seed(count: int, reviewers: Sequence[str] = (), length: int = 0) -> str:
                 created_at=now,
                 updated_at=now,
             )
-            internals.write_xcom(db, key, output_key(1), output)
-            internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+            write_xcom(db, key, output_key(1), output)
+            write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
             # As a worker, which parks after it has written: what is written later, the sweep looks at.
-            internals.park_anew(db, key)
+            park_anew(db, key)
     return run_id
 
 

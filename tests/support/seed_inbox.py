@@ -17,13 +17,14 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.team import Team
 from airflow.utils.state import TaskInstanceState
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.server.db.transactions import Session, transaction
+from airflow_hitl_review.server.db.xcoms import set_xcom_time, write_xcom
 from tests.support.api_server import TASK_ID
 from tests.support.seed import make_run
 
 
-def give_to(db: internals.Session, dag_id: str, team_name: str) -> None:
+def give_to(db: Session, dag_id: str, team_name: str) -> None:
     """Move a DAG into a bundle of that team."""
     bundle = DagBundleModel(name=f"of-{team_name}")
     bundle.teams.append(db.get_one(Team, team_name))
@@ -32,19 +33,19 @@ def give_to(db: internals.Session, dag_id: str, team_name: str) -> None:
     db.get_one(DagModel, dag_id).bundle_name = bundle.name
 
 
-def seed_reviews(db: internals.Session, dag_id: str, reviews: list[dict[str, Any]]) -> str:
+def seed_reviews(db: Session, dag_id: str, reviews: list[dict[str, Any]]) -> str:
     """Make a run with those reviews, one map index each."""
     run_id = make_run(db, dag_id, [TaskInstanceState(review["state"]) for review in reviews])
     for index, review in enumerate(reviews):
         key = TaskKey(dag_id, run_id, TASK_ID, index)
-        internals.write_xcom(db, key, SESSION_KEY, review["session"])
-        internals.set_xcom_time(db, key, SESSION_KEY, datetime.fromisoformat(review["timestamp"]))
+        write_xcom(db, key, SESSION_KEY, review["session"])
+        set_xcom_time(db, key, SESSION_KEY, datetime.fromisoformat(review["timestamp"]))
     return run_id
 
 
 if __name__ == "__main__":
     wanted = json.load(sys.stdin)
-    with internals.transaction() as database:
+    with transaction() as database:
         for dag, team in wanted["teams"].items():
             give_to(database, dag, team)
         made = {dag: seed_reviews(database, dag, reviews) for dag, reviews in wanted["runs"].items()}

@@ -17,10 +17,9 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.announcement import announce
-from airflow_hitl_review.review import parse_session
-from airflow_hitl_review.schema import (
+from airflow_hitl_review.core.event_builder import announce
+from airflow_hitl_review.core.review import parse_session
+from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
@@ -29,36 +28,38 @@ from airflow_hitl_review.schema import (
     WebhookTarget,
     webhook_key,
 )
+from airflow_hitl_review.server.db.transactions import site, transaction, utcnow
+from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
 from hitl_webhooks import EventType, OutboxEntry
 
 
 def seed_outbox(run_id: str, kind: str, endpoints: Sequence[str]) -> None:
     """Fill the outboxes of a run's reviews; an endpoint is ``name`` or ``name=format``."""
     named = [(name, format_ or None) for name, _, format_ in (given.partition("=") for given in endpoints)]
-    with internals.transaction() as db:
+    with transaction() as db:
         found = db.scalars(
             select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.map_index >= 0)
         ).all()
         for ti in found:
             key = TaskKey(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
             if kind == "due":
-                session = parse_session(internals.read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
+                session = parse_session(read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
                 event = announce(
                     EventType.FINALIZED,
                     session,
                     key=key,
                     task_instance_id=str(ti.id),
                     try_number=1,
-                    site=internals.site(),
-                    at=internals.utcnow(),
+                    site=site(),
+                    at=utcnow(),
                     status="approved",
                 )
-                internals.write_xcom(db, key, webhook_key(event.id), OutboxEntry.of(event, named).to_json())
-                internals.write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
+                write_xcom(db, key, webhook_key(event.id), OutboxEntry.of(event, named).to_json())
+                write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
                 continue
             events = () if kind == "untold" else (EventType.FINALIZED.value,)
             targets = [WebhookTarget(endpoint=name, format=format_, events=events) for name, format_ in named]
             webhooks = ReviewWebhooks(task_instance_id=str(ti.id), try_number=1, targets=targets)
-            internals.write_xcom(db, key, WEBHOOKS_KEY, webhooks.model_dump(mode="json"))
+            write_xcom(db, key, WEBHOOKS_KEY, webhooks.model_dump(mode="json"))
             if kind == "lost":
                 ti.state = TaskInstanceState.FAILED

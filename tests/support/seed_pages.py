@@ -21,9 +21,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import update
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.review import parse_session
-from airflow_hitl_review.schema import (
+from airflow_hitl_review.core.review import parse_session
+from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     AgentSession,
     Decision,
@@ -34,7 +33,9 @@ from airflow_hitl_review.schema import (
     output_key,
     storable,
 )
-from airflow_hitl_review.states import Action, SessionStatus, Step, advance
+from airflow_hitl_review.core.states import Action, SessionStatus, Step, advance
+from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
+from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed import make_run
 
@@ -47,7 +48,7 @@ def make(dag_id: str, reviews: list[dict[str, Any]]) -> str:
     The first one's ``run`` is how the run's id begins.
     """
     mapped = dag_id == DAG_ID
-    with internals.transaction() as db:
+    with transaction() as db:
         states = [TaskInstanceState(review.get("task_state", "awaiting_input")) for review in reviews]
         run_id = make_run(db, dag_id, states, mapped=mapped, name=reviews[0].get("run", "seed"))
         for index, review in enumerate(reviews):
@@ -55,11 +56,11 @@ def make(dag_id: str, reviews: list[dict[str, Any]]) -> str:
     return run_id
 
 
-def _store(db: internals.Session, key: TaskKey, review: dict[str, Any]) -> None:
+def _store(db: Session, key: TaskKey, review: dict[str, Any]) -> None:
     outputs = [storable(output) for output in review.get("outputs", [])]
     if not outputs:
         return
-    now = internals.utcnow()
+    now = utcnow()
     feedback = review.get("feedback", [])
     user = User(id="ann", name=review["user"]) if "user" in review else ANN
     session = AgentSession(
@@ -86,29 +87,29 @@ def _store(db: internals.Session, key: TaskKey, review: dict[str, Any]) -> None:
         ],
     )
     for number, output in enumerate(outputs, 1):
-        internals.write_xcom(db, key, output_key(number), output)
+        write_xcom(db, key, output_key(number), output)
     for number, said in enumerate(feedback, 1):
-        internals.write_xcom(db, key, feedback_key(number), storable(said))
-    internals.write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
+        write_xcom(db, key, feedback_key(number), storable(said))
+    write_xcom(db, key, SESSION_KEY, session.model_dump(mode="json"))
 
 
 def next_output(key: TaskKey, output: str) -> None:
     """What the worker does once it has regenerated; a review without a session gets its first output."""
-    with internals.transaction() as db:
-        stored = internals.read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
+    with transaction() as db:
+        stored = read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY)
         if stored is None:
             _store(db, key, {"outputs": [output]})
             return
         session = parse_session(stored)
-        now = internals.utcnow()
+        now = utcnow()
         after = session.moved_to(advance(session.state, Step.REGENERATE), now, current_output=output)
-        internals.write_xcom(db, key, output_key(after.iteration), output)
-        internals.write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
+        write_xcom(db, key, output_key(after.iteration), output)
+        write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
 
 
 def set_state(key: TaskKey, state: str) -> None:
     """Put the task instance into a state."""
-    with internals.transaction() as db:
+    with transaction() as db:
         db.execute(
             update(TaskInstance)
             .where(
@@ -123,8 +124,8 @@ def set_state(key: TaskKey, state: str) -> None:
 
 def drop(key: TaskKey) -> None:
     """Delete the session."""
-    with internals.transaction() as db:
-        internals.delete_xcom(db, key, SESSION_KEY)
+    with transaction() as db:
+        delete_xcom(db, key, SESSION_KEY)
 
 
 def answer(what: str, *arguments: Any) -> str:

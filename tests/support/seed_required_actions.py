@@ -14,26 +14,27 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
-from airflow_hitl_review import internals
-from airflow_hitl_review.required_action import OPTIONS, form_of
-from airflow_hitl_review.review import parse_session
-from airflow_hitl_review.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
+from airflow_hitl_review.core.review import parse_session
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.server.db.transactions import site, transaction
+from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms
 
 
 def seed_required_actions(run_id: str, kind: str) -> None:
     """Add the rows for all reviews of a run."""
-    with internals.transaction() as db:
+    with transaction() as db:
         found = db.scalars(
             select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.map_index >= 0)
         ).all()
         for ti in found:
             key = TaskKey(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
             if kind == "foreign":
-                internals.delete_xcom(db, key, SESSION_KEY)
+                delete_xcom(db, key, SESSION_KEY)
                 db.add(HITLDetail(ti_id=ti.id, options=["Approve", "Reject"], subject="Another question"))
                 continue
-            session = parse_session(internals.read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
-            form = form_of(key, session, internals.site())
+            session = parse_session(read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
+            form = form_of(key, session, site())
             db.add(
                 HITLDetail(
                     ti_id=ti.id, options=list(OPTIONS), subject=form.subject, body=form.body, params=form.params

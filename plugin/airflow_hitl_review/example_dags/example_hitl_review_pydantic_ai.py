@@ -11,7 +11,7 @@ import os
 from airflow.sdk import dag, task
 from pydantic import BaseModel
 
-from airflow_hitl_review.agent import AgentOperator
+from airflow_hitl_review.task.agent import AgentOperator
 
 # So that this runs as it is; a connection of your own has its key there.
 os.environ.setdefault("AIRFLOW_CONN_HITL_EXAMPLE_MODEL", '{"conn_type": "pydanticai"}')

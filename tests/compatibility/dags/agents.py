@@ -15,7 +15,7 @@ try:
     from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
     from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-    from airflow_hitl_review.agent import AgentOperator
+    from airflow_hitl_review.task.agent import AgentOperator
 except ImportError:  # the AI provider is not installed here: there are no such DAGs
     AgentOperator = None  # type: ignore[assignment, misc]
 

@@ -1,0 +1,1 @@
+"""What runs anywhere: states, schema, settings, events. It imports nothing of Airflow's server."""

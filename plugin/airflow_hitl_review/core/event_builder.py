@@ -1,0 +1,70 @@
+"""What an event says about a review: from a session to the event. No Airflow."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow_hitl_review.core.schema import AgentSession, TaskKey, User
+from airflow_hitl_review.core.site import Site
+from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
+
+ABANDONED = "abandoned"
+"""Status of a final event about a review that nobody had decided when its task ended or was cleared."""
+
+
+def announce(
+    type_: EventType,
+    session: AgentSession,
+    *,
+    key: TaskKey,
+    task_instance_id: str,
+    try_number: int,
+    site: Site,
+    at: datetime,
+    status: str | None = None,
+    feedback: str | None = None,
+    decided_by: User | None = None,
+    decided_at: datetime | None = None,
+) -> Event:
+    """Make an event about a review.
+
+    Args:
+        type_: what happened.
+        session: the review as it is stored.
+        key: its task instance.
+        task_instance_id: Airflow's id of the try, a UUID.
+        try_number: number of the try, from 1.
+        site: where it is found, for links.
+        at: when it happened, timezone-aware.
+        status: the event's status where it is none of the session's.
+        feedback: what the reviewer wrote.
+        decided_by: who decided.
+        decided_at: when.
+
+    Raises:
+        ValueError: the ids alone are too long for an event; those that Airflow takes are not.
+    """
+    facts = ReviewFacts(
+        task_instance_id=task_instance_id,
+        dag_id=key.dag_id,
+        run_id=key.run_id,
+        task_id=key.task_id,
+        map_index=key.map_index,
+        try_number=try_number,
+        status=status or session.status.value,
+        session_status=session.status.value,
+        iteration=session.iteration,
+        max_iterations=session.max_iterations,
+        prompt=session.prompt,
+        output=session.current_output,
+        created_at=session.created_at,
+        deadline_at=session.deadline_at,
+        links=site.links_of(key),
+        feedback=feedback,
+        decided_by=Person(decided_by.id, decided_by.name) if decided_by else None,
+        decided_at=decided_at,
+        occurrence=sum(failure.iteration == session.iteration for failure in session.failures)
+        if type_ is EventType.CHANGES_REQUESTED
+        else 0,
+    )
+    return build_event(type_, facts, at=at)

@@ -1,0 +1,115 @@
+"""A review as one of Airflow's Required Actions: the form, and what is said with it. No Airflow.
+
+Airflow shows a row of its table ``hitl_detail`` as a form, whose buttons are the options and whose fields are the
+params. It lists a row as pending while nobody has answered it and its task instance is ``awaiting_input`` or
+``deferred`` (the state filter of ``useHITLPendingTasks`` in its UI, and ``has_pending_actions`` of its API); so a
+review that polls, whose task instance is ``running``, would never be listed, and has no row.
+
+Airflow 3.3 never changes the texts of a row, also not for another round or another try. So the form says nothing
+that changes, but in the hidden param ``output``, which our API server keeps up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_hitl_review.core.schema import AgentSession, HumanAction, TaskKey, User
+from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.states import Action
+
+ACTIONS = {
+    "Approve": Action.APPROVE,
+    "Request changes": Action.CHANGES_REQUESTED,
+    "Reject": Action.REJECT,
+}
+"""Each option of the form, in the order of its buttons, and what it means."""
+
+OPTIONS = tuple(ACTIONS)
+
+FEEDBACK = "feedback"
+"""Param: what the reviewer writes."""
+
+OUTPUT = "output"
+"""Param: number of the output that the form is about. The form sends it back unchanged, and does not show it."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What Airflow shows.
+
+    Attributes:
+        subject: one line.
+        body: Markdown. It holds no output, which would stay there when the next one is made.
+        params: fields, each as Airflow serializes a ``Param``.
+    """
+
+    subject: str
+    body: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a row says once it is answered.
+
+    Attributes:
+        option: the chosen one.
+        params: values of the fields.
+        user: who answered, if that is known.
+        at: when, timezone-aware; None if that is not known.
+    """
+
+    option: str
+    params: dict[str, Any]
+    user: User | None
+    at: datetime | None
+
+
+def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
+    """The form for a review.
+
+    Args:
+        key: its task instance.
+        session: the review as it is stored.
+        site: where it is found.
+    """
+    return Form(
+        subject=f"Review output of {key.task_id}",
+        body=(
+            f"[Open the review]({site.links_of(key)['chat']}) to see the output "
+            "and what was said about it.\n\nAn answer given here counts like one given there."
+        ),
+        params={
+            FEEDBACK: {
+                "value": "",
+                "description": "What to change, or why it is rejected. Requesting changes needs it.",
+                # With null, or Airflow's form would ask for a text before every answer.
+                "schema": {"type": ["string", "null"], "title": "Feedback", "format": "multiline"},
+            },
+            OUTPUT: output_param(session.iteration),
+        },
+    )
+
+
+def output_param(iteration: int) -> dict[str, Any]:
+    """The hidden param: Airflow's form shows no field for one whose schema has ``const``."""
+    return {
+        "value": iteration,
+        "description": "Number of the output",
+        "schema": {"type": "integer", "title": "Output", "const": iteration},
+    }
+
+
+def is_ours(options: Sequence[str], params: Mapping[str, Any]) -> bool:
+    """Whether a row of Airflow's table has our form; other operators ask people for other things."""
+    return tuple(options) == OPTIONS and OUTPUT in params
+
+
+def answer_of(action: HumanAction) -> Answer:
+    """A decision, wherever it was taken, as an answer of the form."""
+    option = next(option for option, meant in ACTIONS.items() if meant is action.action)
+    params = {FEEDBACK: action.feedback, OUTPUT: action.iteration}
+    return Answer(option, params, action.user, action.at)

@@ -1,0 +1,347 @@
+"""A review as the API shows it, put together from a task instance's XComs. No Airflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    SESSION_KEY,
+    AgentSession,
+    Decision,
+    HumanAction,
+    SessionSummary,
+    TaskKey,
+    User,
+    feedback_key,
+    iteration_of,
+    sha256_of,
+    storable,
+)
+from airflow_hitl_review.core.states import SessionStatus
+
+ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
+"""States of a task instance in which a decision still reaches its worker."""
+
+_SUMMARY_PROMPT_LENGTH = 300
+_EXCERPT_LENGTH = 200
+
+_LONG_OUTPUT = 8_000
+"""Characters; a session with a longer output is kept a second time without it."""
+
+_S = TypeVar("_S", bound="AgentSession")
+
+# Runs of what can stand on one line: no white space, no control characters, and no marks that set the direction
+# of what follows, as the cut may take away the mark that ends it.
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+
+
+class UnreadableXComError(Exception):
+    """An XCom is there, but its backend cannot read it just now; that is not the same as one that is not there."""
+
+
+@dataclass(frozen=True)
+class StoredValue:
+    """An XCom: its value, deserialised, and when it was stored (timezone-aware).
+
+    Attributes:
+        unreadable: why the XCom backend could not read the value; None if it could.
+    """
+
+    _value: Any
+    timestamp: datetime
+    unreadable: str | None = None
+
+    @property
+    def value(self) -> Any:
+        """The value.
+
+        Raises:
+            UnreadableXComError: the XCom backend could not read it.
+        """
+        if self.unreadable is not None:
+            raise UnreadableXComError(f"What is in XCom cannot be read just now: {self.unreadable}")
+        return self._value
+
+
+class ConversationEntry(BaseModel):
+    """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's."""
+
+    role: Literal["assistant", "human"]
+    content: str
+    iteration: int
+    timestamp: datetime
+    kind: Literal["output", "feedback", "error"]
+    user: User | None = None
+
+
+class ReviewSummary(BaseModel):
+    """One row of the inbox.
+
+    ``prompt`` is cut after 300 characters. ``reviewers`` has the ids of the only people who may decide; it is empty
+    where all may who may do so for the DAG. Of the output there is the digest, and its first 200 characters on one
+    line: white space and control characters between words have become one space.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    status: SessionStatus
+    iteration: int
+    max_iterations: int
+    prompt: str
+    task_state: str | None
+    task_completed: bool
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime | None
+    last_error: str | None
+    decided_by: User | None
+    decided_at: datetime | None
+    reviewers: list[str]
+    output_sha256: str
+    output_excerpt: str
+
+
+class ReviewResponse(ReviewSummary):
+    """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields.
+
+    ``prompt`` is whole here. ``dag_paused``: the DAG is, and so the task goes on only when the DAG does.
+    """
+
+    current_output: str
+    output_format: Literal["text", "json"]
+    conversation: list[ConversationEntry]
+    dag_paused: bool = False
+
+
+def is_active(task_state: str | None) -> bool:
+    """Whether the task instance still runs or waits, so that a decision is of use."""
+    return task_state in ACTIVE_STATES
+
+
+def excerpt_of(output: str) -> str:
+    """The first 200 characters of an output, on one line."""
+    words: list[str] = []
+    length = 0
+    for found in _WORD.finditer(output):
+        words.append(found.group())
+        length += len(words[-1]) + 1
+        if length > _EXCERPT_LENGTH:
+            break
+    return storable(" ".join(words)[:_EXCERPT_LENGTH].rstrip())
+
+
+def parse_session(stored: StoredValue) -> AgentSession:
+    """Read a session; times that its writer did not set (the provider's) are those of the row.
+
+    Raises:
+        pydantic.ValidationError: the value is not a session.
+        UnreadableXComError: it cannot be read just now.
+    """
+    return _timed(AgentSession.read(stored.value), stored.timestamp)
+
+
+def _timed(session: _S, stored_at: datetime) -> _S:
+    session.created_at = session.created_at or stored_at
+    session.updated_at = session.updated_at or stored_at
+    return session
+
+
+def read_session(stored: StoredValue | None) -> AgentSession | None:
+    """As ``parse_session``; None where nothing is stored, or somebody wrote something else there.
+
+    Raises:
+        UnreadableXComError: something is stored that cannot be read just now.
+    """
+    try:
+        return parse_session(stored) if stored is not None else None
+    except ValidationError:
+        return None
+
+
+def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
+    """Whether a session that is to be written is stored already, or a decision was taken about it since.
+
+    Args:
+        written: what the worker writes.
+        stored: what XCom has.
+    """
+    if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
+        return False
+    if (written.task_instance_id, written.iteration) != (stored.task_instance_id, stored.iteration):
+        return False  # the next output, say: of the AI provider's worker without the decisions that led to it
+    return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
+
+
+def read_action(stored: StoredValue | None) -> HumanAction | None:
+    """The last decision; None as for ``read_session``."""
+    try:
+        return HumanAction.read(stored.value) if stored is not None else None
+    except ValidationError:
+        return None
+
+
+def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
+    """One row of the inbox, from the session alone, or from its summary."""
+    is_summary = isinstance(stored.value, dict) and "output_sha256" in stored.value
+    session = _timed(SessionSummary.read(stored.value), stored.timestamp) if is_summary else parse_session(stored)
+    common = _common(key, task_state, session, _final_decision(session))
+    return ReviewSummary(**common, prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH])
+
+
+def summary_of(session: AgentSession) -> SessionSummary | None:
+    """What is kept beside a session so that lists need not read its output; None where that is short."""
+    if len(session.current_output) <= _LONG_OUTPUT:
+        return None
+    without = session.model_dump(exclude={"current_output", "failures"})
+    return SessionSummary(
+        **without,
+        output_sha256=sha256_of(session.current_output),
+        output_excerpt=excerpt_of(session.current_output),
+    )
+
+
+def assemble(
+    key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue], *, dag_paused: bool = False
+) -> ReviewResponse | None:
+    """The whole review; None where the task instance has no session, or somebody wrote something else there.
+
+    Raises:
+        UnreadableXComError: the session, or who decided, cannot be read just now. Of the conversation, what cannot
+            be read is told as such.
+    """
+    session = read_session(xcoms.get(SESSION_KEY))
+    if session is None:
+        return None
+    decided = _final_decision(session) or _stored_action(session, xcoms)
+    return ReviewResponse(
+        **_common(key, task_state, session, decided),
+        prompt=session.prompt,
+        current_output=session.current_output,
+        output_format=session.output_format,
+        conversation=_conversation(session, xcoms),
+        dag_paused=dag_paused,
+    )
+
+
+def _common(
+    key: TaskKey, task_state: str | None, session: AgentSession, decided: Decision | None
+) -> dict[str, Any]:
+    """What both have, but the prompt."""
+    return {
+        "dag_id": key.dag_id,
+        "run_id": key.run_id,
+        "task_id": key.task_id,
+        "map_index": key.map_index,
+        "status": session.status,
+        "iteration": session.iteration,
+        "max_iterations": session.max_iterations,
+        "task_state": task_state,
+        "task_completed": not is_active(task_state),
+        "created_at": session.created_at,
+        "updated_at": session.updated_at,
+        "deadline_at": session.deadline_at,
+        "last_error": session.last_error,
+        "decided_by": decided.user if decided else None,
+        "decided_at": decided.at if decided else None,
+        "reviewers": session.reviewers,
+        **_output_facts(session),
+    }
+
+
+def _output_facts(session: AgentSession) -> dict[str, str]:
+    if isinstance(session, SessionSummary):
+        return {"output_sha256": session.output_sha256, "output_excerpt": session.output_excerpt}
+    text = session.current_output
+    return {"output_sha256": sha256_of(text), "output_excerpt": excerpt_of(text)}
+
+
+def _final_decision(session: AgentSession) -> Decision | None:
+    """The decision that the session's status is the outcome of; None while it is pending."""
+    if session.status is SessionStatus.PENDING_REVIEW or not session.decisions:
+        return None
+    return session.decisions[-1]
+
+
+def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
+    """The same for a session that the provider's API wrote: it keeps the last action only."""
+    stored = xcoms.get(ACTION_KEY)
+    action = read_action(stored)
+    if stored is None or action is None or session.status is SessionStatus.PENDING_REVIEW:
+        return None
+    return Decision(
+        action=action.action, iteration=action.iteration, user=action.user, at=action.at or stored.timestamp
+    )
+
+
+def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
+    decisions = {d.iteration: d for d in session.decisions}  # the last about each output
+    outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
+    said = {n for k in xcoms if (n := iteration_of(k, feedback=True)) is not None}
+    turns: list[ConversationEntry] = []
+    for n in sorted(n for n in {*outputs, *said} if 1 <= n <= session.iteration):
+        if n in outputs:
+            turns.append(
+                ConversationEntry(
+                    role="assistant",
+                    kind="output",
+                    content=_text_of(outputs[n]),
+                    iteration=n,
+                    timestamp=outputs[n].timestamp,
+                )
+            )
+        for failure in (f for f in session.failures if f.iteration == n):
+            turns.append(
+                ConversationEntry(
+                    role="human",
+                    kind="feedback",
+                    content=failure.feedback,
+                    iteration=n,
+                    timestamp=failure.asked_at or failure.at,
+                    user=failure.user,
+                )
+            )
+            turns.append(
+                ConversationEntry(
+                    role="assistant",
+                    kind="error",
+                    content=f"Regenerating failed: {failure.error}",
+                    iteration=n,
+                    timestamp=failure.at,
+                )
+            )
+        feedback = xcoms.get(feedback_key(n))
+        text = _text_of(feedback) if feedback is not None else ""
+        decision = decisions.get(n)
+        # Feedback whose regeneration failed is told above; what remains under the key is that same text.
+        is_told = any(
+            f.iteration == n and (f.asked_at == decision.at if decision and f.asked_at else f.feedback == text)
+            for f in session.failures
+        )
+        if feedback is not None and not is_told:
+            turns.append(
+                ConversationEntry(
+                    role="human",
+                    kind="feedback",
+                    content=text,
+                    iteration=n,
+                    timestamp=(decision.at if decision else None) or feedback.timestamp,
+                    user=decision.user if decision else None,
+                )
+            )
+    return turns
+
+
+def _text_of(stored: StoredValue) -> str:
+    try:
+        return storable(str(stored.value))
+    except UnreadableXComError as error:
+        return f"({error})"

@@ -1,0 +1,275 @@
+"""What is in XCom: keys and values. No Airflow.
+
+Keys and required fields are those of the Airflow AI provider, so that each side reads the other's sessions;
+our further fields are optional, and its models ignore them. Times are timezone-aware, set when the thing
+happened, never when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+PREFIX = "airflow_hitl_review_"
+
+SESSION_KEY = f"{PREFIX}agent_session"
+"""``AgentSession``. Written by the worker; the API server sets its status on a decision."""
+
+SUMMARY_KEY = f"{PREFIX}summary"
+"""``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
+output is long. It counts while its row is not older than the session's: without our plugin, none is written."""
+
+ACTION_KEY = f"{PREFIX}human_action"
+"""``HumanAction``, the last decision. Written by the API server."""
+
+HISTORY_KEY = f"{PREFIX}message_history"
+"""Start of the keys of histories; by itself the key of the one history that version 0.1.0 kept."""
+
+_OUTPUT_PREFIX = f"{PREFIX}agent_output_"
+_FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
+WEBHOOK_PREFIX = f"{PREFIX}webhook_"
+"""Start of the keys of outbox entries."""
+
+WEBHOOKS_KEY = f"{PREFIX}webhooks"
+"""``ReviewWebhooks``: whom to tell about this review. Written by the worker before the session, deleted once
+the final event is in the outbox. Its row's time is when the dispatcher looks at this outbox next."""
+
+WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
+"""``True``: the review has ended, and its outbox holds something undelivered. Written by the worker or by the
+API server, deleted by the latter. Its row's time is as above."""
+
+RESUME_METHOD = "resume_hitl_review"
+"""Method of the operator at which Airflow resumes a task that is parked for its review."""
+
+UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+"""NUL, and half a surrogate pair: databases store neither."""
+
+_FIRST = datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
+_LAST = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
+
+
+def _in_utc(at: datetime) -> datetime:
+    known = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return min(max(known, _FIRST), _LAST).astimezone(timezone.utc)
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time as it is stored, in UTC; one without an offset, which somebody else wrote, is UTC already.
+
+The first and the last day that Python knows are left out: they are no times in some time zones.
+"""
+
+
+def storable(text: str) -> str:
+    """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text  # a twentieth of the time, for each text of each list
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+Text = Annotated[str, AfterValidator(storable)]
+"""A text as it is stored. SQLite and custom XCom backends also keep what JSON in UTF-8 cannot carry."""
+
+OutputFormat = Literal["text", "json"]
+Channel = Literal["rest", "notebook", "chat", "airflow"]
+
+
+def output_key(iteration: int) -> str:
+    """Key of the n-th output (text, as shown to the reviewer). Written by the worker."""
+    return f"{_OUTPUT_PREFIX}{iteration}"
+
+
+def feedback_key(iteration: int) -> str:
+    """Key of the feedback on the n-th output (text). Written by the API server."""
+    return f"{_FEEDBACK_PREFIX}{iteration}"
+
+
+def history_key(iteration: int) -> str:
+    """Key of the history that ends with the n-th output (any JSON): what regenerating needs after a pause.
+
+    Written by the worker, before the session names that output: so nothing reads the history of an output that
+    nobody has seen.
+    """
+    return f"{HISTORY_KEY}_{iteration}"
+
+
+def webhook_key(event_id: str) -> str:
+    """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker, then by the API
+    server."""
+    return f"{WEBHOOK_PREFIX}{event_id}"
+
+
+def iteration_of(key: str, *, feedback: bool) -> int | None:
+    """The n of an output's key, or of a feedback's; None for any other key."""
+    prefix = _FEEDBACK_PREFIX if feedback else _OUTPUT_PREFIX
+    digits = key.removeprefix(prefix)
+    return int(digits) if key.startswith(prefix) and digits.isascii() and digits.isdigit() else None
+
+
+@dataclass(frozen=True, order=True)
+class TaskKey:
+    """Which task instance: ``map_index`` is -1 for a task that is not mapped."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id} / {self.run_id} / {self.task_id}{mapped}"
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Read an XCom: an object, or its JSON in a text, which the AI provider takes, too.
+
+        Raises:
+            pydantic.ValidationError: it is neither.
+        """
+        return cls.model_validate_json(value) if isinstance(value, str) else cls.model_validate(value)
+
+
+class User(_Stored):
+    """A person, as Airflow's auth manager names them."""
+
+    id: Text
+    name: Text
+
+
+class Decision(_Stored):
+    """One decision of a reviewer, kept for the conversation."""
+
+    action: Action
+    iteration: int
+    user: User | None = None
+    at: Time | None = None
+    channel: Channel = "rest"
+
+
+class FailedRegeneration(_Stored):
+    """A request for changes that could not be carried out; the review went on with the same output."""
+
+    iteration: int
+    at: Time
+    feedback: Text
+    error: Text
+    user: User | None = None
+    asked_at: Time | None = None
+
+
+class AgentSession(_Stored):
+    """The session, under ``SESSION_KEY``.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try that made it, a UUID.
+        try_number: the number that this try began with. It can grow during the review, see ``core.resume_guard``.
+        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; all who may decide
+            reviews of the DAG if empty.
+    """
+
+    status: SessionStatus = SessionStatus.PENDING_REVIEW
+    iteration: int = 1
+    max_iterations: int = 5
+    prompt: Text = ""
+    current_output: Text = ""
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    deadline_at: Time | None = None
+    last_error: Text | None = None
+    output_format: OutputFormat = "text"
+    task_instance_id: str | None = None
+    try_number: int | None = None
+    reviewers: list[Text] = Field(default_factory=list)
+    decisions: list[Decision] = Field(default_factory=list)
+    failures: list[FailedRegeneration] = Field(default_factory=list)
+
+    @property
+    def state(self) -> ReviewState:
+        """The part that the state machine is about."""
+        return ReviewState(self.status, self.iteration, self.max_iterations)
+
+    def moved_to(self, state: ReviewState, at: datetime, **changes: Any) -> AgentSession:
+        """A copy in another state."""
+        return self.model_copy(
+            update={"status": state.status, "iteration": state.iteration, "updated_at": at, **changes}
+        )
+
+
+class SessionSummary(AgentSession):
+    """A session with what a list says of its output, under ``SUMMARY_KEY``; ``current_output`` is empty.
+
+    Attributes:
+        output_sha256: hex digest of the output.
+        output_excerpt: its first characters, on one line.
+    """
+
+    output_sha256: Text
+    output_excerpt: Text
+
+
+def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
+    """Whether somebody is one of those who alone may decide; everybody is, where nobody is named."""
+    return not reviewers or user_id in reviewers
+
+
+class HumanAction(_Stored):
+    """The last decision, under ``ACTION_KEY``."""
+
+    action: Action
+    feedback: Text = ""
+    iteration: int = 1
+    user: User | None = None
+    at: Time | None = None
+    channel: Channel = "rest"
+    output_sha256: str | None = None
+
+
+class WebhookTarget(_Stored):
+    """One endpoint, as the DAG or the deployment names it: never a secret.
+
+    Attributes:
+        endpoint: a connection id, or a URL.
+        format: name of the body's format; None lets the connection say.
+        events: names of the events to send; all if empty.
+    """
+
+    endpoint: str
+    format: str | None = None
+    events: tuple[str, ...] = ()
+
+
+class ReviewWebhooks(_Stored):
+    """Whom to tell about a review, under ``WEBHOOKS_KEY``.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try that wrote this, a UUID; ids of events come from it.
+    """
+
+    task_instance_id: Annotated[str, AfterValidator(lambda id_: str(UUID(id_)))]
+    try_number: int
+    targets: list[WebhookTarget] = Field(default_factory=list)
+
+    def wanting(self, event_type: str) -> list[tuple[str, str | None]]:
+        """Name and format of each endpoint that an event of this type goes to."""
+        return [(t.endpoint, t.format) for t in self.targets if not t.events or event_type in t.events]
+
+
+def sha256_of(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 form: names an output without repeating it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,102 @@
+"""Addresses of a review: for people, and for programs. No Airflow."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+from airflow_hitl_review.core.schema import TaskKey
+
+log = logging.getLogger(__name__)
+
+URL_PREFIX = "/hitl-review"
+"""Where the app is mounted if nobody says otherwise; the AI provider's is there, too."""
+
+_USABLE = re.compile(r"/[A-Za-z0-9][A-Za-z0-9_-]*")
+_AIRFLOWS_OWN = {"/api", "/auth", "/dags", "/docs", "/edge_worker", "/execution", "/pluginsv2", "/static", "/ui"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where this Airflow and our app on it are found.
+
+    Attributes:
+        base_url: address of Airflow's API server as people see it, without a slash at the end.
+        prefix: path of our app below it, with a slash at its start.
+    """
+
+    base_url: str
+    prefix: str = URL_PREFIX
+
+    @classmethod
+    def read(cls, base_url: str, option: Callable[[str, str], str]) -> Site:
+        """The site that the settings name.
+
+        Args:
+            base_url: Airflow's ``[api] base_url``; empty for a server on this machine.
+            option: gives a setting of ``[hitl_review]`` by name, or the default.
+        """
+        return cls((base_url or "http://localhost:8080").rstrip("/"), _prefix(option("url_prefix", URL_PREFIX)))
+
+    @property
+    def base_path(self) -> str:
+        """Path below which Airflow is served, without a slash at the end: empty at a host of its own."""
+        return urlsplit(self.base_url).path.rstrip("/")
+
+    @property
+    def path(self) -> str:
+        """Path of our app on that host."""
+        return self.base_path + self.prefix
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether our app is not where the AI provider's is."""
+        return self.prefix != URL_PREFIX
+
+    def chat_path(self, key: TaskKey) -> str:
+        """Path of the review's own page on that host."""
+        return f"{self.path}/chat?{query_of(key)}"
+
+    def links_of(self, key: TaskKey) -> dict[str, str]:
+        """Where a person and a program find a review.
+
+        Returns:
+            ``review``: the task instance's page in Airflow; ``chat``: the review's own page; ``api``: the review
+            over REST.
+        """
+        ours = self.base_url + self.prefix
+        return {
+            "review": f"{self.base_url}/{task_path(key)}",
+            "chat": f"{ours}/chat?{query_of(key)}",
+            "api": f"{ours}/sessions/find?{query_of(key)}",
+        }
+
+
+def query_of(key: TaskKey) -> str:
+    """The query that names a review on all our routes."""
+    return urlencode(
+        {"dag_id": key.dag_id, "run_id": key.run_id, "task_id": key.task_id, "map_index": key.map_index}
+    )
+
+
+def task_path(key: TaskKey) -> str:
+    """Path of the task instance's page in Airflow, below its base URL, without a slash at the start."""
+    dag_id, run_id, task_id = (quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id))
+    mapped = f"/mapped/{key.map_index}" if key.map_index >= 0 else ""
+    return f"dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
+
+
+def _prefix(text: str) -> str:
+    prefix = "/" + text.strip().strip("/")
+    if _USABLE.fullmatch(prefix) and prefix not in _AIRFLOWS_OWN:
+        return prefix
+    log.error(
+        "Setting [hitl_review] url_prefix is wrong, taken as %s: it takes one path segment of letters, digits, - "
+        "and _ that Airflow does not use itself, such as /reviews, not %r.",
+        URL_PREFIX,
+        text,
+    )
+    return URL_PREFIX

@@ -1,0 +1,1 @@
+"""What runs in API servers, but for HTTP: decisions, resuming, delivery."""

@@ -1,0 +1,34 @@
+"""Airflow's connections, as the API server sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined]
+from airflow.models.connection import Connection
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.server.db.auth import connection_team, team_names
+
+
+def load_connection(db: Session, conn_id: str, dag_id: str | None) -> Any:
+    """Look up a connection as the API server sees it: secrets backends, environment, database.
+
+    Args:
+        db: an open session.
+        conn_id: which one.
+        dag_id: the DAG on whose behalf: its team's connections are found too. None for a person who may use this
+            very connection.
+
+    Raises:
+        LookupError: there is none.
+    """
+    team = team_names(db, [dag_id])[dag_id] if dag_id is not None else connection_team(conn_id)
+    try:
+        # Airflow 3.1 has no teams, and no such argument.
+        return Connection.get_connection_from_secrets(conn_id, **({"team_name": team} if team is not None else {}))
+    except AirflowNotFoundException:
+        raise LookupError(
+            f"there is no connection {conn_id!r} where the API server looks for it. One that is defined in the "
+            "workers' environment only must be defined in the API server's too"
+        ) from None

@@ -1,0 +1,195 @@
+"""Rows of Airflow's table ``hitl_detail``: closing ours, and hearing when one is answered.
+
+Airflow's own route for answers resumes the task at once: it knows nothing of our rules for decisions, nor that
+Airflow fails a task that is resumed too soon (see ``core.resume_guard``). It calls nothing that a plugin could
+replace, but it stores the answer through SQLAlchemy, and there we hear of it in time: before anything is written,
+in its own transaction, with the task instance's row locked.
+
+Locks are taken in Airflow's order: first the task instance's row, then that of ``hitl_detail``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import event, inspect, select, update
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.core.required_action_form import OUTPUT, Answer, is_ours, output_param
+from airflow_hitl_review.core.review import UnreadableXComError, read_session
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.server.db.compat import SESSION_ON_A_CONNECTION, task_instance_id
+from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
+from airflow_hitl_review.server.db.transactions import do_after_commit, hand_on, utcnow
+from airflow_hitl_review.server.db.xcoms import read_xcoms, stored_value
+
+_RESPONSE = ("responded_at", "responded_by", "chosen_options", "params_input")
+"""What an answer sets in ``hitl_detail``."""
+
+_RESUMED = ("state", "next_method", "next_kwargs", "trigger_id", "scheduled_dttm")
+"""What Airflow's ``handle_event_submit`` sets in a task instance."""
+
+_DECIDED = "hitl_review_decided"
+"""Where a database session remembers the keys of what was decided in it."""
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """An answer that somebody gives in Airflow. Names itself as Airflow's users do."""
+
+    option: str
+    params: Mapping[str, Any]
+    user_id: str
+    user_name: str
+
+    def get_id(self) -> str:
+        """Who answers, as the auth manager knows them."""
+        return self.user_id
+
+    def get_name(self) -> str:
+        """The same, for people."""
+        return self.user_name
+
+
+def close_required_action(db: Session, task_instance: TaskInstanceFacts, answer: Answer) -> None:
+    """Answer the row of a parked task instance, if it has one of ours that is open; its row must be locked.
+
+    The row of a task instance that is still on its way into the park stays open: Airflow would resume it in the
+    instant that it parks, which is too soon. Who resumes it later closes it.
+    """
+    if not task_instance.is_parked:
+        return
+    row = _ours(db, HITLDetail.ti_id == task_instance_id(task_instance.id))
+    if row is None or row.responded_at is not None:
+        return
+    # A statement, no object: a listener would take a changed object for somebody's answer.
+    db.execute(
+        update(HITLDetail)
+        .where(HITLDetail.ti_id == row.ti_id, HITLDetail.responded_at.is_(None))
+        .values(
+            responded_at=answer.at or utcnow(),
+            responded_by={"id": answer.user.id, "name": answer.user.name} if answer.user else None,
+            chosen_options=[answer.option],
+            params_input=answer.params,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+class AnswerListener:
+    """Hears of answers to our forms in this process, and keeps the forms up to date.
+
+    Args:
+        take: makes a decision of an answer, in the transaction of the session that it gets. What it raises reaches
+            Airflow's route, and nothing is stored.
+        committed: called with the key of what was decided, once that is stored.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[Session, TaskKey, GivenAnswer], None],
+        committed: Callable[[TaskKey], None],
+    ) -> None:
+        self._take = take
+        self._committed = committed
+        self._hooks: list[tuple[str, Callable[..., None]]] = [
+            ("before_flush", self._before_flush),
+            ("after_flush", self._after_flush),
+            ("after_commit", self._after_commit),
+        ]
+
+    def start(self) -> None:
+        """Listen to all database sessions of this process."""
+        for name, hook in self._hooks:
+            event.listen(Session, name, hook)
+
+    def stop(self) -> None:
+        """Listen no longer."""
+        for name, hook in self._hooks:
+            event.remove(Session, name, hook)
+
+    def _before_flush(self, db: Session, *_: Any) -> None:
+        for row in [o for o in db.dirty if isinstance(o, HITLDetail)]:
+            if is_ours(list(row.options), row.params) and (answer := _given(row)) is not None:
+                self._hear(db, row, answer)
+
+    def _hear(self, db: Session, row: HITLDetail, answer: GivenAnswer) -> None:
+        task_instance = db.get(TaskInstance, row.ti_id)
+        if task_instance is None:
+            return
+        key = TaskKey(task_instance.dag_id, task_instance.run_id, task_instance.task_id, task_instance.map_index)
+        # A session of its own, as one that flushes cannot be used; on the same connection, so that all is stored
+        # or nothing. It ends with the block, the transaction does not.
+        with Session(bind=db.connection(), **SESSION_ON_A_CONNECTION) as inner:
+            if SESSION_KEY not in read_xcoms(inner, key, SESSION_KEY):
+                return
+            found = load_task_instance(inner, key, lock=True)
+            self._take(inner, key, answer)
+            hand_on(inner, db)
+            inner.commit()  # of what it holds; the connection's transaction goes on
+        # The task is resumed by our waker alone: it knows when that is safe.
+        db.expire(task_instance, _RESUMED)
+        if found is None or not found.is_parked:
+            db.expire(row, _RESPONSE)  # see close_required_action
+        db.info.setdefault(_DECIDED, set()).add(key)
+
+    def _after_commit(self, db: Session) -> None:
+        # Only what is decided: a key that a rollback has left behind leads to a look at the database.
+        for key in db.info.pop(_DECIDED, ()):
+            self._committed(key)
+        do_after_commit(db)
+
+    def _after_flush(self, db: Session, *_: Any) -> None:
+        """A worker has stored the next output, or the first one of another try: the form is about that one now.
+
+        Done here and not where the worker opens the form: an unanswered row Airflow then leaves as it is.
+        """
+        for xcom in [o for o in db.new if isinstance(o, XComModel) and o.key == SESSION_KEY]:
+            try:
+                session = read_session(stored_value(xcom))
+            except UnreadableXComError:  # the form stays about an earlier output: an answer to it is refused
+                continue
+            if session is None or session.status is not SessionStatus.PENDING_REVIEW:
+                continue
+            row = _ours(
+                db,
+                TaskInstance.dag_id == xcom.dag_id,
+                TaskInstance.run_id == xcom.run_id,
+                TaskInstance.task_id == xcom.task_id,
+                TaskInstance.map_index == xcom.map_index,
+            )
+            if row is not None and row.params[OUTPUT] != output_param(session.iteration):
+                params = {**row.params, OUTPUT: output_param(session.iteration)}
+                db.connection().execute(
+                    update(HITLDetail).where(HITLDetail.ti_id == row.ti_id).values(params=params)
+                )
+
+
+def _ours(db: Session, *which: Any) -> Any:
+    """Columns of the row of one task instance; None where it has none, or somebody else's."""
+    columns = (HITLDetail.ti_id, HITLDetail.options, HITLDetail.params, HITLDetail.responded_at)
+    query = select(*columns).join(TaskInstance, TaskInstance.id == HITLDetail.ti_id).where(*which)
+    row = db.connection().execute(query).one_or_none()
+    return row if row is not None and is_ours(row.options, row.params) else None
+
+
+def _given(row: HITLDetail) -> GivenAnswer | None:
+    """The answer that a changed row has got from a person just now, if it has."""
+    history: Any = inspect(row).attrs.responded_at.history
+    was = history.deleted[0] if history.deleted else None
+    if not history.added or history.added[0] is None or was is not None:
+        return None
+    if not row.responded_by or not row.chosen_options:
+        return None  # no person: Airflow itself has filled it in
+    return GivenAnswer(
+        option=row.chosen_options[0],
+        params=row.params_input or {},
+        user_id=str(row.responded_by["id"]),
+        user_name=str(row.responded_by["name"]),
+    )

@@ -1,0 +1,143 @@
+"""Questions about the outboxes of all task instances.
+
+An index of their own makes them cheap: a task instance has a row ``WEBHOOKS_KEY`` while its review is open and
+``WEBHOOKS_ENDED_KEY`` while events of a review that has ended are undelivered. The row's time says when the
+dispatcher is to look there next. So what is delivered is never read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.core.review import ACTIVE_STATES, StoredValue
+from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey
+from airflow_hitl_review.server.db.xcoms import field_in, is_of, same_task, stored_value, values_are_in_the_row
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """One outbox entry's XCom."""
+
+    key: TaskKey
+    name: str
+    stored: StoredValue
+
+
+_MOST_OF_A_NAME = 100
+"""XComs of one key that are looked at: an event's id occurs once, but for who copies it."""
+
+_task_key = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
+
+# A task that goes on after a pause is scheduled and queued too, but then Airflow knows the method to call.
+_starts_anew = and_(TaskInstance.state.in_(("scheduled", "queued")), TaskInstance.next_method.is_(None))
+
+_is_outbox_entry = and_(
+    # The range lets the index on the key do the work, which LIKE does not under most collations. Event ids
+    # are lower-case hexadecimal, so "z" follows all of them in every collation.
+    XComModel.key >= WEBHOOK_PREFIX,
+    XComModel.key < f"{WEBHOOK_PREFIX}z",
+    XComModel.key.startswith(WEBHOOK_PREFIX, autoescape=True),
+)
+
+
+def due_rows(db: Session, now: datetime, limit: int) -> list[tuple[TaskKey, str]]:
+    """Task instances in whose outbox something may be due, and which of the two rows says so."""
+    rows = db.execute(
+        select(*_task_key, XComModel.key)
+        .where(XComModel.key.in_((WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY)), XComModel.timestamp <= now)
+        .order_by(XComModel.timestamp)
+        .limit(limit)
+    ).all()
+    return [(TaskKey(*row[:4]), row[4]) for row in rows]
+
+
+def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:
+    """Task instances whose review is open, as the outbox knows it, though the task has ended or starts anew."""
+    rows = db.execute(
+        select(*_task_key)
+        .join(TaskInstance, same_task())
+        .where(
+            XComModel.key == WEBHOOKS_KEY,
+            or_(TaskInstance.state.is_(None), not_(TaskInstance.state.in_(ACTIVE_STATES)), _starts_anew),
+        )
+        .limit(limit)
+    ).all()
+    return [TaskKey(*row) for row in rows]
+
+
+def rows_about_to_be_cleared(db: Session) -> list[TaskKey]:
+    """Task instances with undelivered events whose XComs Airflow deletes soon, because a new try comes."""
+    rows = db.execute(
+        select(*_task_key)
+        .join(TaskInstance, same_task())
+        .where(
+            XComModel.key == WEBHOOKS_ENDED_KEY,
+            or_(
+                TaskInstance.state.is_(None),
+                TaskInstance.state.in_(("up_for_retry", "restarting")),
+                _starts_anew,
+            ),
+        )
+    ).all()
+    return [TaskKey(*row) for row in rows]
+
+
+def dags_with_outbox(db: Session) -> list[str]:
+    """Ids of the DAGs that have an outbox entry."""
+    return list(db.scalars(select(XComModel.dag_id).where(_is_outbox_entry).distinct()))
+
+
+def find_outbox_entries(db: Session, name: str) -> list[OutboxRow]:
+    """The XComs of that key, the oldest first: an outbox entry, and what others may have written under its name."""
+    query = select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp).where(XComModel.key == name)
+    return [
+        _outbox_row(row) for row in db.execute(query.order_by(XComModel.timestamp).limit(_MOST_OF_A_NAME)).all()
+    ]
+
+
+def list_outbox_entries(
+    db: Session,
+    *,
+    dag_ids: Sequence[str],
+    key: TaskKey | None,
+    status: str | None,
+    limit: int | None,
+    offset: int,
+) -> tuple[list[OutboxRow], int]:
+    """Outbox entries, the newest first, and how many there are in all.
+
+    Args:
+        db: an open session.
+        dag_ids: only those of these DAGs.
+        key: only those of this task instance.
+        status: only those in this status; needs ``values_are_in_the_row()``.
+        limit: at most so many; None for all.
+        offset: leave out so many first.
+    """
+    where: list[Any] = [_is_outbox_entry, XComModel.dag_id.in_(dag_ids)]
+    if key is not None:
+        where.append(is_of(key))
+    if status is not None:
+        assert values_are_in_the_row()
+        where.append(field_in(XComModel, "status") == status)
+    total = db.scalar(select(func.count()).select_from(XComModel).where(*where)) or 0
+    query = (
+        select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp)
+        .where(*where)
+        .order_by(XComModel.timestamp.desc(), XComModel.key)
+        .offset(offset)
+    )
+    rows = db.execute(query.limit(limit) if limit is not None else query).all()
+    return [_outbox_row(row) for row in rows], total
+
+
+def _outbox_row(row: Any) -> OutboxRow:
+    return OutboxRow(TaskKey(*row[:4]), row.key, stored_value(row))

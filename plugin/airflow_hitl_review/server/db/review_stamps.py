@@ -1,0 +1,53 @@
+"""Short values that differ once a review, or the list of reviews, is another one than before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from airflow_hitl_review.core.review import ACTIVE_STATES
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.server.db.xcoms import same_task
+
+_BATCH = 500
+"""Task instances in one statement; databases bound the number of values in one."""
+
+_KEY = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+
+
+def _session_of_task() -> Any:
+    return and_(same_task(), XComModel.key == SESSION_KEY)
+
+
+def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:
+    """A stamp for each of those task instances that exists; one statement for every 500.
+
+    It changes with the try, with the task's state, and whenever the session is written. It says nothing else.
+    """
+    stamps: dict[TaskKey, str] = {}
+    for start in range(0, len(keys), _BATCH):
+        wanted = [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys[start : start + _BATCH]]
+        query = (
+            select(*_KEY, TaskInstance.id, TaskInstance.state, XComModel.timestamp)
+            .outerjoin(XComModel, _session_of_task())
+            .where(tuple_(*_KEY).in_(wanted))
+        )
+        for dag_id, run_id, task_id, map_index, id_, state, at in db.execute(query).all():
+            stamps[TaskKey(dag_id, run_id, task_id, map_index)] = f"{id_} {state} {at}"
+    return stamps
+
+
+def inbox_stamp(db: Session) -> str:
+    """A stamp for all reviews whose task has not ended: it changes when one comes, goes, or is written."""
+    query = (
+        select(TaskInstance.state, func.count(), func.max(XComModel.timestamp))
+        .join(XComModel, _session_of_task())
+        .where(TaskInstance.state.in_(ACTIVE_STATES))
+        .group_by(TaskInstance.state)
+    )
+    return repr(sorted((state, count, str(at)) for state, count, at in db.execute(query).all()))

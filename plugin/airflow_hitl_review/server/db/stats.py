@@ -1,0 +1,42 @@
+"""Airflow's stats, as the API server sends them."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+
+from airflow_hitl_review.core.telemetry import Stats
+
+if TYPE_CHECKING:
+    from airflow.observability.stats import Stats as _Stats
+else:
+    try:
+        from airflow.observability.stats import Stats as _Stats
+    except ImportError:  # Airflow 3.1
+        from airflow.stats import Stats as _Stats
+
+_BACKENDS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
+
+
+def stats() -> Stats:
+    """Where measures go."""
+    return _Stats
+
+
+def stats_are_sent() -> bool:
+    """Whether ``[metrics]`` names a place for them; else they are dropped, and need not be made."""
+    return any(conf.getboolean("metrics", name, fallback=False) for name in _BACKENDS)
+
+
+def start_stats() -> None:
+    """Have this process send them, where Airflow's API server does not see to that itself."""
+    try:
+        from airflow.observability.metrics import stats_utils
+    except ImportError:  # Airflow 3.1: its stats find the setting when they are first used
+        return
+    make: Any = stats_utils.get_stats_factory
+    if signature(make).parameters:  # Airflow 3.2: only its other parts see to that
+        sent: Any = _Stats
+        sent.initialize(factory=make(sent))

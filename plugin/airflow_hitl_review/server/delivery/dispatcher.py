@@ -1,0 +1,323 @@
+"""The dispatcher: goes on with what the workers could not deliver. One per API server process.
+
+It runs in a thread with an event loop of its own: a name server that does not answer, or hundreds of slow
+endpoints, must not hold up the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import httpx
+
+from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
+from airflow_hitl_review.server.db.connections import load_connection
+from airflow_hitl_review.server.db.locks import Exclusive
+from airflow_hitl_review.server.db.outbox_queries import due_rows
+from airflow_hitl_review.server.db.task_instances import find_new_try
+from airflow_hitl_review.server.db.transactions import transaction, utcnow
+from airflow_hitl_review.server.delivery import orphaned_reviews, outbox
+from airflow_hitl_review.server.delivery.concurrency_limiter import MAX_QUEUED_AT_A_PACE, ConcurrencyLimiter
+from airflow_hitl_review.server.delivery.outbox import Claimed
+from airflow_hitl_review.server.delivery.outbox_backup import OutboxBackup
+from hitl_webhooks import Attempt, Endpoint
+from hitl_webhooks.delivery import attempt, open_client
+from hitl_webhooks.formats import get_format
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks while they fail; also at one outbox."""
+
+MAX_LOCKS = 2
+"""Locks of endpoints with a pace that a process holds at once: each takes one of Airflow's database connections."""
+
+BATCH = 100
+"""Outboxes looked at before the next look for what is due."""
+
+
+class DatabaseThreads:
+    """Threads for database work.
+
+    The event loop's own threads look host names up, and can all be busy with that for long.
+    """
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(4, thread_name_prefix="hitl-outbox")
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Call ``function`` in one of them."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+
+    def close(self) -> None:
+        """Let what runs end; nothing new is started."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Dispatcher:
+    """Delivers what is due, as the settings say.
+
+    Args:
+        settings: the webhook settings.
+        clock: the current time.
+    """
+
+    def __init__(self, settings: WebhookSettings, clock: Callable[[], datetime] = utcnow) -> None:
+        self._settings = settings
+        self._clock = clock
+        # How long a claim keeps other API servers away: an attempt, its turn at an endpoint with a pace, and
+        # what comes before and after.
+        self._lease = timedelta(seconds=settings.timeout * MAX_QUEUED_AT_A_PACE + 15)
+        self._gate = ConcurrencyLimiter()
+        self._ends = orphaned_reviews.Ends()
+        self._backup = OutboxBackup()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._one_by_one: dict[str, asyncio.Lock] = {}
+        self._locks = asyncio.Semaphore(MAX_LOCKS)
+        self._unreadable: dict[TaskKey, float] = {}  # seconds to wait before another look
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._look_now: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._main: asyncio.Task[None] | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="hitl-review-dispatcher", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End it. Attempts under way are dropped: their claims run out, and another process makes them."""
+        self._stopping.set()
+        loop, main = self._loop, self._main
+        if loop is not None and main is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(main.cancel)
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def nudge(self) -> None:
+        """Look now; from any thread."""
+        loop, event = self._loop, self._look_now
+        if loop is not None and event is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(event.set)
+
+    def before_a_try(self, task_instance_id: str) -> frozenset[str]:
+        """Save what the start of this task instance's new try is about to delete; from any thread.
+
+        Returns:
+            Keys of the XComs that must not be deleted, since they are still needed.
+
+        Raises:
+            UnreadableXComError: the end of its review cannot be read just now, and could not be told after.
+        """
+        with transaction() as db:
+            key = find_new_try(db, task_instance_id)
+        if key is None:
+            return frozenset()
+        try:
+            orphaned_reviews.announce_end(key)
+        except UnreadableXComError:
+            raise
+        except Exception:  # what is in the outbox already must not be lost with it
+            log.exception("Telling that the review of %s has ended failed.", key)
+        return self._backup.back_up(key)
+
+    def _run(self) -> None:
+        with suppress(asyncio.CancelledError):
+            asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._look_now = asyncio.get_running_loop(), asyncio.Event()
+        self._main = asyncio.current_task()
+        # Threads of their own for the sweep: looking can wait for a place for long when endpoints hang.
+        sweeping = DatabaseThreads()
+        sweep = self._again_and_again(
+            "Looking for reviews that lost their task", asyncio.Event(), partial(sweeping.run, self._sweep)
+        )
+        try:
+            await asyncio.gather(sweep, self._deliver_again_and_again(self._look_now))
+        finally:
+            sweeping.close()
+
+    async def _deliver_again_and_again(self, look_now: asyncio.Event) -> None:
+        pause = self._settings.sweep_seconds
+        while not self._stopping.is_set():
+            try:
+                await self._deliver_for_ever(look_now)
+            except Exception:  # among others the client cannot be made: a certificate file or a proxy is wrong
+                pause = min(2 * pause, LONGEST_PAUSE)
+                log.exception("Delivering webhooks failed; starting again in %g s.", pause)
+            await asyncio.sleep(pause)
+
+    async def _deliver_for_ever(self, look_now: asyncio.Event) -> None:
+        database = DatabaseThreads()
+        async with open_client(block_private_addresses=self._settings.block_private_addresses) as client:
+            try:
+                await self._again_and_again(
+                    "Looking for undelivered webhooks", look_now, partial(self.look, database, client)
+                )
+            finally:
+                for task in self._sending:
+                    task.cancel()
+                await asyncio.gather(*self._sending, return_exceptions=True)
+                database.close()
+
+    async def _again_and_again(
+        self, what: str, at_once: asyncio.Event, work: Callable[[], Awaitable[bool | None]]
+    ) -> None:
+        """Do ``work`` for ever: again at once if it says that there is more, else after a pause."""
+        pause = self._settings.sweep_seconds
+        while not self._stopping.is_set():
+            at_once.clear()
+            more = None
+            try:
+                more = await work()
+                pause = self._settings.sweep_seconds
+            except Exception:  # the database is away, most likely, and will be for some time
+                pause = min(2 * pause, LONGEST_PAUSE)
+                log.exception("%s failed; trying again in %g s.", what, pause)
+            if not more:
+                with suppress(asyncio.TimeoutError, TimeoutError):
+                    await asyncio.wait_for(at_once.wait(), pause)
+
+    def _sweep(self) -> None:
+        self._ends.announce()
+        self._backup.sweep()
+
+    # --- work
+
+    async def look(self, database: DatabaseThreads, client: httpx.AsyncClient) -> bool:
+        """Start the attempts that are due; returns whether there may be more of them."""
+        rows = await database.run(lambda: _due(self._clock()))
+        for key, row in rows:
+            for claimed in await database.run(partial(self._claim, key, row)):
+                task = asyncio.create_task(self._send(claimed, database, client))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+        return len(rows) == BATCH
+
+    async def idle(self) -> None:
+        """Wait until no attempt is under way."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    def _claim(self, key: TaskKey, row: str) -> list[Claimed]:
+        now, admitted = self._clock(), list[str]()
+
+        def admit(endpoint: str, format_: str | None, at: datetime) -> datetime | None:
+            wait_until = self._gate.admit(endpoint, format_, at)
+            if wait_until is None:
+                admitted.append(endpoint)
+            return wait_until
+
+        try:
+            claimed = outbox.claim_due(key, row, now=now, lease=self._lease, admit=admit)
+        except Exception:
+            for endpoint in admitted:
+                self._gate.leave(endpoint)
+            # Two processes in each other's way, most likely; if it stays so, less and less often.
+            pause = self._unreadable[key] = min(2 * self._unreadable.get(key, 0.5), LONGEST_PAUSE)
+            log.exception("The outbox of %s cannot be worked on; trying again in %g s.", key, pause)
+            outbox.put_look_off(key, row, now, now + timedelta(seconds=pause))
+            return []
+        self._unreadable.pop(key, None)
+        return claimed
+
+    def _record(self, claimed: Claimed, done: Attempt, format_: str | None) -> None:
+        outbox.record(claimed, done, format_, schedule=self._settings.schedule, now=self._clock())
+
+    async def _send(self, claimed: Claimed, database: DatabaseThreads, client: httpx.AsyncClient) -> None:
+        answered: bool | None = None
+        try:
+            endpoint, done = await database.run(partial(self._resolve, claimed))
+            if endpoint is not None:
+                done = await self._attempt_at_its_pace(claimed, endpoint, database, client)
+                answered = done.status_code is not None if done is not None else None
+            if done is not None:
+                await database.run(partial(self._record, claimed, done, endpoint.format if endpoint else None))
+        except Exception:
+            log.exception("Delivering event %s to %r failed.", claimed.event_id, claimed.endpoint)
+        finally:
+            self._gate.leave(claimed.endpoint, answered=answered)
+
+    async def _attempt_at_its_pace(
+        self, claimed: Claimed, endpoint: Endpoint, database: DatabaseThreads, client: httpx.AsyncClient
+    ) -> Attempt | None:
+        """Make an attempt; where the format sets a pace, none follows before its interval is over."""
+        interval = get_format(endpoint.format).min_interval
+        if not interval:
+            return await self._attempt(claimed, endpoint, client)
+        # One after the other in this process, and by a lock in the database among all API servers.
+        async with self._one_by_one.setdefault(endpoint.url, asyncio.Lock()), self._locks:
+            exclusive = Exclusive(f"hitl_review {endpoint.url}")
+            later = self._clock() + timedelta(seconds=interval)
+            if not await database.run(exclusive.acquire):
+                await database.run(partial(outbox.put_off, claimed, later, endpoint.format))
+                return None
+            try:
+                done, _ = await asyncio.gather(self._attempt(claimed, endpoint, client), asyncio.sleep(interval))
+                return done
+            finally:
+                await asyncio.shield(database.run(partial(_release, exclusive)))
+
+    async def _attempt(self, claimed: Claimed, endpoint: Endpoint, client: httpx.AsyncClient) -> Attempt | None:
+        """Make an attempt; None where the claim may run out meanwhile: then it is another's, or due again."""
+        if self._clock() + timedelta(seconds=self._settings.timeout) > claimed.until:
+            return None
+        done = await attempt(
+            client, endpoint, claimed.event_id, claimed.body, timeout=self._settings.timeout, clock=self._clock
+        )
+        _log_outcome(claimed, done)
+        return done
+
+    def _resolve(self, claimed: Claimed) -> tuple[Endpoint | None, Attempt | None]:
+        """The endpoint as it is now, or a failed attempt that says why there is none."""
+        try:
+            with transaction() as db:
+                return resolve(
+                    claimed.endpoint,
+                    claimed.format,
+                    connection=lambda conn_id: load_connection(db, conn_id, claimed.key.dag_id),
+                    settings=self._settings,
+                ), None
+        except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
+            reason = why_unusable(error)
+            log.error("Webhook endpoint %r cannot be used: %s", claimed.endpoint, reason)
+            return None, Attempt(self._clock().isoformat(), 0, error=reason)
+
+
+def _due(now: datetime) -> list[tuple[TaskKey, str]]:
+    with transaction() as db:
+        return due_rows(db, now, BATCH)
+
+
+def _release(exclusive: Exclusive) -> None:
+    try:
+        exclusive.release()
+    except Exception:
+        # The database gives the lock back when the connection ends. What was sent must be recorded all the same.
+        log.warning("Giving a webhook lock back failed.", exc_info=True)
+
+
+def _log_outcome(claimed: Claimed, done: Attempt) -> None:
+    if done.error is None:
+        log.info("Delivered event %s to %r.", claimed.event_id, claimed.endpoint)
+    else:
+        log.warning("Event %s was not delivered to %r: %s", claimed.event_id, claimed.endpoint, done.error)

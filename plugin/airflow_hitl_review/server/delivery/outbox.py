@@ -1,0 +1,261 @@
+"""The outbox as the API server works on it: claim what is due, record what came of it.
+
+Each function is one short transaction under the lock of the task instance, so several API servers can work
+side by side. Between a claim and its record nothing is held but the claim itself, which runs out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from operator import itemgetter
+from typing import Any
+
+from airflow_hitl_review.core.review import StoredValue
+from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey, webhook_key
+from airflow_hitl_review.core.telemetry import count_attempt
+from airflow_hitl_review.server.db.stats import stats
+from airflow_hitl_review.server.db.task_instances import load_task_instance
+from airflow_hitl_review.server.db.transactions import Session, transaction
+from airflow_hitl_review.server.db.xcoms import (
+    delete_xcom,
+    read_xcoms,
+    rewrite_xcom,
+    set_xcom_time,
+    write_xcom,
+    xcom_times,
+)
+from hitl_webhooks import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
+from hitl_webhooks.schedule import RetrySchedule
+
+log = logging.getLogger(__name__)
+
+WORKER_INTERVAL = timedelta(seconds=30)
+"""While a worker runs, it may be killed between two of its steps: look again after so long."""
+
+IDLE_INTERVAL = timedelta(days=1)
+"""Nothing is due and no worker runs: whoever adds something makes us look."""
+
+UNREADABLE_INTERVAL = timedelta(seconds=10)
+"""An entry cannot be read just now: look again after so long."""
+
+_AT_ONCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
+Admit = Callable[[str, "str | None", datetime], "datetime | None"]
+"""Of an endpoint's name and format and the time: None to send now, or the time until which to wait."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """One delivery that this process is to attempt now.
+
+    Attributes:
+        until: end of the claim; from then on another process may attempt it.
+    """
+
+    key: TaskKey
+    event_id: str
+    body: bytes
+    endpoint: str
+    format: str | None
+    until: datetime
+
+
+def parse_entry(key: TaskKey, name: str, stored: StoredValue) -> OutboxEntry | None:
+    """Read an outbox entry; one that is none, or not this task instance's, is logged and left alone.
+
+    Whoever may write XComs of one DAG could otherwise have us sign an event about another one.
+
+    Raises:
+        UnreadableXComError: it cannot be read just now.
+    """
+    try:
+        entry = OutboxEntry.from_json(stored.value)
+        about = session_of(entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        log.warning("XCom %r of %s is no outbox entry (%r): ignored.", name, key, error)
+        return None
+    named = tuple(about.get(part) for part in ("dag_id", "run_id", "task_id", "map_index"))
+    if name != webhook_key(entry.event_id) or named != (key.dag_id, key.run_id, key.task_id, key.map_index):
+        log.warning("XCom %r of %s is an outbox entry about something else: ignored.", name, key)
+        return None
+    return entry
+
+
+def session_of(entry: OutboxEntry) -> dict[str, Any]:
+    """The session that an entry's body is about; empty if it has none.
+
+    Raises:
+        ValueError: the body is not an event's.
+    """
+    body = json.loads(entry.body)
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        raise ValueError("the body has no data")
+    session = data.get("session")
+    return session if isinstance(session, dict) else {}
+
+
+def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit: Admit) -> list[Claimed]:
+    """Claim what is due in one outbox, and set the time of the next look.
+
+    Args:
+        key: whose outbox.
+        row: ``WEBHOOKS_KEY`` or ``WEBHOOKS_ENDED_KEY``: which row made us look.
+        now: the current time.
+        lease: how long the others leave to us what we claim.
+        admit: whether an endpoint can take one more message now.
+    """
+    with transaction() as db:
+        task_instance = load_task_instance(db, key, lock=True)
+        marked_at = xcom_times(db, key, (row,)).get(row) if task_instance is not None else None
+        if task_instance is None or marked_at is None or marked_at > now:
+            return []  # deleted, or another API server was here first
+        claimed: list[Claimed] = []
+        found = _read_entries(db, key)
+        looks = [now + UNREADABLE_INTERVAL] if found.unreadable else []
+        for entry, _ in found.entries:
+            before = len(claimed)
+            for delivery in entry.deliveries:
+                if delivery.status is not DeliveryStatus.PENDING:
+                    continue
+                if not delivery.is_due(now):
+                    looks.append(delivery.next_attempt_at or now)
+                elif (wait_until := admit(delivery.endpoint, delivery.format, now)) is not None:
+                    looks.append(wait_until)  # in the row alone: the entry is as it was
+                else:
+                    delivery.claim(now + lease)
+                    looks.append(now + lease)
+                    body = entry.body.encode()
+                    one = Claimed(key, entry.event_id, body, delivery.endpoint, delivery.format, now + lease)
+                    claimed.append(one)
+            if len(claimed) > before:
+                rewrite_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
+        # Only if the row is still as it was: a worker that writes it meanwhile has something new to look at.
+        if not looks and row == WEBHOOKS_ENDED_KEY:
+            delete_xcom(db, key, row, was=marked_at)
+        else:
+            if row == WEBHOOKS_KEY:
+                pause = WORKER_INTERVAL if task_instance.state == "running" else IDLE_INTERVAL
+                looks.append(now + pause)
+            set_xcom_time(db, key, row, min(looks), was=marked_at)
+        return claimed
+
+
+def put_look_off(key: TaskKey, row: str, now: datetime, until: datetime) -> None:
+    """Leave an outbox that cannot be worked on alone for a while, so that it does not keep us from the others."""
+    with transaction() as db:
+        marked_at = xcom_times(db, key, (row,)).get(row)
+        if marked_at is not None and marked_at <= now:
+            set_xcom_time(db, key, row, until, was=marked_at)
+
+
+def record(
+    claimed: Claimed, attempt: Attempt, format_: str | None, *, schedule: RetrySchedule, now: datetime
+) -> None:
+    """Note an attempt. Nothing happens if the run was deleted meanwhile.
+
+    Args:
+        claimed: what was attempted.
+        attempt: what came of it.
+        format_: the format that it had, now that it is known.
+        schedule: when to try again.
+        now: the current time.
+    """
+
+    def change(delivery: EndpointDelivery) -> None:
+        delivery.format = format_ or delivery.format
+        delivery.record(attempt)
+        delivery.schedule_next(now, schedule)
+
+    entry = _change(claimed.key, claimed.event_id, claimed.endpoint, change)
+    delivery = entry.delivery_to(claimed.endpoint) if entry is not None else None
+    if entry is not None and delivery is not None:
+        since = now - datetime.fromisoformat(entry.timestamp)
+        count_attempt(stats(), claimed.key, delivery.status, since)
+
+
+def put_off(claimed: Claimed, until: datetime, format_: str | None) -> None:
+    """Give a claim back unused; to be looked at again then. ``format_`` is as for ``record``."""
+
+    def change(delivery: EndpointDelivery) -> None:
+        delivery.format = format_ or delivery.format
+        delivery.claim(until)
+
+    _change(claimed.key, claimed.event_id, claimed.endpoint, change)
+
+
+def send_again(key: TaskKey, event_id: str, endpoint: str | None, *, now: datetime) -> OutboxEntry | None:
+    """Make an event due at once, at one endpoint or at all of them; None if it is not there any more."""
+    return _change(key, event_id, endpoint, lambda delivery: delivery.send_again(now))
+
+
+def _change(
+    key: TaskKey, event_id: str, endpoint: str | None, change: Callable[[EndpointDelivery], None]
+) -> OutboxEntry | None:
+    """Change deliveries of one entry, and have its outbox looked at when that is due."""
+    name = webhook_key(event_id)
+    with transaction() as db:
+        if load_task_instance(db, key, lock=True) is None:
+            return None
+        stored = read_xcoms(db, key, name).get(name)
+        entry = parse_entry(key, name, stored) if stored is not None else None
+        if entry is None:
+            return None
+        for delivery in entry.deliveries:
+            if endpoint is None or delivery.endpoint == endpoint:
+                change(delivery)
+        rewrite_xcom(db, key, name, entry.to_json())
+        wake_at(db, key, entry.next_attempt_at)
+        return entry
+
+
+def wake_at(db: Session, key: TaskKey, at: datetime | None) -> None:
+    """Have an outbox looked at by then, or earlier if that was planned; None: soon, to tidy up."""
+    rows = xcom_times(db, key, (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY))
+    row = WEBHOOKS_KEY if WEBHOOKS_KEY in rows else WEBHOOKS_ENDED_KEY
+    if row not in rows:
+        if at is None:
+            return
+        write_xcom(db, key, row, True)
+        set_xcom_time(db, key, row, at)
+    elif at is None or at < rows[row]:
+        set_xcom_time(db, key, row, at or _AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of one outbox.
+
+    Attributes:
+        entries: those that can be read, and when each was stored.
+        unreadable: keys of those that cannot be read just now; they may be undelivered.
+    """
+
+    entries: list[tuple[OutboxEntry, datetime]]
+    unreadable: list[str]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the XComs that are needed to deliver them: their own, and that of the row that is due."""
+        names = [*(webhook_key(entry.event_id) for entry, _ in self.entries), *self.unreadable]
+        return frozenset([*names, WEBHOOKS_ENDED_KEY] if names else ())
+
+
+def undelivered(db: Session, key: TaskKey) -> Entries:
+    """What of one outbox waits for an attempt."""
+    found = _read_entries(db, key)
+    pending = [(entry, at) for entry, at in found.entries if entry.status is DeliveryStatus.PENDING]
+    return Entries(pending, found.unreadable)
+
+
+def _read_entries(db: Session, key: TaskKey) -> Entries:
+    """All entries of one outbox, the oldest first."""
+    found = read_xcoms(db, key, WEBHOOK_PREFIX)
+    readable = {name: stored for name, stored in found.items() if stored.unreadable is None}
+    entries = [(parse_entry(key, name, stored), stored.timestamp) for name, stored in readable.items()]
+    mine = sorted(((entry, at) for entry, at in entries if entry is not None), key=itemgetter(1))
+    return Entries(mine, [name for name in found if name not in readable])

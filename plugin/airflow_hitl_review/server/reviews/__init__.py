@@ -1,0 +1,1 @@
+"""Reviews: listed, decided, resumed."""

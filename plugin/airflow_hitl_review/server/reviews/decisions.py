@@ -1,0 +1,233 @@
+"""``decide()``: the one way in which a reviewer's decision comes to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from airflow_hitl_review.core.audit_record import event_of, record_of
+from airflow_hitl_review.core.required_action_form import answer_of
+from airflow_hitl_review.core.review import ReviewResponse, StoredValue, assemble, is_active, parse_session
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    HISTORY_KEY,
+    PREFIX,
+    SESSION_KEY,
+    SUMMARY_KEY,
+    WEBHOOK_PREFIX,
+    AgentSession,
+    Channel,
+    Decision,
+    HumanAction,
+    TaskKey,
+    User,
+    feedback_key,
+    is_reviewer,
+    sha256_of,
+    storable,
+)
+from airflow_hitl_review.core.states import Action, SessionStatus, advance
+from airflow_hitl_review.core.telemetry import count_decision
+from airflow_hitl_review.server.db.audit_log import Person, write_audit_log
+from airflow_hitl_review.server.db.hitl_detail import close_required_action
+from airflow_hitl_review.server.db.stats import stats
+from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
+from airflow_hitl_review.server.db.transactions import Session, after_commit
+from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
+
+_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
+"""Starts of the keys of what a review has in XCom and nobody is shown; a history can be large."""
+
+_LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
+
+
+class SessionNotFoundError(Exception):
+    """The task instance has no review; ``task_active``: one may still appear."""
+
+    def __init__(self, key: TaskKey, task_instance: TaskInstanceFacts | None) -> None:
+        self.task_active, more = False, ""
+        if task_instance is not None and task_instance.is_parked:
+            # It parks after its review was stored, so nothing will appear.
+            more = " Its task waits for it for ever, as it is gone from XCom: clear the task."
+        elif task_instance is not None and is_active(task_instance.state):
+            self.task_active, more = True, " Its task is active: the review may appear soon."
+        super().__init__(f"No review was found for {key}.{more}")
+
+
+class NotAReviewerError(Exception):
+    """The operator names those who may decide, and the user is none of them."""
+
+    def __init__(self, user_id: str, reviewers: Sequence[str]) -> None:
+        names = ", ".join(sorted(reviewers))
+        super().__init__(f"Only these may decide this review: {names}. You are {user_id}.")
+
+
+class ConflictError(Exception):
+    """The decision cannot be taken any more; ``session`` is what there is now."""
+
+    def __init__(self, message: str, session: ReviewResponse) -> None:
+        self.session = session
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a reviewer asks for.
+
+    Attributes:
+        iteration: number of the output that the reviewer saw; None if the caller does not say.
+        output_sha256: hex digest of that output; a task that is tried again starts at output 1 anew.
+        feedback: for ``changes_requested`` what to change; else a reason or a remark, if any.
+    """
+
+    action: Action
+    feedback: str = ""
+    iteration: int | None = None
+    channel: Channel = "rest"
+    output_sha256: str | None = None
+
+
+def find(db: Session, key: TaskKey) -> ReviewResponse:
+    """Read a review.
+
+    Raises:
+        SessionNotFoundError: there is none.
+        UnreadableXComError: it cannot be read just now.
+    """
+    task_instance = load_task_instance(db, key)
+    review = _review(db, task_instance) if task_instance else None
+    if review is None:
+        raise SessionNotFoundError(key, task_instance)
+    return review
+
+
+def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: datetime) -> ReviewResponse:
+    """Take a decision, in the transaction of ``db``: all of it is stored, or nothing.
+
+    Of two decisions at the same instant one waits for the other's lock and then sees its result.
+
+    Args:
+        db: an open session; the caller commits.
+        key: which task instance.
+        request: what is asked for.
+        user: who asks; the caller has checked that they may.
+        now: the time of the decision, timezone-aware.
+
+    Returns:
+        The review after the decision.
+
+    Raises:
+        SessionNotFoundError: the task instance has no review.
+        NotAReviewerError: the review has reviewers, and the user is none of them.
+        ConflictError: the review is not pending, another output is current, its deadline has passed, its
+            task has ended, or starts anew.
+        UnreadableXComError: the review cannot be read just now.
+    """
+    task_instance = load_task_instance(db, key, lock=True)
+    xcoms = read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)
+    review = _assembled(task_instance, xcoms) if task_instance else None
+    if task_instance is None or review is None:
+        raise SessionNotFoundError(key, task_instance)
+    session = parse_session(xcoms[SESSION_KEY])
+    if _is_left_behind(session, xcoms[SESSION_KEY].timestamp, task_instance):
+        raise ConflictError(_LEFT_BEHIND, review)
+    who = User(id=str(user.get_id()), name=user.get_name())
+    if not is_reviewer(who.id, session.reviewers):
+        raise NotAReviewerError(who.id, session.reviewers)
+    if obstacle := _obstacle(review, request, now):
+        raise ConflictError(obstacle, review)
+
+    feedback = storable(request.feedback)
+    decision = Decision(
+        action=request.action, iteration=session.iteration, user=who, at=now, channel=request.channel
+    )
+    decided = session.moved_to(
+        advance(session.state, request.action), now, decisions=[*session.decisions, decision]
+    )
+    action = HumanAction(
+        action=request.action,
+        feedback=feedback,
+        iteration=session.iteration,
+        user=who,
+        at=now,
+        channel=request.channel,
+        output_sha256=sha256_of(session.current_output),
+    )
+    if feedback:
+        write_xcom(db, key, feedback_key(session.iteration), feedback)
+    elif feedback_key(session.iteration) in xcoms:  # of a request that failed: it would pass for this one's reason
+        delete_xcom(db, key, feedback_key(session.iteration))
+    write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
+    # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
+    write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
+    # Also closed where it was not answered; after the lock on the task instance, which is Airflow's order too.
+    close_required_action(db, task_instance, answer_of(action))
+    write_audit_log(
+        db,
+        task_instance,
+        event=event_of(request.action),
+        user=user,
+        extra=record_of(action, session.current_output),
+    )
+    waited = now - session.updated_at if session.updated_at is not None else None
+    after_commit(db, partial(count_decision, stats(), key, request.action, waited))
+    after = _review(db, task_instance)
+    assert after is not None
+    return after
+
+
+def _review(db: Session, task_instance: TaskInstanceFacts) -> ReviewResponse | None:
+    return _assembled(task_instance, read_xcoms(db, task_instance.key, PREFIX, without=_NOT_SHOWN))
+
+
+def _assembled(task_instance: TaskInstanceFacts, xcoms: Mapping[str, StoredValue]) -> ReviewResponse | None:
+    paused = task_instance.dag_is_paused
+    return assemble(task_instance.key, task_instance.state, xcoms, dag_paused=paused)
+
+
+def _is_left_behind(session: AgentSession, stored_at: datetime, task_instance: TaskInstanceFacts) -> bool:
+    """Whether the session is of an earlier try.
+
+    It stays in XCom until the worker of the next one deletes it, a moment after that has begun to run; and with it
+    a decision that would be taken until then.
+    """
+    if session.task_instance_id is not None:
+        return session.task_instance_id != task_instance.id
+    # One that the AI provider made, or wrote again: it does not say of which try it is.
+    if task_instance.starts_from_the_beginning:
+        return True
+    started_at = task_instance.started_at
+    return task_instance.state == "running" and started_at is not None and stored_at < started_at
+
+
+def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | None:
+    """Why the decision cannot be taken, in words for the reviewer; None if it can."""
+    if review.status is not SessionStatus.PENDING_REVIEW:
+        who = f" by {review.decided_by.name}" if review.decided_by else ""
+        when = f" at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC" if review.decided_at else ""
+        return {
+            SessionStatus.APPROVED: f"Already approved{who}{when}.",
+            SessionStatus.REJECTED: f"Already rejected{who}{when}.",
+            SessionStatus.CHANGES_REQUESTED: (
+                f"Changes were already requested{who}{when}; the next output is being made."
+            ),
+            SessionStatus.TIMEOUT_EXCEEDED: "The review timed out before a decision.",
+            SessionStatus.MAX_ITERATIONS_EXCEEDED: "The review ended: no further output was allowed.",
+        }[review.status]
+    if request.iteration is not None and request.iteration != review.iteration:
+        return (
+            f"You decided about output {request.iteration}, but output {review.iteration} is the current one. "
+            "Look at it and decide again."
+        )
+    if request.output_sha256 is not None and request.output_sha256 != review.output_sha256:
+        return (
+            f"Output {review.iteration} is another one than you saw: the task was started anew. "
+            "Look at it and decide again."
+        )
+    if not is_active(review.task_state):
+        return f"The task is no longer waiting for a review: its state is {review.task_state or 'none'}."
+    if review.deadline_at is not None and now >= review.deadline_at:
+        return f"The review timed out at {review.deadline_at:%Y-%m-%d %H:%M:%S} UTC."
+    return None

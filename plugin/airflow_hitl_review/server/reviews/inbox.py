@@ -1,0 +1,248 @@
+"""The list of reviews."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter, itemgetter
+from typing import Literal, TypeVar, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from airflow_hitl_review.core.review import ReviewSummary, UnreadableXComError, summarize
+from airflow_hitl_review.core.schema import Time
+from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.server.db.auth import BaseUser
+from airflow_hitl_review.server.db.readable_dags import readable_dags
+from airflow_hitl_review.server.db.review_queries import (
+    ActiveCount,
+    ColumnName,
+    SessionFilter,
+    SessionRow,
+    SessionTime,
+    count_active_sessions,
+    count_by_dag,
+    count_sessions,
+    list_session_rows,
+    list_session_times,
+    load_session_rows,
+)
+from airflow_hitl_review.server.db.transactions import Session, transaction
+from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
+from airflow_hitl_review.server.reviews.inbox_counts import Totals
+
+OrderBy = Literal[
+    "updated_at",
+    "-updated_at",
+    "created_at",
+    "-created_at",
+    "deadline_at",
+    "-deadline_at",
+    "dag_id",
+    "-dag_id",
+    "run_id",
+    "-run_id",
+    "task_id",
+    "-task_id",
+]
+"""A minus sign turns the order round; reviews without a deadline come last either way."""
+
+_T = TypeVar("_T")
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
+_WAITING = SessionStatus.PENDING_REVIEW
+
+
+class ReviewList(BaseModel):
+    """A page of the inbox, and what a client needs around it.
+
+    Attributes:
+        sessions: the page.
+        total_entries: how many reviews the filters leave in all.
+        waiting: how many wait for a decision of those that the caller may read, whatever the filters; None
+            where XCom values are not in the database, so that it cannot count them.
+        dag_ids: the DAGs that have reviews and that the caller may read, sorted.
+    """
+
+    sessions: list[ReviewSummary]
+    total_entries: int
+    waiting: int | None
+    dag_ids: list[str]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which reviews, in which order.
+
+    Attributes:
+        statuses: only those in one of these; all if empty.
+        dag_id: only those of this DAG.
+        text: only those with this in an id or the prompt.
+        include_ended: also those whose task has ended.
+        limit: at most so many.
+        offset: leave out so many first.
+        order_by: see ``OrderBy``.
+    """
+
+    statuses: tuple[SessionStatus, ...] = ()
+    dag_id: str | None = None
+    text: str | None = None
+    include_ended: bool = False
+    limit: int = 50
+    offset: int = 0
+    order_by: OrderBy = "-updated_at"
+
+    @property
+    def by_time(self) -> Literal["created_at", "deadline_at"] | None:
+        """The time inside the session that decides the order, if one does."""
+        name = self.order_by.removeprefix("-")
+        return "created_at" if name == "created_at" else "deadline_at" if name == "deadline_at" else None
+
+    @property
+    def column(self) -> ColumnName:
+        """The column that decides the order, if no time inside the session does."""
+        name = self.order_by.removeprefix("-")
+        return "updated_at" if self.by_time else cast("ColumnName", name)
+
+    @property
+    def descending(self) -> bool:
+        """Whether the order is turned round."""
+        return self.order_by.startswith("-")
+
+
+def count_now() -> Totals:
+    """Count, in a transaction of its own."""
+    with transaction() as db:
+        return count_in(db)
+
+
+def count_in(db: Session) -> Totals:
+    """Count, as part of a transaction; two SQL statements."""
+    start = time.monotonic()
+    sessions = count_by_dag(db)
+    active = None
+    if values_are_in_the_row():
+        active = count_active_sessions(db, sessions, _WAITING.value)
+    return Totals(start, sessions, active)
+
+
+def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) -> ReviewList:
+    """The reviews that ``user`` may read. The number of SQL statements does not depend on how many there are."""
+    dag_ids = sorted(readable_dags(db, user, list(totals.sessions)))
+    # With a custom XCom backend the row holds a reference, so SQL cannot look into a session.
+    in_sql = totals.active is not None
+    active = None
+    if totals.active is not None:
+        active = {dag_id: totals.active[dag_id] for dag_id in dag_ids if dag_id in totals.active}
+    wanted = SessionFilter(
+        dag_ids=[dag_id for dag_id in dag_ids if filters.dag_id in (None, dag_id)],
+        statuses=[status.value for status in filters.statuses] if in_sql else (),
+        text=filters.text,
+        include_ended=filters.include_ended,
+    )
+    if not wanted.dag_ids:
+        reviews, total = list[ReviewSummary](), 0
+    elif not in_sql and (filters.statuses or filters.by_time):
+        reviews, total = _from_values(db, wanted, filters)
+    elif filters.by_time:
+        reviews, total = _from_times(db, wanted, filters, filters.by_time)
+    else:
+        reviews = _from_columns(db, wanted, filters)
+        total = _total(db, wanted, active)
+    return ReviewList(
+        sessions=reviews,
+        total_entries=total,
+        waiting=sum(count.in_status for count in active.values()) if active is not None else None,
+        dag_ids=dag_ids,
+    )
+
+
+def _total(db: Session, wanted: SessionFilter, active: Mapping[str, ActiveCount] | None) -> int:
+    """How many sessions ``wanted`` leaves: from what is counted already, if that tells it."""
+    if active is not None and not wanted.text and not wanted.include_ended:
+        counts = [active[dag_id] for dag_id in wanted.dag_ids if dag_id in active]
+        if not wanted.statuses:
+            return sum(count.every for count in counts)
+        if set(wanted.statuses) == {_WAITING.value}:
+            return sum(count.in_status for count in counts)
+    return count_sessions(db, wanted)
+
+
+def _from_columns(db: Session, wanted: SessionFilter, filters: Filters) -> list[ReviewSummary]:
+    """A page in an order that the database makes."""
+    rows = list_session_rows(
+        db,
+        wanted,
+        order_by=filters.column,
+        descending=filters.descending,
+        limit=filters.limit,
+        offset=filters.offset,
+    )
+    return _summaries(rows)
+
+
+def _from_times(
+    db: Session,
+    wanted: SessionFilter,
+    filters: Filters,
+    field: Literal["created_at", "deadline_at"],
+) -> tuple[list[ReviewSummary], int]:
+    """A page in the order of a time inside the sessions: that time of all is read, then the page."""
+
+    def time_of(one: SessionTime) -> datetime | None:
+        return _parse_time(one.written) or (one.timestamp if field == "created_at" else None)
+
+    times = list_session_times(db, wanted, field)
+    page = _page(in_order_of(times, time_of, descending=filters.descending), filters)
+    return _summaries(load_session_rows(db, [one.id for one in page])), len(times)
+
+
+def _from_values(db: Session, wanted: SessionFilter, filters: Filters) -> tuple[list[ReviewSummary], int]:
+    """A page where SQL cannot look into a session: all that the other filters leave are read."""
+    rows = list_session_rows(db, wanted, order_by=filters.column, descending=filters.descending)
+    reviews = [r for r in _summaries(rows) if not filters.statuses or r.status in filters.statuses]
+    if filters.by_time:
+        by_key = sorted(reviews, key=lambda r: (r.dag_id, r.run_id, r.task_id, r.map_index))
+        reviews = in_order_of(by_key, attrgetter(filters.by_time), descending=filters.descending)
+    return _page(reviews, filters), len(reviews)
+
+
+def in_order_of(items: Iterable[_T], time_of: Callable[[_T], datetime | None], *, descending: bool) -> list[_T]:
+    """``items`` by a time, those without one last; equals stay as they are."""
+    timed: list[tuple[float, _T]] = []
+    timeless: list[_T] = []
+    for item in items:
+        at = time_of(item)
+        if at is None:
+            timeless.append(item)
+        else:
+            timed.append((at.timestamp(), item))
+    timed.sort(key=itemgetter(0), reverse=descending)
+    return [item for _, item in timed] + timeless
+
+
+def _page(items: list[_T], filters: Filters) -> list[_T]:
+    return items[filters.offset : filters.offset + filters.limit]
+
+
+def _parse_time(written: object) -> datetime | None:
+    if written is None:
+        return None
+    try:
+        return _TIME.validate_python(written)
+    except ValidationError:
+        return None
+
+
+def _summaries(rows: Iterable[SessionRow]) -> list[ReviewSummary]:
+    return [review for row in rows if (review := _summary(row)) is not None]
+
+
+def _summary(row: SessionRow) -> ReviewSummary | None:
+    try:
+        return summarize(row.key, row.task_state, row.stored)
+    except (ValidationError, UnreadableXComError):
+        # Somebody wrote something else under our key, so it is no review; or it cannot be read just now. It must
+        # not hide the others.
+        return None

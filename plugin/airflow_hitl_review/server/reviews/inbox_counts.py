@@ -1,0 +1,116 @@
+"""How many reviews there are: counted for each who asks, or now and then where there are very many.
+
+To count the open reviews, the database must look at each of them: 0.7 s for 100,000. The list itself needs only
+its first rows. So from ``MANY`` reviews on an API server process counts in a thread beside its requests, and they
+are answered with the last count. No Airflow.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from airflow_hitl_review.server.db.review_queries import ActiveCount
+
+log = logging.getLogger(__name__)
+
+MANY = 5_000
+"""Sessions in XCom, ended ones included, up to which each request counts."""
+
+LOAD_SHARE = 100
+"""A count is used for so many times as long as counting took: it keeps one of so many processors busy."""
+
+ROOM = 10
+"""But no longer than that the next count may take so many times as long, and nobody has to wait for it."""
+
+OLDEST_SECONDS = 60.0
+"""Nobody is answered with an older count."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The counts of one moment.
+
+    Attributes:
+        counted_at: when that began, by ``time.monotonic()``; what changed later may be missing.
+        sessions: how many sessions are in XCom, ended ones included, by DAG.
+        active: of those the ones whose task has not ended, and which of these wait for a decision; None where XCom
+            values are not in the database, so that it cannot count them.
+    """
+
+    counted_at: float
+    sessions: Mapping[str, int]
+    active: Mapping[str, ActiveCount] | None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether counting takes so long that it must not be done for each request."""
+        return sum(self.sessions.values()) > MANY
+
+
+class Counter:
+    """Has the totals ready; one per API server process.
+
+    Args:
+        count: counts; may take long.
+        clock: seconds, the same clock as that of ``Totals.counted_at``.
+        beside: calls a function in a thread, without waiting.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[], Totals],
+        clock: Callable[[], float] = time.monotonic,
+        beside: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        self._count = count
+        self._clock = clock
+        self._beside = beside or _in_a_thread
+        self._lock = threading.Lock()
+        self._last: Totals | None = None
+        self._used_until = 0.0
+        self._counting = False
+
+    def totals(self, count: Callable[[], Totals] | None = None) -> Totals:
+        """The totals: of now, or of a short while ago if they are many.
+
+        Args:
+            count: counts if it must be done now; it may use a transaction that the caller has open anyway.
+        """
+        now = self._clock()
+        with self._lock:
+            last = self._last
+            serves = last is not None and last.are_many and now - last.counted_at <= OLDEST_SECONDS
+            begin = serves and now > self._used_until and not self._counting
+            if begin:
+                self._counting = True
+        if last is None or not serves:
+            return self._count_and_keep(count or self._count)
+        if begin:
+            self._beside(self._refresh)
+        return last
+
+    def _refresh(self) -> None:
+        try:
+            self._count_and_keep(self._count)
+        except Exception:
+            log.exception("Counting the reviews failed; trying again.")
+        finally:
+            with self._lock:
+                self._counting = False
+
+    def _count_and_keep(self, count: Callable[[], Totals]) -> Totals:
+        totals = count()
+        end = self._clock()
+        with self._lock:
+            took = end - totals.counted_at
+            used_seconds = min(LOAD_SHARE * took, max(OLDEST_SECONDS - ROOM * took, OLDEST_SECONDS / 2))
+            self._last, self._used_until = totals, end + used_seconds
+        return totals
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="hitl-review-totals", daemon=True).start()

@@ -1,0 +1,67 @@
+"""Reviews whose task was resumed and could not start: it goes on with the review all the same.
+
+A worker that cannot load the DAG (its file is broken just now, or takes too long to import) does not fail, but in
+the first releases of Airflow 3.1. The task instance is rescheduled, and forgets on the way at which method it was
+to go on. It would then start from the beginning, after Airflow has deleted its XComs: with the session, a decision
+that a reviewer was told was taken. The same goes for one whose worker died before it could start: the next try, if
+the task has retries left, has another number, and the same id.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_hitl_review.core.review import UnreadableXComError, read_session
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.server.db.task_instances import (
+    find_start_from_the_beginning,
+    go_on_with_review,
+    list_rescheduled,
+    load_task_instance,
+)
+from airflow_hitl_review.server.db.transactions import transaction
+from airflow_hitl_review.server.db.xcoms import read_xcoms
+
+log = logging.getLogger(__name__)
+
+
+def keep_all() -> None:
+    """Do so for all that wait to be started again."""
+    with transaction() as db:
+        found = list_rescheduled(db)
+    for key in found:
+        try:
+            keep(key)
+        except UnreadableXComError as error:
+            log.warning("Whether %s goes on with its review is not known yet; trying again. %s", key, error)
+
+
+def keep_by_id(task_instance_id: str) -> None:
+    """Do so for the task instance of that id, which is about to start.
+
+    Raises:
+        UnreadableXComError: whether it has a review cannot be read just now.
+    """
+    with transaction() as db:
+        key = find_start_from_the_beginning(db, task_instance_id)
+    if key is not None:
+        keep(key)
+
+
+def keep(key: TaskKey) -> bool:
+    """Have a task instance go on with its review, if that is of the try that it is in. Whether it does.
+
+    Raises:
+        UnreadableXComError: the review cannot be read just now.
+    """
+    with transaction() as db:
+        task_instance = load_task_instance(db, key, lock=True)
+        if task_instance is None or not task_instance.starts_from_the_beginning:
+            return False
+        session = read_session(read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
+        # One of an earlier try is still there until the new one runs; that one does start from the beginning.
+        if session is None or session.task_instance_id != task_instance.id:
+            return False
+        go_on_with_review(db, key)
+    log.info("%s could not start when it was resumed, and was rescheduled: it goes on with its review.", key)
+    return True

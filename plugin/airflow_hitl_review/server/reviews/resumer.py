@@ -1,0 +1,231 @@
+"""Wake a parked task once its review is decided: exactly once, and also after a crash.
+
+``wake()`` is the one mechanism. The API calls it right after a decision; ``Resumer`` calls it again for what
+was not ready then, and for what an earlier API server left behind. It is also where a decision that was written
+into XCom past this API is found out, see ``core.audit_record``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from airflow_hitl_review.core.ai_provider import bundle_folder
+from airflow_hitl_review.core.audit_record import EVENTS, REFUSED, event_for, event_of, is_same, record_of
+from airflow_hitl_review.core.options import seconds
+from airflow_hitl_review.core.required_action_form import answer_of
+from airflow_hitl_review.core.resume_guard import is_settled
+from airflow_hitl_review.core.review import UnreadableXComError, is_active, read_action, read_session
+from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
+from airflow_hitl_review.core.states import SessionStatus, advance
+from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
+from airflow_hitl_review.server.db.hitl_detail import close_required_action
+from airflow_hitl_review.server.db.review_queries import (
+    decided_but_parked,
+    parked_without_session,
+    written_since_the_park,
+)
+from airflow_hitl_review.server.db.task_instances import (
+    TaskInstanceFacts,
+    load_scheduler,
+    load_task_instance,
+    park_anew,
+    resume,
+)
+from airflow_hitl_review.server.db.transactions import Session, option, site, transaction, utcnow
+from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
+from airflow_hitl_review.server.reviews import reschedule_recovery
+from airflow_hitl_review.server.reviews.scan_window import ScanWindow
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+"""How often a decided task that is not parked yet is looked at again."""
+
+
+class Wake(str, Enum):
+    """What ``wake()`` did."""
+
+    WOKEN = "woken"
+    LATER = "later"
+    """Decided, but its worker has not parked yet: try again."""
+    NOTHING = "nothing"
+    """Not decided, already woken, or ended."""
+    REFUSED = "refused"
+    """What is in XCom is not a decision that was taken here: the review is pending again."""
+
+
+def settle_time() -> timedelta:
+    """The setting ``[hitl_review] park_settle_seconds``."""
+    return timedelta(seconds=seconds("park_settle_seconds", option))
+
+
+def wake(key: TaskKey) -> Wake:
+    """Resume a task if it is parked, and its review is decided; in a transaction of its own.
+
+    Raises:
+        UnreadableXComError: nothing was done, as what is in XCom cannot be read just now.
+    """
+    with transaction() as db:
+        # The lock comes first: a second API server waits here, and then finds the task no longer parked.
+        task_instance = load_task_instance(db, key, lock=True)
+        if task_instance is None or not is_active(task_instance.state):
+            return Wake.NOTHING
+        session = read_session(read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
+        if session is None or session.status is SessionStatus.PENDING_REVIEW:
+            return Wake.NOTHING
+        if not task_instance.is_parked:
+            # Still on its way into the park; or woken already and not running yet. The worker takes the
+            # decision up from the session, so another look costs nothing.
+            return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
+        action = read_action(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
+        recorded = _recorded(db, task_instance, action, session) if action is not None else None
+        if recorded is None and not _others_decide():
+            _refuse(db, task_instance, session)
+            return Wake.REFUSED
+        if action is not None:
+            # It is still open if the review was decided before the task parked.
+            close_required_action(db, task_instance, answer_of(action))
+        settled = is_settled(
+            parked_at=task_instance.updated_at,
+            now=utcnow(),
+            scheduler=load_scheduler(db, task_instance.queued_by_job_id),
+            settle=settle_time(),
+        )
+        event = event_for(recorded, action, session.current_output)
+        resume(db, key, event, as_next_try=not settled)
+        log.info("Woke %s: its review is decided.", key)
+        return Wake.WOKEN
+
+
+def _recorded(
+    db: Session, task_instance: TaskInstanceFacts, action: HumanAction, session: AgentSession
+) -> dict[str, Any] | None:
+    """What the audit log has of the decision in XCom; None if that is not the last thing that it has."""
+    if _status_after(action, session) is not session.status:
+        return None
+    wanted = record_of(action, session.current_output)
+    event, record = read_last_audit_entry(db, task_instance, EVENTS) or ("", {})
+    return record if event == event_of(action.action) and is_same(record, wanted) else None
+
+
+def _status_after(action: HumanAction, session: AgentSession) -> SessionStatus:
+    before = replace(session.state, status=SessionStatus.PENDING_REVIEW)
+    return advance(before, action.action).status
+
+
+def _others_decide() -> bool:
+    """Whether the AI provider's API is served, too: it takes decisions without an entry in the audit log."""
+    return site().is_moved and bundle_folder() is not None
+
+
+def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession) -> None:
+    """Have the review pending again, and tell it."""
+    key = task_instance.key
+    pending = session.model_copy(update={"status": SessionStatus.PENDING_REVIEW})
+    write_xcom(db, key, SESSION_KEY, pending.model_dump(mode="json"))
+    park_anew(db, key)  # this, too, was written after it had parked: the sweep would look here for ever
+    write_audit_log(
+        db,
+        task_instance,
+        event=REFUSED,
+        user=None,
+        extra={"status": session.status.value, "iteration": session.iteration},
+    )
+    log.error(
+        "%s: its XComs say %s, but nobody decided that through this API. Somebody has written the XCom %r or %r by "
+        "hand, see the audit log. The review is pending again.",
+        key,
+        session.status.value,
+        SESSION_KEY,
+        ACTION_KEY,
+    )
+
+
+def _tell_of_lost_sessions(db: Session) -> None:
+    for key in parked_without_session(db):
+        log.error(
+            "%s waits for its review, and that is gone from XCom: deleted by hand, or by `airflow db clean`. "
+            "Nobody can decide it any more. Clear the task to have its output made and reviewed anew.",
+            key,
+        )
+
+
+class Resumer:
+    """Carries on with wakes that could not be done at once. One per API server process.
+
+    Args:
+        sweep_interval: seconds between two looks at the database for what was left behind.
+    """
+
+    def __init__(self, sweep_interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = sweep_interval
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: dict[TaskKey, float] = {}  # key -> when to give up; the sweep still finds it then
+        self._window = ScanWindow(clock)
+
+    def wake_soon(self, key: TaskKey) -> None:
+        """Wake a task now, or keep trying; for use right after a decision. Never raises."""
+        if self._try(key) is Wake.LATER:
+            self.wake_later(key)
+
+    def wake_later(self, key: TaskKey) -> None:
+        """Leave it to ``run`` to wake a task; for where the database must not be touched."""
+        with self._lock:
+            self._waiting[key] = self._clock() + 120.0
+
+    def retry(self) -> None:
+        """Try those again that were not ready."""
+        with self._lock:
+            waiting = dict(self._waiting)
+        for key, give_up in waiting.items():
+            if self._try(key) is not Wake.LATER or self._clock() > give_up:
+                with self._lock:
+                    self._waiting.pop(key, None)
+
+    def sweep(self) -> None:
+        """Look for tasks that are decided but parked, whoever decided and whenever, and for rescheduled ones.
+
+        Also for those whose XComs say so and nobody has decided.
+        """
+        try:
+            reschedule_recovery.keep_all()
+            with self._window.look(utcnow()) as since, transaction() as db:
+                if since is None:
+                    _tell_of_lost_sessions(db)
+                found = decided_but_parked(db)
+                found += [key for key in written_since_the_park(db, since) if key not in found]
+        except Exception:
+            log.exception("Looking for decided but parked tasks failed; trying again later.")
+            return
+        for key in found:
+            self._try(key)
+
+    def _try(self, key: TaskKey) -> Wake:
+        try:
+            return wake(key)
+        except UnreadableXComError as error:
+            log.warning("%s cannot be woken yet; trying again. %s", key, error)
+            return Wake.LATER
+        except Exception:
+            log.warning("Waking %s failed; trying again.", key, exc_info=True)
+            return Wake.LATER
+
+    async def run(self) -> None:
+        """Retry and sweep until cancelled."""
+        next_sweep = self._clock()
+        while True:
+            if self._clock() >= next_sweep:
+                await asyncio.to_thread(self.sweep)
+                next_sweep = self._clock() + self._interval
+            if self._waiting:
+                await asyncio.to_thread(self.retry)
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,1 @@
+"""What runs in workers and triggerers: operators, the review of a task, its events."""

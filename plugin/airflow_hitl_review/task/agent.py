@@ -1,0 +1,263 @@
+"""``AgentOperator`` of Airflow's AI provider, with this project's review: no worker slot, webhooks, callbacks.
+
+Needs ``apache-airflow-providers-common-ai``, whose operator it extends; all that is not about the review is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+try:
+    from airflow.providers.common.ai.decorators.agent import _AgentDecoratedOperator
+    from airflow.providers.common.ai.observability import build_run_identity_attributes
+    from airflow.providers.common.ai.operators.agent import AgentOperator as ProviderAgentOperator
+    from airflow.providers.common.ai.utils.output_type import dump_output_for_display
+    from airflow.providers.common.ai.utils.usage import coerce_usage_limits
+except ModuleNotFoundError as error:
+    if not (error.name or "").startswith(("airflow.providers", "pydantic_ai")):
+        raise
+    raise ImportError(
+        "airflow_hitl_review.agent needs Airflow's AI provider (Python 3.11 or newer). "
+        'Install it with: pip install "hitl-notebook[agent]"'
+    ) from error
+
+from airflow.sdk.bases.decorator import TaskDecorator, task_decorator_factory
+from pydantic import BaseModel, TypeAdapter
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.usage import RunUsage
+
+from airflow_hitl_review.core.schema import AgentSession, storable
+from airflow_hitl_review.task import typed_outputs
+from airflow_hitl_review.task.json_values import NotJSONError, as_json_value, as_text, stored_form, stored_json
+from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
+
+try:
+    from airflow.sdk.serde import iter_pydantic_models
+except ImportError:  # Airflow 3.1 and 3.2: models reach XCom as dicts there, as the provider has it
+    iter_pydantic_models = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+_USAGE: TypeAdapter[RunUsage] = TypeAdapter(RunUsage)
+
+
+@dataclass(frozen=True)
+class AgentTurn:
+    """What the agent said last, and all that led to it.
+
+    Attributes:
+        messages: the conversation, as the agent goes on with it.
+        given: its last output, of the declared type.
+        kept: the same as ``typed_outputs.keep`` made it; None where it would not come back the same.
+        output_type: the declared type.
+    """
+
+    messages: Sequence[ModelMessage]
+    given: Any
+    kept: dict[str, Any] | None
+    output_type: Any
+
+    @property
+    def output(self) -> Any:
+        """The output, anew each time: something in it, a field ``Iterable[str]`` say, may be read only once."""
+        return typed_outputs.restore(self.kept, self.output_type) if self.kept is not None else self.given
+
+    @property
+    def shown(self) -> Any:
+        """What the reviewer gets to see: JSON values, or for what is no JSON the provider's text of it."""
+        output = self.output
+        try:
+            return output if isinstance(output, str) else as_json_value(output)
+        except NotJSONError:
+            return dump_output_for_display(output)
+
+
+class _AgentReview(HITLReviewBaseOperator):
+    """The review of an agent's output, for the operator and for the task decorator.
+
+    The provider's operator calls ``run_hitl_review`` with the first output, and returns ``_output_under_review``
+    once that is approved. In a process that was resumed after a pause, this class does both itself.
+    """
+
+    output_type: Any
+    usage_limits: Any
+
+    def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
+        """Have an output of the agent reviewed; see ``HITLReviewMixin``."""
+        turn = self._turn(message_history or [], output)
+        return super().run_hitl_review(context, turn.shown, message_history=turn)
+
+    def execute(self, context: Context) -> Any:
+        """Run the agent; what is wrong with the review's settings is told before that costs anything."""
+        if self.enable_hitl_review:
+            self._take_what_the_provider_takes()
+            self.check_rendered_hitl_settings()
+        return super().execute(context)
+
+    def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on with a parked review: make ready what ``execute`` had, and return what it would have."""
+        limits = coerce_usage_limits(self.usage_limits)
+        self._usage_budget = self._build_usage_budget(context, limits, ti=context["ti"])
+        self._run_usage = self._usage_budget.load() if self._usage_budget else None
+        self._run_identity_attrs = build_run_identity_attributes(context["ti"])
+        output = super().resume_hitl_review(context, event)
+        if isinstance(output, BaseModel) and not self._travels_as_a_model(output):
+            output = output.model_dump()
+        self._clear_usage_budget(context)
+        return output
+
+    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Make the next output: run the agent with the feedback, on the conversation so far."""
+        _, messages = ProviderAgentOperator.regenerate_with_feedback(
+            self, feedback=feedback, message_history=list(message_history.messages)
+        )
+        turn = self._turn(messages, self._output_under_review)
+        return turn.shown, turn
+
+    @staticmethod
+    def _to_string(output: Any) -> str:
+        # The provider's text of a next output, which nobody needs: making it may read what can be read only once.
+        return ""
+
+    def dump_message_history(self, message_history: Any) -> Any:
+        """The conversation, the output, and what was used of ``usage_limits``, as JSON values."""
+        return {
+            "messages": ModelMessagesTypeAdapter.dump_python(list(message_history.messages), mode="json"),
+            "output": message_history.kept,
+            "usage": _USAGE.dump_python(self._run_usage, mode="json") if self._run_usage is not None else None,
+        }
+
+    def load_message_history(self, stored: Any) -> AgentTurn:
+        """The same again."""
+        if self._run_usage is None and stored["usage"] is not None:
+            self._run_usage = _USAGE.validate_python(stored["usage"])
+        messages = ModelMessagesTypeAdapter.validate_python(stored["messages"])
+        turn = AgentTurn(messages, None, stored["output"], self.output_type)
+        self._output_under_review = turn.output  # what cannot be read back is told before anybody is asked
+        return turn
+
+    def _approved(self, session: AgentSession, history: Any) -> Any:
+        # Not parsed from what the reviewer saw: that is for reading, and may have left something out.
+        self._output_under_review = history.output
+        return history.output
+
+    def _turn(self, messages: Sequence[ModelMessage], output: Any) -> AgentTurn:
+        """A turn of the agent. It is polled for if it would not outlive a pause: it is worth more than a slot."""
+        given = storable(output) if isinstance(output, str) else output
+        kept = typed_outputs.keep(given, self.output_type)
+        if kept is not None:
+            kept = {**kept, "json": stored_json(kept["json"])}
+        turn = AgentTurn(messages, given, kept, self.output_type)
+        as_text(turn.shown)  # what nobody could be shown needs no slot
+        if self.hitl_wait == "park" and (reason := self._why_not_kept(turn)) is not None:
+            if self.reviewers:
+                raise TypeError(f"{reason} So the task cannot park, which reviewers=... needs.")
+            log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", reason)
+            self.hitl_wait = "poll"
+        return turn
+
+    def _why_not_kept(self, turn: AgentTurn) -> str | None:
+        """Why a turn would not outlive a pause, in words; None if it does."""
+        if turn.kept is None:
+            return (
+                f"This {type(turn.given).__name__} cannot be kept as JSON and read back as output_type "
+                f"{self.output_type!r} so that it is the same. Choose one that pydantic can write and read."
+            )
+        try:
+            stored_form(self.dump_message_history(turn), "The conversation")
+        except (TypeError, ValueError) as error:
+            return str(error)
+        return None
+
+    def _travels_as_a_model(self, output: BaseModel) -> bool:
+        """Whether a task after this one gets a model from XCom as a model; the provider's rule."""
+        if self._serialize_model_output or iter_pydantic_models is None:
+            return False
+        return type(output) in iter_pydantic_models(self.output_type)
+
+    if TYPE_CHECKING:  # the provider's
+        _output_under_review: Any
+        _run_usage: RunUsage | None
+        _run_identity_attrs: Any
+        _usage_budget: Any
+        _serialize_model_output: bool
+        _build_usage_budget: Callable[..., Any]
+        _clear_usage_budget: Callable[[Any], None]
+
+
+class AgentOperator(_AgentReview, ProviderAgentOperator):
+    """Run a pydantic-ai agent, and have its output reviewed without holding a worker slot.
+
+    With ``enable_hitl_review=True`` the task is parked while it waits. The conversation is kept in XCom, so that
+    changes are made in it; and the approved output is the agent's, of ``output_type``. An output that could not be
+    kept so, such as one of a class that pydantic cannot write, is reviewed with a worker slot.
+
+    Args:
+        hitl_wait: ``"park"`` or ``"poll"``; this and the following are those of ``HITLReviewBaseOperator``.
+        reviewers: ids of the only people who may decide.
+        webhooks: endpoints that hear of the review.
+        webhook_url: one more, given as a plain URL.
+        on_output_ready_callback: called when an output waits for a review.
+        on_finalized_callback: called when the review has ended.
+        notifiers: called when an output waits for a review.
+        on_regenerate_error: ``"return"`` gives the review back to the reviewer if the agent fails; the provider's
+            own operator fails the task.
+        **kwargs: those of the provider's ``AgentOperator``: ``prompt``, ``llm_conn_id``, ``output_type``, ...
+
+    Raises:
+        ValueError: a setting is wrong; raised when the DAG file is read.
+    """
+
+    template_fields: Sequence[str] = (*ProviderAgentOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.enable_hitl_review:
+            self.check_hitl_settings()
+
+
+class AgentDecoratedOperator(_AgentReview, _AgentDecoratedOperator):
+    """The same for the provider's ``@task.agent``, whose function returns the agent's prompt."""
+
+    template_fields: Sequence[str] = (*_AgentDecoratedOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.enable_hitl_review:
+            self.check_hitl_settings()
+
+
+class HITLReviewAgentDecoratedOperator(AgentDecoratedOperator):
+    """Calls a function for the agent's prompt; see ``hitl_review_agent_task``."""
+
+    custom_operator_name = "@task.hitl_review_agent"
+
+    def __init__(self, *, enable_hitl_review: bool = True, **kwargs: Any) -> None:
+        super().__init__(enable_hitl_review=enable_hitl_review, **kwargs)
+
+
+def hitl_review_agent_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Decorator ``@task.hitl_review_agent``: the function returns a prompt, and the agent's output is reviewed.
+
+    As the provider's ``@task.agent``, with ``enable_hitl_review=True`` and the review of this project::
+
+        @task.hitl_review_agent(llm_conn_id="pydanticai_default", output_type=Report)
+        def report(week: int):
+            return f"Write the report of week {week}."
+
+    Args:
+        python_callable: the function; given by Airflow where the decorator is used without parentheses.
+        **kwargs: those of ``AgentOperator``.
+
+    Raises:
+        ValueError: a setting is wrong; raised when the DAG file is read.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable, decorated_operator_class=HITLReviewAgentDecoratedOperator, **kwargs
+    )

@@ -1,0 +1,86 @@
+"""Callbacks in the DAG, in Airflow's convention: functions of the context, and notifiers."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from airflow_hitl_review.core.airflow_sdk import FAILURES
+from airflow_hitl_review.core.schema import AgentSession, HumanAction
+from hitl_webhooks import EventType
+
+log = logging.getLogger(__name__)
+
+Callback: TypeAlias = "Callable[[Any], object]"
+GivenCallbacks: TypeAlias = "Callback | Iterable[Callback] | None"
+
+
+class Callbacks:
+    """The callbacks of one review.
+
+    Each is called with the task's context, in which ``hitl_review`` is a dict with ``event`` (the type of the
+    webhook event, such as ``"hitl_review.finalized"``), ``status``, ``iteration``, ``max_iterations``,
+    ``prompt``, ``output``, ``deadline_at``, ``feedback`` and ``decided_by`` (a name, or None).
+
+    One that raises is logged; the review goes on, and so do the callbacks behind it.
+
+    Args:
+        context: the task's context.
+        on_output_ready: a callable of the context, or several; a ``BaseNotifier`` is one.
+        on_finalized: likewise.
+        notifiers: called with ``on_output_ready``.
+
+    Raises:
+        ValueError: something among them cannot be called.
+    """
+
+    def __init__(
+        self,
+        context: Mapping[str, Any],
+        *,
+        on_output_ready: GivenCallbacks = None,
+        on_finalized: GivenCallbacks = None,
+        notifiers: GivenCallbacks = None,
+    ) -> None:
+        self._context = context
+        self._by_type = {
+            EventType.OUTPUT_READY: [
+                *_as_list("on_output_ready_callback", on_output_ready),
+                *_as_list("notifiers", notifiers),
+            ],
+            EventType.FINALIZED: _as_list("on_finalized_callback", on_finalized),
+        }
+
+    def call(
+        self, type_: EventType, session: AgentSession, *, status: str | None, action: HumanAction | None
+    ) -> None:
+        """Call those for an event; never raises."""
+        facts = {
+            "event": type_.value,
+            "status": status or session.status.value,
+            "iteration": session.iteration,
+            "max_iterations": session.max_iterations,
+            "prompt": session.prompt,
+            "output": session.current_output,
+            "deadline_at": session.deadline_at,
+            "feedback": action.feedback if action else None,
+            "decided_by": action.user.name if action and action.user else None,
+        }
+        for callback in self._by_type.get(type_, ()):
+            try:
+                # A copy: a notifier renders its templates in place, and is called again in the next round.
+                copy.copy(callback)({**self._context, "hitl_review": dict(facts)})
+            except FAILURES:
+                log.exception("A callback for %s failed; the review goes on.", type_.value)
+
+
+def _as_list(name: str, given: GivenCallbacks) -> list[Callback]:
+    if given is None:
+        return []
+    callbacks = [given] if callable(given) else list(given)
+    for callback in callbacks:
+        if not callable(callback):
+            raise ValueError(f"{name} takes functions and notifiers, not {callback!r}.")
+    return callbacks

@@ -1,0 +1,256 @@
+"""Tell outside systems, from the worker: build the event, keep it in the outbox, make the first attempt.
+
+Nothing here may fail or delay a review: what cannot be delivered is noted and logged, and the API server's
+dispatcher goes on with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.sdk.execution_time import task_runner
+
+from airflow_hitl_review.core.airflow_sdk import stats
+from airflow_hitl_review.core.event_builder import announce
+from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.core.schema import (
+    WEBHOOKS_ENDED_KEY,
+    WEBHOOKS_KEY,
+    AgentSession,
+    ReviewWebhooks,
+    TaskKey,
+    WebhookTarget,
+    webhook_key,
+)
+from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.telemetry import count_attempt
+from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
+from hitl_webhooks import (
+    Attempt,
+    DeliveryStatus,
+    Endpoint,
+    EndpointDelivery,
+    Event,
+    EventType,
+    OutboxEntry,
+    deliver_to_all,
+)
+from hitl_webhooks.delivery import DELIVERY_BOUND
+from hitl_webhooks.formats import get_format
+
+log = logging.getLogger(__name__)
+
+_IN_PROCESS = "InProcess"
+"""In the name of what connects a task with Airflow under ``dag.test()``, which is not for several threads."""
+
+SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
+"""Seconds to wait before each further try to keep an event that could not be kept, an API server having been away.
+Airflow itself has tried for some ten seconds by then, and does so each time."""
+
+LEASE = timedelta(seconds=30)
+"""How long the dispatcher leaves an event to the worker: the bound of the first delivery, and room to spare."""
+
+
+class EventPublisher:
+    """Sends the events of one task instance.
+
+    Args:
+        key: the task instance.
+        task_instance_id: Airflow's id of it, a UUID.
+        try_number: its current try.
+        targets: where events go.
+        settings: the webhook settings.
+        site: where the review is found, for links.
+        push: stores an XCom; may be called from another thread.
+        delete: deletes an XCom.
+        connection: looks up an Airflow connection; may be called from another thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: TaskKey,
+        task_instance_id: str,
+        try_number: int,
+        targets: Sequence[WebhookTarget],
+        settings: WebhookSettings,
+        site: Site,
+        push: Callable[[str, Any], None],
+        delete: Callable[[str], None],
+        connection: Callable[[str], Any],
+    ) -> None:
+        self._key = key
+        self._webhooks = ReviewWebhooks(
+            task_instance_id=task_instance_id, try_number=try_number, targets=list(targets)
+        )
+        self._settings = settings
+        self._site = site
+        self._push = push
+        self._delete = delete
+        self._connection = connection
+        self._sending: list[threading.Thread] = []
+        self._unkept: list[tuple[Event, OutboxEntry]] = []
+        self._is_whole = True  # no event is missing that could not even be made
+
+    def open(self) -> None:
+        """Before the session is stored: from then on the API server tells of its end if the worker cannot."""
+        if self._webhooks.targets:
+            self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
+
+    def wants(self, type_: EventType) -> bool:
+        """Whether an event of this type goes anywhere."""
+        return bool(self._webhooks.wanting(type_.value))
+
+    def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> None:
+        """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``."""
+        if endpoints := self._webhooks.wanting(type_.value):
+            if not self._safely(type_.value, lambda: self._make(type_, session, endpoints, at, decision)):
+                self._is_whole = False
+            self.keep()
+
+    def keep(self) -> bool:
+        """Put into the outbox what could not be put there before; whether all is in it now."""
+        self._unkept = [one for one in self._unkept if not self._keep(*one)]
+        return not self._unkept
+
+    def _keep(self, event: Event, entry: OutboxEntry) -> bool:
+        return self._safely(event.type.value, lambda: self._begin(event, entry))
+
+    def finish(self, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Wait until what was started is delivered or left to the dispatcher; bounded.
+
+        Returns:
+            Whether every event is in the outbox.
+        """
+        for pause in SECOND_TRIES if self._unkept else ():
+            sleep(pause)
+            if self.keep():
+                break
+        for thread in self._sending:
+            thread.join(2 * DELIVERY_BOUND)
+        self._sending.clear()
+        return self._is_whole and not self._unkept
+
+    def close(self) -> None:
+        """After the final event: from now on the outbox only holds what is undelivered, if anything."""
+        if self._webhooks.targets:
+            self._safely("Closing the outbox", self._close)
+
+    def _close(self) -> None:
+        # This row first: at no moment is the outbox without one.
+        self._push(WEBHOOKS_ENDED_KEY, True)
+        self._delete(WEBHOOKS_KEY)
+
+    def _make(
+        self,
+        type_: EventType,
+        session: AgentSession,
+        endpoints: Sequence[tuple[str, str | None]],
+        at: datetime,
+        decision: dict[str, Any],
+    ) -> None:
+        event = announce(
+            type_,
+            session,
+            key=self._key,
+            task_instance_id=self._webhooks.task_instance_id,
+            try_number=self._webhooks.try_number,
+            site=self._site,
+            at=at,
+            **decision,
+        )
+        self._unkept.append((event, OutboxEntry.of(event, endpoints)))
+
+    def _begin(self, event: Event, entry: OutboxEntry) -> None:
+        for delivery in entry.deliveries:
+            delivery.claim(_now() + LEASE)
+        # This row first: its new time makes the dispatcher look, whenever the worker is killed from here on.
+        self._push(WEBHOOKS_KEY, self._stored_webhooks())
+        self._push(webhook_key(event.id), entry.to_json())
+        if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
+            self._safely(event.type.value, lambda: self._deliver(event, entry))
+            return
+        # Beside the task: the reviewer's feedback is carried out meanwhile, or the task looks for a decision.
+        thread = threading.Thread(
+            target=lambda: self._safely(event.type.value, lambda: self._deliver(event, entry)),
+            name="hitl-notifier",
+            daemon=True,
+        )
+        self._sending.append(thread)
+        thread.start()
+
+    def _deliver(self, event: Event, entry: OutboxEntry) -> None:
+        claimed_until = min((d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=_now())
+        resolved = [(self._resolve(delivery), delivery) for delivery in entry.deliveries]
+        targets = [(endpoint, delivery) for endpoint, delivery in resolved if endpoint is not None]
+        if _now() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
+            log.warning(
+                "Looking up the endpoints of %s took too long: the API server delivers it.", event.type.value
+            )
+            return
+        deliver_to_all(event, targets, block_private_addresses=self._settings.block_private_addresses)
+        for delivery in entry.deliveries:
+            if delivery.attempts:
+                delivery.schedule_next(_now(), self._settings.schedule)
+            else:
+                delivery.next_attempt_at = _now()  # left to the dispatcher, see deliver_to_all
+        self._push(webhook_key(event.id), entry.to_json())
+        if entry.status is DeliveryStatus.PENDING:
+            # The dispatcher has put its next look off until the claim ends; now there is an earlier time.
+            self._push(WEBHOOKS_KEY, self._stored_webhooks())
+        for delivery in entry.deliveries:
+            _log_outcome(event, delivery)
+            if delivery.attempts:
+                since = _now() - datetime.fromisoformat(entry.timestamp)
+                count_attempt(stats(), self._key, delivery.status, since)
+
+    def _resolve(self, delivery: EndpointDelivery) -> Endpoint | None:
+        try:
+            endpoint = resolve(
+                delivery.endpoint, delivery.format, connection=self._connection, settings=self._settings
+            )
+        except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
+            delivery.record(Attempt(_now().isoformat(), 0, error=why_unusable(error)))
+            return None
+        delivery.format = endpoint.format
+        if not endpoint.secrets and get_format(endpoint.format).signed:
+            log.warning("Webhook endpoint %r has no secret: requests to it are unsigned.", endpoint.name)
+        return endpoint
+
+    def _stored_webhooks(self) -> dict[str, Any]:
+        return self._webhooks.model_dump(mode="json")
+
+    def _safely(self, what: str, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except Exception:
+            log.exception("%s for %s failed; the review goes on.", what, self._key)
+            return False
+        return True
+
+
+def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:
+    if delivery.status is DeliveryStatus.DELIVERED:
+        log.info("Delivered %s to %r.", event.type.value, delivery.endpoint)
+    elif not delivery.attempts:
+        log.info("%s goes to %r from the API server.", event.type.value, delivery.endpoint)
+    else:
+        log.warning(
+            "%s was not delivered to %r after %d attempts: %s. %s",
+            event.type.value,
+            delivery.endpoint,
+            delivery.attempts,
+            delivery.last_error,
+            f"The API server tries again from {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
+            if delivery.next_attempt_at
+            else "It is not tried again by itself.",
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

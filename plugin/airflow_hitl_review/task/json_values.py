@@ -1,0 +1,111 @@
+"""What can be stored of an output or a history: one rule for what is shown, kept and returned. No Airflow.
+
+It is applied once, before the first write of a round. Otherwise an output would be announced, approved perhaps,
+and only then refused: by the database (NaN, NUL) or by Airflow where it writes the task's result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pydantic_core
+
+from airflow_hitl_review.core.schema import OutputFormat, storable
+
+MAX_DEPTH = 200
+"""Levels of lists and objects inside each other; Airflow's own serialization ends at a few hundred."""
+
+_RESERVED = ("__classname__", "__id__")
+"""Keys by which Airflow knows objects in XCom: it refuses to write a dictionary that has one."""
+
+
+class NotJSONError(TypeError):
+    """An output is neither text nor anything that pydantic can write as JSON."""
+
+
+def as_text(output: Any) -> tuple[str, OutputFormat]:
+    """An output as the reviewer sees it: text as it is, all else as indented JSON.
+
+    Raises:
+        NotJSONError: it cannot be shown.
+        TypeError: XCom cannot hold it; says where in it the first such value is, and what to do.
+    """
+    if isinstance(output, str):
+        return storable(output), "text"
+    return pydantic_core.to_json(as_json_value(output), indent=2).decode(), "json"
+
+
+def as_json_value(output: Any) -> Any:
+    """An output made of JSON values only, as it is kept in a history, and returned.
+
+    Of what can be read once (a generator, an open file) this is the only reading: go on with what it returns.
+
+    Raises:
+        TypeError: as for ``as_text``, with its kind.
+    """
+    try:
+        plain = pydantic_core.to_jsonable_python(output)
+    except (ValueError, RecursionError) as error:  # what pydantic raises is a ValueError
+        raise NotJSONError(
+            f"An output to review must be text or JSON-like; {type(output).__name__} is neither ({error})."
+        ) from error
+    return stored_form(plain, "The output")
+
+
+def stored_json(text: str) -> str:
+    """JSON whose values are in their stored form: what is returned is then what was shown.
+
+    Raises:
+        TypeError: as for ``stored_form``.
+    """
+    if "\\u0000" not in text:
+        return text
+    return pydantic_core.to_json(stored_form(pydantic_core.from_json(text), "The output")).decode()
+
+
+def stored_form(value: Any, what: str) -> Any:
+    """JSON values as XCom gives them back: NUL and lone surrogates in texts are replaced, tuples are lists.
+
+    Args:
+        value: what is to be stored.
+        what: how an error names it, such as ``The output``.
+
+    Raises:
+        TypeError: XCom cannot hold it; says where in it the first such value is, and what to do.
+    """
+    return _stored_form(value, what, ())
+
+
+def _stored_form(value: Any, what: str, place: tuple[Any, ...]) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        raise _refused(what, place, f"is {name}, which JSON does not have. Replace it, by None for example")
+    if len(place) == MAX_DEPTH:
+        raise _refused(what, place[:3], f"holds more than {MAX_DEPTH} levels. Make it flatter")
+    if isinstance(value, list | tuple):
+        return [_stored_form(item, what, (*place, index)) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {_key(key, what, place): _stored_form(item, what, (*place, key)) for key, item in value.items()}
+    raise _refused(what, place, f"is a {type(value).__name__}, and no JSON value. Make it one")
+
+
+def _key(key: Any, what: str, place: tuple[Any, ...]) -> Any:
+    if key in _RESERVED:
+        raise _refused(what, place, f"has the key {key!r}, which Airflow keeps for itself. Rename it")
+    if key is None or isinstance(key, bool | int | float):
+        return key  # written as text, as JSON has it
+    if not isinstance(key, str):
+        raise _refused(what, place, f"has a key that is a {type(key).__name__}. Make it a text")
+    return storable(key)
+
+
+def _refused(what: str, place: tuple[Any, ...], why: str) -> TypeError:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    return TypeError(f"{what} cannot be stored in XCom: {path or 'it'} {why}.")

@@ -1,0 +1,386 @@
+"""``HITLReviewMixin``: pause a task until a person has reviewed its output."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout
+from airflow_hitl_review.core.schema import AgentSession, HumanAction, storable
+from airflow_hitl_review.core.states import Action, SessionStatus, Step
+from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks, usable_webhooks
+from airflow_hitl_review.task import message_history as message_history_adapter
+from airflow_hitl_review.task import review_options
+from airflow_hitl_review.task.callbacks import Callbacks, GivenCallbacks
+from airflow_hitl_review.task.errors import (
+    HITLMaxIterationsError,
+    HITLRegenerationError,
+    HITLRejectError,
+    HITLTimeoutError,
+)
+from airflow_hitl_review.task.json_values import as_text, stored_form
+from airflow_hitl_review.task.operator_link import push_links
+from airflow_hitl_review.task.parking import park
+from airflow_hitl_review.task.review_session import ReviewSession, XComsAwayError, utcnow
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+MAX_FAILED_READS = 10
+"""While polling: so many failed reads of XCom in a row end the task with the last error."""
+
+LOOK_AGAIN = timedelta(minutes=2)
+"""Where a decision is not confirmed yet, the API server wakes the task sooner than that, or makes the review
+pending again. Without it (it is down), and where XComs cannot be read, the task looks again, and parks anew."""
+
+_SHORTEST_POLL = 0.1
+"""Seconds between two looks for whoever asks for none at all."""
+
+_LAST_LOOK = 2.0
+"""Seconds after the deadline at which polling looks for the last time: a decision may be on its way in."""
+
+
+class HITLReviewMixin:
+    """Gives an operator a review by a person: approve, reject, or ask for changes and look again.
+
+    Put it before the operator class, set the attributes, implement ``regenerate_with_feedback``, and call
+    ``run_hitl_review`` at the end of ``execute``::
+
+        class MyOperator(HITLReviewMixin, BaseOperator):
+            def execute(self, context):
+                output, history = ask_the_model(self.prompt)
+                return self.run_hitl_review(context, output, message_history=history)
+
+    Names are those of the mixin in Airflow's AI provider.
+
+    With ``hitl_wait="park"`` the call does not return: the task is parked in the state ``awaiting_input``
+    (``deferred`` before Airflow 3.3), where it holds no worker slot, and its process ends. Another process
+    resumes it at ``resume_hitl_review``, and what that returns is the task's result. What ``execute`` would do
+    with the approved output belongs into ``hitl_review_result``, which is called in both ways of waiting.
+
+    Attributes:
+        enable_hitl_review: for operators that offer the review as an option; not read here.
+        prompt: what the reviewer is told the output is for.
+        max_hitl_iterations: outputs that may be shown in all, at least 1.
+        hitl_timeout: time for the whole review, all rounds included; None for no limit.
+        hitl_poll_interval: seconds between two looks, when polling.
+        hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
+        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; they need the right
+            to decide reviews of the DAG besides. All who have that if empty. Needs ``hitl_wait="park"``: only a
+            task that is woken is told by the API server who has decided. A template field of our operators: a list,
+            or a template that gives one, or one id.
+        webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
+        webhook_url: one more endpoint, given as a plain URL.
+        on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
+            an output waits for a review, each round. The context then has ``hitl_review``, see ``Callbacks``.
+        on_finalized_callback: as above, when the review has ended, by the worker: not where the task was
+            killed or cleared.
+        notifiers: as ``on_output_ready_callback``; the name that Airflow's ``HITLOperator`` has for it.
+        on_regenerate_error: ``"return"`` gives the review back to the reviewer with the error;
+            ``"fail"`` fails the task.
+    """
+
+    enable_hitl_review: bool = True
+    prompt: str = ""
+    max_hitl_iterations: int = 5
+    hitl_timeout: timedelta | None = None
+    hitl_poll_interval: float = 10.0
+    hitl_wait: Literal["park", "poll"] = "park"
+    reviewers: Sequence[str] | str = ()
+    webhooks: Sequence[str | Webhook] | str | Webhook = ()
+    webhook_url: str | None = None
+    on_output_ready_callback: GivenCallbacks = None
+    on_finalized_callback: GivenCallbacks = None
+    notifiers: GivenCallbacks = None
+    on_regenerate_error: Literal["return", "fail"] = "return"
+
+    def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
+        """Have ``output`` reviewed, and return the approved one.
+
+        Args:
+            context: the task's context.
+            output: text, or anything that pydantic can write as JSON.
+            message_history: what ``regenerate_with_feedback`` needs; JSON values if the task parks.
+
+        Returns:
+            What ``hitl_review_result`` makes of the approved output.
+
+        Raises:
+            HITLRejectError: the reviewer rejected it.
+            HITLTimeoutError: nobody decided in time.
+            HITLMaxIterationsError: changes were asked for once too often.
+            HITLRegenerationError: regenerating failed and ``on_regenerate_error="fail"``.
+            TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3); let it
+                through.
+            TypeError: the output or the history cannot be stored.
+        """
+        self._take_what_the_provider_takes()
+        self.check_rendered_hitl_settings()
+        # All that may be refused comes first: once something is stored, a reviewer may see it.
+        shown = as_text(output)
+        history = self._stored_history(message_history)
+        ti = _task_instance(context)
+        review = ReviewSession.start(
+            ti,
+            shown,
+            history=history,
+            prompt=HITLReviewMixin._to_string(self.prompt),  # a template may give another task's result
+            max_iterations=self.max_hitl_iterations,
+            timeout=self.hitl_timeout,
+            reviewers=self.reviewers,
+            webhooks=usable_webhooks(self.webhooks, self.webhook_url),
+            callbacks=self._callbacks(context),
+        )
+        push_links(self, ti)
+        return self._hitl_review(review, message_history)
+
+    def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on with a parked review. Airflow calls this.
+
+        ``event`` says why. What was decided is in XCom; that it was decided, and by one of ``reviewers`` if there
+        are any, the event must confirm.
+        """
+        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
+        with self._parks_again():
+            review = ReviewSession.load(
+                _task_instance(context),
+                usable_webhooks(self.webhooks, self.webhook_url),
+                self._callbacks(context),
+                reviewers=self.reviewers,
+                event=event,
+            )
+            stored_history = review.load_history()
+            review.announce_if_missing()
+        if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
+            log.warning(
+                "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "
+                "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
+                "required_actions to False if it cannot be."
+            )
+        return self._hitl_review(review, self.load_message_history(stored_history))
+
+    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Make the next output; to be implemented by the operator.
+
+        Args:
+            feedback: what the reviewer wants changed.
+            message_history: as given to ``run_hitl_review``, or as returned the last time.
+
+        Returns:
+            The next output, and the message history for the time after.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement regenerate_with_feedback().")
+
+    def dump_message_history(self, message_history: Any) -> Any:
+        """What is kept of a history while the task is parked: JSON values; override if yours is none.
+
+        pydantic-ai's messages, which the AI provider's operators have, are kept as its own adapter writes them.
+
+        Args:
+            message_history: as given to ``run_hitl_review``, or as ``regenerate_with_feedback`` returned it.
+        """
+        return message_history_adapter.dump(message_history)
+
+    def load_message_history(self, stored: Any) -> Any:
+        """The history again, of what ``dump_message_history`` made of it."""
+        return message_history_adapter.load(stored)
+
+    def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
+        """Make the task's result of the approved output; override to change it.
+
+        Args:
+            output: the approved output as the reviewer saw it.
+            output_format: ``"json"`` if the output was no text and ``output`` is its JSON.
+        """
+        return output
+
+    @staticmethod
+    def _to_string(output: Any) -> str:
+        """An output as the reviewer sees it; operators that were written for the AI provider's mixin call this."""
+        try:
+            return as_text(output)[0]
+        except TypeError:
+            return storable(str(output))
+
+    def check_hitl_settings(self) -> None:
+        """Check the attributes above, templates not rendered yet; call it where the operator is made.
+
+        Raises:
+            ValueError: says which one is wrong and what it takes.
+        """
+        review_options.check(self)
+        rendered = "reviewers" not in getattr(self, "template_fields", ())  # else Airflow will
+        review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=rendered)
+        as_webhooks(self.webhooks, self.webhook_url, rendered=False)
+        self._callbacks({})
+
+    def check_rendered_hitl_settings(self) -> None:
+        """The same once templates are rendered; call it before the first output is made, and paid for.
+
+        Raises:
+            ValueError: as above.
+        """
+        review_options.check(self)
+        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
+
+    def _take_what_the_provider_takes(self) -> None:
+        """Zeros, which ``check_hitl_settings`` refuses: of an operator that does not call it they mean the same."""
+        self.hitl_timeout = self.hitl_timeout or None
+        if self.max_hitl_iterations == 0:
+            self.max_hitl_iterations = 1
+        if self.hitl_poll_interval == 0:
+            self.hitl_poll_interval = _SHORTEST_POLL
+
+    def _stored_history(self, message_history: Any) -> Any:
+        """What is kept of a history: nothing where nobody will need it.
+
+        pydantic-ai's messages that cannot be stored are polled for, as the AI provider's mixin does.
+
+        Raises:
+            TypeError: it cannot be stored; says where in it the value is that cannot.
+        """
+        if self.hitl_wait != "park":
+            return None
+        try:
+            return stored_form(self.dump_message_history(message_history), "The message history")
+        except (TypeError, ValueError) as error:
+            if message_history_adapter.are_messages(message_history) and not self.reviewers:
+                log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", error)
+                self.hitl_wait = "poll"
+                return None
+            raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
+
+    def _callbacks(self, context: Any) -> Callbacks:
+        return Callbacks(
+            context,
+            on_output_ready=self.on_output_ready_callback,
+            on_finalized=self.on_finalized_callback,
+            notifiers=self.notifiers,
+        )
+
+    def _hitl_review(self, review: ReviewSession, history: Any) -> Any:
+        with self._parks_again():
+            action, history = self._last_decision(review, history)
+            review.end(None if action.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, action)
+        session = review.session
+        if action.action is Action.APPROVE:
+            return self._approved(session, history)
+        if action.action is Action.REJECT:
+            who = f" by {action.user.name}" if action.user else ""
+            why = "; the reason is in the review" if action.feedback else ""
+            raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=action.feedback)
+        raise HITLMaxIterationsError(
+            f"Changes were requested for output {session.iteration}, the last that "
+            f"max_hitl_iterations={session.max_iterations} allows."
+        )
+
+    def _last_decision(self, review: ReviewSession, history: Any) -> tuple[HumanAction, Any]:
+        """The decision after which no further output is made, and the history of the output that it is about."""
+        while True:
+            action = self._wait_for_decision(review)
+            if action.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
+                return action, history
+            review.changes_requested(action)
+            history = self._regenerate(review, action, history)
+
+    @contextmanager
+    def _parks_again(self) -> Iterator[None]:
+        """Where XComs are away, or ``execution_timeout`` strikes while nothing is made: park, and look later.
+
+        The review is as it was, in XCom. A task that failed now would lose it.
+        """
+        try:
+            yield
+        except (XComsAwayError, AirflowTaskTimeout) as error:
+            if self.hitl_wait != "park":
+                raise
+            log.warning("The review cannot go on just now; the task parks and tries again: %r", error)
+            now = utcnow()
+            park(now + LOOK_AGAIN, now)
+
+    def _approved(self, session: AgentSession, history: Any) -> Any:
+        """The task's result; ``history`` is the one that the approved output came with."""
+        return self.hitl_review_result(session.current_output, session.output_format)
+
+    def _regenerate(self, review: ReviewSession, action: HumanAction, history: Any) -> Any:
+        try:
+            output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
+            review.next_output(as_text(output), self._stored_history(new_history))
+        except XComsAwayError:
+            raise
+        except FAILURES as error:
+            reason = f"{type(error).__name__}: {error}"
+            if self.on_regenerate_error == "fail":
+                review.end(None, action, status="failed")
+                raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
+            log.exception("Regenerating failed; the review goes back to the reviewer.")
+            review.regeneration_failed(action, reason)
+            return history
+        return new_history
+
+    def _wait_for_decision(self, review: ReviewSession) -> HumanAction:  # noqa: RET503 - _park() never returns
+        if self.hitl_wait == "poll":
+            return self._poll(review)
+        review.finish_announcing()
+        # This look also sees a decision that came while webhooks were sent.
+        if (action := review.decision()) is not None:
+            return action
+        if review.is_unconfirmed:
+            # The form may be answered already, where the event that confirmed the decision was lost with its
+            # process. Airflow does not park a task whose form is answered: it resumes it at once, for ever.
+            review.require_action()
+            _park(review)
+        if _is_over(review):
+            self._time_out(review)
+        review.require_action()
+        # The last look before parking: from now on it can be decided in Airflow, too.
+        if MAY_READ_AFTER_FORM and (action := review.decision()) is not None:
+            return action
+        _park(review)
+
+    def _poll(self, review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> HumanAction:
+        failed = 0
+        while True:
+            try:
+                action = review.decision()
+            except Exception:
+                failed += 1
+                if failed >= MAX_FAILED_READS:
+                    raise
+                log.warning("Reading the review failed %d times in a row.", failed, exc_info=True)
+            else:
+                failed = 0
+                if action is not None:
+                    return action
+                if _is_over(review):
+                    self._time_out(review)
+            review.go_on_announcing()
+            left = review.time_left()
+            pause = self.hitl_poll_interval
+            if left is not None and left.total_seconds() <= pause:
+                pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
+            sleep(pause)
+
+    def _time_out(self, review: ReviewSession) -> NoReturn:
+        review.end(Step.TIME_OUT)
+        raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")
+
+
+def _park(review: ReviewSession) -> NoReturn:
+    now = utcnow()
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
+
+
+def _task_instance(context: Context) -> Any:
+    return context["ti"] if "ti" in context else context["task_instance"]
+
+
+def _is_over(review: ReviewSession) -> bool:
+    left = review.time_left()
+    return left is not None and left <= timedelta(0)

@@ -1,0 +1,167 @@
+"""``HITLReviewOperator``: review the output of any function; and the base of all operators with a review."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+
+from airflow_hitl_review.core.webhook_endpoints import Webhook
+from airflow_hitl_review.task.callbacks import GivenCallbacks
+from airflow_hitl_review.task.json_values import as_json_value
+from airflow_hitl_review.task.mixin import HITLReviewMixin
+from airflow_hitl_review.task.operator_link import HITLReviewLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+REVIEW_TEMPLATE_FIELDS = ("reviewers", "webhooks", "webhook_url")
+"""Those of the arguments that are templates; operators add them to their ``template_fields``."""
+
+
+class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
+    """The arguments that say how a review waits and who hears of it; for operators to inherit from, first.
+
+    Args:
+        hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
+        reviewers: ids of the only people who may decide, see ``HITLReviewMixin``; a template, or a list of them.
+        webhooks: URLs, connection ids, and ``Webhook`` objects; a template for the texts among them.
+        webhook_url: one more endpoint, given as a plain URL; a template.
+        on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
+        on_finalized_callback: called when the review has ended.
+        notifiers: called when an output waits for a review.
+        on_regenerate_error: ``"return"`` or ``"fail"``, see ``HITLReviewMixin``.
+    """
+
+    operator_extra_links = (HITLReviewLink(),)
+
+    def __init__(
+        self,
+        *,
+        hitl_wait: Literal["park", "poll"] = "park",
+        reviewers: Sequence[str] | str = (),
+        webhooks: Sequence[str | Webhook] | str | Webhook = (),
+        webhook_url: str | None = None,
+        on_output_ready_callback: GivenCallbacks = None,
+        on_finalized_callback: GivenCallbacks = None,
+        notifiers: GivenCallbacks = None,
+        on_regenerate_error: Literal["return", "fail"] = "return",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hitl_wait = hitl_wait
+        self.reviewers = reviewers
+        self.webhooks = webhooks
+        self.webhook_url = webhook_url
+        self.on_output_ready_callback = on_output_ready_callback
+        self.on_finalized_callback = on_finalized_callback
+        self.notifiers = notifiers
+        self.on_regenerate_error = on_regenerate_error
+
+
+class HITLReviewOperator(HITLReviewBaseOperator):
+    """Call a function, have its output reviewed by a person, and return the approved output.
+
+    Args:
+        task_id: as for every operator.
+        prompt: what the reviewer is told the output is for; a template.
+        generate: ``generate(context) -> output``. Text, or anything that pydantic can write as JSON;
+            if it is no text, the task's result is the approved output's JSON, parsed.
+        regenerate: ``regenerate(feedback, history) -> output``, or a 2-tuple ``(output, history)``.
+            ``history`` is what it returned the last time. Where it returns an output alone, and the first
+            time, it is a list of ``{"role": "assistant" | "human", "content": ...}``: the outputs and the
+            feedback so far, without the feedback at hand. JSON values only if the task parks.
+        enable_hitl_review: False returns the first output without a review.
+        max_hitl_iterations: outputs that may be shown in all, at least 1.
+        hitl_timeout: time for the whole review; None for no limit.
+        hitl_poll_interval: seconds between two looks with ``hitl_wait="poll"``.
+        **kwargs: those of ``HITLReviewBaseOperator`` and of every operator.
+
+    Raises:
+        ValueError: a setting is wrong; raised when the DAG file is read.
+    """
+
+    template_fields: Sequence[str] = ("prompt", *REVIEW_TEMPLATE_FIELDS)
+    template_fields_renderers = {"prompt": "md"}  # noqa: RUF012 - as BaseOperator declares it
+    ui_color = "#e8f0e4"
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        generate: Callable[[Context], Any],
+        regenerate: Callable[[str, Any], Any],
+        enable_hitl_review: bool = True,
+        max_hitl_iterations: int = 5,
+        hitl_timeout: timedelta | None = None,
+        hitl_poll_interval: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_function("generate", generate, "context")
+        _check_function("regenerate", regenerate, "feedback", "history")
+        self.prompt = prompt
+        self.generate = generate
+        self.regenerate = regenerate
+        self.enable_hitl_review = enable_hitl_review
+        self.max_hitl_iterations = max_hitl_iterations
+        self.hitl_timeout = hitl_timeout
+        self.hitl_poll_interval = hitl_poll_interval
+        self.check_hitl_settings()
+
+    def execute(self, context: Context) -> Any:
+        """Make the first output, and have it reviewed."""
+        if not self.enable_hitl_review:
+            return self.generate(context)
+        self.check_rendered_hitl_settings()
+        output = as_json_value(self.generate(context))
+        return self.run_hitl_review(context, output, message_history=first_turn(output))
+
+    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Make the next output with the ``regenerate`` function."""
+        result = self.regenerate(feedback, message_history)
+        if type(result) is tuple and len(result) == 2:  # a named tuple is an output
+            return result
+        output = as_json_value(result)
+        return output, next_turns(message_history, feedback, output)
+
+    def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
+        """The approved output: text as it is, all else as JSON values."""
+        return json.loads(output) if output_format == "json" else output
+
+
+def _check_function(name: str, function: Any, *arguments: str) -> None:
+    """Refuse what cannot be called as it will be: that would show only once a reviewer had asked for changes.
+
+    Raises:
+        ValueError: says how it is called.
+    """
+    if not callable(function):
+        raise ValueError(f"{name} must be a function, not {function!r}.")
+    try:
+        parameters = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C tell none
+        return
+    try:
+        parameters.bind(*arguments)
+    except TypeError:
+        given = f"{getattr(function, '__name__', type(function).__name__)}{parameters}"
+        raise ValueError(
+            f"{name} is called as {name}({', '.join(arguments)}), which {given} does not take."
+        ) from None
+
+
+def first_turn(output: Any) -> list[dict[str, Any]]:
+    """A history that begins with an output, which is made of JSON values."""
+    return [{"role": "assistant", "content": output}]
+
+
+def next_turns(history: Any, feedback: str, output: Any) -> list[dict[str, Any]]:
+    """A history with one more round; one that is somebody's own cannot be gone on with, and is left out."""
+    turns = history if isinstance(history, list) else []
+    return [*turns, {"role": "human", "content": feedback}, *first_turn(output)]

@@ -1,0 +1,435 @@
+"""The worker's side of one review: its state in XCom, and each step that the worker takes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeAlias, TypeVar
+
+from airflow.sdk import Connection
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+from airflow.sdk.execution_time.xcom import XCom
+from pydantic import ValidationError
+
+from airflow_hitl_review.core.airflow_sdk import FAILURES, option, site
+from airflow_hitl_review.core.audit_record import confirms
+from airflow_hitl_review.core.options import WebhookSettings, is_on
+from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
+from airflow_hitl_review.core.review import is_repeated
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    HISTORY_KEY,
+    SESSION_KEY,
+    AgentSession,
+    FailedRegeneration,
+    HumanAction,
+    OutputFormat,
+    TaskKey,
+    history_key,
+    output_key,
+    storable,
+    webhook_key,
+)
+from airflow_hitl_review.core.states import ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.core.webhook_endpoints import Webhook, all_targets
+from airflow_hitl_review.task.callbacks import Callbacks
+from airflow_hitl_review.task.event_publisher import SECOND_TRIES, EventPublisher
+from airflow_hitl_review.task.tracing import add_span_event
+from hitl_webhooks import EventType
+from hitl_webhooks.events import event_id
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Shown: TypeAlias = "tuple[str, OutputFormat]"
+"""An output as ``as_text`` makes it: what the reviewer sees, and whether that is JSON."""
+
+
+def utcnow() -> datetime:
+    """The current time."""
+    return datetime.now(timezone.utc)
+
+
+class XComsAwayError(Exception):
+    """XComs could be neither written nor read, also when that was tried again for some time."""
+
+
+class ReviewSession:
+    """One review, seen from its task. Create with ``start`` or ``load``."""
+
+    def __init__(
+        self,
+        ti: Any,
+        session: AgentSession,
+        notifier: EventPublisher,
+        callbacks: Callbacks,
+        *,
+        reviewers: Sequence[str] = (),
+        is_resumed: bool = False,
+        event: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._ti = ti
+        self._reviewers = reviewers
+        self._is_resumed = is_resumed
+        self._event = event
+        self.is_unconfirmed = False
+        self._publisher = notifier
+        self._callbacks = callbacks
+        self.session = session
+
+    @classmethod
+    def start(
+        cls,
+        ti: Any,
+        shown: Shown,
+        *,
+        history: Any,
+        prompt: str,
+        max_iterations: int,
+        timeout: timedelta | None,
+        reviewers: Sequence[str],
+        webhooks: Sequence[Webhook],
+        callbacks: Callbacks,
+    ) -> ReviewSession:
+        """Store the first output and a new session, and announce it.
+
+        Args:
+            ti: the running task instance.
+            shown: the output, as ``as_text`` made it.
+            history: what regenerating needs after a pause, in its stored form; None keeps none.
+            prompt: what the reviewer is told the output is for.
+            max_iterations: outputs that may be shown in all.
+            timeout: time for the whole review; None for no limit.
+            reviewers: ids of the only people who may decide.
+            webhooks: whom to tell.
+            callbacks: what to call.
+
+        Raises:
+            XComsAwayError: they cannot be written.
+        """
+        now = utcnow()
+        session = AgentSession(
+            max_iterations=max_iterations,
+            prompt=prompt,
+            current_output=shown[0],
+            output_format=shown[1],
+            task_instance_id=str(ti.id),
+            try_number=ti.try_number,
+            reviewers=list(reviewers),
+            created_at=now,
+            updated_at=now,
+            deadline_at=now + timeout if timeout is not None else None,
+        )
+        review = cls(ti, session, _publisher(ti, session, webhooks), callbacks, reviewers=reviewers)
+        review._publisher.open()
+        review._write_round(session, history)
+        review._announce_output()
+        return review
+
+    @classmethod
+    def load(
+        cls,
+        ti: Any,
+        webhooks: Sequence[Webhook],
+        callbacks: Callbacks,
+        *,
+        reviewers: Sequence[str] = (),
+        event: Mapping[str, Any] | None = None,
+    ) -> ReviewSession:
+        """Take up the review of a task that was resumed.
+
+        Args:
+            ti: the running task instance.
+            webhooks: whom to tell.
+            callbacks: what to call.
+            reviewers: ids of the only people who may decide, if there are any: as the DAG says, not XCom.
+            event: what the task was resumed with.
+
+        Raises:
+            LookupError: the session is gone from XCom.
+            XComsAwayError: it cannot be read just now.
+        """
+        value = _again_and_again(lambda: _pull(ti, SESSION_KEY))
+        if value is None:
+            raise LookupError(
+                f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
+                "Clear the task to start over."
+            )
+        session = AgentSession.read(value)
+        notifier = _publisher(ti, session, webhooks)
+        return cls(ti, session, notifier, callbacks, reviewers=reviewers, is_resumed=True, event=event)
+
+    # --- what the reviewer did
+
+    def decision(self) -> HumanAction | None:
+        """Read XCom; return the decision that waits to be carried out, None while the review is pending.
+
+        The session tells whether there is one. The action alone proves nothing: after a failed
+        regeneration the last action has the current iteration, and is done with.
+
+        Once the task was resumed, and always where the review has reviewers, a decision counts only if the API
+        server has confirmed it: anybody may have written it who may edit XComs. ``is_unconfirmed`` says that one
+        waits for that.
+
+        Raises:
+            XComsAwayError: they cannot be read just now.
+            pydantic.ValidationError: somebody wrote something else over the session.
+        """
+        self.is_unconfirmed = False
+        value = self._read(SESSION_KEY)
+        if value is None:
+            return None
+        stored = AgentSession.read(value)
+        if stored.status is SessionStatus.PENDING_REVIEW:
+            return None
+        action = self._read_action()
+        must_be_confirmed = bool(self._reviewers) or self._is_resumed
+        if action is None and not must_be_confirmed:
+            return None  # a session without its action: the other half may still come
+        # The provider's API rewrites the session with the fields it knows; keep our own.
+        ours = self.session.model_dump(exclude_unset=True)
+        self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
+        event, self._event = self._event, None  # it confirms one decision
+        if not must_be_confirmed:
+            return action
+        if action is not None and confirms(event, action, self.session.current_output, self._reviewers):
+            self._is_resumed = False
+            return action
+        if action is not None and event is not None and "decided" in event:
+            self._refuse()  # XCom has changed since, or it was decided by an API that knows no reviewers
+        else:
+            self.is_unconfirmed = True
+        return None
+
+    def _read_action(self) -> HumanAction | None:
+        """The last action; None where there is none, or somebody wrote something else there."""
+        value = self._read(ACTION_KEY)
+        try:
+            return HumanAction.read(value) if value is not None else None
+        except ValidationError as error:
+            log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
+            return None
+
+    def _refuse(self) -> None:
+        """Have the review pending again: what XCom says was not decided by one of the reviewers."""
+        log.error(
+            "XCom says %s, but that is not what the API server has on record as decided%s. The review is pending "
+            "again.",
+            self.session.status.value,
+            f" by one of the reviewers {list(self._reviewers)}" if self._reviewers else "",
+        )
+        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers), "updated_at": utcnow()}
+        self._store(self.session.model_copy(update=again))
+
+    # --- what the worker does
+
+    def next_output(self, shown: Shown, history: Any) -> None:
+        """Show the next output; arguments as for ``start``.
+
+        Raises:
+            RuntimeError: it could not be stored. The review is as it was: nobody has seen that output, and nobody
+                will.
+            XComsAwayError: nobody can tell whether it is stored; the review must be loaded again.
+        """
+        state = advance(self.session.state, Step.REGENERATE)
+        session = self._moved(state, current_output=shown[0], output_format=shown[1], last_error=None)
+        try:
+            self._write_round(session, history)
+        except FAILURES as error:
+            # The last write may have been done all the same, and its answer lost: then this output is on show, and
+            # perhaps decided about. To go back to the one before would undo that.
+            if not self._is_stored(session):
+                raise RuntimeError(f"The next output could not be stored: {error}") from error
+            self.session = session
+        self._announce_output()
+
+    def regeneration_failed(self, action: HumanAction, error: str) -> None:
+        """Go back to the output there is, and say why."""
+        at = utcnow()
+        failure = FailedRegeneration(
+            iteration=self.session.iteration,
+            at=at,
+            feedback=action.feedback,
+            error=storable(error),
+            user=action.user,
+            asked_at=action.at,
+        )
+        state = advance(self.session.state, Step.FAIL_TO_REGENERATE)
+        failures = [*self.session.failures, failure]
+        self._store(self._moved(state, last_error=failure.error, failures=failures))
+
+    def end(self, step: Step | None, action: HumanAction | None = None, *, status: str | None = None) -> None:
+        """End the review: by a step of the worker, or as the reviewer decided; announce it.
+
+        Args:
+            step: how the worker ends it; None where the session is final already, or stays as it is.
+            action: the reviewer's decision, if one led here.
+            status: the event's status where it is none of the session's.
+        """
+        if step is not None:
+            self._store(self._moved(advance(self.session.state, step)))
+        self._tell(EventType.FINALIZED, utcnow(), action, status=status)
+        if self._publisher.finish():  # else the API server tells it, once the task has ended
+            self._publisher.close()
+
+    def changes_requested(self, action: HumanAction) -> None:
+        """Announce that the reviewer asked for changes, which are being made."""
+        self._tell(EventType.CHANGES_REQUESTED, action.at or utcnow(), action)
+
+    def finish_announcing(self) -> None:
+        """Wait until the endpoints have answered, or the bound for that is over."""
+        self._publisher.finish()
+
+    def go_on_announcing(self) -> None:
+        """Once more for what could not be announced because no API server answered."""
+        self._publisher.keep()
+
+    def require_action(self) -> None:
+        """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
+        try:
+            if not is_on("required_actions", option):
+                return
+            form = form_of(_key(self._ti), self.session, site())
+            upsert_hitl_detail(
+                ti_id=self._ti.id,
+                options=list(OPTIONS),
+                subject=form.subject,
+                body=form.body,
+                params=form.params,
+                assigned_users=[{"id": one, "name": one} for one in self._reviewers] or None,
+            )
+        except FAILURES:
+            log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
+
+    def time_left(self) -> timedelta | None:
+        """Time until the deadline, negative after it; None without one."""
+        return self.session.deadline_at - utcnow() if self.session.deadline_at else None
+
+    def load_history(self) -> Any:
+        """The history that ends with the output of the session; None if none was kept.
+
+        Raises:
+            XComsAwayError: it cannot be read just now.
+        """
+        history = self._read(history_key(self.session.iteration))
+        return history if history is not None else self._read(HISTORY_KEY)  # version 0.1.0 kept one for all
+
+    # ---
+
+    def _write_round(self, session: AgentSession, history: Any) -> None:
+        # The session last: whoever can see it can read its output, and what led there.
+        if history is not None:
+            self._push(history_key(session.iteration), history)
+        self._push(output_key(session.iteration), session.current_output)
+        self._store(session)
+
+    def announce_if_missing(self) -> None:
+        """Announce the output that is on show, if the worker that showed it could not; for a task that was resumed.
+
+        It may not have known whether its last write was done: then it parked without a word.
+        """
+        if self.session.status is not SessionStatus.PENDING_REVIEW:
+            return
+        if not self._publisher.wants(EventType.OUTPUT_READY):
+            return
+        id_ = event_id(str(self._ti.id), EventType.OUTPUT_READY, self.session.iteration)
+        if self._read(webhook_key(id_)) is None:
+            self._announce_output()
+
+    def _announce_output(self) -> None:
+        self._tell(EventType.OUTPUT_READY, self.session.updated_at or utcnow())
+
+    def _tell(
+        self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
+    ) -> None:
+        add_span_event(type_, self.session, status)
+        self._publisher.tell(
+            type_,
+            self.session,
+            at=at,
+            status=status,
+            feedback=action.feedback or None if action else None,
+            decided_by=action.user if action else None,
+            decided_at=action.at if action else None,
+        )
+        self._callbacks.call(type_, self.session, status=status, action=action)
+
+    def _store(self, session: AgentSession) -> None:
+        for pause in (*SECOND_TRIES, None):
+            try:
+                self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
+                break
+            except Exception as error:
+                # Not simply once more: if only the answer was lost, somebody may have decided since.
+                if self._is_stored(session):
+                    break
+                if pause is None:
+                    raise XComsAwayError(f"{type(error).__name__}: {error}") from error
+                log.warning("The session could not be written; trying again in %g s: %r", pause, error)
+                time.sleep(pause)
+        self.session = session
+
+    def _is_stored(self, session: AgentSession) -> bool:
+        """Whether XCom has that session, or what a reviewer's decision has made of it since."""
+        value = self._read(SESSION_KEY)
+        stored = AgentSession.read(value) if value is not None else None
+        return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
+
+    def _push(self, key: str, value: Any) -> None:
+        _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))
+
+    def _read(self, key: str) -> Any:
+        return _again_and_again(lambda: _pull(self._ti, key))
+
+    def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
+        return self.session.moved_to(state, utcnow(), **changes)
+
+
+def _again_and_again(call: Callable[[], T]) -> T:
+    """What ``call`` returns, tried again for some time: an API server or an object store may be away for a moment.
+
+    Raises:
+        XComsAwayError: with the last error, it was longer.
+    """
+    for pause in SECOND_TRIES:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - an XCom backend may raise anything
+            log.warning("An XCom could be neither written nor read; trying again in %g s: %r", pause, error)
+            time.sleep(pause)
+    try:
+        return call()
+    except Exception as error:
+        raise XComsAwayError(f"{type(error).__name__}: {error}") from error
+
+
+def _pull(ti: Any, key: str) -> Any:
+    return ti.xcom_pull(key=key, task_ids=ti.task_id, map_indexes=ti.map_index)
+
+
+def _key(ti: Any) -> TaskKey:
+    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+
+def _publisher(ti: Any, session: AgentSession, webhooks: Sequence[Webhook]) -> EventPublisher:
+    def push(key: str, value: Any) -> None:
+        ti.xcom_push(key=key, value=value)
+
+    def delete(key: str) -> None:
+        XCom.delete(key=key, task_id=ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id, map_index=ti.map_index)
+
+    settings = WebhookSettings.read(option)
+    return EventPublisher(
+        key=_key(ti),
+        task_instance_id=str(ti.id),
+        try_number=session.try_number or ti.try_number,
+        targets=all_targets(webhooks, settings),
+        settings=settings,
+        site=site(),
+        push=push,
+        delete=delete,
+        connection=Connection.get,
+    )

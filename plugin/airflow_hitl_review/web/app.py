@@ -1,0 +1,141 @@
+"""The REST API and the pages, mounted by Airflow at ``[hitl_review] url_prefix``.
+
+Routes that touch the database are plain ``def``, so FastAPI runs them in threads: Airflow's sessions are
+synchronous, and one that waits for a lock inside ``async def`` would stop the whole server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from airflow_hitl_review.core import ai_provider
+from airflow_hitl_review.core.options import WebhookSettings, is_on, seconds
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.server.db import auth, transactions
+from airflow_hitl_review.server.db.auth import everybody_is_logged_in
+from airflow_hitl_review.server.db.stats import start_stats, stats, stats_are_sent
+from airflow_hitl_review.server.db.transactions import option
+from airflow_hitl_review.server.delivery.delivery_log import EndpointNotFoundError, EventNotFoundError
+from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
+from airflow_hitl_review.server.reviews import pending_gauge
+from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
+from airflow_hitl_review.server.reviews.inbox import count_now
+from airflow_hitl_review.server.reviews.inbox_counts import Counter
+from airflow_hitl_review.server.reviews.resumer import Resumer
+from airflow_hitl_review.web.http.conditional import LastETags
+from airflow_hitl_review.web.http.csrf import CSRFCheck
+from airflow_hitl_review.web.http.dependencies import CurrentUser
+from airflow_hitl_review.web.http.error_schemas import Conflict, DecisionConflict, NoReview, ReviewNotFound
+from airflow_hitl_review.web.http.request_limits import LimitedBodies, no_nul_in_address
+from airflow_hitl_review.web.pages import assets, errors
+from airflow_hitl_review.web.pages import routes as page_routes
+from airflow_hitl_review.web.pages.watchers import Watchers
+from airflow_hitl_review.web.required_actions import taken_as_decisions
+from airflow_hitl_review.web.routes import deliveries, reviews
+from hitl_webhooks import HITLWebhookError
+
+log = logging.getLogger(__name__)
+
+
+def create_app() -> FastAPI:
+    """Make the app. Of settings only addresses are read; nothing is started before Airflow enters its lifespan."""
+
+    site = transactions.site()
+    origins = CSRFCheck.read(auth.origins(), bearer_is_explicit=not everybody_is_logged_in())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        log.info(ai_provider.what_happens(site, review_tab=is_on("review_tab", option)))
+        app.state.waker = Resumer(seconds("wake_sweep_interval", option))
+        app.state.webhook_settings = WebhookSettings.read(option)
+        app.state.dispatcher = Dispatcher(app.state.webhook_settings)
+        app.state.dispatcher.start()
+        app.state.watchers = Watchers()
+        app.state.last_answers = LastETags()
+        app.state.counter = Counter(count_now)
+        tasks = [
+            asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
+            asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
+        ]
+        if stats_are_sent():
+            start_stats()
+            gauge = pending_gauge.run(stats(), app.state.counter.totals)
+            tasks.append(asyncio.create_task(gauge, name="hitl-review-pending"))
+
+        def decided(key: TaskKey) -> None:
+            app.state.waker.wake_later(key)
+            app.state.watchers.nudge()
+
+        try:
+            with taken_as_decisions(decided):
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.to_thread(app.state.dispatcher.stop)
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    app = FastAPI(
+        title="HITL review",
+        description="Reviews of Airflow task outputs: list, read, approve, reject, ask for changes.",
+        lifespan=lifespan,
+        dependencies=[Depends(origins.check), Depends(no_nul_in_address)],
+        # FastAPI would serve these to everybody, and its pages run scripts of other hosts beside Airflow's cookie.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+
+    app.add_middleware(LimitedBodies)
+
+    @app.exception_handler(SessionNotFoundError)
+    def not_found(_: Request, error: SessionNotFoundError) -> JSONResponse:
+        detail = NoReview(message=str(error), task_active=error.task_active)
+        return JSONResponse(ReviewNotFound(detail=detail).model_dump(mode="json"), status_code=404)
+
+    @app.exception_handler(NotAReviewerError)
+    def not_a_reviewer(_: Request, error: NotAReviewerError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=403)
+
+    @app.exception_handler(ConflictError)
+    def conflict(_: Request, error: ConflictError) -> JSONResponse:
+        detail = Conflict(message=str(error), decided_by=error.session.decided_by, session=error.session)
+        return JSONResponse(DecisionConflict(detail=detail).model_dump(mode="json"), status_code=409)
+
+    @app.exception_handler(EventNotFoundError)
+    @app.exception_handler(EndpointNotFoundError)
+    def no_event(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=404)
+
+    @app.exception_handler(HITLWebhookError)
+    def unusable_endpoint(_: Request, error: HITLWebhookError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=422)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the plugin is served; open to all."""
+        return {"status": "ok"}
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def schema(user: CurrentUser) -> dict[str, Any]:
+        """What there is here, in OpenAPI's words."""
+        return {**app.openapi(), "servers": [{"url": site.path}]}
+
+    app.include_router(reviews.router)
+    app.include_router(deliveries.router)
+    app.include_router(page_routes.router)
+    app.mount("/assets", assets.files(), name="assets")
+    # Where we stand in the provider's place. "/static" is its path, so our own files have another.
+    if not site.is_moved and (bundle := ai_provider.bundle_files()) is not None:
+        app.mount("/static", bundle, name="provider")
+    errors.install(app)
+    return app

@@ -1,0 +1,116 @@
+"""Keep a session that a worker writes twice from undoing a decision that came in between.
+
+Airflow's client in a worker repeats a request whose answer it did not get, because the API server was killed or
+took too long: also one that was done. If that was the write of a session, reviewers see it from then on; and one
+who was quick was told that their decision was taken, before the repetition put the session back to pending. Two
+reviewers approved one output that way.
+
+So such a request is looked at. If XCom already has that very session, or what a decision has made of it, Airflow is
+asked to read the XCom instead, which checks the worker's token as well, and the worker is told that it is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
+
+from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+
+if TYPE_CHECKING:  # each process that has plugins imports this, and a worker need not have it
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+_WRITE = re.compile(rf".*/execution/xcoms/([^/]+)/([^/]+)/([^/]+)/{SESSION_KEY}")
+_WRITTEN = b'{"message":"XCom successfully set"}'
+
+
+class RepeatedWrites:
+    """ASGI middleware of the API server.
+
+    Args:
+        app: what it passes requests on to.
+        is_repeated: called in a thread with the task instance and the body; whether XCom has that already.
+    """
+
+    def __init__(self, app: ASGIApp, is_repeated: Callable[[TaskKey, bytes], bool]) -> None:
+        self._app = app
+        self._is_repeated = is_repeated
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, as it is or as one that reads."""
+        key = _session_of(scope)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        body = await _body(receive)
+        if await self._was_done(key, body):
+            log.info("A worker has repeated the write of a session of %s that was done: nothing is undone.", key)
+            await self._app({**scope, "method": "GET"}, _once(b""), _Written(send).send)
+        else:
+            await self._app(scope, _once(body), send)
+
+    async def _was_done(self, key: TaskKey, body: bytes) -> bool:
+        try:
+            return await asyncio.to_thread(self._is_repeated, key, body)
+        except Exception:
+            log.exception("Looking whether a session of %s is written already failed; it is written.", key)
+            return False
+
+
+class _Written:
+    """Tells that it was written, where the XCom could be read; all else passes as it is."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_told = False
+
+    async def send(self, message: Message) -> None:
+        """Pass an answer on."""
+        if self._is_told:
+            return
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            self._is_told = True
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_WRITTEN)).encode())]
+            await self._send({"type": "http.response.start", "status": 201, "headers": headers})
+            await self._send({"type": "http.response.body", "body": _WRITTEN})
+        else:
+            await self._send(message)
+
+
+def _session_of(scope: Scope) -> TaskKey | None:
+    """The task instance whose session is to be written; None for any other request."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    found = _WRITE.fullmatch((scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace"))
+    if found is None:
+        return None
+    index = parse_qs(scope["query_string"].decode("ascii", "replace")).get("map_index", ["-1"])[0]
+    dag_id, run_id, task_id = map(unquote, found.groups())
+    return TaskKey(dag_id, run_id, task_id, int(index) if re.fullmatch(r"-?\d{1,9}", index) else -1)
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return body
+
+
+def _once(body: bytes) -> Receive:
+    """Gives a body that was read already, and then waits, as for a client that stays."""
+    left = [body]
+
+    async def receive() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return receive

@@ -1,0 +1,144 @@
+"""What is answered where something is wrong, and how the OpenAPI document says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from airflow_hitl_review.core.review import ReviewResponse
+from airflow_hitl_review.core.schema import User
+from airflow_hitl_review.web.http import openapi_links
+
+Declared = dict[int | str, dict[str, Any]]
+"""As FastAPI's ``responses`` takes it."""
+
+
+class Problem(BaseModel):
+    """What is wrong, in words."""
+
+    detail: str
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of what was sent. The part itself is not repeated: it may be anything."""
+
+    type: str
+    loc: list[str | int] = Field(description="Where: `query`, `path` or `body`, then names and indexes")
+    msg: str
+
+
+class InvalidRequest(BaseModel):
+    """What was sent cannot be used, as a whole or in some parts."""
+
+    detail: str | list[FieldProblem]
+
+
+class NoReview(BaseModel):
+    """There is no review. ``task_active``: its task is, so one may still appear."""
+
+    message: str
+    task_active: bool
+
+
+class ReviewNotFound(BaseModel):
+    """Body of a 404."""
+
+    detail: NoReview
+
+
+class Conflict(BaseModel):
+    """Why a decision was not taken, who has decided, and the review as it is now."""
+
+    message: str
+    decided_by: User | None
+    session: ReviewResponse
+
+
+class DecisionConflict(BaseModel):
+    """Body of a 409."""
+
+    detail: Conflict
+
+
+_HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+LOGGED_IN: Declared = {
+    401: {"model": Problem, "description": "No token, or an expired one"},
+    403: {"model": Problem, "description": "A token of another key"},
+    422: {"model": InvalidRequest, "description": "What was sent cannot be used"},
+}
+
+_NAMES_ONE: Declared = {400: {"model": Problem, "description": "An id is empty or `~`"}}
+
+_BODY: Declared = {413: {"model": Problem, "description": "The body is too large"}}
+
+STREAM: Declared = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+UNCHANGED: Declared = {304: {"description": "Not modified"}}
+
+INBOX: Declared = {200: {"links": openapi_links.of_inbox()}, **UNCHANGED, **LOGGED_IN}
+
+LIST: Declared = {200: {"links": openapi_links.of_review("/sessions/0")}, **UNCHANGED, **LOGGED_IN}
+
+REVIEW: Declared = {
+    **_NAMES_ONE,
+    **LOGGED_IN,
+    403: {"model": Problem, "description": "The caller may not do this for that DAG"},
+}
+
+_UNREADABLE: Declared = {
+    503: {"model": Problem, "description": "It is there, and cannot be read just now: try again"}
+}
+
+FOUND_REVIEW: Declared = {
+    200: {"links": openapi_links.of_review()},
+    **REVIEW,
+    **_UNREADABLE,
+    404: {
+        "model": ReviewNotFound,
+        "description": "No such review; `task_active` says whether one may still appear",
+    },
+}
+
+DECISION: Declared = {
+    **FOUND_REVIEW,
+    409: {
+        "model": DecisionConflict,
+        "description": "Not pending, or another output is current; carries the session",
+    },
+    **_BODY,
+}
+
+FEEDBACK: Declared = {
+    **DECISION,
+    400: {"model": Problem, "description": "An id is empty or `~`, or the feedback is empty"},
+}
+
+DELIVERIES: Declared = {
+    200: {"links": openapi_links.of_delivery("/deliveries/0")},
+    **REVIEW,
+    400: {"model": Problem, "description": "Some of the three ids of a review are missing, empty or `~`"},
+}
+
+WEBHOOK: Declared = {
+    **LOGGED_IN,
+    403: {"model": Problem, "description": "The caller may not do this"},
+    404: {"model": Problem, "description": "No such event, endpoint or connection"},
+    **_BODY,
+}
+
+RESEND: Declared = {**WEBHOOK, **_UNREADABLE, 200: {"links": openapi_links.of_delivery()}}
+
+LIST_PAGE: Declared = {
+    307: {"description": "To the log-in: no token, or an expired one"},
+    422: {"description": "The address is wrong, as a page", **_HTML},
+}
+
+REVIEW_PAGE: Declared = {
+    **LIST_PAGE,
+    400: {"description": "An id is empty or `~`, as a page", **_HTML},
+    403: {"description": "The caller may not do this for that DAG, as a page", **_HTML},
+    404: {"description": "No such review, as a page", **_HTML},
+    503: {"description": "The review cannot be read just now, as a page", **_HTML},
+}

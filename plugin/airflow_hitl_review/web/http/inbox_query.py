@@ -1,0 +1,35 @@
+"""The query of the inbox, the same for the API and for the page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+
+from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy
+from airflow_hitl_review.web.http.field_limits import MAX_SEARCH_LENGTH, Id, Limit, Offset, Text
+
+
+def api_filters(
+    status: Annotated[
+        list[SessionStatus | Literal[""]] | None,
+        Query(description="In this status; repeat it to allow several; empty: in any"),
+    ] = None,
+    dag_id: Annotated[Id | None, Query(description="Only of this DAG")] = None,
+    q: Annotated[
+        Text | None, Query(max_length=MAX_SEARCH_LENGTH, description="Text in an id or the prompt")
+    ] = None,
+    include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    order_by: Annotated[
+        OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
+    ] = "-updated_at",
+) -> Filters:
+    """The filters that a query names. A form sends an empty value for what nobody filled in: it counts as none."""
+    statuses = tuple(one for one in status or () if one)
+    return Filters(statuses, dag_id or None, q or None, include_ended, limit, offset, order_by)
+
+
+InboxFilters = Annotated[Filters, Depends(api_filters)]

@@ -1,0 +1,104 @@
+"""The list of reviews as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from airflow_hitl_review.core.review import ReviewSummary
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.site import query_of
+from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy, ReviewList
+from airflow_hitl_review.web.pages.templates import fill
+from airflow_hitl_review.web.pages.words import STATUS_WORDS, Tone, status_of, task_name
+
+ORDERS: Mapping[OrderBy, str] = {
+    "-updated_at": "Last changed first",
+    "-created_at": "Newest first",
+    "created_at": "Oldest first",
+    "deadline_at": "Earliest deadline first",
+    "dag_id": "By DAG",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One review of the list."""
+
+    review: ReviewSummary
+
+    @property
+    def query(self) -> str:
+        """Names the review to its page."""
+        review = self.review
+        return query_of(TaskKey(review.dag_id, review.run_id, review.task_id, review.map_index))
+
+    @property
+    def name(self) -> str:
+        """Of the task instance."""
+        return task_name(self.review)
+
+    @property
+    def tone(self) -> Tone:
+        """Colour of its state."""
+        return status_of(self.review)[0]
+
+    @property
+    def words(self) -> str:
+        """Its state."""
+        return status_of(self.review)[1]
+
+    @property
+    def prompt(self) -> str:
+        """Its start."""
+        return self.review.prompt[:200]
+
+    @property
+    def excerpt(self) -> str:
+        """Start of the output."""
+        return self.review.output_excerpt
+
+
+def query_for(filters: Filters) -> str:
+    """The query of the list that these filters leave: only what is not as usual."""
+    usual = Filters()
+    pairs: list[tuple[str, object]] = [("status", status.value) for status in filters.statuses]
+    named = {
+        "dag_id": filters.dag_id,
+        "q": filters.text,
+        "include_ended": "true" if filters.include_ended else None,
+        "order_by": filters.order_by if filters.order_by != usual.order_by else None,
+        "limit": filters.limit if filters.limit != usual.limit else None,
+        "offset": filters.offset or None,
+    }
+    pairs += [(name, value) for name, value in named.items() if value is not None]
+    return urlencode(pairs)
+
+
+def address_of(filters: Filters) -> str:
+    """The list's address, relative to another page of ours."""
+    query = query_for(filters)
+    return f"inbox?{query}" if query else "inbox"
+
+
+def page(reviews: ReviewList, filters: Filters, version: str) -> str:
+    """The whole page; ``version`` names the state of the list that it shows."""
+    following = filters.offset + filters.limit
+    orders = ORDERS if filters.order_by in ORDERS else {**ORDERS, filters.order_by: filters.order_by}
+    return fill(
+        "inbox.html",
+        page=reviews,
+        version=version,
+        rows=[Row(review) for review in reviews.sessions],
+        filters=filters,
+        statuses=STATUS_WORDS,
+        dag_ids=sorted({*reviews.dag_ids, *([filters.dag_id] if filters.dag_id else [])}),
+        orders=orders,
+        is_filtered=bool(filters.statuses or filters.dag_id or filters.text),
+        first=address_of(replace(filters, offset=0)),
+        previous=(
+            address_of(replace(filters, offset=max(0, filters.offset - filters.limit))) if filters.offset else None
+        ),
+        next=address_of(replace(filters, offset=following)) if following < reviews.total_entries else None,
+    )

@@ -1,0 +1,109 @@
+"""One review as the page shows it: parts of HTML, and what the page's script must know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from airflow_hitl_review.core.review import ReviewResponse
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.site import task_path
+from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.server.db.auth import BaseUser
+from airflow_hitl_review.server.db.transactions import transaction
+from airflow_hitl_review.server.reviews import decisions
+from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
+from airflow_hitl_review.web.pages.rounds import rounds_of
+from airflow_hitl_review.web.pages.templates import fill, safe
+from airflow_hitl_review.web.pages.words import is_open, status_of, task_name
+from hitl_rendering.render import PAUSED_DAG
+
+PARTS = ("head", "prompt", "earlier", "latest")
+"""Pieces of the page that are replaced by themselves when they change."""
+
+
+@dataclass(frozen=True)
+class ReviewView:
+    """What all who look at a review see, whoever they are; made once for all open pages.
+
+    Attributes:
+        state: for the page's script: where the review stands.
+        parts: the page's pieces, HTML.
+        reviewers: ids of the only people who may decide; all who may do so for the DAG if empty.
+    """
+
+    state: dict[str, Any]
+    parts: dict[str, str] = field(default_factory=dict)
+    reviewers: tuple[str, ...] = ()
+
+    @cached_property
+    def data(self) -> str:
+        """All of it as JSON."""
+        return json.dumps({"version": self.version, "state": self.state, "parts": self.parts})
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of all of it."""
+        told = json.dumps([self.state, self.parts], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def load_view(key: TaskKey) -> ReviewView:
+    """Read a review and make its view, in a transaction of its own; one without a session is told as such."""
+    try:
+        with transaction() as db:
+            review = decisions.find(db, key)
+    except decisions.SessionNotFoundError as error:
+        return ReviewView({"status": None, "open": False, "task_active": error.task_active})
+    return view_of(review)
+
+
+def view_of(review: ReviewResponse) -> ReviewView:
+    """Make the view of a review."""
+    rounds = rounds_of(review)
+    tone, words = status_of(review)
+    values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": task_name(review)}
+    values["paused_dag"] = PAUSED_DAG
+    values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
+    return ReviewView(
+        state={
+            "status": review.status.value,
+            "words": words,
+            "open": is_open(review),
+            "task_active": not review.task_completed,
+            "iteration": review.iteration,
+            "output_sha256": review.output_sha256,
+            "last_round": review.iteration >= review.max_iterations,
+            "order": _order(review),
+            "decided_by": review.decided_by.name if review.decided_by else None,
+        },
+        parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
+        reviewers=tuple(review.reviewers),
+    )
+
+
+def _order(review: ReviewResponse) -> tuple[float, int]:
+    """Grows with all that happens to a review, and with another try.
+
+    The page's script ignores what is older than what it shows: another process of the API server may know of a
+    decision a second later. No times of later writings: they are of several machines' clocks.
+    """
+    return review.created_at.timestamp(), len(review.conversation) + review.status.is_final
+
+
+def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, inbox: str) -> str:
+    """The whole page; ``inbox`` is the address of the list that it leads back to."""
+    return fill(
+        "review.html",
+        key=key,
+        task_path=task_path(key),
+        view=view,
+        parts={name: safe(html) for name, html in view.parts.items()},
+        draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
+        may_decide=may_decide,
+        max_feedback_length=MAX_FEEDBACK_LENGTH,
+        inbox=inbox,
+    )

@@ -1,0 +1,125 @@
+"""Routes of the pages, and of what keeps them up to date.
+
+The latter are ``async def``, unlike all other routes: they only wait for the watcher, whose threads ask the
+database. Hundreds of open pages must not hold a thread each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
+
+from airflow_hitl_review.core.schema import is_reviewer
+from airflow_hitl_review.server.db.review_stamps import inbox_stamp
+from airflow_hitl_review.server.db.transactions import transaction
+from airflow_hitl_review.server.reviews.inbox import count_in, list_reviews
+from airflow_hitl_review.web.http import error_schemas
+from airflow_hitl_review.web.http.conditional import revalidated
+from airflow_hitl_review.web.http.dependencies import CurrentUser, ReadableTask, may_decide, may_read
+from airflow_hitl_review.web.http.field_limits import Text
+from airflow_hitl_review.web.http.inbox_query import InboxFilters
+from airflow_hitl_review.web.live.streams import stream
+from airflow_hitl_review.web.pages import inbox_view, responses, review_view
+from airflow_hitl_review.web.pages.watchers import INBOX, Watchers, inbox_change
+
+POLL_LEASE_SECONDS = 15.0
+"""A page that asks now and then counts as open for so long after it has asked."""
+
+router = APIRouter()
+
+Seen = Annotated[Text, Query(max_length=64, description="Version that the page has")]
+
+
+class ReviewUpdate(BaseModel):
+    """A review's page as it is now: where the review stands, for the script, and the page's parts as HTML."""
+
+    version: str
+    state: dict[str, Any]
+    parts: dict[str, str]
+
+
+class InboxUpdate(BaseModel):
+    """Names the list's state, so that a page sees whether it has changed."""
+
+    version: str
+
+
+def _watchers(request: Request) -> Watchers:
+    watchers: Watchers = request.app.state.watchers
+    return watchers
+
+
+@router.get("/chat-by-task", response_class=HTMLResponse, responses=error_schemas.REVIEW_PAGE)
+@router.get("/chat", response_class=HTMLResponse, responses=error_schemas.REVIEW_PAGE)
+def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
+    """One review as a page. The second path is for Airflow's own links, with its placeholders in them."""
+    view = review_view.load_view(key)
+    html = review_view.page(
+        view,
+        key,
+        user=user,
+        may_decide=may_decide(user, key) and is_reviewer(str(user.get_id()), view.reviewers),
+        inbox=responses.inbox_before(request),
+    )
+    found = view.state["status"] is not None or view.state["task_active"]
+    return responses.page(html, 200 if found else 404)
+
+
+@router.get(
+    "/chat/updates", response_model=ReviewUpdate, responses={**error_schemas.UNCHANGED, **error_schemas.REVIEW}
+)
+async def updates(request: Request, key: ReadableTask) -> Response:
+    """What ``/chat/events`` would send now, for pages that no events reach; 304 to a known ``ETag``."""
+    view = await _watchers(request).reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    return revalidated(request, view.data.encode(), "application/json", version=view.version)
+
+
+@router.get(
+    "/chat/events", response_class=EventSourceResponse, responses={**error_schemas.STREAM, **error_schemas.REVIEW}
+)
+async def events(request: Request, key: ReadableTask, user: CurrentUser, version: Seen = "") -> Response:
+    """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON."""
+
+    async def allowed() -> bool:
+        return await asyncio.to_thread(may_read, user, key)
+
+    return stream(_watchers(request).reviews, key, seen=version, allowed=allowed)
+
+
+@router.get("/inbox", response_class=HTMLResponse, responses={**error_schemas.UNCHANGED, **error_schemas.LIST_PAGE})
+def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
+    """The list of reviews as a page; its query is that of ``/sessions``."""
+    with transaction() as db:
+        # Before the list: what changes between the two makes the page ask again, not miss it.
+        version = inbox_change(inbox_stamp(db)).version
+        totals = request.app.state.counter.totals(partial(count_in, db))
+        reviews = list_reviews(db, user, filters, totals)
+    html = inbox_view.page(reviews, filters, version).encode()
+    return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
+
+
+@router.get(
+    "/inbox/events",
+    response_class=EventSourceResponse,
+    responses={**error_schemas.STREAM, **error_schemas.LOGGED_IN},
+)
+async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") -> Response:
+    """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may be another one."""
+
+    async def allowed() -> bool:
+        return True  # it says only that something changed
+
+    return stream(_watchers(request).inbox, INBOX, seen=version, allowed=allowed)
+
+
+@router.get("/inbox/updates", response_model=InboxUpdate, responses=error_schemas.INBOX)
+async def inbox_updates(request: Request, user: CurrentUser) -> Response:
+    """What ``/inbox/events`` would send now; 304 to a known ``ETag``."""
+    change = await _watchers(request).inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)
+    return revalidated(request, change.data.encode(), "application/json", version=change.version)

@@ -1,0 +1,66 @@
+"""Answers given in Airflow's Required Actions become decisions like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import HTTPException
+
+from airflow_hitl_review.core.required_action_form import ACTIONS, FEEDBACK, OUTPUT
+from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.server.db.hitl_detail import AnswerListener, GivenAnswer
+from airflow_hitl_review.server.db.transactions import Session, utcnow
+from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, Request, decide
+from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
+
+
+@contextmanager
+def taken_as_decisions(decided: Callable[[TaskKey], None]) -> Iterator[None]:
+    """For the time of the block, each such answer in this process is a decision.
+
+    Args:
+        decided: called after a commit, in the thread of Airflow's request: it must be quick.
+    """
+    listener = AnswerListener(_take, decided)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+def _take(db: Session, key: TaskKey, answer: GivenAnswer) -> None:
+    """Decide as the answer says, in the transaction of ``db``.
+
+    Raises:
+        HTTPException: it cannot be taken, or not just now; Airflow's own route answers with it, and stores nothing.
+    """
+    try:
+        decide(db, key, request_of(answer), answer, now=utcnow())
+    except NotAReviewerError as error:
+        raise HTTPException(403, str(error)) from error
+    except ConflictError as error:
+        raise HTTPException(409, str(error)) from error
+    except UnreadableXComError as error:
+        raise HTTPException(503, f"{error}. Nothing is decided yet: try again.") from error
+
+
+def request_of(answer: GivenAnswer) -> Request:
+    """What the reviewer asks for.
+
+    Raises:
+        HTTPException: 400, with what is wrong in words.
+    """
+    feedback: Any = answer.params.get(FEEDBACK) or ""
+    if not isinstance(feedback, str) or len(feedback) > MAX_FEEDBACK_LENGTH:
+        raise HTTPException(400, f"The feedback must be a text of at most {MAX_FEEDBACK_LENGTH} characters.")
+    action = ACTIONS[answer.option]
+    if action is Action.CHANGES_REQUESTED and not feedback.strip():
+        raise HTTPException(400, "Say what should change: the feedback is empty.")
+    output: Any = answer.params.get(OUTPUT)
+    seen = output if isinstance(output, int) and not isinstance(output, bool) else None
+    return Request(action, feedback, seen, channel="airflow")

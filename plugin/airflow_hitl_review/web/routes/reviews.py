@@ -1,0 +1,140 @@
+"""Routes that list, show and decide reviews."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, BackgroundTasks, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from airflow_hitl_review.core.review import ReviewResponse
+from airflow_hitl_review.core.schema import Channel, TaskKey
+from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.server.db.auth import BaseUser
+from airflow_hitl_review.server.db.transactions import transaction, utcnow
+from airflow_hitl_review.server.reviews import decisions
+from airflow_hitl_review.server.reviews.inbox import ReviewList, count_in, list_reviews
+from airflow_hitl_review.web.http import error_schemas
+from airflow_hitl_review.web.http.conditional import accepted_age, has, not_modified, revalidated
+from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask
+from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH, MAX_NUMBER, Text
+from airflow_hitl_review.web.http.inbox_query import InboxFilters
+from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
+
+router = APIRouter(route_class=PlainJsonRoute)
+
+
+class DecisionBody(BaseModel):
+    """Body of an approval; may be left out."""
+
+    iteration: int | None = Field(
+        default=None, ge=1, le=MAX_NUMBER, description="Number of the output that the reviewer saw"
+    )
+    channel: Channel = Field(default="rest", description="Where the reviewer decided")
+    output_sha256: Text | None = Field(
+        default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
+    )
+
+    def request(self, action: Action, feedback: str = "") -> decisions.Request:
+        """What the reviewer asks for."""
+        return decisions.Request(action, feedback, self.iteration, self.channel, self.output_sha256)
+
+
+class RejectBody(DecisionBody):
+    """Body of a rejection; may be left out."""
+
+    feedback: Text = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
+
+
+class FeedbackBody(DecisionBody):
+    """Body of a request for changes."""
+
+    feedback: Text = Field(max_length=MAX_FEEDBACK_LENGTH, description="What to change")
+
+
+@router.get("/sessions", response_model=ReviewList, responses=error_schemas.LIST)
+def sessions(
+    request: Request,
+    user: CurrentUser,
+    filters: InboxFilters,
+) -> Response:
+    """The reviews that the caller may read, newest change first.
+
+    With ``Cache-Control: max-age`` in the request, an unchanged list may be found unchanged from memory.
+    """
+    state = request.app.state
+    reader = (str(user.get_id()), filters)
+    # What is looked at is the open reviews: of ended ones, nothing would be seen.
+    seen = state.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
+    if seen is not None and (tag := state.last_answers.tag(reader, seen.stamp)) and has(request, tag):
+        return not_modified(tag)
+    with transaction() as db:
+        totals = state.counter.totals(partial(count_in, db))
+        body = list_reviews(db, user, filters, totals).model_dump_json().encode()
+    answer = revalidated(request, body, "application/json")
+    if seen is not None and totals.counted_at >= seen.since:  # else the totals are of an earlier state
+        state.last_answers.keep(reader, seen.stamp, answer.headers["ETag"])
+    return answer
+
+
+@router.get("/sessions/find", response_model=ReviewResponse, responses=error_schemas.FOUND_REVIEW)
+def find(key: ReadableTask) -> ReviewResponse:
+    """One review, with its conversation."""
+    with transaction() as db:
+        return decisions.find(db, key)
+
+
+def _decide(
+    request: Request,
+    background: BackgroundTasks,
+    key: TaskKey,
+    user: BaseUser,
+    wanted: decisions.Request,
+) -> ReviewResponse:
+    with transaction() as db:
+        review = decisions.decide(db, key, wanted, user, now=utcnow())
+    # Committed: from here on the sweep would wake the task if this process died.
+    background.add_task(request.app.state.waker.wake_soon, key)
+    request.app.state.watchers.nudge()
+    return review
+
+
+@router.post("/sessions/feedback", response_model=ReviewResponse, responses=error_schemas.FEEDBACK)
+def feedback(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: FeedbackBody,
+) -> Response | ReviewResponse:
+    """Ask for changes: the task makes the next output, and waits for a review again."""
+    if not body.feedback.strip():
+        return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
+    return _decide(request, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
+
+
+@router.post("/sessions/approve", response_model=ReviewResponse, responses=error_schemas.DECISION)
+def approve(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: DecisionBody | None = None,
+) -> ReviewResponse:
+    """Approve the current output: the task ends with it."""
+    body = body or DecisionBody()
+    return _decide(request, background, key, user, body.request(Action.APPROVE))
+
+
+@router.post("/sessions/reject", response_model=ReviewResponse, responses=error_schemas.DECISION)
+def reject(
+    request: Request,
+    background: BackgroundTasks,
+    key: DecidableTask,
+    user: CurrentUser,
+    body: RejectBody | None = None,
+) -> ReviewResponse:
+    """Reject: the task fails, and is not retried."""
+    body = body or RejectBody()
+    return _decide(request, background, key, user, body.request(Action.REJECT, body.feedback))
