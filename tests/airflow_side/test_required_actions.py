@@ -77,7 +77,7 @@ class Seeded:
 
     def event(self) -> str:
         """What the task was resumed with."""
-        statement = "select next_kwargs from task_instance where run_id = :run"
+        statement = "select next_kwargs from task_instance where run_id = :run and map_index = 0"
         return str(self.server.sql(statement, run=self.run_id)[0].next_kwargs)
 
     def pending(self) -> list[int]:

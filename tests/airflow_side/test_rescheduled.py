@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from demo.airflow_instance import wait_until
-from tests.airflow_side.test_reviewers import events, wait_for_wake
+from tests.airflow_side.test_reviewers import events, has_state, wait_for_wake
 from tests.support.api_server import DAG_ID, ReviewServer
 
 
@@ -58,9 +58,11 @@ def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> No
 def test_a_decision_counts_under_the_next_number_of_the_same_id(reviews: ReviewServer) -> None:
     """A worker that dies before the resumed task starts: Airflow goes on with the same id and the next number."""
     run_id = reviews.seed(1)
+    has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     # As it is then parked again, since what confirmed the decision was lost with that worker.
     reviews.sql("update task_instance set try_number = 2 where run_id = :run and map_index = 0", run=run_id)
+    has_state(reviews, run_id, "awaiting_input")
     wait_for_wake(reviews, run_id)
     assert "hitl_review.refused" not in events(reviews, run_id)
 
@@ -68,6 +70,7 @@ def test_a_decision_counts_under_the_next_number_of_the_same_id(reviews: ReviewS
 def test_a_decision_of_an_earlier_try_does_not_count(reviews: ReviewServer) -> None:
     """Its entry in the audit log is about another id, whatever the numbers say."""
     run_id = reviews.seed(1)
+    has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     other = str(uuid.uuid4())
     reviews.sql(
@@ -76,6 +79,7 @@ def test_a_decision_of_an_earlier_try_does_not_count(reviews: ReviewServer) -> N
         other=other,
         run=run_id,
     )
+    has_state(reviews, run_id, "awaiting_input")
     wait_until(
         lambda: "hitl_review.refused" in events(reviews, run_id), timeout=90, what="the refusal", interval=0.5
     )

@@ -117,6 +117,7 @@ def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
 
     for number in range(1, 6):
         wait_until(lambda n=number: find().get("iteration") == n, timeout=60, what=f"output {number}")  # type: ignore[misc]
+        wait_for(live, run_id, {"awaiting_input": 1})  # before that, its worker takes the decision up by itself
         body = {"feedback": f"round {number}", "iteration": number}
         path = "feedback" if number < 5 else "approve"
         assert call(live, "POST", path, token, params, body).status_code == 200

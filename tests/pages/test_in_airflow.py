@@ -104,4 +104,3 @@ def test_airflows_own_form(stage: Stage, people: People) -> None:
     expect(other.locator(".turn.human")).to_contain_text("By region")
     found = stage.find(key)
     assert (found["status"], found["decided_by"]["name"]) == ("changes_requested", "ann")
-    assert found["task_state"] == "awaiting_input"  # resumed by our waker, once that is safe
