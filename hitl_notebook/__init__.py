@@ -47,7 +47,8 @@ if TYPE_CHECKING:
         WebhookNotFoundError,
     )
     from hitl_notebook.panel import ReviewPanel
-    from hitl_notebook.records import Review, ReviewKey, ReviewPage, ReviewSummary, Turn, User
+    from hitl_notebook.records import Review, ReviewKey, ReviewSummary, Turn, User
+    from hitl_notebook.review_page import ReviewPage
 
 __version__ = importlib.metadata.version("hitl-notebook")
 
@@ -82,7 +83,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Review", "ReviewKey", "ReviewPage", "ReviewSummary", "Turn", "User"), "records"),
+    **dict.fromkeys(("Review", "ReviewKey", "ReviewSummary", "Turn", "User"), "records"),
+    "ReviewPage": "review_page",
     **dict.fromkeys(
         ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "deliveries"
     ),

@@ -21,7 +21,8 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from hitl_notebook.client import Client
 from hitl_notebook.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewPage
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING
+from hitl_notebook.review_page import ReviewPage
 from hitl_notebook.transport import check_url
 
 if TYPE_CHECKING:

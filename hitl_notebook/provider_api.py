@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
-from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewPage, ReviewSummary, Turn, read_time
+from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewSummary, Turn, read_time
+from hitl_notebook.review_page import ReviewPage
 from hitl_notebook.transport import Transport
 
 NOTICE = (

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hitl_notebook.delivery_client import DeliveryClient
 from hitl_notebook.errors import ReviewNotFoundError
 from hitl_notebook.provider_api import ProviderApi
-from hitl_notebook.records import (
-    Review,
-    ReviewKey,
-    ReviewPage,
-    ReviewSummary,
-    check_statuses,
-    key_of,
-    parse_page,
-    parse_review,
-)
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, check_statuses, key_of, parse_review
+from hitl_notebook.review_page import ReviewPage, parse_page
 from hitl_notebook.server_kind import ServerKind
 from hitl_notebook.transport import Transport
 from hitl_notebook.waiting import Until, wait_for

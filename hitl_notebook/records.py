@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, NamedTuple, overload
-
-from hitl_notebook.tables import html_table, text_table
+from typing import Any, NamedTuple
 
 PENDING = "pending_review"
 CHANGES_REQUESTED = "changes_requested"
@@ -160,49 +158,6 @@ class Review(ReviewSummary):
         return json.loads(self.current_output) if self.output_format == "json" else self.current_output
 
 
-@dataclass(frozen=True, repr=False)
-class ReviewPage:
-    """Some reviews, and how many there are in all. It can be iterated over and indexed as a tuple.
-
-    Attributes:
-        reviews: those on this page.
-        total_entries: how many the filters leave, on all pages.
-        waiting: how many wait for a decision of all that you may read, whatever the filters; None if the server
-            does not say.
-        dag_ids: the DAGs that have reviews that you may read, sorted; empty from older servers.
-        offset: how many were left out before this page.
-        notice: what to know about this list, in words; empty if nothing.
-    """
-
-    reviews: tuple[ReviewSummary, ...]
-    total_entries: int
-    waiting: int | None = None
-    dag_ids: tuple[str, ...] = ()
-    offset: int = 0
-    notice: str = ""
-
-    def __iter__(self) -> Iterator[ReviewSummary]:
-        return iter(self.reviews)
-
-    def __len__(self) -> int:
-        return len(self.reviews)
-
-    @overload
-    def __getitem__(self, index: int) -> ReviewSummary: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[ReviewSummary, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> ReviewSummary | tuple[ReviewSummary, ...]:
-        return self.reviews[index]
-
-    def __repr__(self) -> str:
-        return text_table(self.reviews, self.total_entries, self.notice)
-
-    def _repr_html_(self) -> str:
-        return html_table(self.reviews, self.total_entries, self.notice)
-
-
 def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
     """Which task instance a review, a row of the inbox or a key is about."""
     if isinstance(review, ReviewKey):
@@ -217,17 +172,6 @@ def check_statuses(status: str | Sequence[str] | None) -> None:
     for one in [status] if isinstance(status, str) else status or ():
         if one and one not in STATUSES:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {one!r}.")
-
-
-def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
-    """Read the answer of ``GET /sessions``; ``offset`` is the one that was asked for."""
-    return ReviewPage(
-        reviews=tuple(ReviewSummary(**_common(item)) for item in value["sessions"]),
-        total_entries=int(value["total_entries"]),
-        waiting=int(value["waiting"]) if value.get("waiting") is not None else None,
-        dag_ids=tuple(str(dag_id) for dag_id in value.get("dag_ids") or ()),
-        offset=offset,
-    )
 
 
 def parse_review(value: dict[str, Any]) -> Review:
@@ -255,6 +199,11 @@ def parse_review(value: dict[str, Any]) -> Review:
 def parse_user(value: dict[str, Any] | None) -> User | None:
     """Read a user, or None."""
     return User(str(value["id"]), str(value["name"])) if value else None
+
+
+def parse_summary(value: dict[str, Any]) -> ReviewSummary:
+    """Read a row of the inbox."""
+    return ReviewSummary(**_common(value))
 
 
 def _common(value: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from hitl_notebook.errors import (
     HITLNotebookError,
     ServerError,
 )
-from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
+from hitl_notebook.records import ReviewKey, ReviewSummary
+from hitl_notebook.review_page import ReviewPage
 from hitl_notebook.widgets.model import Action, Confirmation, is_unknown
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from traitlets import HasTraits, Instance, Unicode
 
 from hitl_notebook.errors import HITLNotebookError
-from hitl_notebook.records import ReviewKey, ReviewPage, ReviewSummary
+from hitl_notebook.records import ReviewKey, ReviewSummary
 from hitl_notebook.rendering.words import task_name
+from hitl_notebook.review_page import ReviewPage
 
 PAGE_SIZE = 50
 """Reviews on a page of the list."""

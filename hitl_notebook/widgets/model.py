@@ -20,8 +20,9 @@ from hitl_notebook.errors import (
     ReviewNotFoundError,
     ServerError,
 )
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey, ReviewPage
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 from hitl_notebook.rendering.words import task_name, words_for
+from hitl_notebook.review_page import ReviewPage
 
 
 class Action(str, Enum):

@@ -62,13 +62,15 @@ def _external_views() -> list[dict[str, Any]]:
 
 
 def _before_a_try(task_instance_id: str) -> Collection[str]:
-    dispatcher = getattr(_fastapi_apps()[0]["app"].state, "dispatcher", None)
-    if dispatcher is None:
+    from airflow_hitl_review.web.services import of_app
+
+    services = of_app(_fastapi_apps()[0]["app"])
+    if services is None:
         return ()
     from airflow_hitl_review.server.reviews import reschedule_recovery
 
     reschedule_recovery.keep_by_id(task_instance_id)
-    keys: Collection[str] = dispatcher.before_a_try(task_instance_id)
+    keys: Collection[str] = services.dispatcher.before_a_try(task_instance_id)
     return keys
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_hitl_review.core.options import SECONDS, SWITCHES, is_on, seconds
-from airflow_hitl_review.provider_info import get_provider_info
+from airflow_hitl_review.core.option_table import OPTIONS
+from airflow_hitl_review.core.options import WebhookSettings, is_on, seconds
 from tests.airflow_side.test_operator import run
+
+SECONDS = [name for name, option in OPTIONS.items() if option.type == "float"]
+SWITCHES = [name for name, option in OPTIONS.items() if option.type == "boolean"]
 
 
 def given(value: str) -> Callable[[str, str], str]:
@@ -20,7 +23,7 @@ def given(value: str) -> Callable[[str, str], str]:
 def test_a_wrong_number_of_seconds_is_logged_and_the_default_taken(
     name: str, wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert seconds(name, given(wrong)) == SECONDS[name]
+    assert seconds(name, given(wrong)) == float(OPTIONS[name].default)
     assert f"[hitl_review] {name} is wrong" in caplog.text
 
 
@@ -28,11 +31,16 @@ def test_a_number_of_seconds_is_taken() -> None:
     assert seconds("park_settle_seconds", given("2.5")) == 2.5
 
 
-@pytest.mark.parametrize("name", [*SECONDS, *SWITCHES])
-def test_defaults_are_those_that_airflow_shows(name: str) -> None:
-    options = get_provider_info()["config"]["hitl_review"]["options"]
-    shown = given(options[name]["default"])
-    assert seconds(name, shown) == SECONDS[name] if name in SECONDS else is_on(name, shown) == SWITCHES[name]
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_is_read_as_airflow_does(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert is_on(name, lambda _, default: default) is (OPTIONS[name].default == "True")
+    assert [is_on(name, given(word)) for word in ("True", "on", "0", "No")] == [True, True, False, False]
+    assert is_on(name, given("perhaps")) is (OPTIONS[name].default == "True")
+    assert f"[hitl_review] {name} is wrong" in caplog.text
+
+
+def test_what_is_not_set_is_the_default() -> None:
+    assert WebhookSettings.read(lambda _, default: default) == WebhookSettings()
 
 
 def test_an_empty_setting_counts_as_not_set_for_workers_and_api_servers_alike() -> None:

@@ -1,4 +1,4 @@
-"""The settings of ``[hitl_review]`` that workers read; those of webhooks are the same for API servers."""
+"""How the settings of ``option_table`` are read, by workers and by API servers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from airflow_hitl_review.core.option_table import OPTIONS
 from hitl_webhooks import InvalidSecretError, check_secret
 from hitl_webhooks.schedule import RetrySchedule
 
@@ -46,8 +47,8 @@ class WebhookSettings:
     allow_http: bool = False
     block_private_addresses: bool = False
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
-    timeout: float = 15.0
-    sweep_seconds: float = 1.0
+    timeout: float = field(default_factory=lambda: _default("webhook_timeout", _positive))
+    sweep_seconds: float = field(default_factory=lambda: _default("webhook_sweep_interval", _positive))
 
     @classmethod
     def read(cls, option: Callable[[str, str], str]) -> WebhookSettings:
@@ -60,42 +61,36 @@ class WebhookSettings:
             option: gives a setting of ``[hitl_review]`` by name, or the default.
         """
 
-        def read(name: str, parse: Callable[[str], T], default: T, when_wrong: T) -> T:
+        def read(name: str, parse: Callable[[str], T], when_wrong: T | None = None) -> T:
+            default = _default(name, parse)
             text = option(name, "").strip()
-            return _parsed(name, text, parse, when_wrong) if text else default
+            return _parsed(name, text, parse, default if when_wrong is None else when_wrong) if text else default
 
-        schedule = RetrySchedule()
         url_secrets = tuple(option("webhook_secret", "").split())
         _check_secrets(url_secrets)
         return cls(
             url_secrets=url_secrets,
             conn_ids=tuple(part.strip() for part in option("webhook_conn_ids", "").split(",") if part.strip()),
-            allow_http=read("webhook_allow_http", _boolean, False, False),
-            block_private_addresses=read("webhook_block_private_addresses", _boolean, False, True),
-            schedule=read("webhook_retry_schedule", RetrySchedule.parse, schedule, schedule),
-            timeout=read("webhook_timeout", _positive, 15.0, 15.0),
-            sweep_seconds=read("webhook_sweep_interval", _positive, 1.0, 1.0),
+            allow_http=read("webhook_allow_http", _boolean),
+            block_private_addresses=read("webhook_block_private_addresses", _boolean, True),
+            schedule=read("webhook_retry_schedule", RetrySchedule.parse),
+            timeout=read("webhook_timeout", _positive),
+            sweep_seconds=read("webhook_sweep_interval", _positive),
         )
 
 
-SWITCHES = {"required_actions": True, "review_tab": True, "replace_agent_operator": False}
-"""Settings that are on or off, and what they are if nobody says anything."""
-
-
 def is_on(name: str, option: Callable[[str, str], str]) -> bool:
-    """One of ``SWITCHES``; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
-    default = SWITCHES[name]
-    return _parsed(name, option(name, str(default)), _boolean, default)
-
-
-SECONDS = {"park_settle_seconds": 60.0, "wake_sweep_interval": 10.0}
-"""Settings that are a number of seconds, of the waker, and what they are if nobody says anything."""
+    """A setting that is on or off; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    return _parsed(name, option(name, OPTIONS[name].default), _boolean, _default(name, _boolean))
 
 
 def seconds(name: str, option: Callable[[str, str], str]) -> float:
-    """One of ``SECONDS``; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
-    default = SECONDS[name]
-    return _parsed(name, option(name, str(default)), _positive, default)
+    """A number of seconds; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    return _parsed(name, option(name, OPTIONS[name].default), _positive, _default(name, _positive))
+
+
+def _default(name: str, parse: Callable[[str], T]) -> T:
+    return parse(OPTIONS[name].default)
 
 
 def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T:

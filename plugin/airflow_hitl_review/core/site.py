@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
+from airflow_hitl_review.core.option_table import OPTIONS
 from airflow_hitl_review.core.schema import TaskKey
 
 log = logging.getLogger(__name__)
 
-URL_PREFIX = "/hitl-review"
+URL_PREFIX = OPTIONS["url_prefix"].default
 """Where the app is mounted if nobody says otherwise; the AI provider's is there, too."""
 
 _USABLE = re.compile(r"/[A-Za-z0-9][A-Za-z0-9_-]*")

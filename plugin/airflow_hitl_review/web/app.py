@@ -29,16 +29,19 @@ from airflow_hitl_review.server.reviews.decisions import ConflictError, NotARevi
 from airflow_hitl_review.server.reviews.inbox import count_now
 from airflow_hitl_review.server.reviews.inbox_counts import Counter
 from airflow_hitl_review.server.reviews.resumer import Resumer
+from airflow_hitl_review.web import services
 from airflow_hitl_review.web.http.conditional import LastETags
 from airflow_hitl_review.web.http.csrf import CSRFCheck
 from airflow_hitl_review.web.http.dependencies import CurrentUser
 from airflow_hitl_review.web.http.error_schemas import Conflict, DecisionConflict, NoReview, ReviewNotFound
 from airflow_hitl_review.web.http.request_limits import LimitedBodies, no_nul_in_address
+from airflow_hitl_review.web.live.watchers import Watchers
 from airflow_hitl_review.web.pages import assets, errors
 from airflow_hitl_review.web.pages import routes as page_routes
-from airflow_hitl_review.web.pages.watchers import Watchers
+from airflow_hitl_review.web.pages.review_view import load_view
 from airflow_hitl_review.web.required_actions import taken_as_decisions
 from airflow_hitl_review.web.routes import deliveries, reviews
+from airflow_hitl_review.web.services import Services
 from hitl_webhooks import HITLWebhookError
 
 log = logging.getLogger(__name__)
@@ -53,25 +56,29 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.info(ai_provider.what_happens(site, review_tab=is_on("review_tab", option)))
-        app.state.waker = Resumer(seconds("wake_sweep_interval", option))
-        app.state.webhook_settings = WebhookSettings.read(option)
-        app.state.dispatcher = Dispatcher(app.state.webhook_settings)
-        app.state.dispatcher.start()
-        app.state.watchers = Watchers()
-        app.state.last_answers = LastETags()
-        app.state.counter = Counter(count_now)
+        settings = WebhookSettings.read(option)
+        running = Services(
+            resumer=Resumer(seconds("wake_sweep_interval", option)),
+            webhook_settings=settings,
+            dispatcher=Dispatcher(settings),
+            watchers=Watchers(load_view),
+            last_etags=LastETags(),
+            counter=Counter(count_now),
+        )
+        services.keep(app, running)
+        running.dispatcher.start()
         tasks = [
-            asyncio.create_task(app.state.waker.run(), name="hitl-review-waker"),
-            asyncio.create_task(app.state.watchers.run(), name="hitl-review-watchers"),
+            asyncio.create_task(running.resumer.run(), name="hitl-review-resumer"),
+            asyncio.create_task(running.watchers.run(), name="hitl-review-watchers"),
         ]
         if stats_are_sent():
             start_stats()
-            gauge = pending_gauge.run(stats(), app.state.counter.totals)
+            gauge = pending_gauge.run(stats(), running.counter.totals)
             tasks.append(asyncio.create_task(gauge, name="hitl-review-pending"))
 
         def decided(key: TaskKey) -> None:
-            app.state.waker.wake_later(key)
-            app.state.watchers.nudge()
+            running.resumer.wake_later(key)
+            running.watchers.nudge()
 
         try:
             with taken_as_decisions(decided):
@@ -79,7 +86,7 @@ def create_app() -> FastAPI:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.to_thread(app.state.dispatcher.stop)
+            await asyncio.to_thread(running.dispatcher.stop)
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task

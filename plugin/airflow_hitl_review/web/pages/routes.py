@@ -25,8 +25,9 @@ from airflow_hitl_review.web.http.dependencies import CurrentUser, ReadableTask,
 from airflow_hitl_review.web.http.field_limits import Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.live.streams import stream
+from airflow_hitl_review.web.live.watchers import INBOX, inbox_change
 from airflow_hitl_review.web.pages import inbox_view, responses, review_view
-from airflow_hitl_review.web.pages.watchers import INBOX, Watchers, inbox_change
+from airflow_hitl_review.web.services import CurrentServices
 
 POLL_LEASE_SECONDS = 15.0
 """A page that asks now and then counts as open for so long after it has asked."""
@@ -50,11 +51,6 @@ class InboxUpdate(BaseModel):
     version: str
 
 
-def _watchers(request: Request) -> Watchers:
-    watchers: Watchers = request.app.state.watchers
-    return watchers
-
-
 @router.get("/chat-by-task", response_class=HTMLResponse, responses=error_schemas.REVIEW_PAGE)
 @router.get("/chat", response_class=HTMLResponse, responses=error_schemas.REVIEW_PAGE)
 def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
@@ -74,31 +70,31 @@ def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
 @router.get(
     "/chat/updates", response_model=ReviewUpdate, responses={**error_schemas.UNCHANGED, **error_schemas.REVIEW}
 )
-async def updates(request: Request, key: ReadableTask) -> Response:
+async def updates(request: Request, key: ReadableTask, services: CurrentServices) -> Response:
     """What ``/chat/events`` would send now, for pages that no events reach; 304 to a known ``ETag``."""
-    view = await _watchers(request).reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    view = await services.watchers.reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
     return revalidated(request, view.data.encode(), "application/json", version=view.version)
 
 
 @router.get(
     "/chat/events", response_class=EventSourceResponse, responses={**error_schemas.STREAM, **error_schemas.REVIEW}
 )
-async def events(request: Request, key: ReadableTask, user: CurrentUser, version: Seen = "") -> Response:
+async def events(key: ReadableTask, user: CurrentUser, services: CurrentServices, version: Seen = "") -> Response:
     """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON."""
 
     async def allowed() -> bool:
         return await asyncio.to_thread(may_read, user, key)
 
-    return stream(_watchers(request).reviews, key, seen=version, allowed=allowed)
+    return stream(services.watchers.reviews, key, seen=version, allowed=allowed)
 
 
 @router.get("/inbox", response_class=HTMLResponse, responses={**error_schemas.UNCHANGED, **error_schemas.LIST_PAGE})
-def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Response:
+def inbox(request: Request, user: CurrentUser, filters: InboxFilters, services: CurrentServices) -> Response:
     """The list of reviews as a page; its query is that of ``/sessions``."""
     with transaction() as db:
         # Before the list: what changes between the two makes the page ask again, not miss it.
         version = inbox_change(inbox_stamp(db)).version
-        totals = request.app.state.counter.totals(partial(count_in, db))
+        totals = services.counter.totals(partial(count_in, db))
         reviews = list_reviews(db, user, filters, totals)
     html = inbox_view.page(reviews, filters, version).encode()
     return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
@@ -109,17 +105,17 @@ def inbox(request: Request, user: CurrentUser, filters: InboxFilters) -> Respons
     response_class=EventSourceResponse,
     responses={**error_schemas.STREAM, **error_schemas.LOGGED_IN},
 )
-async def inbox_events(request: Request, user: CurrentUser, version: Seen = "") -> Response:
+async def inbox_events(user: CurrentUser, services: CurrentServices, version: Seen = "") -> Response:
     """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may be another one."""
 
     async def allowed() -> bool:
         return True  # it says only that something changed
 
-    return stream(_watchers(request).inbox, INBOX, seen=version, allowed=allowed)
+    return stream(services.watchers.inbox, INBOX, seen=version, allowed=allowed)
 
 
 @router.get("/inbox/updates", response_model=InboxUpdate, responses=error_schemas.INBOX)
-async def inbox_updates(request: Request, user: CurrentUser) -> Response:
+async def inbox_updates(request: Request, user: CurrentUser, services: CurrentServices) -> Response:
     """What ``/inbox/events`` would send now; 304 to a known ``ETag``."""
-    change = await _watchers(request).inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)
+    change = await services.watchers.inbox.value(INBOX, keep_seconds=POLL_LEASE_SECONDS)
     return revalidated(request, change.data.encode(), "application/json", version=change.version)

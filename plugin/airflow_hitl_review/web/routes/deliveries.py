@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review.core.webhook_endpoints import Webhook
@@ -24,6 +24,7 @@ from airflow_hitl_review.web.http.dependencies import (
 )
 from airflow_hitl_review.web.http.field_limits import MAX_URL_LENGTH, Id, Limit, Offset, Text
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
+from airflow_hitl_review.web.services import CurrentServices
 
 router = APIRouter(route_class=PlainJsonRoute)
 
@@ -64,7 +65,7 @@ def list_deliveries(
 
 @router.post("/deliveries/{event_id}/resend", response_model=DeliveryRecord, responses=error_schemas.RESEND)
 def resend(
-    request: Request,
+    services: CurrentServices,
     user: CurrentUser,
     event_id: Annotated[Id, Path(description="Of the webhook event")],
     body: ResendBody | None = None,
@@ -85,12 +86,12 @@ def resend(
                 "user_id": str(user.get_id()),
             }
             write_audit_log(db, task_instance, event="hitl_review.resend", user=user, extra=extra)
-    request.app.state.dispatcher.nudge()
+    services.dispatcher.nudge()
     return record
 
 
 @router.post("/webhooks/test", response_model=TestResult, responses=error_schemas.WEBHOOK)
-def test(request: Request, user: CurrentUser, body: TestBody) -> TestResult:
+def test(services: CurrentServices, user: CurrentUser, body: TestBody) -> TestResult:
     """Send a ``hitl_review.delivery.test`` event to an endpoint, once, and say what came of it."""
     try:
         webhook = Webhook(url=body.url or None, conn_id=body.conn_id or None, format=body.format or None)
@@ -98,6 +99,6 @@ def test(request: Request, user: CurrentUser, body: TestBody) -> TestResult:
         raise HTTPException(422, str(error)) from None
     require_connection(user, webhook.conn_id)
     try:
-        return delivery_log.try_out(webhook, request.app.state.webhook_settings)
+        return delivery_log.try_out(webhook, services.webhook_settings)
     except LookupError as error:
         raise HTTPException(404, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None

@@ -21,6 +21,7 @@ from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH, MAX_NUMBER, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
+from airflow_hitl_review.web.services import CurrentServices, Services
 
 router = APIRouter(route_class=PlainJsonRoute)
 
@@ -58,23 +59,23 @@ def sessions(
     request: Request,
     user: CurrentUser,
     filters: InboxFilters,
+    services: CurrentServices,
 ) -> Response:
     """The reviews that the caller may read, newest change first.
 
     With ``Cache-Control: max-age`` in the request, an unchanged list may be found unchanged from memory.
     """
-    state = request.app.state
     reader = (str(user.get_id()), filters)
     # What is looked at is the open reviews: of ended ones, nothing would be seen.
-    seen = state.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
-    if seen is not None and (tag := state.last_answers.tag(reader, seen.stamp)) and has(request, tag):
+    seen = services.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
+    if seen is not None and (tag := services.last_etags.tag(reader, seen.stamp)) and has(request, tag):
         return not_modified(tag)
     with transaction() as db:
-        totals = state.counter.totals(partial(count_in, db))
+        totals = services.counter.totals(partial(count_in, db))
         body = list_reviews(db, user, filters, totals).model_dump_json().encode()
     answer = revalidated(request, body, "application/json")
     if seen is not None and totals.counted_at >= seen.since:  # else the totals are of an earlier state
-        state.last_answers.keep(reader, seen.stamp, answer.headers["ETag"])
+        services.last_etags.keep(reader, seen.stamp, answer.headers["ETag"])
     return answer
 
 
@@ -86,7 +87,7 @@ def find(key: ReadableTask) -> ReviewResponse:
 
 
 def _decide(
-    request: Request,
+    services: Services,
     background: BackgroundTasks,
     key: TaskKey,
     user: BaseUser,
@@ -95,14 +96,14 @@ def _decide(
     with transaction() as db:
         review = decisions.decide(db, key, wanted, user, now=utcnow())
     # Committed: from here on the sweep would wake the task if this process died.
-    background.add_task(request.app.state.waker.wake_soon, key)
-    request.app.state.watchers.nudge()
+    background.add_task(services.resumer.wake_soon, key)
+    services.watchers.nudge()
     return review
 
 
 @router.post("/sessions/feedback", response_model=ReviewResponse, responses=error_schemas.FEEDBACK)
 def feedback(
-    request: Request,
+    services: CurrentServices,
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
@@ -111,12 +112,12 @@ def feedback(
     """Ask for changes: the task makes the next output, and waits for a review again."""
     if not body.feedback.strip():
         return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
-    return _decide(request, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
+    return _decide(services, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
 
 
 @router.post("/sessions/approve", response_model=ReviewResponse, responses=error_schemas.DECISION)
 def approve(
-    request: Request,
+    services: CurrentServices,
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
@@ -124,12 +125,12 @@ def approve(
 ) -> ReviewResponse:
     """Approve the current output: the task ends with it."""
     body = body or DecisionBody()
-    return _decide(request, background, key, user, body.request(Action.APPROVE))
+    return _decide(services, background, key, user, body.request(Action.APPROVE))
 
 
 @router.post("/sessions/reject", response_model=ReviewResponse, responses=error_schemas.DECISION)
 def reject(
-    request: Request,
+    services: CurrentServices,
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
@@ -137,4 +138,4 @@ def reject(
 ) -> ReviewResponse:
     """Reject: the task fails, and is not retried."""
     body = body or RejectBody()
-    return _decide(request, background, key, user, body.request(Action.REJECT, body.feedback))
+    return _decide(services, background, key, user, body.request(Action.REJECT, body.feedback))

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp, review_stamps
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.web.http.conditional import LEASE_SECONDS
+from airflow_hitl_review.web.live.streams import Update
 from airflow_hitl_review.web.live.watcher import Watcher
-from airflow_hitl_review.web.pages.review_view import ReviewView, load_view
 
 INBOX = "inbox"
 """The one subject of the list's watcher."""
@@ -52,10 +52,14 @@ class InboxChange:
 
 
 class Watchers:
-    """Both watchers; start them with ``run``."""
+    """Both watchers; start them with ``run``.
 
-    def __init__(self) -> None:
-        self.reviews: Watcher[TaskKey, ReviewView] = Watcher(_look_at_reviews, load_view)
+    Args:
+        load: what pages show of a review.
+    """
+
+    def __init__(self, load: Callable[[TaskKey], Update]) -> None:
+        self.reviews: Watcher[TaskKey, Update] = Watcher(_look_at_reviews, load)
         self._inbox_seen = SeenInbox()
         self.inbox: Watcher[str, InboxChange] = Watcher(
             self._look_at_inbox, self._load_inbox, look_seconds=INBOX_LOOK_SECONDS

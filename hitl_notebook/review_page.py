@@ -1,16 +1,15 @@
-"""Rows of the inbox as a table: plain text for a terminal, HTML for a notebook."""
+"""A page of the inbox; shown as a table, plain text in a terminal and HTML in a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any, overload
 
+from hitl_notebook.records import ReviewSummary, parse_summary
 from hitl_rendering.plain_text import encodable
-
-if TYPE_CHECKING:
-    from hitl_notebook.records import ReviewSummary
 
 _HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")
 _SHOWN = 60
@@ -19,7 +18,61 @@ _WIDTH = 48
 """Characters in a column of text."""
 
 
-def text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
+@dataclass(frozen=True, repr=False)
+class ReviewPage:
+    """Some reviews, and how many there are in all. It can be iterated over and indexed as a tuple.
+
+    Attributes:
+        reviews: those on this page.
+        total_entries: how many the filters leave, on all pages.
+        waiting: how many wait for a decision of all that you may read, whatever the filters; None if the server
+            does not say.
+        dag_ids: the DAGs that have reviews that you may read, sorted; empty from older servers.
+        offset: how many were left out before this page.
+        notice: what to know about this list, in words; empty if nothing.
+    """
+
+    reviews: tuple[ReviewSummary, ...]
+    total_entries: int
+    waiting: int | None = None
+    dag_ids: tuple[str, ...] = ()
+    offset: int = 0
+    notice: str = ""
+
+    def __iter__(self) -> Iterator[ReviewSummary]:
+        return iter(self.reviews)
+
+    def __len__(self) -> int:
+        return len(self.reviews)
+
+    @overload
+    def __getitem__(self, index: int) -> ReviewSummary: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ReviewSummary, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> ReviewSummary | tuple[ReviewSummary, ...]:
+        return self.reviews[index]
+
+    def __repr__(self) -> str:
+        return _text_table(self.reviews, self.total_entries, self.notice)
+
+    def _repr_html_(self) -> str:
+        return _html_table(self.reviews, self.total_entries, self.notice)
+
+
+def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
+    """Read the answer of ``GET /sessions``; ``offset`` is the one that was asked for."""
+    return ReviewPage(
+        reviews=tuple(parse_summary(item) for item in value["sessions"]),
+        total_entries=int(value["total_entries"]),
+        waiting=int(value["waiting"]) if value.get("waiting") is not None else None,
+        dag_ids=tuple(str(dag_id) for dag_id in value.get("dag_ids") or ()),
+        offset=offset,
+    )
+
+
+def _text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
     """A table of plain text; control characters are escaped, so that no terminal acts on them."""
     lines = [_HEAD, *([_cut(_printable(cell)) for cell in _cells(review)] for review in reviews[:_SHOWN])]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
@@ -27,7 +80,7 @@ def text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -
     return "\n".join(line.rstrip() for line in [*(table if reviews else ()), _footer(reviews, total, notice)])
 
 
-def html_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
+def _html_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
     """The same as HTML; all text is escaped."""
     footer = f"<p>{escape(_footer(reviews, total, notice))}</p>"
     if not reviews:

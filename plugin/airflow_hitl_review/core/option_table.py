@@ -1,0 +1,134 @@
+"""The settings of ``[hitl_review]``, each declared once: name, type, default, text.
+
+``options`` reads them; Airflow's providers manager is told of them (``provider_info``), and the table in
+``docs/settings.md`` is made of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting.
+
+    Attributes:
+        default: as somebody would write it; empty for none.
+        description: one paragraph.
+        example: likewise as written.
+        sensitive: Airflow does not show its value.
+    """
+
+    type: Literal["string", "boolean", "float"]
+    default: str
+    description: str
+    example: str | None = None
+    sensitive: bool = False
+
+    def declared(self) -> dict[str, Any]:
+        """In the shape of Airflow's ``provider_info.schema.json``."""
+        return {
+            "description": self.description,
+            "version_added": "0.1.0",
+            "type": self.type,
+            **({"sensitive": True} if self.sensitive else {}),
+            "example": self.example,
+            "default": self.default,
+        }
+
+
+OPTIONS = {
+    "url_prefix": Option(
+        "string",
+        "/hitl-review",
+        "Path at which REST API and pages are served, below [api] base_url: one segment. Read by API servers "
+        "and workers. The default is that of Airflow's AI provider, in whose place hitl-notebook then answers "
+        "where both are installed; with another one, both do.",
+        example="/reviews",
+    ),
+    "review_tab": Option(
+        "boolean",
+        "True",
+        "Show the review as a tab of its task instance. Switch it off to keep the tab of Airflow's AI "
+        "provider, which then works with hitl-notebook's API.",
+    ),
+    "replace_agent_operator": Option(
+        "boolean",
+        "False",
+        "Have the tasks of the AI provider's AgentOperator and @task.agent reviewed without a worker slot and "
+        "with webhooks, as those of airflow_hitl_review.agent, without a change in a DAG. Read where DAG files "
+        "are: by DAG processors and workers.",
+    ),
+    "park_settle_seconds": Option(
+        "float",
+        "60",
+        "Seconds between the moment a task parks and the scheduler heartbeat after which it is resumed as the "
+        "same try; before that, it is resumed as the next one. They must cover the end of the worker process "
+        "and one loop of the scheduler; raise them where uploading task logs takes longer than half a minute.",
+        example="300",
+    ),
+    "wake_sweep_interval": Option(
+        "float",
+        "10",
+        "Seconds between two looks of each API server process for tasks that are decided but still parked, "
+        "such as after a crash.",
+        example="30",
+    ),
+    "required_actions": Option(
+        "boolean",
+        "True",
+        "Show each review that waits without a worker slot in Airflow's Required Actions, too, where it can "
+        "also be decided. Read by workers.",
+    ),
+    "webhook_conn_ids": Option(
+        "string",
+        "",
+        "Airflow connections, separated by commas, that hear of every review, besides those that the DAG names.",
+        example="audit_webhook, slack_reviews",
+    ),
+    "webhook_allow_http": Option(
+        "boolean",
+        "False",
+        "Permit webhook addresses that start with http://, where others on the way can read along. This "
+        "machine itself is always permitted.",
+    ),
+    "webhook_block_private_addresses": Option(
+        "boolean",
+        "False",
+        "Refuse to send webhooks to addresses that are not public, so that nobody who writes a DAG or a "
+        "connection can reach into the network that Airflow runs in. Checked when connecting; proxies from the "
+        "environment are then not used.",
+    ),
+    "webhook_retry_schedule": Option(
+        "string",
+        "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400",
+        "Seconds to wait before each further attempt to deliver a webhook, separated by commas; each is varied "
+        "by up to 10 %. After the last one it is given up. The default is the schedule of Standard Webhooks "
+        "1.0.0.",
+        example="5, 60, 600",
+    ),
+    "webhook_timeout": Option(
+        "float",
+        "15",
+        "Seconds after which an attempt of the API server to deliver a webhook is given up. Standard Webhooks "
+        "suggests 15 to 30.",
+        example="30",
+    ),
+    "webhook_sweep_interval": Option(
+        "float",
+        "1",
+        "Seconds between two looks of each API server process for webhooks that are due and reviews that have "
+        "lost their task.",
+        example="5",
+    ),
+    "webhook_secret": Option(
+        "string",
+        "",
+        "Signing secret (whsec_...) for webhook endpoints given as a plain URL; two, with a space between "
+        "them, while one rotates. Endpoints given as a connection have theirs in the connection's password.",
+        sensitive=True,
+    ),
+}
+"""By name, in the order in which people read them."""

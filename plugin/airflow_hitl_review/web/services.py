@@ -1,0 +1,46 @@
+"""What an API server process keeps running beside its requests; routes take it from the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
+from airflow_hitl_review.server.reviews.inbox_counts import Counter
+from airflow_hitl_review.server.reviews.resumer import Resumer
+from airflow_hitl_review.web.http.conditional import LastETags
+from airflow_hitl_review.web.live.watchers import Watchers
+
+
+@dataclass(frozen=True)
+class Services:
+    """There is one for each process, from the start of its app to the end."""
+
+    resumer: Resumer
+    webhook_settings: WebhookSettings
+    dispatcher: Dispatcher
+    watchers: Watchers
+    last_etags: LastETags
+    counter: Counter
+
+
+def keep(app: FastAPI, services: Services) -> None:
+    """Have ``services`` be those of the app."""
+    app.state.services = services
+
+
+def of_app(app: FastAPI) -> Services | None:
+    """Those of the app; None before it has started."""
+    services: Services | None = getattr(app.state, "services", None)
+    return services
+
+
+async def _of_request(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+CurrentServices = Annotated[Services, Depends(_of_request)]
