@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.reference import rooms
+
 PACKAGE = Path(__file__).parent.parent / "plugin" / "airflow_hitl_review"
 # Public, or what a plugin is made of; all else of Airflow is behind ``server.db``.
 OPEN_TO_ALL = (
@@ -39,6 +41,12 @@ def test_airflows_server_is_imported_in_one_room() -> None:
         for name in imports(path):
             inside = name == "sqlalchemy" or name.startswith(("sqlalchemy.", "airflow."))
             assert not inside or name.startswith(OPEN_TO_ALL), f"{path.name} imports {name}"
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+    assert rooms.PICTURE.read_text(encoding="utf-8") == rooms.picture(), "Run: make reference"
+    for upper, lower in rooms.imports():
+        assert rooms.PLACES[upper][1] < rooms.PLACES[lower][1], f"{upper} imports {lower}, which is above it"
 
 
 @pytest.mark.parametrize(

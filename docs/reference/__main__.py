@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.reference import marks
+from docs.reference import marks, rooms
 from docs.reference.metrics_table import metrics_table
 from docs.reference.rest_page import rest_reference
 from docs.reference.settings_table import settings_table
@@ -24,6 +24,7 @@ def main() -> None:
     for (name, mark), make in MADE.items():
         page = DOCS / name
         page.write_text(marks.put(mark, make(), page.read_text(encoding="utf-8")), encoding="utf-8")
+    rooms.PICTURE.write_text(rooms.picture(), encoding="utf-8")
 
 
 if __name__ == "__main__":
