@@ -27,7 +27,7 @@ class Statements:
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
 
     def total(self) -> int:
-        """So many so far; without BEGIN, COMMIT and the like."""
+        """Number of statements so far; without BEGIN, COMMIT and the like."""
         query = text(
             "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
             " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -1,8 +1,8 @@
 """Airflow's cluster policy, an ``airflow.policy`` entry point: our ``AgentOperator`` in place of the provider's.
 
-For who cannot or does not want to touch the DAGs: with ``[hitl_review] replace_agent_operator = True`` the tasks of
-the AI provider's ``AgentOperator`` and ``@task.agent`` become those of ``airflow_hitl_review.agent``, where DAG
-files are read, which is in the DAG processor and in each worker. Subclasses of them are left alone: what they
+For people who cannot change the DAGs, or do not want to: with ``[hitl_review] replace_agent_operator = True`` the
+tasks of the AI provider's ``AgentOperator`` and ``@task.agent`` become those of ``airflow_hitl_review.agent``, where
+DAG files are read, which is in the DAG processor and in each worker. Subclasses of them are left alone: what they
 changed is not known.
 """
 

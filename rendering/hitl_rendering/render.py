@@ -57,7 +57,7 @@ _MAX_TOKENS = 60_000
 _MAX_BRACKETS = 3_000_000
 """Opening brackets times the characters behind each that the parser may look through for the end of a link."""
 _LINK_SEARCH = 500
-"""So many characters at most, as brackets in brackets end the search."""
+"""Maximum number of characters; brackets in brackets end the search."""
 
 _MAX_QUOTED = 250_000
 """The deepest marks before a line times all lines: each line may go on with a quotation without its marks."""

@@ -10,7 +10,7 @@ from airflow_hitl_review.server.db.auth import BaseUser, may_read_each, team_nam
 from airflow_hitl_review.server.db.transactions import Session
 
 REMEMBERED_SECONDS = 20.0
-"""So long a list goes by what the auth manager has said of a user and a DAG."""
+"""How long lists use an answer of the auth manager about a user and a DAG."""
 
 MAX_REMEMBERED = 50_000
 """Answers of the auth manager that a process remembers; some 10 MB."""

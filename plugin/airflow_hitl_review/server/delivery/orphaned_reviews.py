@@ -1,4 +1,4 @@
-"""Reviews that end without their worker: tell of them.
+"""Orphaned reviews: the final event of a review that ended without its worker.
 
 A task can be marked failed or successful, cleared, or killed under an open review. Nobody is left to send the
 final event then, or that of an output that was just being shown, but ``WEBHOOKS_KEY`` still says whom to tell.

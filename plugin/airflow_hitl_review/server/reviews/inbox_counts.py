@@ -21,13 +21,13 @@ MANY = 5_000
 """Sessions in XCom, ended ones included, up to which each request counts."""
 
 LOAD_SHARE = 100
-"""A count is used for so many times as long as counting took: it keeps one of so many processors busy."""
+"""A count is used for this many times as long as counting took. So counting takes at most 1 % of a processor."""
 
 ROOM = 10
-"""But no longer than that the next count may take so many times as long, and nobody has to wait for it."""
+"""The next count may take this many times as long as the last one before somebody has to wait for it."""
 
 OLDEST_SECONDS = 60.0
-"""Nobody is answered with an older count."""
+"""Maximum age of a count that somebody is answered with."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ FULL_SECONDS = 1800.0
 """From one look at all to the next."""
 
 OVERLAP = timedelta(minutes=10)
-"""So far apart may the clocks of those who write be, and so long may it take them to commit."""
+"""Allowed clock skew between those who write, and the time that they may need to commit."""
 
 
 class ScanWindow:

@@ -16,10 +16,10 @@ from collections.abc import Hashable, Mapping
 from fastapi import Request, Response
 
 LEASE_SECONDS = 30.0
-"""The list is looked at for so long after somebody has asked so."""
+"""How long the list is looked at after somebody has asked with ``max-age``."""
 
 MOST_ANSWERS = 10_000
-"""Of so many readers and filters is the last answer known."""
+"""Maximum number of ETags that a process remembers, one for each reader and filter."""
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age=(\d{1,6})\s*(?:$|,)", re.IGNORECASE)
 
