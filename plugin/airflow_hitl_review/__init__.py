@@ -4,7 +4,7 @@ For DAG authors::
 
     from airflow_hitl_review import HITLReviewOperator
 
-Importing this package imports Airflow only when one of its names is first used.
+Airflow is imported only when a name of this package is first used.
 """
 
 from __future__ import annotations

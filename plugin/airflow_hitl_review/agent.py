@@ -1,4 +1,4 @@
-"""``AgentOperator`` and ``@task.hitl_review_agent``: at this path for DAGs, and for Airflow, which stores it."""
+"""Import path of ``AgentOperator`` and ``@task.hitl_review_agent``; DAGs use it and Airflow stores it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The Airflow plugin: mounts REST API and pages on the API server, and shows them in Airflow.
+"""The Airflow plugin: mounts the REST API and pages on the API server and links them in Airflow's UI.
 
-Registered as an ``airflow.plugins`` entry point. Those are loaded before the plugins of providers, and of
-two apps at one prefix the first answers: where the AI provider is installed too, ours does.
+Registered as an ``airflow.plugins`` entry point. Airflow loads entry points before provider plugins, and the first
+of two apps at the same prefix answers. So our app answers even where the AI provider is installed too.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def _fastapi_apps() -> list[dict[str, Any]]:
 
 @cache
 def _external_views() -> list[dict[str, Any]]:
-    """A tab of the task instance, and an entry in the menu beside Airflow's own "Required Actions".
+    """A task instance tab, and a menu entry beside Airflow's own "Required Actions".
 
-    From 3.2 on Airflow knows the tab's route ``hitl-review``: it shows that tab only where
-    ``GET /hitl-review/sessions/find`` finds a review. Where our app has been moved, that route is left
-    to the AI provider, and ours is on each task.
-    Airflow replaces the placeholders, but leaves the last as it is where the task is not mapped.
+    Since 3.2 Airflow treats the route ``hitl-review`` specially: it shows that tab only if
+    ``GET /hitl-review/sessions/find`` finds a review. If our app has another prefix, the AI provider keeps that
+    route, and every task shows our tab.
+    Airflow replaces the placeholders, except the last one if the task is not mapped.
     """
     from airflow_hitl_review.server.db import transactions
     from airflow_hitl_review.server.db.transactions import option
@@ -87,10 +87,10 @@ def _is_repeated(key: TaskKey, body: bytes) -> bool:
 
 
 class _MadeWhenRead:
-    """A class attribute that is made when it is first read.
+    """A class attribute that is computed when it is read.
 
-    Airflow loads plugins in every process; only the API server reads these. So workers and schedulers do not import
-    the database models and FastAPI for nothing.
+    Airflow loads plugins in every process, but only the API server reads these attributes. So workers and
+    schedulers do not import the database models and FastAPI needlessly.
     """
 
     def __init__(self, make: Callable[[], list[dict[str, Any]]]) -> None:
@@ -101,7 +101,7 @@ class _MadeWhenRead:
 
 
 class HITLNotebookPlugin(AirflowPlugin):
-    """What Airflow loads. The name differs from the provider's, or only one of the two would be loaded."""
+    """The plugin class. Airflow loads only one plugin per name, so it differs from the provider's."""
 
     name = "hitl_notebook"
     fastapi_apps = _MadeWhenRead(_fastapi_apps)

@@ -1,9 +1,9 @@
-"""Airflow's cluster policy, an ``airflow.policy`` entry point: our ``AgentOperator`` in place of the provider's.
+"""Cluster policy (an ``airflow.policy`` entry point) that replaces the AI provider's ``AgentOperator`` with ours.
 
-For people who cannot change the DAGs, or do not want to: with ``[hitl_review] replace_agent_operator = True`` the
-tasks of the AI provider's ``AgentOperator`` and ``@task.agent`` become those of ``airflow_hitl_review.agent``, where
-DAG files are read, which is in the DAG processor and in each worker. Subclasses of them are left alone: what they
-changed is not known.
+For people who cannot or do not want to change their DAGs: with ``[hitl_review] replace_agent_operator = True``,
+tasks of the AI provider's ``AgentOperator`` and ``@task.agent`` become tasks of ``airflow_hitl_review.agent``. This
+happens when DAG files are parsed, in the DAG processor and in each worker. Subclasses are left alone, since their
+changes are unknown.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _PROVIDERS = {
     ("airflow.providers.common.ai.operators.agent", "AgentOperator"): "AgentOperator",
     ("airflow.providers.common.ai.decorators.agent", "_AgentDecoratedOperator"): "AgentDecoratedOperator",
 }
-"""Module and name of each class, and the name of the one in our module ``agent`` that takes its place."""
+"""Maps module and name of each provider class to the name of its replacement in our module ``agent``."""
 
 
 @hookimpl
 def task_policy(task: Any) -> None:
-    """Replace the class of a task, or of a mapped one, if that is wanted."""
-    # A mapped operator names the class of the tasks that it is going to make.
+    """Replace the class of a task, mapped or not, if the setting is on."""
+    # A mapped operator has the class of its future tasks as an attribute.
     mapped = bool(getattr(task, "is_mapped", False))
     theirs = task.operator_class if mapped else type(task)
     name = _PROVIDERS.get((theirs.__module__, theirs.__name__))
@@ -35,10 +35,10 @@ def task_policy(task: Any) -> None:
     try:
         from airflow_hitl_review.task import agent
 
-        # Not by assignment: operators and mapped ones watch what is set on them.
+        # Not by assignment: operators and mapped operators intercept it.
         object.__setattr__(task, "operator_class" if mapped else "__class__", getattr(agent, name))
     except Exception:
-        # What a policy raises keeps the whole DAG from being loaded.
+        # An exception in a policy prevents the whole DAG from loading.
         log.exception("The AI provider's operator of task %s stays, as ours cannot take its place.", task.task_id)
 
 

@@ -1,4 +1,4 @@
-"""What Airflow's providers manager is told: who we are, and which settings ``[hitl_review]`` has."""
+"""Provider metadata for Airflow's providers manager: our name, decorators and ``[hitl_review]`` settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trigger of a parked review before Airflow 3.3, at the path that Airflow's trigger table has."""
+"""Trigger of a parked review before Airflow 3.3, at the import path stored in Airflow's trigger table."""
 
 from __future__ import annotations
 

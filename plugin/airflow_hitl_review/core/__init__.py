@@ -1,1 +1,1 @@
-"""What runs anywhere: states, schema, settings, events. It imports nothing of Airflow's server."""
+"""Shared code: states, schema, settings, events. It does not import Airflow's server."""

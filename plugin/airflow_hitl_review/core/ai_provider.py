@@ -1,8 +1,8 @@
-"""Where Airflow's AI provider is installed, too: what of it we serve, and what we say about it. No Airflow imports.
+"""Coexistence with Airflow's AI provider: its files that we serve, and what we log about it. No Airflow imports.
 
-Its plugin mounts an app at ``/hitl-review`` as well, and of two apps at one path the first answers. Airflow loads
-the plugins of entry points, which ours is, before those of providers; so ours does. Its REST API is a part of ours,
-and its React page, should anybody open it, gets its script from us.
+Its plugin also mounts an app at ``/hitl-review``, and the first of two apps at the same path answers. Airflow loads
+entry point plugins, such as ours, before provider plugins, so ours answers. Its REST API is a subset of ours, and
+we serve the script of its React page in case somebody opens it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _PLUGINS = "airflow.providers.common.ai.plugins"
 
 
 def bundle_folder() -> Path | None:
-    """Folder with the provider's built React page; None where the provider, or its page, is not installed."""
+    """Folder with the provider's built React page; None if the provider or its page is not installed."""
     try:
         spec = importlib.util.find_spec(_PLUGINS)
-    except ModuleNotFoundError:  # of a package further up
+    except ModuleNotFoundError:  # a parent package is missing
         return None
     for location in (spec.submodule_search_locations or ()) if spec is not None else ():
         folder = Path(location) / "www" / "dist"
@@ -32,17 +32,17 @@ def bundle_folder() -> Path | None:
 
 
 def bundle_files() -> StaticFiles | None:
-    """The app that serves the provider's page, as its own plugin does at ``/hitl-review/static``."""
+    """An app that serves the provider's page, as its own plugin does at ``/hitl-review/static``."""
     folder = bundle_folder()
     if folder is None:
         return None
-    # A browser refuses a script with another type, and Python does not know this ending.
+    # Browsers refuse a script with another MIME type, and Python does not know this file extension.
     mimetypes.add_type("application/javascript", ".cjs")
     return StaticFiles(directory=folder)
 
 
 def what_happens(site: Site, *, review_tab: bool) -> str:
-    """What the API server logs when it starts: who answers where."""
+    """Startup log message of the API server: which app answers at which path."""
     ours = f"hitl-notebook answers at {site.prefix}."
     if bundle_folder() is None:
         return ours

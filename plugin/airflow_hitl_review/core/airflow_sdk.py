@@ -1,6 +1,6 @@
-"""What the worker side takes from Airflow's Task SDK, on every Airflow from 3.1 on.
+"""Imports from Airflow's Task SDK for the worker side, compatible with Airflow 3.1 and newer.
 
-Each branch says which version needs it; it goes when that version does.
+Each branch names the version that needs it; remove it when support for that version ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
             AirflowTaskTimeout,
             TaskDeferred,
         )
-    except ImportError:  # Airflow 3.1: the Task SDK has neither of its own
+    except ImportError:  # Airflow 3.1: the Task SDK has neither
         from airflow.configuration import conf
         from airflow.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout, TaskDeferred
 
@@ -45,11 +45,11 @@ except ImportError:  # Airflow 3.1
 
 MAY_READ_AFTER_FORM = TaskAwaitingInput is not None
 """Whether a task may read XComs after it has shown its form in Required Actions. Airflow 3.1.0 answers that request
-twice, so that each later one gets the answer of the one before; where tasks are deferred, the form comes last."""
+twice, so each later request gets the previous answer; where tasks are deferred, the form is therefore sent last."""
 
 FAILURES = (Exception, SystemExit, AirflowTaskTimeout)
-"""How code of a DAG author ends that did not do what it should. ``execution_timeout`` raises the last one, which is
-no ``Exception``: it is the usual guard against a model that hangs."""
+"""Exceptions with which a DAG author's code can fail. ``execution_timeout``, the usual guard against a model that
+hangs, raises the last one, which is not an ``Exception``."""
 
 __all__ = [
     "FAILURES",
@@ -67,14 +67,14 @@ __all__ = [
 ]
 
 option = reader(conf)
-"""A setting of Airflow's ``[hitl_review]`` section."""
+"""Reads a setting of the section ``[hitl_review]`` of Airflow's configuration."""
 
 
 def site() -> Site:
-    """Where this Airflow and our app are found."""
+    """URLs of this Airflow and of our app."""
     return Site.read(conf.get("api", "base_url", fallback=""), option)
 
 
 def stats() -> Stats:
-    """Where measures go."""
+    """Airflow's metrics client."""
     return _Stats

@@ -1,10 +1,10 @@
-"""What Airflow's audit log keeps of a decision, and how a decision in XCom is compared with it. No Airflow.
+"""Audit log record of a decision, and its comparison with the decision in XCom. No Airflow imports.
 
-XComs can be written by others than us: through Airflow's public API, by whoever may edit XComs of the DAG, and
-that may be people who may not decide. The audit log cannot: ``decide()`` writes it in the transaction of the
-decision. So a task is woken for a decision only if it is the last thing that the audit log has of the review: not
-for one that was overwritten, and put back once the review was pending again. The task is told what was found, and
-takes no other decision.
+Anybody who may edit XComs of the DAG can write XComs through Airflow's public API, even people who may not decide.
+They cannot write the audit log: ``decide()`` writes it in the transaction of the decision. So a task is resumed for
+a decision only if that is the review's latest entry in the audit log. A decision that was overwritten, and restored
+once the review was pending again, does not resume it. The resume event tells the task what was found, and the task
+accepts no other decision.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from airflow_hitl_review.core.schema import HumanAction, is_reviewer, sha256_of
 from airflow_hitl_review.core.states import Action
 
 REFUSED = "hitl_review.refused"
-"""Entry in the audit log: a decision in XCom was not taken, since it is not in the audit log itself."""
+"""Audit log entry: a decision in XCom was refused because the audit log does not have it."""
 
 EVENTS = (*(f"hitl_review.{action.value}" for action in Action), REFUSED)
-"""The entries of which the last one counts."""
+"""Audit log events of a review; the latest one counts."""
 
 _COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256")
 
 
 def event_of(action: Action) -> str:
-    """Name of a decision's entry."""
+    """Name of a decision's audit log event."""
     return f"hitl_review.{action.value}"
 
 
 def record_of(action: HumanAction, output: str) -> dict[str, Any]:
-    """What is kept: who decided what about which output; of the texts their digests.
+    """The audit record: who decided what about which output, with digests instead of texts.
 
     Args:
         action: the decision.
-        output: the output that it is about, as the reviewer saw it.
+        output: the output that was decided about, as the reviewer saw it.
     """
     return {
         "action": action.action.value,
@@ -47,16 +47,16 @@ def record_of(action: HumanAction, output: str) -> dict[str, Any]:
 
 
 def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two records are of the same decision."""
+    """Whether two records describe the same decision."""
     return all(one.get(field) == other.get(field) for field in _COMPARED)
 
 
 def event_for(recorded: Mapping[str, Any] | None, action: HumanAction | None, output: str) -> dict[str, Any]:
-    """What a task is resumed with: nobody can change that through XCom, so the worker goes by it.
+    """The event that resumes a task: nobody can change it through XCom, so the worker trusts it.
 
     Args:
-        recorded: what the audit log has of the decision; None where it need not have it.
-        action: the decision, as it is in XCom when the task is woken.
+        recorded: the decision's audit record; None where it need not have one.
+        action: the decision, as it is in XCom when the task is resumed.
         output: the current output, likewise.
     """
     seen = record_of(action, output) if action is not None else None
@@ -64,20 +64,20 @@ def event_for(recorded: Mapping[str, Any] | None, action: HumanAction | None, ou
 
 
 def confirms(event: Mapping[str, Any] | None, action: HumanAction, output: str, reviewers: Sequence[str]) -> bool:
-    """Whether the event that a task was resumed with says that this decision was taken by one of ``reviewers``.
+    """Whether the resume event confirms that one of ``reviewers`` took this decision.
 
     Args:
-        event: as ``event_for`` makes it.
+        event: as returned by ``event_for``.
         action: the decision, as it is in XCom.
         output: the current output, as it is in XCom.
-        reviewers: ids of those who may decide; all if empty.
+        reviewers: ids of the users who may decide; everybody if empty.
     """
     if event is None or "decided" not in event:
         return False
     found = event.get("recorded")
-    if found is None and not reviewers:  # the AI provider's API decided, which writes no audit log
+    if found is None and not reviewers:  # decided through the AI provider's API, which writes no audit log
         if "seen" not in event:
-            return True  # it was woken by version 0.1.0, which did not say what it saw
+            return True  # resumed by version 0.1.0, whose event lacks "seen"
         found = event["seen"]
     if not isinstance(found, Mapping) or not is_same(found, record_of(action, output)):
         return False

@@ -1,7 +1,7 @@
-"""The address that an Airflow connection gives, whichever way it was written. No Airflow.
+"""Builds a URL from an Airflow connection, however that was written. No Airflow imports.
 
-Two conventions meet in the field ``schema``: the HTTP provider keeps the protocol there, and a connection that is
-written as a URI has the URI's path there. A connection that can be read in two ways is refused.
+The field ``schema`` has two conventions: the HTTP provider keeps the protocol there, and a connection that is
+written as a URI has the URI's path there. An ambiguous connection is refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def url_of(connection: Any, path: str, *, default_host: str = "") -> str:
 
     Args:
         connection: an Airflow connection. Its host may be a whole URL.
-        path: what the extra gives as ``path``.
-        default_host: for a connection without one.
+        path: the value of ``path`` in the extra.
+        default_host: host for a connection without one.
 
     Raises:
-        InvalidEndpointError: two of them contradict each other, one of them would be left out, or there is no host.
+        InvalidEndpointError: two fields contradict each other, a field would be ignored, or there is no host.
     """
     host, schema = (connection.host or default_host).strip(), (connection.schema or "").strip()
     if not host.partition("://")[2 if "://" in host else 0].strip("/"):
@@ -65,7 +65,7 @@ def url_of(connection: Any, path: str, *, default_host: str = "") -> str:
 def _with_port(connection: Any, address: str) -> str:
     user, at, address = address.rpartition("@")
     if address.count(":") > 1 and "]" not in address:
-        address = f"[{address}]"  # IPv6, as a connection has it that was written as a URI
+        address = f"[{address}]"  # IPv6, as a connection written as a URI has it
     own = _OWN_PORT.search(address)
     if connection.port and own is None:
         address = f"{address}:{connection.port}"

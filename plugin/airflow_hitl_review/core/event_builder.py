@@ -1,4 +1,4 @@
-"""What an event says about a review: from a session to the event. No Airflow."""
+"""Builds a webhook event from a review session. No Airflow imports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_hitl_review.core.site import Site
 from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
 
 ABANDONED = "abandoned"
-"""Status of a final event about a review that nobody had decided when its task ended or was cleared."""
+"""Status in the final event of a review that was undecided when its task ended or was cleared."""
 
 
 def announce(
@@ -34,15 +34,15 @@ def announce(
         key: its task instance.
         task_instance_id: Airflow's id of the try, a UUID.
         try_number: number of the try, from 1.
-        site: where it is found, for links.
+        site: URLs for the links.
         at: when it happened, timezone-aware.
-        status: the event's status where it is none of the session's.
+        status: the event's status, if it differs from the session's.
         feedback: what the reviewer wrote.
         decided_by: who decided.
-        decided_at: when.
+        decided_at: when they decided.
 
     Raises:
-        ValueError: the ids alone are too long for an event; those that Airflow takes are not.
+        ValueError: the ids alone are too long for an event; ids that Airflow accepts are not.
     """
     facts = ReviewFacts(
         task_instance_id=task_instance_id,

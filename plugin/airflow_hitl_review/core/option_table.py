@@ -1,7 +1,7 @@
-"""The settings of ``[hitl_review]``, each declared once: name, type, default, text.
+"""The settings of ``[hitl_review]``, each declared once: name, type, default, description.
 
-``options`` reads them; Airflow's providers manager is told of them (``provider_info``), and the table in
-``docs/settings.md`` is made of them.
+``options`` reads them, ``provider_info`` declares them to Airflow's providers manager, and the table in
+``docs/settings.md`` is generated from them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ class Option:
     """One setting.
 
     Attributes:
-        default: as somebody would write it; empty for none.
+        default: as written in the configuration; empty for none.
         description: one paragraph.
-        example: likewise as written.
-        sensitive: Airflow does not show its value.
+        example: as written in the configuration.
+        sensitive: Airflow hides its value.
     """
 
     type: Literal["string", "boolean", "float"]
@@ -28,7 +28,7 @@ class Option:
     sensitive: bool = False
 
     def declared(self) -> dict[str, Any]:
-        """In the shape of Airflow's ``provider_info.schema.json``."""
+        """The option in the format of Airflow's ``provider_info.schema.json``."""
         return {
             "description": self.description,
             "version_added": "0.1.0",
@@ -131,4 +131,4 @@ OPTIONS = {
         sensitive=True,
     ),
 }
-"""By name, in the order in which people read them."""
+"""By name, in the order of the documentation."""

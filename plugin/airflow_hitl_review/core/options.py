@@ -1,4 +1,4 @@
-"""How the settings of ``option_table`` are read, by workers and by API servers."""
+"""Reads the settings of ``option_table``, in workers and API servers."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _NO = {"false", "f", "no", "n", "off", "0", ""}
 
 
 def reader(conf: Any) -> Callable[[str, str], str]:
-    """What reads a setting of ``[hitl_review]`` by name, or the default; an empty one counts as not set.
+    """Return a function that reads a setting of ``[hitl_review]`` or its default; empty counts as not set.
 
     Args:
-        conf: Airflow's configuration; that of the task SDK is another one than that of the server side.
+        conf: Airflow's configuration; the Task SDK and the server side have different ones.
     """
     return lambda name, default: str(conf.get("hitl_review", name, fallback=default) or default)
 
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """Settings, read once per task or per API server process.
+    """Webhook settings, read once per task or per API server process.
 
     Attributes:
-        url_secrets: signing secrets of endpoints given as a plain URL; two while one rotates.
-        conn_ids: endpoints that hear of every review.
+        url_secrets: signing secrets of endpoints given as a plain URL; two during rotation.
+        conn_ids: endpoints that get the events of every review.
         allow_http: permit plain ``http`` to other machines.
         block_private_addresses: refuse to connect to addresses that are not public.
-        schedule: when an undelivered event is tried again.
-        timeout: seconds for one attempt of the API server.
-        sweep_seconds: time between two looks of an API server process for what is due.
+        schedule: when an undelivered event is retried.
+        timeout: seconds for one delivery attempt of the API server.
+        sweep_seconds: interval at which an API server process checks for due events.
     """
 
     url_secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -54,11 +54,11 @@ class WebhookSettings:
     def read(cls, option: Callable[[str, str], str]) -> WebhookSettings:
         """Read the settings.
 
-        A value that makes no sense is logged as an error, and the default, or what is safer, is taken: a typing
-        error in a setting must not fail a review.
+        An invalid value is logged as an error and replaced by the default, or by a safer value: a typing error in a
+        setting must not fail a review.
 
         Args:
-            option: gives a setting of ``[hitl_review]`` by name, or the default.
+            option: returns a setting of ``[hitl_review]`` by name, or the default.
         """
 
         def read(name: str, parse: Callable[[str], T], when_wrong: T | None = None) -> T:
@@ -80,12 +80,12 @@ class WebhookSettings:
 
 
 def is_on(name: str, option: Callable[[str, str], str]) -> bool:
-    """A setting that is on or off; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    """Read a boolean setting; ``option`` is as for ``WebhookSettings``. An invalid value is logged."""
     return _parsed(name, option(name, OPTIONS[name].default), _boolean, _default(name, _boolean))
 
 
 def seconds(name: str, option: Callable[[str, str], str]) -> float:
-    """A number of seconds; ``option`` is as for ``WebhookSettings``. One that makes no sense is logged."""
+    """Read a number of seconds; ``option`` is as for ``WebhookSettings``. An invalid value is logged."""
     return _parsed(name, option(name, OPTIONS[name].default), _positive, _default(name, _positive))
 
 
@@ -94,7 +94,7 @@ def _default(name: str, parse: Callable[[str], T]) -> T:
 
 
 def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T:
-    """What a setting says; one that makes no sense is logged."""
+    """Parse a setting; an invalid value is logged."""
     try:
         return parse(text)
     except ValueError as error:
@@ -103,7 +103,7 @@ def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T
 
 
 def _check_secrets(secrets: Sequence[str]) -> None:
-    """Log what is wrong with a signing secret. It stays: without it, requests would go out unsigned."""
+    """Log an invalid signing secret. It is kept: without it, requests would be sent unsigned."""
     try:
         for secret in secrets:
             check_secret(secret)

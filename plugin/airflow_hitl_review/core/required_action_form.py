@@ -1,12 +1,12 @@
-"""A review as one of Airflow's Required Actions: the form, and what is said with it. No Airflow.
+"""A review as one of Airflow's Required Actions: the form and its answer. No Airflow imports.
 
 Airflow shows a row of its table ``hitl_detail`` as a form, whose buttons are the options and whose fields are the
 params. It lists a row as pending while nobody has answered it and its task instance is ``awaiting_input`` or
 ``deferred`` (the state filter of ``useHITLPendingTasks`` in its UI, and ``has_pending_actions`` of its API); so a
-review that polls, whose task instance is ``running``, would never be listed, and has no row.
+polling review, whose task instance is ``running``, would never be listed, and has no row.
 
-Airflow 3.3 never changes the texts of a row, also not for another round or another try. So the form says nothing
-that changes, but in the hidden param ``output``, which our API server keeps up to date.
+Airflow 3.3 never changes the texts of a row, not even for another round or another try. So the form contains
+nothing that changes, except the hidden param ``output``, which our API server keeps up to date.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ ACTIONS = {
     "Request changes": Action.CHANGES_REQUESTED,
     "Reject": Action.REJECT,
 }
-"""Each option of the form, in the order of its buttons, and what it means."""
+"""Maps each option of the form, in button order, to its action."""
 
 OPTIONS = tuple(ACTIONS)
 
 FEEDBACK = "feedback"
-"""Param: what the reviewer writes."""
+"""Param with the reviewer's feedback."""
 
 OUTPUT = "output"
-"""Param: number of the output that the form is about. The form sends it back unchanged, and does not show it."""
+"""Hidden param with the number of the output under review. The form sends it back unchanged."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What Airflow shows.
+    """The form that Airflow shows.
 
     Attributes:
         subject: one line.
-        body: Markdown. It holds no output, which would stay there when the next one is made.
+        body: Markdown. It does not contain the output, which would stay there in the next round.
         params: fields, each as Airflow serializes a ``Param``.
     """
 
@@ -53,13 +53,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a row says once it is answered.
+    """The answer stored in a row.
 
     Attributes:
-        option: the chosen one.
+        option: the chosen option.
         params: values of the fields.
-        user: who answered, if that is known.
-        at: when, timezone-aware; None if that is not known.
+        user: who answered, if known.
+        at: when, timezone-aware; None if unknown.
     """
 
     option: str
@@ -74,7 +74,7 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
     Args:
         key: its task instance.
         session: the review as it is stored.
-        site: where it is found.
+        site: URLs for the links.
     """
     return Form(
         subject=f"Review output of {key.task_id}",
@@ -86,7 +86,7 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
             FEEDBACK: {
                 "value": "",
                 "description": "What to change, or why it is rejected. Requesting changes needs it.",
-                # With null, or Airflow's form would ask for a text before every answer.
+                # Without null, Airflow's form would require a text for every answer.
                 "schema": {"type": ["string", "null"], "title": "Feedback", "format": "multiline"},
             },
             OUTPUT: output_param(session.iteration),
@@ -95,7 +95,7 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
 
 
 def output_param(iteration: int) -> dict[str, Any]:
-    """The hidden param: Airflow's form shows no field for one whose schema has ``const``."""
+    """The hidden param: Airflow's form shows no field for a param whose schema has ``const``."""
     return {
         "value": iteration,
         "description": "Number of the output",
@@ -104,12 +104,12 @@ def output_param(iteration: int) -> dict[str, Any]:
 
 
 def is_ours(options: Sequence[str], params: Mapping[str, Any]) -> bool:
-    """Whether a row of Airflow's table has our form; other operators ask people for other things."""
+    """Whether a row of Airflow's table has our form; other operators have other forms."""
     return tuple(options) == OPTIONS and OUTPUT in params
 
 
 def answer_of(action: HumanAction) -> Answer:
-    """A decision, wherever it was taken, as an answer of the form."""
+    """Convert a decision, wherever it was taken, to an answer of the form."""
     option = next(option for option, meant in ACTIONS.items() if meant is action.action)
     params = {FEEDBACK: action.feedback, OUTPUT: action.iteration}
     return Answer(option, params, action.user, action.at)

@@ -1,17 +1,16 @@
-"""When a parked task can be resumed as the same try. No Airflow.
+"""When a parked task can be resumed as the same try. No Airflow imports.
 
-Why it matters: of a task that is queued or runs, Airflow takes an executor's event that its process has ended for a
-failure; and a task that is resumed soon after its park can be queued before the scheduler has read that event
-(apache/airflow #66374, #67287, #72716). The event names the try number. So what is not settled yet goes on under
-the next one (``server.db.task_instances.resume``). Measured with Airflow 3.3.2, PostgreSQL and LocalExecutor,
-decisions 0 to 0.5 s after the park: as the same try 7 of 12 tasks failed, as the next one none of 30.
+Why it matters: if a task is queued or running, Airflow treats the executor event for the end of its process as a
+failure. A task that is resumed soon after it parks can be queued before the scheduler has read that event
+(apache/airflow #66374, #67287, #72716). The event contains the try number. So a task that is not settled yet is
+resumed as the next try (``server.db.task_instances.resume``). Measured with Airflow 3.3.2, PostgreSQL and
+LocalExecutor, decisions 0 to 0.5 s after parking: 7 of 12 tasks failed as the same try, 0 of 30 as the next one.
 
-What is settled stays the same try, with one log and one number for what people see as one run. The scheduler
-leaves no trace of an event in the database, but reads them in each of its loops before it may write its heartbeat.
-So a task counts as settled once its scheduler has a heartbeat that is ``park_settle_seconds`` younger than the
-park. That span must cover the end of the worker's process, with the upload of its log, and one loop of the
-scheduler; Airflow gives a process 20 s for its end (``[core] task_success_overtime``). Hence a minute. Nobody waits
-for it.
+A settled task keeps its try, with one log and one try number for what people see as one run. The scheduler does not
+record events in the database, but each of its loops reads them before it may write its heartbeat. So a task counts
+as settled once its scheduler has a heartbeat at least ``park_settle_seconds`` later than the moment it parked. That
+span must cover the end of the worker process, including the upload of its log, and one scheduler loop. Airflow
+gives a process 20 s to end (``[core] task_success_overtime``). Hence a minute. Nobody waits for it.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ def is_settled(*, parked_at: datetime, now: datetime, scheduler: SchedulerFacts,
     Args:
         parked_at: when the task instance became ``awaiting_input``.
         now: the current time.
-        scheduler: the scheduler job that queued the task. A dead one will never take note of anything.
-        settle: how long the worker's end and one loop of the scheduler may take.
+        scheduler: the scheduler job that queued the task. A dead one will never read the event.
+        settle: how long the end of the worker process and one scheduler loop may take.
     """
     if now - parked_at < settle:
         return False

@@ -1,4 +1,4 @@
-"""A review as the API shows it, put together from a task instance's XComs. No Airflow."""
+"""A review as the API shows it, assembled from a task instance's XComs. No Airflow imports."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from airflow_hitl_review.core.schema import (
 from airflow_hitl_review.core.states import SessionStatus
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
-"""States of a task instance in which a decision still reaches its worker."""
+"""Task instance states in which a decision still reaches the worker."""
 
 _SUMMARY_PROMPT_LENGTH = 300
 _EXCERPT_LENGTH = 200
 
 _LONG_OUTPUT = 8_000
-"""Characters; a session with a longer output is kept a second time without it."""
+"""In characters; a session with a longer output also gets a summary without the output."""
 
 _S = TypeVar("_S", bound="AgentSession")
 
-# Runs of what can stand on one line: no white space, no control characters, and no marks that set the direction
-# of what follows, as the cut may take away the mark that ends it.
+# Characters that can be shown on one line: no white space, no control characters, and no Unicode direction marks,
+# as truncation may remove the mark that ends the direction.
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 class UnreadableXComError(Exception):
-    """An XCom is there, but its backend cannot read it just now; that is not the same as one that is not there."""
+    """An XCom exists, but its backend cannot read it just now; that differs from a missing XCom."""
 
 
 @dataclass(frozen=True)
 class StoredValue:
-    """An XCom: its value, deserialised, and when it was stored (timezone-aware).
+    """An XCom: its deserialised value, and when it was stored (timezone-aware).
 
     Attributes:
         unreadable: why the XCom backend could not read the value; None if it could.
@@ -123,7 +123,7 @@ class ReviewResponse(ReviewSummary):
 
 
 def is_active(task_state: str | None) -> bool:
-    """Whether the task instance still runs or waits, so that a decision is of use."""
+    """Whether the task instance still runs or waits, so that a decision has an effect."""
     return task_state in ACTIVE_STATES
 
 
@@ -140,7 +140,7 @@ def excerpt_of(output: str) -> str:
 
 
 def parse_session(stored: StoredValue) -> AgentSession:
-    """Read a session; times that its writer did not set (the provider's) are those of the row.
+    """Read a session; times that its writer (the AI provider) did not set are taken from the XCom row.
 
     Raises:
         pydantic.ValidationError: the value is not a session.
@@ -156,10 +156,10 @@ def _timed(session: _S, stored_at: datetime) -> _S:
 
 
 def read_session(stored: StoredValue | None) -> AgentSession | None:
-    """As ``parse_session``; None where nothing is stored, or somebody wrote something else there.
+    """Like ``parse_session``, but None if nothing is stored or the value is not a session.
 
     Raises:
-        UnreadableXComError: something is stored that cannot be read just now.
+        UnreadableXComError: the stored value cannot be read just now.
     """
     try:
         return parse_session(stored) if stored is not None else None
@@ -168,21 +168,21 @@ def read_session(stored: StoredValue | None) -> AgentSession | None:
 
 
 def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
-    """Whether a session that is to be written is stored already, or a decision was taken about it since.
+    """Whether a session about to be written is already stored, or was decided since.
 
     Args:
-        written: what the worker writes.
-        stored: what XCom has.
+        written: the session that the worker writes.
+        stored: the session in XCom.
     """
     if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
         return False
     if (written.task_instance_id, written.iteration) != (stored.task_instance_id, stored.iteration):
-        return False  # the next output, say: of the AI provider's worker without the decisions that led to it
+        return False  # such as the next output; the AI provider's worker writes it without the earlier decisions
     return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
 
 
 def read_action(stored: StoredValue | None) -> HumanAction | None:
-    """The last decision; None as for ``read_session``."""
+    """The last decision; None in the cases of ``read_session``."""
     try:
         return HumanAction.read(stored.value) if stored is not None else None
     except ValidationError:
@@ -190,7 +190,7 @@ def read_action(stored: StoredValue | None) -> HumanAction | None:
 
 
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
-    """One row of the inbox, from the session alone, or from its summary."""
+    """Build one row of the inbox, from the session or its summary."""
     is_summary = isinstance(stored.value, dict) and "output_sha256" in stored.value
     session = _timed(SessionSummary.read(stored.value), stored.timestamp) if is_summary else parse_session(stored)
     common = _common(key, task_state, session, _final_decision(session))
@@ -198,7 +198,7 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
 
 
 def summary_of(session: AgentSession) -> SessionSummary | None:
-    """What is kept beside a session so that lists need not read its output; None where that is short."""
+    """A summary stored beside a session so that lists need not read its output; None if the output is short."""
     if len(session.current_output) <= _LONG_OUTPUT:
         return None
     without = session.model_dump(exclude={"current_output", "failures"})
@@ -212,11 +212,11 @@ def summary_of(session: AgentSession) -> SessionSummary | None:
 def assemble(
     key: TaskKey, task_state: str | None, xcoms: Mapping[str, StoredValue], *, dag_paused: bool = False
 ) -> ReviewResponse | None:
-    """The whole review; None where the task instance has no session, or somebody wrote something else there.
+    """The whole review; None if the task instance has no session, or the value is not a session.
 
     Raises:
-        UnreadableXComError: the session, or who decided, cannot be read just now. Of the conversation, what cannot
-            be read is told as such.
+        UnreadableXComError: the session, or who decided, cannot be read just now. Unreadable parts of the
+            conversation are shown as such instead.
     """
     session = read_session(xcoms.get(SESSION_KEY))
     if session is None:
@@ -235,7 +235,7 @@ def assemble(
 def _common(
     key: TaskKey, task_state: str | None, session: AgentSession, decided: Decision | None
 ) -> dict[str, Any]:
-    """What both have, but the prompt."""
+    """The fields that both responses share, except the prompt."""
     return {
         "dag_id": key.dag_id,
         "run_id": key.run_id,
@@ -265,14 +265,14 @@ def _output_facts(session: AgentSession) -> dict[str, str]:
 
 
 def _final_decision(session: AgentSession) -> Decision | None:
-    """The decision that the session's status is the outcome of; None while it is pending."""
+    """The decision that led to the session's status; None while it is pending."""
     if session.status is SessionStatus.PENDING_REVIEW or not session.decisions:
         return None
     return session.decisions[-1]
 
 
 def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
-    """The same for a session that the provider's API wrote: it keeps the last action only."""
+    """Like ``_final_decision``, for a session that the provider's API wrote: it keeps only the last action."""
     stored = xcoms.get(ACTION_KEY)
     action = read_action(stored)
     if stored is None or action is None or session.status is SessionStatus.PENDING_REVIEW:
@@ -283,7 +283,7 @@ def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> D
 
 
 def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
-    decisions = {d.iteration: d for d in session.decisions}  # the last about each output
+    decisions = {d.iteration: d for d in session.decisions}  # the last one for each output
     outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
     said = {n for k in xcoms if (n := iteration_of(k, feedback=True)) is not None}
     turns: list[ConversationEntry] = []
@@ -321,7 +321,7 @@ def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> li
         feedback = xcoms.get(feedback_key(n))
         text = _text_of(feedback) if feedback is not None else ""
         decision = decisions.get(n)
-        # Feedback whose regeneration failed is told above; what remains under the key is that same text.
+        # Feedback whose regeneration failed is already added above; the XCom still has the same text.
         is_told = any(
             f.iteration == n and (f.asked_at == decision.at if decision and f.asked_at else f.feedback == text)
             for f in session.failures

@@ -1,8 +1,8 @@
-"""What is in XCom: keys and values. No Airflow.
+"""Schema of our XComs: keys and values. No Airflow imports.
 
-Keys and required fields are those of the Airflow AI provider, so that each side reads the other's sessions;
-our further fields are optional, and its models ignore them. Times are timezone-aware, set when the thing
-happened, never when it is read.
+Keys and required fields are those of the Airflow AI provider, so that each side can read the other's sessions.
+Our additional fields are optional, and its models ignore them. Times are timezone-aware, and set when something
+happens, never when it is read.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ SESSION_KEY = f"{PREFIX}agent_session"
 
 SUMMARY_KEY = f"{PREFIX}summary"
 """``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
-output is long. It counts while its row is not older than the session's: without our plugin, none is written."""
+output is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
 """``HumanAction``, the last decision. Written by the API server."""
 
 HISTORY_KEY = f"{PREFIX}message_history"
-"""Start of the keys of histories; by itself the key of the one history that version 0.1.0 kept."""
+"""Prefix of history keys; on its own, the key of the single history that version 0.1.0 kept."""
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
-"""Start of the keys of outbox entries."""
+"""Prefix of outbox entry keys."""
 
 WEBHOOKS_KEY = f"{PREFIX}webhooks"
-"""``ReviewWebhooks``: whom to tell about this review. Written by the worker before the session, deleted once
-the final event is in the outbox. Its row's time is when the dispatcher looks at this outbox next."""
+"""``ReviewWebhooks``: the endpoints of this review. Written by the worker before the session, deleted once the
+final event is in the outbox. Its row's timestamp is when the dispatcher checks this outbox next."""
 
 WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
-"""``True``: the review has ended, and its outbox holds something undelivered. Written by the worker or by the
-API server, deleted by the latter. Its row's time is as above."""
+"""``True``: the review has ended, and its outbox holds undelivered events. Written by the worker or the API
+server, deleted by the latter. Its row's timestamp is as above."""
 
 RESUME_METHOD = "resume_hitl_review"
-"""Method of the operator at which Airflow resumes a task that is parked for its review."""
+"""Operator method that Airflow calls to resume a parked task."""
 
 UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
-"""NUL, and half a surrogate pair: databases store neither."""
+"""NUL and lone surrogates: databases store neither."""
 
 _FIRST = datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
 _LAST = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
@@ -66,21 +66,21 @@ def _in_utc(at: datetime) -> datetime:
 
 
 Time = Annotated[datetime, AfterValidator(_in_utc)]
-"""A time as it is stored, in UTC; one without an offset, which somebody else wrote, is UTC already.
+"""A stored time, in UTC; a time without an offset, written by somebody else, is taken as UTC.
 
-The first and the last day that Python knows are left out: they are no times in some time zones.
+Python's first and last day are excluded: in some time zones they cannot be represented.
 """
 
 
 def storable(text: str) -> str:
-    """``text`` with what no database stores in JSON (NUL, lone surrogates) replaced by U+FFFD."""
+    """Replace what no database stores in JSON (NUL, lone surrogates) with U+FFFD."""
     if text.isascii() and "\0" not in text:
-        return text  # a twentieth of the time, for each text of each list
+        return text  # 20 times faster, and called for each text of each list
     return UNSTORABLE.sub("\ufffd", text)
 
 
 Text = Annotated[str, AfterValidator(storable)]
-"""A text as it is stored. SQLite and custom XCom backends also keep what JSON in UTF-8 cannot carry."""
+"""A stored text. SQLite and custom XCom backends also keep text that UTF-8 JSON cannot represent."""
 
 OutputFormat = Literal["text", "json"]
 Channel = Literal["rest", "notebook", "chat", "airflow"]
@@ -97,9 +97,9 @@ def feedback_key(iteration: int) -> str:
 
 
 def history_key(iteration: int) -> str:
-    """Key of the history that ends with the n-th output (any JSON): what regenerating needs after a pause.
+    """Key of the history up to the n-th output (any JSON), which regenerating needs after a pause.
 
-    Written by the worker, before the session names that output: so nothing reads the history of an output that
+    Written by the worker before the session has that output, so nothing reads the history of an output that
     nobody has seen.
     """
     return f"{HISTORY_KEY}_{iteration}"
@@ -112,7 +112,7 @@ def webhook_key(event_id: str) -> str:
 
 
 def iteration_of(key: str, *, feedback: bool) -> int | None:
-    """The n of an output's key, or of a feedback's; None for any other key."""
+    """The iteration number in an output or feedback key; None for any other key."""
     prefix = _FEEDBACK_PREFIX if feedback else _OUTPUT_PREFIX
     digits = key.removeprefix(prefix)
     return int(digits) if key.startswith(prefix) and digits.isascii() and digits.isdigit() else None
@@ -120,7 +120,7 @@ def iteration_of(key: str, *, feedback: bool) -> int | None:
 
 @dataclass(frozen=True, order=True)
 class TaskKey:
-    """Which task instance: ``map_index`` is -1 for a task that is not mapped."""
+    """Identifies a task instance; ``map_index`` is -1 for a task that is not mapped."""
 
     dag_id: str
     run_id: str
@@ -137,7 +137,7 @@ class _Stored(BaseModel):
 
     @classmethod
     def read(cls, value: Any) -> Self:
-        """Read an XCom: an object, or its JSON in a text, which the AI provider takes, too.
+        """Parse an XCom value: an object, or a string with its JSON, which the AI provider also accepts.
 
         Raises:
             pydantic.ValidationError: it is neither.
@@ -177,10 +177,10 @@ class AgentSession(_Stored):
     """The session, under ``SESSION_KEY``.
 
     Attributes:
-        task_instance_id: Airflow's id of the try that made it, a UUID.
-        try_number: the number that this try began with. It can grow during the review, see ``core.resume_guard``.
-        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; all who may decide
-            reviews of the DAG if empty.
+        task_instance_id: Airflow's id of the try that created it, a UUID.
+        try_number: the try number at the start. It can increase during the review, see ``core.resume_guard``.
+        reviewers: ids, from Airflow's auth manager, of the only people who may decide; if empty, everybody who may
+            decide reviews of the DAG.
     """
 
     status: SessionStatus = SessionStatus.PENDING_REVIEW
@@ -201,7 +201,7 @@ class AgentSession(_Stored):
 
     @property
     def state(self) -> ReviewState:
-        """The part that the state machine is about."""
+        """The state for the state machine."""
         return ReviewState(self.status, self.iteration, self.max_iterations)
 
     def moved_to(self, state: ReviewState, at: datetime, **changes: Any) -> AgentSession:
@@ -212,7 +212,7 @@ class AgentSession(_Stored):
 
 
 class SessionSummary(AgentSession):
-    """A session with what a list says of its output, under ``SUMMARY_KEY``; ``current_output`` is empty.
+    """A session without its output (``current_output`` is empty), for lists, under ``SUMMARY_KEY``.
 
     Attributes:
         output_sha256: hex digest of the output.
@@ -224,7 +224,7 @@ class SessionSummary(AgentSession):
 
 
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
-    """Whether somebody is one of those who alone may decide; everybody is, where nobody is named."""
+    """Whether a user is one of ``reviewers``; True for everybody if that is empty."""
     return not reviewers or user_id in reviewers
 
 
@@ -241,11 +241,11 @@ class HumanAction(_Stored):
 
 
 class WebhookTarget(_Stored):
-    """One endpoint, as the DAG or the deployment names it: never a secret.
+    """One endpoint, as named in the DAG or the deployment's settings; never contains a secret.
 
     Attributes:
         endpoint: a connection id, or a URL.
-        format: name of the body's format; None lets the connection say.
+        format: name of the body's format; None if the connection decides.
         events: names of the events to send; all if empty.
     """
 
@@ -255,10 +255,10 @@ class WebhookTarget(_Stored):
 
 
 class ReviewWebhooks(_Stored):
-    """Whom to tell about a review, under ``WEBHOOKS_KEY``.
+    """The webhook endpoints of a review, under ``WEBHOOKS_KEY``.
 
     Attributes:
-        task_instance_id: Airflow's id of the try that wrote this, a UUID; ids of events come from it.
+        task_instance_id: Airflow's id of the try that wrote this, a UUID; event ids are derived from it.
     """
 
     task_instance_id: Annotated[str, AfterValidator(lambda id_: str(UUID(id_)))]
@@ -266,10 +266,10 @@ class ReviewWebhooks(_Stored):
     targets: list[WebhookTarget] = Field(default_factory=list)
 
     def wanting(self, event_type: str) -> list[tuple[str, str | None]]:
-        """Name and format of each endpoint that an event of this type goes to."""
+        """Name and format of each endpoint that gets events of this type."""
         return [(t.endpoint, t.format) for t in self.targets if not t.events or event_type in t.events]
 
 
 def sha256_of(text: str) -> str:
-    """Hex SHA-256 of a text's UTF-8 form: names an output without repeating it."""
+    """Hex SHA-256 of a text in UTF-8: identifies an output without repeating it."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

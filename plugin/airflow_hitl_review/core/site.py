@@ -1,4 +1,4 @@
-"""Addresses of a review: for people, and for programs. No Airflow."""
+"""URLs of a review, for people and programs. No Airflow imports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_hitl_review.core.schema import TaskKey
 log = logging.getLogger(__name__)
 
 URL_PREFIX = OPTIONS["url_prefix"].default
-"""Where the app is mounted if nobody says otherwise; the AI provider's is there, too."""
+"""Default mount path of the app; the AI provider's app has the same."""
 
 _USABLE = re.compile(r"/[A-Za-z0-9][A-Za-z0-9_-]*")
 _AIRFLOWS_OWN = {"/api", "/auth", "/dags", "/docs", "/edge_worker", "/execution", "/pluginsv2", "/static", "/ui"}
@@ -22,11 +22,11 @@ _AIRFLOWS_OWN = {"/api", "/auth", "/dags", "/docs", "/edge_worker", "/execution"
 
 @dataclass(frozen=True)
 class Site:
-    """Where this Airflow and our app on it are found.
+    """URLs of this Airflow and of our app in it.
 
     Attributes:
-        base_url: address of Airflow's API server as people see it, without a slash at the end.
-        prefix: path of our app below it, with a slash at its start.
+        base_url: public URL of Airflow's API server, without a trailing slash.
+        prefix: path of our app below it, with a leading slash.
     """
 
     base_url: str
@@ -34,35 +34,35 @@ class Site:
 
     @classmethod
     def read(cls, base_url: str, option: Callable[[str, str], str]) -> Site:
-        """The site that the settings name.
+        """Read the site from the settings.
 
         Args:
             base_url: Airflow's ``[api] base_url``; empty for a server on this machine.
-            option: gives a setting of ``[hitl_review]`` by name, or the default.
+            option: returns a setting of ``[hitl_review]`` by name, or the default.
         """
         return cls((base_url or "http://localhost:8080").rstrip("/"), _prefix(option("url_prefix", URL_PREFIX)))
 
     @property
     def base_path(self) -> str:
-        """Path below which Airflow is served, without a slash at the end: empty at a host of its own."""
+        """Path of ``base_url``, without a trailing slash; empty if Airflow is served at the root."""
         return urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def path(self) -> str:
-        """Path of our app on that host."""
+        """Path of our app on the host."""
         return self.base_path + self.prefix
 
     @property
     def is_moved(self) -> bool:
-        """Whether our app is not where the AI provider's is."""
+        """Whether our app has another path than the AI provider's."""
         return self.prefix != URL_PREFIX
 
     def chat_path(self, key: TaskKey) -> str:
-        """Path of the review's own page on that host."""
+        """Path of the review's own page on the host."""
         return f"{self.path}/chat?{query_of(key)}"
 
     def links_of(self, key: TaskKey) -> dict[str, str]:
-        """Where a person and a program find a review.
+        """URLs of a review.
 
         Returns:
             ``review``: the task instance's page in Airflow; ``chat``: the review's own page; ``api``: the review
@@ -77,14 +77,14 @@ class Site:
 
 
 def query_of(key: TaskKey) -> str:
-    """The query that names a review on all our routes."""
+    """The query string that identifies a review on all our routes."""
     return urlencode(
         {"dag_id": key.dag_id, "run_id": key.run_id, "task_id": key.task_id, "map_index": key.map_index}
     )
 
 
 def task_path(key: TaskKey) -> str:
-    """Path of the task instance's page in Airflow, below its base URL, without a slash at the start."""
+    """Path of the task instance's page in Airflow, below its base URL, without a leading slash."""
     dag_id, run_id, task_id = (quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id))
     mapped = f"/mapped/{key.map_index}" if key.map_index >= 0 else ""
     return f"dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"

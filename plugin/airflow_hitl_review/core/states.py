@@ -1,4 +1,4 @@
-"""The state machine of a review: pure functions, no Airflow.
+"""The state machine of a review: pure functions, no Airflow imports.
 
 ::
 
@@ -31,7 +31,7 @@ class SessionStatus(str, Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no transition can follow."""
         return self in _FINAL
 
 
@@ -75,7 +75,7 @@ _NEXT: dict[tuple[SessionStatus, Action | Step], SessionStatus] = {
 
 @dataclass(frozen=True)
 class ReviewState:
-    """Status, and which output it is about.
+    """Status and iteration of a review.
 
     Attributes:
         iteration: number of the output shown to the reviewer, from 1.
@@ -100,7 +100,7 @@ def advance(state: ReviewState, event: Action | Step) -> ReviewState:
     """Return the state after ``event``.
 
     Raises:
-        InvalidTransitionError: the status does not allow it; or it would show more outputs than
+        InvalidTransitionError: the status does not allow the event; or it would show more outputs than
             ``max_iterations``, or give up before that many were shown.
     """
     status = _NEXT.get((state.status, event))

@@ -1,7 +1,7 @@
-"""What is measured, under which names: through Airflow's own stats, so it goes where ``[metrics]`` says.
+"""Our metrics and their names, sent through Airflow's ``Stats`` to the backend set in ``[metrics]``.
 
-StatsD knows no tags, so what tells cases apart is the last part of a name; Datadog and OpenTelemetry also get the
-DAG and the task. No Airflow: who measures brings its stats.
+StatsD has no tags, so the last part of a name tells cases apart; Datadog and OpenTelemetry also get the DAG and the
+task as tags. No Airflow imports: callers pass in ``Stats``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Outcome = Literal["delivered", "retried", "failed"]
 
 
 class Stats(Protocol):
-    """As much of Airflow's ``Stats`` as is used here."""
+    """The part of Airflow's ``Stats`` that is used here."""
 
     def incr(self, stat: str, *, tags: dict[str, Any] | None = None) -> None:
         """Add one to a counter."""
@@ -46,10 +46,10 @@ class Metric:
     """One metric as the documentation names it.
 
     Attributes:
-        name: the whole name, without the prefix of ``[metrics] statsd_prefix``.
+        name: the full name, without the prefix ``[metrics] statsd_prefix``.
         kind: as in Airflow's list of metrics.
         sender: which part of Airflow sends it.
-        about: what it says.
+        about: description.
     """
 
     name: str
@@ -96,19 +96,19 @@ METRICS = (
 
 
 def show_pending(stats: Stats, count: int) -> None:
-    """Tell how many reviews wait."""
+    """Report the number of pending reviews."""
     _safely(partial(stats.gauge, PENDING, count))
 
 
 def count_decision(stats: Stats, key: TaskKey, action: Action, waited: timedelta | None) -> None:
-    """Tell of a decision, and how long its output had ``waited`` for it if that is known."""
+    """Report a decision, and how long its output had ``waited`` for it, if known."""
     _safely(partial(stats.incr, f"{DECISIONS}.{action.value}", tags=_tags(key)))
     if waited is not None:
         _safely(partial(stats.timing, DECISION_LATENCY, max(waited, timedelta(0)), tags=_tags(key)))
 
 
 def count_attempt(stats: Stats, key: TaskKey, status: DeliveryStatus, since_event: timedelta) -> None:
-    """Tell what an attempt to deliver has led to, so long after its event."""
+    """Report the outcome of a delivery attempt, and the time since its event."""
     outcome: Outcome = "failed"
     if status is DeliveryStatus.DELIVERED:
         outcome = "delivered"
@@ -123,7 +123,7 @@ def _tags(key: TaskKey) -> dict[str, Any]:
 
 
 def _safely(measure: Callable[[], None]) -> None:
-    """A measure that cannot be taken must not undo what it is about."""
+    """Send a metric; a failure must not undo the measured action."""
     try:
         measure()
     except Exception:

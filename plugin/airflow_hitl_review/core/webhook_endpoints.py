@@ -1,4 +1,4 @@
-"""Where a DAG author wants webhooks to go, and what that means at the moment of an attempt."""
+"""Webhook endpoints as DAG authors declare them, and their lookup at each delivery attempt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _SLACK_CONNECTION = "slackwebhook"
 _SLACK_HOST = "hooks.slack.com"
-# Airflow's own rule. With "?", "@" or "=" in it, it is an address without its scheme, and may hold a secret.
+# Airflow's own rule. An id with "?", "@" or "=" is a URL without its scheme, and may contain a secret.
 _CONN_ID = re.compile(r"[\w#!()\-.:/\\]+")
 _USED_EXTRA = {"path", "headers"}
 _SENDABLE = [event.value for event in EventType if event is not EventType.TEST]
@@ -34,7 +34,7 @@ class Webhook:
 
     Attributes:
         url: absolute URL without user, password or query, since it is stored in XCom: an address that is a
-            secret belongs into a connection. It is signed with the setting ``[hitl_review] webhook_secret``;
+            secret belongs in a connection. It is signed with the setting ``[hitl_review] webhook_secret``;
             without one, requests to it are unsigned.
         conn_id: an Airflow connection. Its host is the URL; or host, port and schema make it, where schema is
             ``http``, ``https`` or the path, which ``path`` in the extra can name, too. Its password is the
@@ -103,17 +103,17 @@ class Webhook:
 
     @property
     def name(self) -> str:
-        """How the endpoint is called in the outbox."""
+        """Name of the endpoint in the outbox."""
         return self.conn_id or self.url or ""
 
     @property
     def target(self) -> WebhookTarget:
-        """What is stored of it."""
+        """The form in which it is stored."""
         return WebhookTarget(endpoint=self.name, format=self.format, events=tuple(self.events))
 
 
 def is_template(text: str) -> bool:
-    """Whether Airflow would render something in ``text``."""
+    """Whether ``text`` contains a template that Airflow would render."""
     return "{{" in text or "{%" in text
 
 
@@ -122,10 +122,10 @@ def as_webhooks(
 ) -> tuple[Webhook, ...]:
     """Read the operator's ``webhooks`` and ``webhook_url``: URLs, connection ids and ``Webhook`` objects.
 
-    Before they are ``rendered``, texts with templates are not looked at.
+    If they are not ``rendered`` yet, texts with templates are skipped.
 
     Raises:
-        ValueError: something else is among them, or the same endpoint is there twice.
+        ValueError: one of them is something else, or an endpoint occurs twice.
     """
     items = [given] if isinstance(given, str | Webhook) else list(given)
     webhooks: list[Webhook] = []
@@ -150,9 +150,9 @@ def as_webhooks(
 
 
 def usable_webhooks(given: Any, url: str | None, *, of: str = "this task") -> tuple[Webhook, ...]:
-    """As ``as_webhooks``, at run time: what a template has made unusable is logged and left out.
+    """Like ``as_webhooks``, at run time: an endpoint that a template made unusable is logged and left out.
 
-    The output is there by then, or even approved: a webhook must not cost it. ``of`` tells in the log who named it.
+    By then the output exists, or is even approved: a webhook must not lose it. ``of`` is its source, for the log.
     """
     items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] if given else []
     usable: dict[str, Webhook] = {}
@@ -166,7 +166,7 @@ def usable_webhooks(given: Any, url: str | None, *, of: str = "this task") -> tu
 
 
 def all_targets(webhooks: Sequence[Webhook], settings: WebhookSettings) -> list[WebhookTarget]:
-    """The DAG's endpoints and, behind them, those of the deployment that are not among them."""
+    """The DAG's endpoints, followed by those of the deployment that the DAG does not name."""
     targets = [webhook.target for webhook in webhooks]
     named = {target.endpoint for target in targets}
     default = usable_webhooks(settings.conn_ids, None, of="[hitl_review] webhook_conn_ids")
@@ -176,16 +176,16 @@ def all_targets(webhooks: Sequence[Webhook], settings: WebhookSettings) -> list[
 def resolve(
     name: str, format_: str | None, *, connection: Callable[[str], Any], settings: WebhookSettings
 ) -> Endpoint:
-    """Look up address, secrets and format, as they are now.
+    """Look up the current URL, secrets and format of an endpoint.
 
     Args:
         name: a connection id, or a URL.
-        format_: as the DAG author gave it; None lets the connection say.
+        format_: as the DAG author gave it; None if the connection decides.
         connection: looks up an Airflow connection by its id.
-        settings: for plain URLs and what is allowed.
+        settings: secrets for plain URLs, and what is allowed.
 
     Raises:
-        HITLWebhookError: the address or a secret cannot be used; of a secret, the message says where it is set.
+        HITLWebhookError: the URL or a secret is invalid; for a secret, the message says where it is set.
         AirflowNotFoundException: there is no such connection.
     """
     if "://" in name:
@@ -233,10 +233,10 @@ def _secret_set_in(place: str) -> Iterator[None]:
 
 
 def why_unusable(error: Exception) -> str:
-    """Why ``resolve`` failed, in words that may be stored and shown.
+    """Why ``resolve`` failed, as a text that is safe to store and show.
 
-    A secrets backend, or Airflow where it reads a connection, may raise anything, and quote the connection in it:
-    of such an error only the kind is told.
+    A secrets backend, or Airflow when it reads a connection, may raise any error, whose message may quote the
+    connection: for such an error only the type is given.
     """
     kind = type(error).__name__
     if isinstance(error, HITLWebhookError | AirflowException) or type(error) is LookupError:

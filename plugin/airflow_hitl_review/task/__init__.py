@@ -1,1 +1,1 @@
-"""What runs in workers and triggerers: operators, the review of a task, its events."""
+"""Code that runs in workers and triggerers: operators, the review of a task, its events."""

@@ -1,6 +1,6 @@
 """``AgentOperator`` of Airflow's AI provider, with this project's review: no worker slot, webhooks, callbacks.
 
-Needs ``apache-airflow-providers-common-ai``, whose operator it extends; all that is not about the review is there.
+Needs ``apache-airflow-providers-common-ai``, whose operator it extends; this module only adds the review.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLRevie
 
 try:
     from airflow.sdk.serde import iter_pydantic_models
-except ImportError:  # Airflow 3.1 and 3.2: models reach XCom as dicts there, as the provider has it
+except ImportError:  # Airflow 3.1 and 3.2: the provider stores models in XCom as dicts there
     iter_pydantic_models = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ _USAGE: TypeAdapter[RunUsage] = TypeAdapter(RunUsage)
 
 @dataclass(frozen=True)
 class AgentTurn:
-    """What the agent said last, and all that led to it.
+    """The agent's last output and the conversation that led to it.
 
     Attributes:
-        messages: the conversation, as the agent goes on with it.
+        messages: the conversation that the agent continues.
         given: its last output, of the declared type.
-        kept: the same as ``typed_outputs.keep`` made it; None where it would not come back the same.
+        kept: the output as stored by ``typed_outputs.keep``; None if it would not be restored the same.
         output_type: the declared type.
     """
 
@@ -65,12 +65,12 @@ class AgentTurn:
 
     @property
     def output(self) -> Any:
-        """The output, anew each time: something in it, a field ``Iterable[str]`` say, may be read only once."""
+        """The output, a new object each time: parts such as an ``Iterable[str]`` may be readable only once."""
         return typed_outputs.restore(self.kept, self.output_type) if self.kept is not None else self.given
 
     @property
     def shown(self) -> Any:
-        """What the reviewer gets to see: JSON values, or for what is no JSON the provider's text of it."""
+        """What the reviewer sees: JSON values, or the provider's text for an output that is not JSON."""
         output = self.output
         try:
             return output if isinstance(output, str) else as_json_value(output)
@@ -82,26 +82,26 @@ class _AgentReview(HITLReviewBaseOperator):
     """The review of an agent's output, for the operator and for the task decorator.
 
     The provider's operator calls ``run_hitl_review`` with the first output, and returns ``_output_under_review``
-    once that is approved. In a process that was resumed after a pause, this class does both itself.
+    once that is approved. After a resume, in a new process, this class does both itself.
     """
 
     output_type: Any
     usage_limits: Any
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
-        """Have an output of the agent reviewed; see ``HITLReviewMixin``."""
+        """Get an output of the agent reviewed; see ``HITLReviewMixin``."""
         turn = self._turn(message_history or [], output)
         return super().run_hitl_review(context, turn.shown, message_history=turn)
 
     def execute(self, context: Context) -> Any:
-        """Run the agent; what is wrong with the review's settings is told before that costs anything."""
+        """Run the agent; check the review's settings first, before that costs anything."""
         if self.enable_hitl_review:
             self._take_what_the_provider_takes()
             self.check_rendered_hitl_settings()
         return super().execute(context)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on with a parked review: make ready what ``execute`` had, and return what it would have."""
+        """Resume a parked review: restore the state that ``execute`` had, and return its result."""
         limits = coerce_usage_limits(self.usage_limits)
         self._usage_budget = self._build_usage_budget(context, limits, ti=context["ti"])
         self._run_usage = self._usage_budget.load() if self._usage_budget else None
@@ -113,7 +113,7 @@ class _AgentReview(HITLReviewBaseOperator):
         return output
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Make the next output: run the agent with the feedback, on the conversation so far."""
+        """Generate the next output: run the agent with the conversation so far and the feedback."""
         _, messages = ProviderAgentOperator.regenerate_with_feedback(
             self, feedback=feedback, message_history=list(message_history.messages)
         )
@@ -122,11 +122,11 @@ class _AgentReview(HITLReviewBaseOperator):
 
     @staticmethod
     def _to_string(output: Any) -> str:
-        # The provider's text of a next output, which nobody needs: making it may read what can be read only once.
+        # The provider's text of the next output is not needed, and making it may consume a one-time iterator.
         return ""
 
     def dump_message_history(self, message_history: Any) -> Any:
-        """The conversation, the output, and what was used of ``usage_limits``, as JSON values."""
+        """The conversation, the output, and the usage counted against ``usage_limits``, as JSON values."""
         return {
             "messages": ModelMessagesTypeAdapter.dump_python(list(message_history.messages), mode="json"),
             "output": message_history.kept,
@@ -134,27 +134,27 @@ class _AgentReview(HITLReviewBaseOperator):
         }
 
     def load_message_history(self, stored: Any) -> AgentTurn:
-        """The same again."""
+        """Restore what ``dump_message_history`` returned."""
         if self._run_usage is None and stored["usage"] is not None:
             self._run_usage = _USAGE.validate_python(stored["usage"])
         messages = ModelMessagesTypeAdapter.validate_python(stored["messages"])
         turn = AgentTurn(messages, None, stored["output"], self.output_type)
-        self._output_under_review = turn.output  # what cannot be read back is told before anybody is asked
+        self._output_under_review = turn.output  # fails before a reviewer is asked, if it cannot be read back
         return turn
 
     def _approved(self, session: AgentSession, history: Any) -> Any:
-        # Not parsed from what the reviewer saw: that is for reading, and may have left something out.
+        # Not parsed from the text that the reviewer saw: that may be incomplete.
         self._output_under_review = history.output
         return history.output
 
     def _turn(self, messages: Sequence[ModelMessage], output: Any) -> AgentTurn:
-        """A turn of the agent. It is polled for if it would not outlive a pause: it is worth more than a slot."""
+        """A turn of the agent. If parking would lose it, poll instead: it is worth more than a worker slot."""
         given = storable(output) if isinstance(output, str) else output
         kept = typed_outputs.keep(given, self.output_type)
         if kept is not None:
             kept = {**kept, "json": stored_json(kept["json"])}
         turn = AgentTurn(messages, given, kept, self.output_type)
-        as_text(turn.shown)  # what nobody could be shown needs no slot
+        as_text(turn.shown)  # fails if it cannot be shown, before a slot is held
         if self.hitl_wait == "park" and (reason := self._why_not_kept(turn)) is not None:
             if self.reviewers:
                 raise TypeError(f"{reason} So the task cannot park, which reviewers=... needs.")
@@ -163,7 +163,7 @@ class _AgentReview(HITLReviewBaseOperator):
         return turn
 
     def _why_not_kept(self, turn: AgentTurn) -> str | None:
-        """Why a turn would not outlive a pause, in words; None if it does."""
+        """Why parking would lose a turn, as text; None if it would not."""
         if turn.kept is None:
             return (
                 f"This {type(turn.given).__name__} cannot be kept as JSON and read back as output_type "
@@ -176,12 +176,12 @@ class _AgentReview(HITLReviewBaseOperator):
         return None
 
     def _travels_as_a_model(self, output: BaseModel) -> bool:
-        """Whether a task after this one gets a model from XCom as a model; the provider's rule."""
+        """Whether a downstream task gets a model from XCom as a model; the provider's rule."""
         if self._serialize_model_output or iter_pydantic_models is None:
             return False
         return type(output) in iter_pydantic_models(self.output_type)
 
-    if TYPE_CHECKING:  # the provider's
+    if TYPE_CHECKING:  # defined by the provider
         _output_under_review: Any
         _run_usage: RunUsage | None
         _run_identity_attrs: Any
@@ -192,17 +192,17 @@ class _AgentReview(HITLReviewBaseOperator):
 
 
 class AgentOperator(_AgentReview, ProviderAgentOperator):
-    """Run a pydantic-ai agent, and have its output reviewed without holding a worker slot.
+    """Run a pydantic-ai agent, and get its output reviewed without holding a worker slot.
 
     With ``enable_hitl_review=True`` the task is parked while it waits. The conversation is kept in XCom, so that
-    changes are made in it; and the approved output is the agent's, of ``output_type``. An output that could not be
-    kept so, such as one of a class that pydantic cannot write, is reviewed with a worker slot.
+    the agent makes changes within it. The approved output is the agent's own, of ``output_type``. An output that
+    cannot be kept, such as one of a class that pydantic cannot serialize, is reviewed with a worker slot.
 
     Args:
         hitl_wait: ``"park"`` or ``"poll"``; this and the following are those of ``HITLReviewBaseOperator``.
         reviewers: ids of the only people who may decide.
-        webhooks: endpoints that hear of the review.
-        webhook_url: one more, given as a plain URL.
+        webhooks: endpoints that get the review's events.
+        webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: called when an output waits for a review.
         on_finalized_callback: called when the review has ended.
         notifiers: called when an output waits for a review.
@@ -223,7 +223,7 @@ class AgentOperator(_AgentReview, ProviderAgentOperator):
 
 
 class AgentDecoratedOperator(_AgentReview, _AgentDecoratedOperator):
-    """The same for the provider's ``@task.agent``, whose function returns the agent's prompt."""
+    """Like ``AgentOperator``, for the provider's ``@task.agent``, whose function returns the prompt."""
 
     template_fields: Sequence[str] = (*_AgentDecoratedOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
 
@@ -245,14 +245,14 @@ class HITLReviewAgentDecoratedOperator(AgentDecoratedOperator):
 def hitl_review_agent_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Decorator ``@task.hitl_review_agent``: the function returns a prompt, and the agent's output is reviewed.
 
-    As the provider's ``@task.agent``, with ``enable_hitl_review=True`` and the review of this project::
+    Like the provider's ``@task.agent``, with ``enable_hitl_review=True`` and the review of this project::
 
         @task.hitl_review_agent(llm_conn_id="pydanticai_default", output_type=Report)
         def report(week: int):
             return f"Write the report of week {week}."
 
     Args:
-        python_callable: the function; given by Airflow where the decorator is used without parentheses.
+        python_callable: the function; passed by Airflow if the decorator is used without parentheses.
         **kwargs: those of ``AgentOperator``.
 
     Raises:

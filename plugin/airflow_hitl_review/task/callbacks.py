@@ -1,4 +1,4 @@
-"""Callbacks in the DAG, in Airflow's convention: functions of the context, and notifiers."""
+"""Callbacks of a DAG, as in Airflow: functions that take the context, and notifiers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Callbacks:
     webhook event, such as ``"hitl_review.finalized"``), ``status``, ``iteration``, ``max_iterations``,
     ``prompt``, ``output``, ``deadline_at``, ``feedback`` and ``decided_by`` (a name, or None).
 
-    One that raises is logged; the review goes on, and so do the callbacks behind it.
+    An exception in a callback is logged; the review and the remaining callbacks continue.
 
     Args:
         context: the task's context.
-        on_output_ready: a callable of the context, or several; a ``BaseNotifier`` is one.
+        on_output_ready: a callable that takes the context, such as a ``BaseNotifier``, or several of them.
         on_finalized: likewise.
         notifiers: called with ``on_output_ready``.
 
     Raises:
-        ValueError: something among them cannot be called.
+        ValueError: one of them is not callable.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Callbacks:
     def call(
         self, type_: EventType, session: AgentSession, *, status: str | None, action: HumanAction | None
     ) -> None:
-        """Call those for an event; never raises."""
+        """Call the callbacks for an event; never raises."""
         facts = {
             "event": type_.value,
             "status": status or session.status.value,
@@ -70,7 +70,7 @@ class Callbacks:
         }
         for callback in self._by_type.get(type_, ()):
             try:
-                # A copy: a notifier renders its templates in place, and is called again in the next round.
+                # A copy, because a notifier renders its templates in place, and is called again in the next round.
                 copy.copy(callback)({**self._context, "hitl_review": dict(facts)})
             except FAILURES:
                 log.exception("A callback for %s failed; the review goes on.", type_.value)

@@ -1,4 +1,4 @@
-"""``@task.hitl_review``: have what a function returns reviewed, in TaskFlow style."""
+"""``@task.hitl_review``: TaskFlow decorator that gets the output of a function reviewed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         self.check_hitl_settings()
 
     def execute(self, context: Context) -> Any:
-        """Make the first output, and have it reviewed."""
+        """Generate the first output, and get it reviewed."""
         if not self.enable_hitl_review:
             return self._handle_output(self._call(context, None, []))
         self.check_rendered_hitl_settings()
@@ -72,17 +72,17 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on with a parked review."""
+        """Resume a parked review."""
         self._context = context
         return super().resume_hitl_review(context, event)
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Make the next output: call the function with the reviewer's feedback."""
+        """Generate the next output: call the function with the reviewer's feedback."""
         output = as_json_value(self._call(self._context, feedback, message_history))
         return output, next_turns(message_history, feedback, output)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
-        """The approved output: text as it is, all else as JSON values."""
+        """The approved output: text unchanged, anything else as JSON values."""
         return self._handle_output(json.loads(output) if output_format == "json" else output)
 
     def _call(self, context: Context, feedback: str | None, history: Any) -> Any:
@@ -92,7 +92,7 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
 
 
 def hitl_review_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Decorator ``@task.hitl_review``: the function's output is reviewed by a person.
+    """Decorator ``@task.hitl_review``: a person reviews the function's output.
 
     The function is called for the first output, and again for each request for changes::
 
@@ -100,20 +100,20 @@ def hitl_review_task(python_callable: Callable[..., Any] | None = None, **kwargs
         def summarize(week: int, feedback=None, history=None):
             return ask_a_model(week, feedback, history)
 
-    ``feedback`` is None the first time, then what the reviewer wants changed. ``history``, which may be left out,
-    holds the rounds before: a list of ``{"role": "assistant" | "human", "content": ...}``.
+    ``feedback`` is None the first time, then what the reviewer wants changed. ``history``, an optional parameter,
+    contains the previous rounds: a list of ``{"role": "assistant" | "human", "content": ...}``.
 
-    What it returns is text, or anything that pydantic can write as JSON; if it is no text, the task's result is
-    the approved output's JSON, parsed.
+    The function returns text, or anything that pydantic can write as JSON; if it is not text, the task's result is
+    the parsed JSON of the approved output.
 
     Args:
-        python_callable: the function; given by Airflow where the decorator is used without parentheses.
+        python_callable: the function; passed by Airflow if the decorator is used without parentheses.
         **kwargs: ``prompt`` (a template), ``enable_hitl_review``, ``max_hitl_iterations``, ``hitl_timeout``,
-            ``hitl_poll_interval``, as for ``HITLReviewOperator``; those of ``HITLReviewBaseOperator``, and of
+            ``hitl_poll_interval``, as for ``HITLReviewOperator``; and those of ``HITLReviewBaseOperator`` and
             every task decorator.
 
     Raises:
-        ValueError: the function takes no ``feedback``, or a setting is wrong; when the DAG file is read.
+        ValueError: the function takes no ``feedback``, or a setting is wrong; raised when the DAG file is read.
     """
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=HITLReviewDecoratedOperator, **kwargs

@@ -1,4 +1,4 @@
-"""Every error that a task under review can end in.
+"""Errors with which a task under review can fail.
 
 ::
 
@@ -8,9 +8,9 @@
     ├── HITLMaxIterationsError  changes were asked for once more than ``max_hitl_iterations`` allows
     └── HITLRegenerationError   regenerating failed and ``on_regenerate_error="fail"``
 
-Where the standard provider is installed, rejection and timeout are also its ``HITLRejectException`` and
-``HITLTimeoutError``, so that code written for its ApprovalOperator catches ours; likewise, where the AI provider
-is, its ``HITLMaxIterationsError``.
+If the standard provider is installed, rejection and timeout errors also inherit from its ``HITLRejectException``
+and ``HITLTimeoutError``, so that code written for its ApprovalOperator catches ours. Likewise, if the AI provider
+is installed, ours inherits from its ``HITLMaxIterationsError``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ else:
 
     try:
         from airflow.providers.common.ai.exceptions import HITLMaxIterationsError as _ProviderMaxIterations
-    except ImportError:  # so is the AI provider
+    except ImportError:  # the AI provider is optional
 
         class _ProviderMaxIterations(AirflowException):
             pass
@@ -58,7 +58,7 @@ class HITLRejectError(HITLReviewError, AirflowFailException, _StandardReject):
     """The reviewer rejected the output. Airflow does not retry the task.
 
     Attributes:
-        feedback: the reason, if the reviewer gave one. Not in the message, which stands in the task's log.
+        feedback: the reason, if the reviewer gave one. It is not in the message, which stands in the task's log.
     """
 
     def __init__(self, message: str = "", *, feedback: str = "") -> None:

@@ -1,7 +1,7 @@
-"""Tell outside systems, from the worker: build the event, keep it in the outbox, make the first attempt.
+"""Sends webhooks from the worker: builds the event, stores it in the outbox, makes the first delivery attempt.
 
-Nothing here may fail or delay a review: what cannot be delivered is noted and logged, and the API server's
-dispatcher goes on with it.
+Nothing here may fail or delay a review: a failed delivery is recorded and logged, and the API server's dispatcher
+retries it.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from hitl_webhooks.formats import get_format
 log = logging.getLogger(__name__)
 
 _IN_PROCESS = "InProcess"
-"""In the name of what connects a task with Airflow under ``dag.test()``, which is not for several threads."""
+"""Part of the class name of the Airflow connection under ``dag.test()``, which is not thread-safe."""
 
 SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
-"""Seconds to wait before each further try to keep an event that could not be kept, an API server having been away.
-Airflow itself has tried for some ten seconds by then, and does so each time."""
+"""Seconds to wait before each retry to store an event, after a failure because no API server was available.
+Before each of these, Airflow itself retries for some ten seconds."""
 
 LEASE = timedelta(seconds=30)
-"""How long the dispatcher leaves an event to the worker: the bound of the first delivery, and room to spare."""
+"""How long the dispatcher leaves an event to the worker: the limit of the first delivery, plus a margin."""
 
 
 class EventPublisher:
@@ -62,10 +62,10 @@ class EventPublisher:
     Args:
         key: the task instance.
         task_instance_id: Airflow's id of it, a UUID.
-        try_number: its current try.
-        targets: where events go.
+        try_number: its current try number.
+        targets: endpoints that get the events.
         settings: the webhook settings.
-        site: where the review is found, for links.
+        site: URLs for the links.
         push: stores an XCom; may be called from another thread.
         delete: deletes an XCom.
         connection: looks up an Airflow connection; may be called from another thread.
@@ -95,26 +95,26 @@ class EventPublisher:
         self._connection = connection
         self._sending: list[threading.Thread] = []
         self._unkept: list[tuple[Event, OutboxEntry]] = []
-        self._is_whole = True  # no event is missing that could not even be made
+        self._is_whole = True  # False once an event could not even be built
 
     def open(self) -> None:
-        """Before the session is stored: from then on the API server tells of its end if the worker cannot."""
+        """Call before the session is stored: then the API server sends its final event if the worker cannot."""
         if self._webhooks.targets:
             self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
 
     def wants(self, type_: EventType) -> bool:
-        """Whether an event of this type goes anywhere."""
+        """Whether any endpoint gets events of this type."""
         return bool(self._webhooks.wanting(type_.value))
 
     def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> None:
-        """Keep an event in the outbox and start to deliver it; further arguments as for ``announce``."""
+        """Store an event in the outbox and start its delivery; further arguments as for ``announce``."""
         if endpoints := self._webhooks.wanting(type_.value):
             if not self._safely(type_.value, lambda: self._make(type_, session, endpoints, at, decision)):
                 self._is_whole = False
             self.keep()
 
     def keep(self) -> bool:
-        """Put into the outbox what could not be put there before; whether all is in it now."""
+        """Store events in the outbox that are not there yet; return whether all are there now."""
         self._unkept = [one for one in self._unkept if not self._keep(*one)]
         return not self._unkept
 
@@ -122,7 +122,7 @@ class EventPublisher:
         return self._safely(event.type.value, lambda: self._begin(event, entry))
 
     def finish(self, sleep: Callable[[float], None] = time.sleep) -> bool:
-        """Wait until what was started is delivered or left to the dispatcher; bounded.
+        """Wait, for a limited time, until started deliveries are done or left to the dispatcher.
 
         Returns:
             Whether every event is in the outbox.
@@ -137,12 +137,12 @@ class EventPublisher:
         return self._is_whole and not self._unkept
 
     def close(self) -> None:
-        """After the final event: from now on the outbox only holds what is undelivered, if anything."""
+        """Call after the final event: from now on the outbox only contains undelivered events, if any."""
         if self._webhooks.targets:
             self._safely("Closing the outbox", self._close)
 
     def _close(self) -> None:
-        # This row first: at no moment is the outbox without one.
+        # This row first, so that the outbox always has one of the two.
         self._push(WEBHOOKS_ENDED_KEY, True)
         self._delete(WEBHOOKS_KEY)
 
@@ -169,13 +169,13 @@ class EventPublisher:
     def _begin(self, event: Event, entry: OutboxEntry) -> None:
         for delivery in entry.deliveries:
             delivery.claim(_now() + LEASE)
-        # This row first: its new time makes the dispatcher look, whenever the worker is killed from here on.
+        # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from here on.
         self._push(WEBHOOKS_KEY, self._stored_webhooks())
         self._push(webhook_key(event.id), entry.to_json())
         if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
             self._safely(event.type.value, lambda: self._deliver(event, entry))
             return
-        # Beside the task: the reviewer's feedback is carried out meanwhile, or the task looks for a decision.
+        # In a thread: meanwhile the task regenerates its output, or checks for a decision.
         thread = threading.Thread(
             target=lambda: self._safely(event.type.value, lambda: self._deliver(event, entry)),
             name="hitl-notifier",
@@ -201,7 +201,7 @@ class EventPublisher:
                 delivery.next_attempt_at = _now()  # left to the dispatcher, see deliver_to_all
         self._push(webhook_key(event.id), entry.to_json())
         if entry.status is DeliveryStatus.PENDING:
-            # The dispatcher has put its next look off until the claim ends; now there is an earlier time.
+            # The dispatcher has postponed its next check until the claim ends; now it is due earlier.
             self._push(WEBHOOKS_KEY, self._stored_webhooks())
         for delivery in entry.deliveries:
             _log_outcome(event, delivery)

@@ -1,7 +1,7 @@
-"""What can be stored of an output or a history: one rule for what is shown, kept and returned. No Airflow.
+"""Which outputs and histories can be stored: one rule for showing, storing and returning. No Airflow imports.
 
-It is applied once, before the first write of a round. Otherwise an output would be announced, approved perhaps,
-and only then refused: by the database (NaN, NUL) or by Airflow where it writes the task's result.
+It is applied once, before the first write of a round. Otherwise an output could be announced, even approved, and
+only then refused: by the database (NaN, NUL), or by Airflow when it writes the task's result.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import pydantic_core
 from airflow_hitl_review.core.schema import OutputFormat, storable
 
 MAX_DEPTH = 200
-"""Levels of lists and objects inside each other; Airflow's own serialization ends at a few hundred."""
+"""Maximum nesting of lists and objects; Airflow's own serialization fails at a few hundred levels."""
 
 _RESERVED = ("__classname__", "__id__")
-"""Keys by which Airflow knows objects in XCom: it refuses to write a dictionary that has one."""
+"""Keys that mark serialized objects in XCom: Airflow refuses to write a dictionary with one of them."""
 
 
 class NotJSONError(TypeError):
-    """An output is neither text nor anything that pydantic can write as JSON."""
+    """An output is neither text nor serializable to JSON by pydantic."""
 
 
 def as_text(output: Any) -> tuple[str, OutputFormat]:
-    """An output as the reviewer sees it: text as it is, all else as indented JSON.
+    """An output as the reviewer sees it: text unchanged, anything else as indented JSON.
 
     Raises:
         NotJSONError: it cannot be shown.
-        TypeError: XCom cannot hold it; says where in it the first such value is, and what to do.
+        TypeError: XCom cannot store it; the message says where the first such value is, and what to do.
     """
     if isinstance(output, str):
         return storable(output), "text"
@@ -37,16 +37,16 @@ def as_text(output: Any) -> tuple[str, OutputFormat]:
 
 
 def as_json_value(output: Any) -> Any:
-    """An output made of JSON values only, as it is kept in a history, and returned.
+    """Convert an output to JSON values, as stored in a history and returned by the task.
 
-    Of what can be read once (a generator, an open file) this is the only reading: go on with what it returns.
+    This consumes an output that can be read only once (a generator, an open file): use the returned value.
 
     Raises:
-        TypeError: as for ``as_text``, with its kind.
+        TypeError: as for ``as_text``, including ``NotJSONError``.
     """
     try:
         plain = pydantic_core.to_jsonable_python(output)
-    except (ValueError, RecursionError) as error:  # what pydantic raises is a ValueError
+    except (ValueError, RecursionError) as error:  # pydantic raises a ValueError
         raise NotJSONError(
             f"An output to review must be text or JSON-like; {type(output).__name__} is neither ({error})."
         ) from error
@@ -54,7 +54,7 @@ def as_json_value(output: Any) -> Any:
 
 
 def stored_json(text: str) -> str:
-    """JSON whose values are in their stored form: what is returned is then what was shown.
+    """JSON with its values in stored form, so that the task returns what was shown.
 
     Raises:
         TypeError: as for ``stored_form``.
@@ -65,14 +65,14 @@ def stored_json(text: str) -> str:
 
 
 def stored_form(value: Any, what: str) -> Any:
-    """JSON values as XCom gives them back: NUL and lone surrogates in texts are replaced, tuples are lists.
+    """JSON values as XCom returns them: NUL and lone surrogates are replaced, tuples become lists.
 
     Args:
-        value: what is to be stored.
-        what: how an error names it, such as ``The output``.
+        value: the value to store.
+        what: its name in an error message, such as ``The output``.
 
     Raises:
-        TypeError: XCom cannot hold it; says where in it the first such value is, and what to do.
+        TypeError: XCom cannot store it; the message says where the first such value is, and what to do.
     """
     return _stored_form(value, what, ())
 
@@ -100,7 +100,7 @@ def _key(key: Any, what: str, place: tuple[Any, ...]) -> Any:
     if key in _RESERVED:
         raise _refused(what, place, f"has the key {key!r}, which Airflow keeps for itself. Rename it")
     if key is None or isinstance(key, bool | int | float):
-        return key  # written as text, as JSON has it
+        return key  # JSON writes it as text
     if not isinstance(key, str):
         raise _refused(what, place, f"has a key that is a {type(key).__name__}. Make it a text")
     return storable(key)

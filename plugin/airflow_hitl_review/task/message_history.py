@@ -1,6 +1,6 @@
-"""A history as JSON values: any that is made of them, and pydantic-ai's messages, by its own adapter.
+"""Converts pydantic-ai's messages to JSON values with its own adapter; other histories must be JSON values already.
 
-Operators that were written for the AI provider's mixin have such messages, and polling kept them in memory.
+Operators that were written for the AI provider's mixin have such messages; its polling kept them in memory.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import sys
 from typing import Any
 
 _MESSAGES = "pydantic_ai_messages"
-"""The one key of what is kept of a list of messages."""
+"""The only key of the object in which a list of messages is stored."""
 
 
 def dump(history: Any) -> Any:
-    """A list of pydantic-ai's messages as JSON values; all else as it is."""
+    """Convert a list of pydantic-ai's messages to JSON values; return anything else unchanged."""
     if not are_messages(history):
         return history
     from pydantic_ai.messages import ModelMessagesTypeAdapter
@@ -22,7 +22,7 @@ def dump(history: Any) -> Any:
 
 
 def load(stored: Any) -> Any:
-    """The history again."""
+    """Restore the history that ``dump`` was given."""
     if not isinstance(stored, dict) or set(stored) != {_MESSAGES}:
         return stored
     from pydantic_ai.messages import ModelMessagesTypeAdapter
@@ -32,7 +32,7 @@ def load(stored: Any) -> Any:
 
 def are_messages(history: Any) -> bool:
     """Whether it is a list of pydantic-ai's messages."""
-    # Where there are such messages, somebody has imported their module.
+    # If there are such messages, their module has been imported.
     messages = sys.modules.get("pydantic_ai.messages")
     if messages is None or not isinstance(history, list | tuple) or not history:
         return False

@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FAILED_READS = 10
-"""While polling: so many failed reads of XCom in a row end the task with the last error."""
+"""While polling, this many failed XCom reads in a row fail the task with the last error."""
 
 LOOK_AGAIN = timedelta(minutes=2)
-"""Where a decision is not confirmed yet, the API server wakes the task sooner than that, or makes the review
-pending again. Without it (it is down), and where XComs cannot be read, the task looks again, and parks anew."""
+"""How long the task parks for an unconfirmed decision or unreadable XComs, before it checks again. Usually the API
+server resumes it sooner, or makes the review pending again, unless it is down."""
 
 _SHORTEST_POLL = 0.1
-"""Seconds between two looks for whoever asks for none at all."""
+"""Poll interval in seconds if the operator sets 0."""
 
 _LAST_LOOK = 2.0
-"""Seconds after the deadline at which polling looks for the last time: a decision may be on its way in."""
+"""Seconds between the deadline and the last poll: a decision may be arriving just then."""
 
 
 class HITLReviewMixin:
@@ -57,31 +57,31 @@ class HITLReviewMixin:
                 output, history = ask_the_model(self.prompt)
                 return self.run_hitl_review(context, output, message_history=history)
 
-    Names are those of the mixin in Airflow's AI provider.
+    Names are the same as in the mixin of Airflow's AI provider.
 
     With ``hitl_wait="park"`` the call does not return: the task is parked in the state ``awaiting_input``
     (``deferred`` before Airflow 3.3), where it holds no worker slot, and its process ends. Another process
-    resumes it at ``resume_hitl_review``, and what that returns is the task's result. What ``execute`` would do
-    with the approved output belongs into ``hitl_review_result``, which is called in both ways of waiting.
+    resumes it at ``resume_hitl_review``, which returns the task's result. What ``execute`` would do with the
+    approved output belongs in ``hitl_review_result``, which is called in both ways of waiting.
 
     Attributes:
         enable_hitl_review: for operators that offer the review as an option; not read here.
-        prompt: what the reviewer is told the output is for.
+        prompt: tells the reviewer what the output is for.
         max_hitl_iterations: outputs that may be shown in all, at least 1.
-        hitl_timeout: time for the whole review, all rounds included; None for no limit.
+        hitl_timeout: time for the whole review, including all rounds; None for no limit.
         hitl_poll_interval: seconds between two looks, when polling.
         hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
-        reviewers: ids of the only people who may decide, as Airflow's auth manager has them; they need the right
-            to decide reviews of the DAG besides. All who have that if empty. Needs ``hitl_wait="park"``: only a
-            task that is woken is told by the API server who has decided. A template field of our operators: a list,
-            or a template that gives one, or one id.
+        reviewers: ids, from Airflow's auth manager, of the only people who may decide; they also need the right to
+            decide reviews of the DAG. If empty, everybody with that right may decide. Needs ``hitl_wait="park"``:
+            the API server tells only a resumed task who has decided. A template field of our operators: a list, or
+            a template that gives one, or one id.
         webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
         webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
-            an output waits for a review, each round. The context then has ``hitl_review``, see ``Callbacks``.
-        on_finalized_callback: as above, when the review has ended, by the worker: not where the task was
+            an output waits for a review, in each round. The context then has ``hitl_review``, see ``Callbacks``.
+        on_finalized_callback: as above, called by the worker when the review has ended; not called if the task was
             killed or cleared.
-        notifiers: as ``on_output_ready_callback``; the name that Airflow's ``HITLOperator`` has for it.
+        notifiers: as ``on_output_ready_callback``; Airflow's ``HITLOperator`` uses this name.
         on_regenerate_error: ``"return"`` gives the review back to the reviewer with the error;
             ``"fail"`` fails the task.
     """
@@ -101,7 +101,7 @@ class HITLReviewMixin:
     on_regenerate_error: Literal["return", "fail"] = "return"
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
-        """Have ``output`` reviewed, and return the approved one.
+        """Get ``output`` reviewed, and return the approved output.
 
         Args:
             context: the task's context.
@@ -109,20 +109,20 @@ class HITLReviewMixin:
             message_history: what ``regenerate_with_feedback`` needs; JSON values if the task parks.
 
         Returns:
-            What ``hitl_review_result`` makes of the approved output.
+            The result of ``hitl_review_result`` for the approved output.
 
         Raises:
             HITLRejectError: the reviewer rejected it.
             HITLTimeoutError: nobody decided in time.
-            HITLMaxIterationsError: changes were asked for once too often.
+            HITLMaxIterationsError: changes were requested once too often.
             HITLRegenerationError: regenerating failed and ``on_regenerate_error="fail"``.
-            TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3); let it
-                through.
+            TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3); do not
+                catch it.
             TypeError: the output or the history cannot be stored.
         """
         self._take_what_the_provider_takes()
         self.check_rendered_hitl_settings()
-        # All that may be refused comes first: once something is stored, a reviewer may see it.
+        # Everything that may be refused comes first: once something is stored, a reviewer may see it.
         shown = as_text(output)
         history = self._stored_history(message_history)
         ti = _task_instance(context)
@@ -130,7 +130,7 @@ class HITLReviewMixin:
             ti,
             shown,
             history=history,
-            prompt=HITLReviewMixin._to_string(self.prompt),  # a template may give another task's result
+            prompt=HITLReviewMixin._to_string(self.prompt),  # a template may render to another task's result
             max_iterations=self.max_hitl_iterations,
             timeout=self.hitl_timeout,
             reviewers=self.reviewers,
@@ -141,10 +141,10 @@ class HITLReviewMixin:
         return self._hitl_review(review, message_history)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on with a parked review. Airflow calls this.
+        """Resume a parked review. Airflow calls this.
 
-        ``event`` says why. What was decided is in XCom; that it was decided, and by one of ``reviewers`` if there
-        are any, the event must confirm.
+        ``event`` says why. The decision is in XCom; the event must confirm that it was taken, and by one of
+        ``reviewers`` if there are any.
         """
         self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
         with self._parks_again():
@@ -166,21 +166,21 @@ class HITLReviewMixin:
         return self._hitl_review(review, self.load_message_history(stored_history))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Make the next output; to be implemented by the operator.
+        """Generate the next output; the operator must implement this.
 
         Args:
             feedback: what the reviewer wants changed.
             message_history: as given to ``run_hitl_review``, or as returned the last time.
 
         Returns:
-            The next output, and the message history for the time after.
+            The next output, and the message history for the next call.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement regenerate_with_feedback().")
 
     def dump_message_history(self, message_history: Any) -> Any:
-        """What is kept of a history while the task is parked: JSON values; override if yours is none.
+        """Convert a history to JSON values, stored while the task is parked; override if yours is not JSON.
 
-        pydantic-ai's messages, which the AI provider's operators have, are kept as its own adapter writes them.
+        pydantic-ai's messages, which the AI provider's operators have, are converted by its own adapter.
 
         Args:
             message_history: as given to ``run_hitl_review``, or as ``regenerate_with_feedback`` returned it.
@@ -188,15 +188,15 @@ class HITLReviewMixin:
         return message_history_adapter.dump(message_history)
 
     def load_message_history(self, stored: Any) -> Any:
-        """The history again, of what ``dump_message_history`` made of it."""
+        """Restore a history from the result of ``dump_message_history``."""
         return message_history_adapter.load(stored)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
-        """Make the task's result of the approved output; override to change it.
+        """Make the task's result from the approved output; override to change it.
 
         Args:
             output: the approved output as the reviewer saw it.
-            output_format: ``"json"`` if the output was no text and ``output`` is its JSON.
+            output_format: ``"json"`` if the output was not text and ``output`` is its JSON.
         """
         return output
 
@@ -209,19 +209,19 @@ class HITLReviewMixin:
             return storable(str(output))
 
     def check_hitl_settings(self) -> None:
-        """Check the attributes above, templates not rendered yet; call it where the operator is made.
+        """Check the attributes above, before templates are rendered; call it in the operator's ``__init__``.
 
         Raises:
-            ValueError: says which one is wrong and what it takes.
+            ValueError: says which one is wrong and what it accepts.
         """
         review_options.check(self)
-        rendered = "reviewers" not in getattr(self, "template_fields", ())  # else Airflow will
+        rendered = "reviewers" not in getattr(self, "template_fields", ())  # else Airflow renders them later
         review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=rendered)
         as_webhooks(self.webhooks, self.webhook_url, rendered=False)
         self._callbacks({})
 
     def check_rendered_hitl_settings(self) -> None:
-        """The same once templates are rendered; call it before the first output is made, and paid for.
+        """Check them again after templates are rendered; call it before generating the first output costs money.
 
         Raises:
             ValueError: as above.
@@ -230,7 +230,7 @@ class HITLReviewMixin:
         self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
 
     def _take_what_the_provider_takes(self) -> None:
-        """Zeros, which ``check_hitl_settings`` refuses: of an operator that does not call it they mean the same."""
+        """Accept zeros as the AI provider does; operators may skip ``check_hitl_settings``, which refuses them."""
         self.hitl_timeout = self.hitl_timeout or None
         if self.max_hitl_iterations == 0:
             self.max_hitl_iterations = 1
@@ -238,12 +238,12 @@ class HITLReviewMixin:
             self.hitl_poll_interval = _SHORTEST_POLL
 
     def _stored_history(self, message_history: Any) -> Any:
-        """What is kept of a history: nothing where nobody will need it.
+        """The history in its stored form; None when polling, which does not need it.
 
-        pydantic-ai's messages that cannot be stored are polled for, as the AI provider's mixin does.
+        If pydantic-ai's messages cannot be stored, the task polls, as with the AI provider's mixin.
 
         Raises:
-            TypeError: it cannot be stored; says where in it the value is that cannot.
+            TypeError: it cannot be stored; the message says where the first such value is.
         """
         if self.hitl_wait != "park":
             return None
@@ -281,7 +281,7 @@ class HITLReviewMixin:
         )
 
     def _last_decision(self, review: ReviewSession, history: Any) -> tuple[HumanAction, Any]:
-        """The decision after which no further output is made, and the history of the output that it is about."""
+        """The decision that ends the review, and the history of the output that it is about."""
         while True:
             action = self._wait_for_decision(review)
             if action.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
@@ -291,9 +291,9 @@ class HITLReviewMixin:
 
     @contextmanager
     def _parks_again(self) -> Iterator[None]:
-        """Where XComs are away, or ``execution_timeout`` strikes while nothing is made: park, and look later.
+        """Park and check later if XComs are unavailable, or ``execution_timeout`` expires outside regeneration.
 
-        The review is as it was, in XCom. A task that failed now would lose it.
+        The review in XCom is unchanged. If the task failed now, it would be lost.
         """
         try:
             yield
@@ -305,7 +305,7 @@ class HITLReviewMixin:
             park(now + LOOK_AGAIN, now)
 
     def _approved(self, session: AgentSession, history: Any) -> Any:
-        """The task's result; ``history`` is the one that the approved output came with."""
+        """The task's result; ``history`` belongs to the approved output."""
         return self.hitl_review_result(session.current_output, session.output_format)
 
     def _regenerate(self, review: ReviewSession, action: HumanAction, history: Any) -> Any:
@@ -328,18 +328,18 @@ class HITLReviewMixin:
         if self.hitl_wait == "poll":
             return self._poll(review)
         review.finish_announcing()
-        # This look also sees a decision that came while webhooks were sent.
+        # This check also finds a decision that arrived while webhooks were sent.
         if (action := review.decision()) is not None:
             return action
         if review.is_unconfirmed:
-            # The form may be answered already, where the event that confirmed the decision was lost with its
-            # process. Airflow does not park a task whose form is answered: it resumes it at once, for ever.
+            # The form may be answered already, if the event that confirmed the decision was lost with its process.
+            # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
             review.require_action()
             _park(review)
         if _is_over(review):
             self._time_out(review)
         review.require_action()
-        # The last look before parking: from now on it can be decided in Airflow, too.
+        # The last check before parking: from now on it can be decided in Airflow, too.
         if MAY_READ_AFTER_FORM and (action := review.decision()) is not None:
             return action
         _park(review)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class HITLReviewLink(BaseOperatorLink):
     """Opens the review's page.
 
-    Not its tab in Airflow: from another page, Airflow 3.3 opens the task's logs in its place, as it asks whether
-    there is a review only after it has decided that there is none.
+    It does not open the tab in Airflow: from another page, Airflow 3.3 would open the task's logs instead, since it
+    asks whether there is a review only after it has decided that there is none.
 
-    ``HITLReviewOperator`` has it. Operators of your own that use ``HITLReviewMixin`` list it themselves, beside
+    ``HITLReviewOperator`` has it. Your own operators that use ``HITLReviewMixin`` list it themselves, beside
     their other links::
 
         operator_extra_links = (HITLReviewLink(),)
@@ -30,11 +30,11 @@ class HITLReviewLink(BaseOperatorLink):
 
     @property
     def name(self) -> str:
-        """What stands on the button."""
+        """Label of the button."""
         return "Review"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Path of the page on this Airflow; empty where the operator's review is switched off."""
+        """Path of the page on this Airflow; empty if the operator's review is switched off."""
         if not getattr(operator, "enable_hitl_review", True):
             return ""
         index = -1 if ti_key.map_index is None else ti_key.map_index

@@ -1,4 +1,4 @@
-"""``HITLReviewOperator``: review the output of any function; and the base of all operators with a review."""
+"""``HITLReviewOperator``, which gets the output of any function reviewed, and the base of all our operators."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 REVIEW_TEMPLATE_FIELDS = ("reviewers", "webhooks", "webhook_url")
-"""Those of the arguments that are templates; operators add them to their ``template_fields``."""
+"""The arguments that are templates; operators add them to their ``template_fields``."""
 
 
 class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
-    """The arguments that say how a review waits and who hears of it; for operators to inherit from, first.
+    """Arguments for how a review waits and who is notified; operators must inherit from it first.
 
     Args:
         hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
         reviewers: ids of the only people who may decide, see ``HITLReviewMixin``; a template, or a list of them.
-        webhooks: URLs, connection ids, and ``Webhook`` objects; a template for the texts among them.
+        webhooks: URLs, connection ids, and ``Webhook`` objects; the texts among them are templates.
         webhook_url: one more endpoint, given as a plain URL; a template.
         on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
         on_finalized_callback: called when the review has ended.
@@ -69,13 +69,13 @@ class HITLReviewOperator(HITLReviewBaseOperator):
 
     Args:
         task_id: as for every operator.
-        prompt: what the reviewer is told the output is for; a template.
+        prompt: tells the reviewer what the output is for; a template.
         generate: ``generate(context) -> output``. Text, or anything that pydantic can write as JSON;
-            if it is no text, the task's result is the approved output's JSON, parsed.
+            if it is not text, the task's result is the parsed JSON of the approved output.
         regenerate: ``regenerate(feedback, history) -> output``, or a 2-tuple ``(output, history)``.
-            ``history`` is what it returned the last time. Where it returns an output alone, and the first
-            time, it is a list of ``{"role": "assistant" | "human", "content": ...}``: the outputs and the
-            feedback so far, without the feedback at hand. JSON values only if the task parks.
+            ``history`` is what it returned the last time. The first time, and if it returns only an output,
+            it is a list of ``{"role": "assistant" | "human", "content": ...}``: the outputs and the
+            feedback so far, without the current feedback. It must be JSON values if the task parks.
         enable_hitl_review: False returns the first output without a review.
         max_hitl_iterations: outputs that may be shown in all, at least 1.
         hitl_timeout: time for the whole review; None for no limit.
@@ -115,7 +115,7 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         self.check_hitl_settings()
 
     def execute(self, context: Context) -> Any:
-        """Make the first output, and have it reviewed."""
+        """Generate the first output, and get it reviewed."""
         if not self.enable_hitl_review:
             return self.generate(context)
         self.check_rendered_hitl_settings()
@@ -123,7 +123,7 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Make the next output with the ``regenerate`` function."""
+        """Generate the next output with the ``regenerate`` function."""
         result = self.regenerate(feedback, message_history)
         if type(result) is tuple and len(result) == 2:  # a named tuple is an output
             return result
@@ -131,21 +131,21 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         return output, next_turns(message_history, feedback, output)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
-        """The approved output: text as it is, all else as JSON values."""
+        """The approved output: text unchanged, anything else as JSON values."""
         return json.loads(output) if output_format == "json" else output
 
 
 def _check_function(name: str, function: Any, *arguments: str) -> None:
-    """Refuse what cannot be called as it will be: that would show only once a reviewer had asked for changes.
+    """Check a function's signature now: a wrong one would fail only once a reviewer requests changes.
 
     Raises:
-        ValueError: says how it is called.
+        ValueError: it cannot be called; the message says how it is called.
     """
     if not callable(function):
         raise ValueError(f"{name} must be a function, not {function!r}.")
     try:
         parameters = inspect.signature(function)
-    except (TypeError, ValueError):  # some that are written in C tell none
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return
     try:
         parameters.bind(*arguments)
@@ -157,11 +157,11 @@ def _check_function(name: str, function: Any, *arguments: str) -> None:
 
 
 def first_turn(output: Any) -> list[dict[str, Any]]:
-    """A history that begins with an output, which is made of JSON values."""
+    """A history that starts with an output, given as JSON values."""
     return [{"role": "assistant", "content": output}]
 
 
 def next_turns(history: Any, feedback: str, output: Any) -> list[dict[str, Any]]:
-    """A history with one more round; one that is somebody's own cannot be gone on with, and is left out."""
+    """Add a round to a history; a history in another format cannot be continued, and is left out."""
     turns = history if isinstance(history, list) else []
     return [*turns, {"role": "human", "content": feedback}, *first_turn(output)]

@@ -1,4 +1,4 @@
-"""What the attributes of ``HITLReviewMixin`` may be, before and after templates are rendered."""
+"""Validates the attributes of ``HITLReviewMixin``, before and after templates are rendered."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from airflow_hitl_review.core.webhook_endpoints import is_template
 
 MAX_TIMEOUT = timedelta(days=36_525)
-"""A hundred years: much later there is no date."""
+"""A hundred years: dates much later cannot be represented."""
 
 
 def check(mixin: Any) -> None:
-    """Check all of them but those that have templates, and callbacks.
+    """Check all attributes except callbacks and those with templates.
 
     Raises:
-        ValueError: says which one is wrong and what it takes.
+        ValueError: says which one is wrong and what it accepts.
     """
     rounds, timeout, interval = mixin.max_hitl_iterations, mixin.hitl_timeout, mixin.hitl_poll_interval
     if isinstance(rounds, bool) or not (isinstance(rounds, int) and rounds >= 1):
@@ -36,12 +36,12 @@ def check(mixin: Any) -> None:
 
 
 def check_reviewers(given: Any, hitl_wait: str, *, rendered: bool) -> Sequence[str] | str:
-    """The reviewers as a list of ids; before they are ``rendered``, as they are.
+    """The reviewers as a list of ids, or unchanged if they are not ``rendered`` yet.
 
-    A template gives a list where the DAG renders templates as native objects, and else the text of one; or one id.
+    A template renders to a list if the DAG renders templates as native objects, else to its text; or to one id.
 
     Raises:
-        ValueError: they are no ids, or a template among them was not rendered.
+        ValueError: they are not ids, or a template among them was not rendered.
     """
     found: Any = given
     if isinstance(given, str):
@@ -61,7 +61,7 @@ def check_reviewers(given: Any, hitl_wait: str, *, rendered: bool) -> Sequence[s
 
 
 def _listed(text: str) -> Any:
-    """What a rendered template says: the text of a list, or one id."""
+    """Parse a rendered template: the text of a list, or one id."""
     if not text.strip().startswith(("[", "(")):
         return [text]
     try:

@@ -1,4 +1,4 @@
-"""The worker's side of one review: its state in XCom, and each step that the worker takes."""
+"""Worker side of one review: its state in XCom, and the steps that the worker takes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Shown: TypeAlias = "tuple[str, OutputFormat]"
-"""An output as ``as_text`` makes it: what the reviewer sees, and whether that is JSON."""
+"""An output as returned by ``as_text``: what the reviewer sees, and whether that is JSON."""
 
 
 def utcnow() -> datetime:
@@ -54,7 +54,7 @@ def utcnow() -> datetime:
 
 
 class XComsAwayError(Exception):
-    """XComs could be neither written nor read, also when that was tried again for some time."""
+    """XComs could not be written or read, even after retries for some time."""
 
 
 class ReviewSession:
@@ -98,17 +98,17 @@ class ReviewSession:
 
         Args:
             ti: the running task instance.
-            shown: the output, as ``as_text`` made it.
-            history: what regenerating needs after a pause, in its stored form; None keeps none.
-            prompt: what the reviewer is told the output is for.
-            max_iterations: outputs that may be shown in all.
+            shown: the output, as returned by ``as_text``.
+            history: what regenerating needs after a pause, in its stored form; None stores none.
+            prompt: tells the reviewer what the output is for.
+            max_iterations: total number of outputs that may be shown.
             timeout: time for the whole review; None for no limit.
             reviewers: ids of the only people who may decide.
-            webhooks: whom to tell.
-            callbacks: what to call.
+            webhooks: endpoints that get the events.
+            callbacks: the DAG's callbacks.
 
         Raises:
-            XComsAwayError: they cannot be written.
+            XComsAwayError: XComs cannot be written.
         """
         now = utcnow()
         session = AgentSession(
@@ -139,14 +139,14 @@ class ReviewSession:
         reviewers: Sequence[str] = (),
         event: Mapping[str, Any] | None = None,
     ) -> ReviewSession:
-        """Take up the review of a task that was resumed.
+        """Load the review of a resumed task.
 
         Args:
             ti: the running task instance.
-            webhooks: whom to tell.
-            callbacks: what to call.
-            reviewers: ids of the only people who may decide, if there are any: as the DAG says, not XCom.
-            event: what the task was resumed with.
+            webhooks: endpoints that get the events.
+            callbacks: the DAG's callbacks.
+            reviewers: ids of the only people who may decide, if any; from the DAG, not from XCom.
+            event: the event that resumed the task.
 
         Raises:
             LookupError: the session is gone from XCom.
@@ -165,18 +165,18 @@ class ReviewSession:
     # --- what the reviewer did
 
     def decision(self) -> HumanAction | None:
-        """Read XCom; return the decision that waits to be carried out, None while the review is pending.
+        """Read XCom; return the decision to carry out, None while the review is pending.
 
-        The session tells whether there is one. The action alone proves nothing: after a failed
-        regeneration the last action has the current iteration, and is done with.
+        The session's status shows whether there is one. The action alone proves nothing: after a failed
+        regeneration the last action has the current iteration, but is already handled.
 
-        Once the task was resumed, and always where the review has reviewers, a decision counts only if the API
-        server has confirmed it: anybody may have written it who may edit XComs. ``is_unconfirmed`` says that one
+        After a resume, and always if the review has reviewers, a decision counts only if the API server has
+        confirmed it: anybody who may edit XComs could have written it. ``is_unconfirmed`` is True while a decision
         waits for that.
 
         Raises:
-            XComsAwayError: they cannot be read just now.
-            pydantic.ValidationError: somebody wrote something else over the session.
+            XComsAwayError: XComs cannot be read just now.
+            pydantic.ValidationError: somebody overwrote the session with something else.
         """
         self.is_unconfirmed = False
         value = self._read(SESSION_KEY)
@@ -188,7 +188,7 @@ class ReviewSession:
         action = self._read_action()
         must_be_confirmed = bool(self._reviewers) or self._is_resumed
         if action is None and not must_be_confirmed:
-            return None  # a session without its action: the other half may still come
+            return None  # a session without its action: that may still arrive
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
@@ -199,13 +199,13 @@ class ReviewSession:
             self._is_resumed = False
             return action
         if action is not None and event is not None and "decided" in event:
-            self._refuse()  # XCom has changed since, or it was decided by an API that knows no reviewers
+            self._refuse()  # XCom has changed since, or an API without reviewers decided
         else:
             self.is_unconfirmed = True
         return None
 
     def _read_action(self) -> HumanAction | None:
-        """The last action; None where there is none, or somebody wrote something else there."""
+        """The last action; None if there is none, or the value is not an action."""
         value = self._read(ACTION_KEY)
         try:
             return HumanAction.read(value) if value is not None else None
@@ -214,7 +214,7 @@ class ReviewSession:
             return None
 
     def _refuse(self) -> None:
-        """Have the review pending again: what XCom says was not decided by one of the reviewers."""
+        """Make the review pending again: none of the reviewers took the decision in XCom."""
         log.error(
             "XCom says %s, but that is not what the API server has on record as decided%s. The review is pending "
             "again.",
@@ -230,24 +230,24 @@ class ReviewSession:
         """Show the next output; arguments as for ``start``.
 
         Raises:
-            RuntimeError: it could not be stored. The review is as it was: nobody has seen that output, and nobody
+            RuntimeError: it could not be stored. The review is unchanged: nobody has seen that output, and nobody
                 will.
-            XComsAwayError: nobody can tell whether it is stored; the review must be loaded again.
+            XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
         state = advance(self.session.state, Step.REGENERATE)
         session = self._moved(state, current_output=shown[0], output_format=shown[1], last_error=None)
         try:
             self._write_round(session, history)
         except FAILURES as error:
-            # The last write may have been done all the same, and its answer lost: then this output is on show, and
-            # perhaps decided about. To go back to the one before would undo that.
+            # The last write may have succeeded even though its response was lost: then this output is visible, and
+            # perhaps already decided. Going back to the previous output would undo that.
             if not self._is_stored(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
             self.session = session
         self._announce_output()
 
     def regeneration_failed(self, action: HumanAction, error: str) -> None:
-        """Go back to the output there is, and say why."""
+        """Make the current output pending again, and record the error."""
         at = utcnow()
         failure = FailedRegeneration(
             iteration=self.session.iteration,
@@ -262,33 +262,33 @@ class ReviewSession:
         self._store(self._moved(state, last_error=failure.error, failures=failures))
 
     def end(self, step: Step | None, action: HumanAction | None = None, *, status: str | None = None) -> None:
-        """End the review: by a step of the worker, or as the reviewer decided; announce it.
+        """End the review, by a step of the worker or as the reviewer decided, and announce it.
 
         Args:
-            step: how the worker ends it; None where the session is final already, or stays as it is.
-            action: the reviewer's decision, if one led here.
-            status: the event's status where it is none of the session's.
+            step: how the worker ends it; None if the session is final already, or stays unchanged.
+            action: the reviewer's decision, if there is one.
+            status: the event's status, if it differs from the session's.
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
         self._tell(EventType.FINALIZED, utcnow(), action, status=status)
-        if self._publisher.finish():  # else the API server tells it, once the task has ended
+        if self._publisher.finish():  # else the API server sends the final event, once the task has ended
             self._publisher.close()
 
     def changes_requested(self, action: HumanAction) -> None:
-        """Announce that the reviewer asked for changes, which are being made."""
+        """Announce that the reviewer requested changes, which are being made."""
         self._tell(EventType.CHANGES_REQUESTED, action.at or utcnow(), action)
 
     def finish_announcing(self) -> None:
-        """Wait until the endpoints have answered, or the bound for that is over."""
+        """Wait until the endpoints have answered, or the time limit is over."""
         self._publisher.finish()
 
     def go_on_announcing(self) -> None:
-        """Once more for what could not be announced because no API server answered."""
+        """Retry events that could not be stored because no API server answered."""
         self._publisher.keep()
 
     def require_action(self) -> None:
-        """Show the review as pending in Airflow's Required Actions; never raises: it waits without that, too."""
+        """Show the review as pending in Airflow's Required Actions; never raises: the review also works without."""
         try:
             if not is_on("required_actions", option):
                 return
@@ -309,27 +309,27 @@ class ReviewSession:
         return self.session.deadline_at - utcnow() if self.session.deadline_at else None
 
     def load_history(self) -> Any:
-        """The history that ends with the output of the session; None if none was kept.
+        """The history up to the session's current output; None if none was stored.
 
         Raises:
             XComsAwayError: it cannot be read just now.
         """
         history = self._read(history_key(self.session.iteration))
-        return history if history is not None else self._read(HISTORY_KEY)  # version 0.1.0 kept one for all
+        return history if history is not None else self._read(HISTORY_KEY)  # version 0.1.0 had one for all outputs
 
     # ---
 
     def _write_round(self, session: AgentSession, history: Any) -> None:
-        # The session last: whoever can see it can read its output, and what led there.
+        # The session last: whoever sees it can then also read its output and history.
         if history is not None:
             self._push(history_key(session.iteration), history)
         self._push(output_key(session.iteration), session.current_output)
         self._store(session)
 
     def announce_if_missing(self) -> None:
-        """Announce the output that is on show, if the worker that showed it could not; for a task that was resumed.
+        """Announce the current output of a resumed task, if the worker that stored it could not.
 
-        It may not have known whether its last write was done: then it parked without a word.
+        That worker may not have known whether its last write succeeded: then it parked without announcing.
         """
         if self.session.status is not SessionStatus.PENDING_REVIEW:
             return
@@ -363,7 +363,7 @@ class ReviewSession:
                 self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
                 break
             except Exception as error:
-                # Not simply once more: if only the answer was lost, somebody may have decided since.
+                # Do not simply retry: if only the response was lost, somebody may have decided since.
                 if self._is_stored(session):
                     break
                 if pause is None:
@@ -373,7 +373,7 @@ class ReviewSession:
         self.session = session
 
     def _is_stored(self, session: AgentSession) -> bool:
-        """Whether XCom has that session, or what a reviewer's decision has made of it since."""
+        """Whether XCom has that session, or the same one with a later decision."""
         value = self._read(SESSION_KEY)
         stored = AgentSession.read(value) if value is not None else None
         return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
@@ -389,10 +389,10 @@ class ReviewSession:
 
 
 def _again_and_again(call: Callable[[], T]) -> T:
-    """What ``call`` returns, tried again for some time: an API server or an object store may be away for a moment.
+    """Run ``call`` with retries: an API server or an object store may be unavailable for a moment.
 
     Raises:
-        XComsAwayError: with the last error, it was longer.
+        XComsAwayError: all retries failed; it has the last error.
     """
     for pause in SECOND_TRIES:
         try:

@@ -1,7 +1,7 @@
-"""Outputs of a declared type, kept as JSON over a pause so that they come back equal, and of the same class.
+"""Stores outputs of a declared type as JSON during a pause, and restores them equal and of the same class.
 
-An ``output_type`` is what pydantic-ai takes: a type, a union, a list of types, a marker such as ``ToolOutput``, or
-a function that makes the output. No Airflow, and no pydantic-ai: its markers are known by their attributes.
+An ``output_type`` is what pydantic-ai accepts: a type, a union, a list of types, a marker such as ``ToolOutput``,
+or a function that returns the output. Imports neither Airflow nor pydantic-ai; recognizes markers by attributes.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_json
 
 _NOT_KEPT = (PydanticUserError, PydanticSerializationError, ValueError, TypeError, AttributeError, KeyError)
-"""What pydantic raises where it cannot write a value, or read it back (``ValidationError`` is a ``ValueError``)."""
+"""Errors of pydantic when it cannot write a value or read it back (``ValidationError`` is a ``ValueError``)."""
 
 
 class OutputTypeChangedError(ValueError):
-    """What was kept cannot be read back with this ``output_type``."""
+    """The stored output cannot be read back with this ``output_type``."""
 
 
 def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
-    """An output as JSON values, or None if it would not come back as it is.
+    """Convert an output to JSON values; None if it would not be restored unchanged.
 
-    An output that can be read only once, such as a model with a field ``Iterable[str]``, is empty afterwards: go on
-    with what ``restore`` returns.
+    An output that can be read only once, such as a model with a field ``Iterable[str]``, is empty afterwards: use
+    what ``restore`` returns.
 
     Args:
         output: what the agent returned.
-        output_type: what it was declared to return.
+        output_type: the declared type of the output.
 
     Raises:
-        TypeError: it can be read only once, and cannot be kept.
+        TypeError: it can be read only once, and cannot be stored.
 
     Returns:
-        A value for ``restore``: the output as JSON text, and by which member of ``output_type`` it is read. Two
-        members may have the same fields, so which one it was is kept rather than found out again.
+        A value for ``restore``: the output as JSON text, and the member of ``output_type`` that reads it. Two
+        members may have the same fields, so the member is stored rather than detected again.
     """
     first = _as_json(output)
     read_once = first is not None and _as_json(output) != first
@@ -65,10 +65,10 @@ def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
 
 
 def restore(kept: dict[str, Any], output_type: Any) -> Any:
-    """The output that ``keep`` was given.
+    """Restore the output that ``keep`` was given.
 
     Raises:
-        OutputTypeChangedError: ``output_type`` is another one than when it was kept.
+        OutputTypeChangedError: ``output_type`` has changed since it was stored.
     """
     try:
         member = list(_members(output_type))[kept["member"]]
@@ -84,17 +84,17 @@ def restore(kept: dict[str, Any], output_type: Any) -> Any:
 def _as_json(output: Any) -> str | None:
     try:
         return to_json(output, by_alias=False).decode()
-    except ValueError:  # what pydantic raises is one
+    except ValueError:  # pydantic's errors are ValueErrors
         return None
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    # repr as well: it also tells apart what is equal and of another type further inside, such as 1 and True.
+    # repr as well: it also distinguishes equal nested values of different types, such as 1 and True.
     return type(one) is type(other) and bool(one == other) and repr(one) == repr(other)
 
 
 def _members(output_type: Any) -> Iterator[Any]:
-    """The types that one output can have, the narrow ones first."""
+    """The types that an output can have, the narrowest first."""
     if isinstance(output_type, Sequence) and not isinstance(output_type, str):
         for member in output_type:
             yield from _members(member)
