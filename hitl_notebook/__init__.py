@@ -6,7 +6,7 @@ In a notebook::
 
     ReviewPanel(url="http://localhost:8080", username="admin", password="admin")
 
-or, with the connection from the environment or asked for in a form::
+or, with the connection from the environment or a form::
 
     %load_ext hitl_notebook
     %hitl_review

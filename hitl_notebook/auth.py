@@ -20,7 +20,7 @@ RENEW_BEFORE = 60.0
 
 
 class Secret(str):
-    """Text that its ``repr`` does not show, as a traceback with local variables would."""
+    """A string hidden in its ``repr``, so that tracebacks with local variables do not show it."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class Secret(str):
 
 
 class Bearer(requests.auth.AuthBase):
-    """Puts a token into a request. Without it, ``requests`` puts there what it finds in a ``.netrc`` file."""
+    """Adds a bearer token to a request. Otherwise ``requests`` would use credentials from ``.netrc``."""
 
     def __init__(self, token: str | None) -> None:
         self.token = Secret(token) if token else None
@@ -42,13 +42,13 @@ class Bearer(requests.auth.AuthBase):
 
 
 class TokenSource:
-    """Gives the bearer token for a request.
+    """Provides bearer tokens for requests.
 
     Args:
-        url: address of Airflow's API server.
-        token: a token to use as it is; or
+        url: base URL of Airflow's API server.
+        token: a fixed token; or
         username: with ``password``, to fetch one.
-        password: of that user.
+        password: password of that user.
         timeout: seconds to wait for a new token.
         clock: Unix time in seconds.
     """
@@ -73,7 +73,7 @@ class TokenSource:
         if token and not (token.isascii() and token.isprintable()):
             raise ValueError("The token has characters that no token has; was it copied whole?")
         self._url = url
-        # A file that the password is read from ends in a newline.
+        # A password read from a file ends in a newline.
         self._credentials = (username, Secret(password.rstrip("\r\n"))) if username and password else None
         self._timeout = timeout
         self._clock = clock
@@ -88,12 +88,12 @@ class TokenSource:
 
     @property
     def username(self) -> str | None:
-        """Whose tokens are fetched; None with a given token."""
+        """User whose tokens are fetched; None with a given token."""
         return self._credentials[0] if self._credentials else None
 
     @property
     def user_id(self) -> str | None:
-        """Id of whose tokens these are; None before the first is fetched, or if they do not say."""
+        """User id in the token; None before the first is fetched, or if it has none."""
         return self._user_id
 
     @property
@@ -102,11 +102,11 @@ class TokenSource:
         return self._credentials is not None
 
     def get(self) -> str:
-        """A token that is valid for now.
+        """Return a token that is currently valid.
 
         Raises:
             AuthenticationError: wrong username or password, or the given token has expired.
-            ConnectionFailedError: no answer.
+            ConnectionFailedError: no response.
         """
         with self._lock:
             left = None if self._expires_at is None else self._expires_at - self._clock()
@@ -123,7 +123,7 @@ class TokenSource:
             return self._token
 
     def forget(self, token: str) -> None:
-        """Drop a token that the server refused; the next ``get`` fetches another."""
+        """Drop a token that the server rejected; the next ``get`` fetches a new one."""
         with self._lock:
             if self.renewable and self._token == token:
                 self._token = None
@@ -154,12 +154,12 @@ class TokenSource:
 
 
 def _is_json(answer: requests.Response) -> bool:
-    """Whether Airflow may have answered: a gateway's refusal is a text."""
+    """Whether the response may be Airflow's: a gateway's error is not JSON."""
     return "json" in answer.headers.get("Content-Type", "")
 
 
 def expiry_of(token: str) -> float | None:
-    """When a JWT expires, as Unix time in seconds; None if it does not say. The signature is not checked."""
+    """Return a JWT's expiry as Unix time in seconds; None if it has none. The signature is not checked."""
     try:
         return float(_claims(token)["exp"])
     except (ValueError, KeyError, TypeError, OverflowError):
@@ -167,13 +167,13 @@ def expiry_of(token: str) -> float | None:
 
 
 def subject_of(token: str) -> str | None:
-    """Whose a JWT is: the user's id, as Airflow's auth managers have it; None if it does not say."""
+    """Return a JWT's subject: the user id of Airflow's auth manager; None if it has none."""
     subject = _claims(token).get("sub")
     return str(subject) if isinstance(subject, (str, int)) and subject != "" else None
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What a JWT says; nothing if it is none. The signature is not checked."""
+    """Return a JWT's claims; empty if it is not a JWT. The signature is not checked."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

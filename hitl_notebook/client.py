@@ -14,27 +14,27 @@ from hitl_notebook.transport import URL_PREFIX, Transport, check_url, check_url_
 __all__ = ["CachedPage", "Channel", "Client"]
 
 Channel = Literal["rest", "notebook"]
-"""Through what a decision came: a script, or the panel."""
+"""Where a decision was made: in a script, or in the panel."""
 
 
 class Client(ReadingClient):
-    """Talks to hitl-notebook's plugin on an Airflow API server. Safe to use from several threads.
+    """REST client for hitl-notebook's plugin on an Airflow API server. Thread-safe.
 
     Args:
-        url: address of the API server, with the sub-path if it has one; without ``/hitl-review``.
-        token: a token of Airflow's API; or
-        username: with ``password``: a token is fetched from ``/auth/token``, and renewed in time.
-        password: of that user.
-        timeout: seconds to wait for an answer.
+        url: base URL of the API server, with its sub-path, if any; without ``/hitl-review``.
+        token: an Airflow API token; or
+        username: with ``password``: a token is fetched from ``/auth/token``, and renewed before it expires.
+        password: password of that user.
+        timeout: seconds to wait for a response.
         channel: recorded with each decision.
         url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
             default.
 
-    Where only Airflow's AI provider is installed, reviews are found and decided all the same, with less to see of
-    them: ``ReviewPage.notice`` says so.
+    If only Airflow's AI provider is installed, reviews are still found and decided, but with fewer details:
+    ``ReviewPage.notice`` says so.
 
     Raises:
-        ValueError: the URL is no HTTP address, or the credentials are incomplete.
+        ValueError: the URL is not an HTTP URL, or the credentials are incomplete.
 
     Example::
 
@@ -44,7 +44,7 @@ class Client(ReadingClient):
             print(review.current_output)
             client.approve(review)
 
-    ``Client.from_environment()`` takes all of that from environment variables.
+    ``Client.from_environment()`` reads all of these from environment variables.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Client(ReadingClient):
         channel: Channel = "rest",
         url_prefix: str | None = None,
     ) -> None:
-        # A traceback with local variables shows these.
+        # A traceback with local variables would show these.
         token, password = Secret(token or ""), Secret(password or "")
         self.url = check_url(url)
         self.url_prefix = check_url_prefix(url_prefix or URL_PREFIX)
@@ -79,22 +79,22 @@ class Client(ReadingClient):
         channel: Channel = "rest",
         url_prefix: str | None = None,
     ) -> Client:
-        """A client with what is given, and what is not from the environment.
+        """Create a client from the arguments; missing ones are read from the environment.
 
         ``HITL_REVIEW_URL``; ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``; see
         ``Connection.from_environment``.
 
         Args:
-            url: as for ``Client``; the same for all that is not named here.
+            url: as for ``Client``.
             token: as for ``Client``.
             username: as for ``Client``.
             password: as for ``Client``.
-            timeout: seconds to wait for an answer.
+            timeout: seconds to wait for a response.
             channel: recorded with each decision.
             url_prefix: as for ``Client``.
 
         Raises:
-            ValueError: something is missing (the message says what), or cannot be used.
+            ValueError: something is missing (the message says what) or invalid.
         """
         connection = Connection.from_environment(
             url, token=token, username=username, password=password, url_prefix=url_prefix
@@ -103,15 +103,15 @@ class Client(ReadingClient):
 
     @classmethod
     def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
-        """A client that connects this way.
+        """Create a client from a ``Connection``.
 
         Args:
-            connection: address and credentials.
+            connection: URL and credentials.
             channel: recorded with each decision.
-            timeout: seconds to wait for an answer.
+            timeout: seconds to wait for a response.
 
         Raises:
-            ValueError: something is missing, or cannot be used.
+            ValueError: something is missing or invalid.
         """
         if connection.missing:
             raise ValueError(f"Not enough to connect. Missing: {connection.missing}.")
@@ -130,26 +130,26 @@ class Client(ReadingClient):
 
     @property
     def username(self) -> str | None:
-        """Who connects; None with a given token."""
+        """User name of this client; None with a given token."""
         return self._tokens.username
 
     @property
     def user_id(self) -> str | None:
-        """Id of who connects, as ``reviewers`` has it; None if the token does not say, or none was fetched yet."""
+        """User id, as in ``reviewers``; None if the token does not contain it, or none was fetched yet."""
         return self._tokens.user_id
 
     def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
-        """Approve the output: the task goes on with it.
+        """Approve the output: the task continues with it.
 
         Args:
-            review: what you looked at. A record says which output that was.
+            review: the review you looked at. A record says which output that was.
             iteration: number of the output; needed with a ``ReviewKey``.
 
         Returns:
-            The review as it is now.
+            The updated review.
 
         Raises:
-            ConflictError: somebody was faster, or another output is current: nothing was decided.
+            ConflictError: already decided, or another output is current: nothing was recorded.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return self._decide("approve", review, iteration, {})
@@ -159,7 +159,7 @@ class Client(ReadingClient):
     ) -> Review:
         """Reject the output: the task fails and is not retried. ``feedback`` is the reason, if any.
 
-        Arguments, result and errors else as for ``approve``.
+        Other arguments, result and errors: as for ``approve``.
         """
         return self._decide("reject", review, iteration, {"feedback": feedback})
 
@@ -168,7 +168,7 @@ class Client(ReadingClient):
     ) -> Review:
         """Ask for changes: the task makes the next output and waits again.
 
-        Arguments, result and errors else as for ``approve``.
+        Other arguments, result and errors: as for ``approve``.
         """
         if not feedback.strip():
             raise InvalidRequestError("Say what to change: the feedback is empty.")
@@ -184,7 +184,7 @@ class Client(ReadingClient):
                 )
             iteration = review.iteration
         if not isinstance(review, ReviewKey) and iteration == review.iteration and review.output_sha256:
-            # A task that is tried again starts at output 1 anew: the number alone would not tell it.
+            # A retried task restarts at output 1, so the number alone does not identify the output.
             body = {**body, "output_sha256": review.output_sha256}
         if self._server.find_out():
             seen = None if isinstance(review, ReviewKey) else review

@@ -1,4 +1,4 @@
-"""With what to connect: given as arguments, or in the environment."""
+"""Connection settings: given as arguments, or in the environment."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PASSWORD = "HITL_REVIEW_PASSWORD"  # noqa: S105 - a name, not a password
 
 @dataclass(frozen=True, repr=False)
 class Connection:
-    """An address and who connects; not more than what is known of them. It makes no request.
+    """URL and credentials, possibly incomplete. Makes no request.
 
     Attributes:
-        url: address of Airflow's API server.
-        token: a token of Airflow's API; or
+        url: base URL of Airflow's API server.
+        token: an Airflow API token; or
         username: with ``password``, to fetch one.
-        password: of that user. Neither it nor the token is shown by any ``repr``.
-        url_prefix: path of the plugin on that server; None for the usual one.
+        password: password of that user. Neither it nor the token is shown by any ``repr``.
+        url_prefix: path of the plugin on that server; None for the default.
     """
 
     url: str | None = None
@@ -55,24 +55,24 @@ class Connection:
         url_prefix: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Connection:
-        """What is given, and what is not from the environment.
+        """Create a connection from the arguments; missing ones are read from the environment.
 
         ``HITL_REVIEW_URL`` (and ``HITL_REVIEW_URL_PREFIX``, where Airflow's setting ``[hitl_review] url_prefix`` is
         not the default); ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD`` (the
-        token, if all are set). Empty ones count as not set. What belongs together is not mixed: the environment's
-        credentials and path are not used with another address than the environment's, if it has one, nor its
-        password with another user name, nor its token where a user name or a password is given.
+        token, if all are set). Empty variables count as not set. Settings that belong together are not mixed: the
+        environment's credentials and path are used only with the environment's URL, if it has one, its password
+        only with its user name, and its token only if no user name or password is given.
 
         Args:
-            url: address of Airflow's API server.
-            token: a token of Airflow's API; or
+            url: base URL of Airflow's API server.
+            token: an Airflow API token; or
             username: with ``password``, to fetch one.
-            password: of that user.
+            password: password of that user.
             url_prefix: path of the plugin on that server.
-            environment: where to look; ``os.environ`` if None.
+            environment: the environment variables; ``os.environ`` if None.
 
         Raises:
-            ValueError: the address cannot be that of an API server.
+            ValueError: the URL cannot be that of an API server.
         """
         found = os.environ if environment is None else environment
         url_there, username_there, token_there = (found.get(name, "").strip() for name in (URL, USERNAME, TOKEN))
@@ -95,12 +95,12 @@ class Connection:
 
     @property
     def complete(self) -> bool:
-        """Whether it is enough to connect."""
+        """Whether the settings suffice to connect."""
         return not self.missing
 
     @property
     def missing(self) -> str:
-        """What is missing, in words, such as ``"the password of 'ada'"``; empty if nothing is."""
+        """Description of what is missing, such as ``"the password of 'ada'"``; empty if nothing is."""
         parts = []
         if not self.url:
             parts.append(f"the address of the API server (url, or {URL})")

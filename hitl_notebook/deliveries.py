@@ -1,4 +1,4 @@
-"""What the API answers about webhooks, as frozen records. Times are timezone-aware."""
+"""API responses about webhooks as frozen dataclasses. Times are timezone-aware."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class DeliveryAttempt:
     """One request to an endpoint.
 
     Attributes:
-        at: when it began.
-        status_code: HTTP status, or None where no answer came.
-        error: why it did not count as delivered, in words; None if it did.
-        retry_after: seconds that the endpoint asked to wait.
+        at: when it started.
+        status_code: HTTP status, or None if there was no response.
+        error: message why the attempt failed; None if it succeeded.
+        retry_after: ``Retry-After`` of the endpoint, in seconds.
     """
 
     at: datetime
@@ -30,16 +30,16 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True)
 class EndpointDelivery:
-    """One event at one endpoint.
+    """Delivery of one event to one endpoint.
 
     Attributes:
-        endpoint: the connection id, or the URL of an endpoint that was given as one.
-        format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; None until it is known, which a connection
-            may decide.
-        status: ``"pending"``, ``"delivered"``, ``"gone"`` (it answered 410) or ``"failed"`` (given up).
-        attempts: how often it was tried.
-        next_attempt_at: when it is tried again; None if it is not.
-        last_error: why the last attempt failed, in words; None if it did not.
+        endpoint: the connection id, or the URL of an endpoint given as a URL.
+        format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; None until it is known; a connection
+            may define it.
+        status: ``"pending"``, ``"delivered"``, ``"gone"`` (the endpoint returned 410) or ``"failed"`` (given up).
+        attempts: number of attempts.
+        next_attempt_at: time of the next attempt; None if there is none.
+        last_error: message why the last attempt failed; None if it succeeded.
         log: the latest attempts, oldest first.
     """
 
@@ -54,17 +54,17 @@ class EndpointDelivery:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One webhook event, and where it went.
+    """One webhook event and its deliveries.
 
     Attributes:
-        event_id: the same for ever, also when it is sent again: receivers know a repeat by it.
+        event_id: never changes, even if the event is resent: receivers detect duplicates by it.
         type: ``"hitl_review.output_ready"``, ``"hitl_review.changes_requested"`` or
             ``"hitl_review.finalized"``.
         timestamp: when it happened.
-        key: the review that it is about.
-        status: ``"pending"`` while an endpoint is; else ``"failed"`` if one failed or is gone; else
+        key: the review of the event.
+        status: ``"pending"`` while any endpoint is; else ``"failed"`` if one failed or is gone; else
             ``"delivered"``.
-        iteration: number of the output that it is about; None where the server does not tell.
+        iteration: number of the output; None if the server does not say.
     """
 
     event_id: str
@@ -78,7 +78,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class DeliveryPage:
-    """Some webhook events, newest first, and how many there are in all."""
+    """One page of webhook events, newest first, and the total count."""
 
     deliveries: tuple[Delivery, ...]
     total_entries: int
@@ -92,7 +92,7 @@ class DeliveryPage:
 
 @dataclass(frozen=True)
 class WebhookTest:
-    """What came of a test event: it is sent once, and not tried again."""
+    """Result of a test event: it is sent once and not retried."""
 
     endpoint: str
     event_id: str
@@ -101,12 +101,12 @@ class WebhookTest:
 
 
 def parse_delivery_page(value: dict[str, Any]) -> DeliveryPage:
-    """Read the answer of ``GET /deliveries``."""
+    """Parse the response of ``GET /deliveries``."""
     return DeliveryPage(tuple(parse_delivery(item) for item in value["deliveries"]), int(value["total_entries"]))
 
 
 def parse_delivery(value: dict[str, Any]) -> Delivery:
-    """Read one event with its endpoints."""
+    """Parse one event with its endpoints."""
     iteration = value.get("iteration")
     return Delivery(
         event_id=str(value["event_id"]),
@@ -120,7 +120,7 @@ def parse_delivery(value: dict[str, Any]) -> Delivery:
 
 
 def parse_webhook_test(value: dict[str, Any]) -> WebhookTest:
-    """Read the answer of ``POST /webhooks/test``."""
+    """Parse the response of ``POST /webhooks/test``."""
     return WebhookTest(
         endpoint=str(value["endpoint"]),
         event_id=str(value["event_id"]),

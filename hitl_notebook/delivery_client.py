@@ -21,7 +21,7 @@ from hitl_notebook.transport import Transport, detail_of, error_of
 
 
 class DeliveryClient:
-    """Looks at webhook deliveries, sends events again and tries endpoints out."""
+    """Lists webhook deliveries, resends events and tests endpoints."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -35,17 +35,17 @@ class DeliveryClient:
         limit: int = 50,
         offset: int = 0,
     ) -> DeliveryPage:
-        """A page of webhook events, newest first, of the reviews that you may read.
+        """Return a page of webhook events, newest first, of the reviews that you may read.
 
         Args:
-            review: only those about this one.
-            dag_id: only those of this DAG; not together with ``review``.
-            status: only those in this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
-            limit: at most so many, 1 to 500.
-            offset: leave out so many first.
+            review: only events of this review.
+            dag_id: only events of this DAG; not together with ``review``.
+            status: only events with this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
+            limit: maximum number of events, 1 to 500.
+            offset: number of events to skip.
 
         Raises:
-            ServerError: among others, the plugin on that Airflow is too old to tell.
+            ServerError: for example, the plugin on that Airflow is too old for this.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         if review is not None and dag_id is not None:
@@ -60,14 +60,14 @@ class DeliveryClient:
         return self._transport.read(parse_delivery_page, self._ask("GET", "/deliveries", params=params))
 
     def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
-        """Send an event again, whatever became of it: same id, same body. You must be allowed to decide.
+        """Resend an event, whatever its status, with the same id and body. Needs permission to decide.
 
         Args:
             delivery: the event, or its id.
-            endpoint: only to this one, by its name; else to all that the event has.
+            endpoint: name of the only endpoint to resend to; by default, all endpoints of the event.
 
         Returns:
-            The event as it is now: pending, and due at once.
+            The updated event: pending, and due at once.
 
         Raises:
             WebhookNotFoundError: no such event, or no such endpoint of it.
@@ -85,22 +85,22 @@ class DeliveryClient:
         conn_id: str | None = None,
         *,
         url: str | None = None,
-        format: str | None = None,  # noqa: A002 - what it is called everywhere else, too
+        format: str | None = None,  # noqa: A002 - the same name as everywhere else
     ) -> WebhookTest:
-        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and say what came of it.
+        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and return the result.
 
         Args:
-            conn_id: the Airflow connection to try; or
+            conn_id: the Airflow connection to test; or
             url: a plain URL.
-            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; else what the connection says.
+            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; by default, that of the connection.
 
         Returns:
-            What came of it; an endpoint that refuses the event is no error here.
+            The result; an endpoint that rejects the event is not an error here.
 
         Raises:
             PermissionDeniedError: you may not use Airflow's connections.
             WebhookNotFoundError: no such connection.
-            InvalidRequestError: the connection or the URL cannot be used; the message says why.
+            InvalidRequestError: the connection or the URL is invalid; the message says why.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         if (conn_id is None) == (url is None):
@@ -116,7 +116,7 @@ class DeliveryClient:
         detail = detail_of(answer)
         if not isinstance(detail, str):
             raise error_of(answer, self._transport.where)
-        if detail == "Not Found":  # FastAPI's own words for a path that it does not know
+        if detail == "Not Found":  # FastAPI's message for an unknown path
             raise ServerError(
                 f"{self._transport.where} cannot tell about webhooks: hitl-notebook's plugin there is "
                 "older than this one, or not installed. Update it, and restart that API server."

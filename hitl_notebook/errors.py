@@ -1,19 +1,19 @@
-"""Every error of the reviewer's side.
+"""All errors of the reviewer's side.
 
 ::
 
     HITLNotebookError
-    ├── ConnectionFailedError   no answer: wrong address, server down, time-out
-    ├── AuthenticationError     401: no token, a wrong password, or a token that has expired or is none (403, too)
+    ├── ConnectionFailedError   no response: wrong address, server down, timeout
+    ├── AuthenticationError     401: no token, wrong password, or an expired or invalid token (also 403)
     ├── PermissionDeniedError   403: you may not read or decide this DAG's reviews
     ├── ReviewNotFoundError     404: no such review; ``task_active`` says whether one may still appear
     ├── WebhookNotFoundError    404: no such webhook event, endpoint or connection
-    ├── ConflictError           409: decided already, or another output is current; carries ``review``
-    ├── InvalidRequestError     400, 413, 422: what was sent cannot be used; the message says why
-    ├── WaitTimeoutError        ``Client.wait_for`` waited long enough; a ``TimeoutError``, too
-    ├── RegenerationFailedError ``Client.wait_for`` waited for an output that could not be made; carries ``review``
-    ├── NotConnectedError       the panel's form is not filled in yet; a ``RuntimeError``, too
-    └── ServerError             any other answer: 5xx, or one that is not ours
+    ├── ConflictError           409: already decided, or another output is current; has ``review``
+    ├── InvalidRequestError     400, 413, 422: the request is invalid; the message says why
+    ├── WaitTimeoutError        ``Client.wait_for`` timed out; also a ``TimeoutError``
+    ├── RegenerationFailedError ``Client.wait_for`` waited for an output that could not be made; has ``review``
+    ├── NotConnectedError       the panel's form is not filled in yet; also a ``RuntimeError``
+    └── ServerError             any other response: 5xx, or one that is not ours
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class HITLNotebookError(Exception):
-    """Root of all errors of ``hitl_notebook``."""
+    """Base class of all errors of ``hitl_notebook``."""
 
 
 class ConnectionFailedError(HITLNotebookError):
-    """No answer came. A decision that was being sent may or may not have been taken: look before repeating.
+    """There was no response. A decision being sent may or may not have been recorded: check before repeating.
 
     Attributes:
-        is_broken_connection: whether the connection was refused or broke off; to read again is then worth a try.
+        is_broken_connection: whether the connection was refused or broken; retrying a read then makes sense.
     """
 
     is_broken_connection = False
@@ -43,7 +43,7 @@ class AuthenticationError(HITLNotebookError):
 
 
 class PermissionDeniedError(HITLNotebookError):
-    """Airflow knows you, and does not let you do this."""
+    """Airflow knows you, but you lack the permission."""
 
 
 class ReviewNotFoundError(HITLNotebookError):
@@ -59,11 +59,11 @@ class WebhookNotFoundError(HITLNotebookError):
 
 
 class ConflictError(HITLNotebookError):
-    """The decision was not taken.
+    """The decision was not recorded.
 
     Attributes:
         review: the review as it is now.
-        decided_by: who decided before, if anybody did.
+        decided_by: who decided earlier, if anybody did.
     """
 
     def __init__(self, message: str, *, review: Review, decided_by: User | None) -> None:
@@ -73,11 +73,11 @@ class ConflictError(HITLNotebookError):
 
 
 class InvalidRequestError(HITLNotebookError):
-    """What was sent cannot be used."""
+    """The request is invalid."""
 
 
 class WaitTimeoutError(HITLNotebookError, TimeoutError):
-    """What was waited for did not happen in time. It may still happen.
+    """The awaited change did not happen in time. It may still happen.
 
     Attributes:
         review: the review as last seen; None if there was none yet.
@@ -89,7 +89,7 @@ class WaitTimeoutError(HITLNotebookError, TimeoutError):
 
 
 class RegenerationFailedError(HITLNotebookError):
-    """The output that was waited for could not be made. The one before it waits for a decision again.
+    """The awaited output could not be made. The previous one waits for a decision again.
 
     Attributes:
         review: the review as it is now; its ``last_error`` says why.
@@ -101,14 +101,14 @@ class RegenerationFailedError(HITLNotebookError):
 
 
 class NotConnectedError(HITLNotebookError, RuntimeError):
-    """The panel has no connection yet: its form waits for somebody."""
+    """The panel is not connected yet: its form is not filled in."""
 
 
 class ServerError(HITLNotebookError):
-    """The server failed, or what answers there is not hitl-notebook's API.
+    """The server failed, or is not hitl-notebook's API.
 
     Attributes:
-        status_code: of HTTP; None if the answer was read and is not ours.
+        status_code: HTTP status; None if the response was read and is not ours.
     """
 
     def __init__(self, message: str, *, status_code: int | None = None) -> None:

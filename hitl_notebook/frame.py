@@ -1,4 +1,4 @@
-"""The inbox as a pandas ``DataFrame``. pandas is imported when one is made, not before."""
+"""The inbox as a pandas ``DataFrame``. pandas is imported only when one is made."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ _COLUMNS: dict[str, tuple[str, Callable[[ReviewSummary], Any]]] = {
     "decided_by": ("text", lambda r: r.decided_by.name if r.decided_by else None),
     "decided_by_id": ("text", lambda r: r.decided_by.id if r.decided_by else None),
 }
-"""Name -> kind, and where it is taken from."""
+"""Column name -> type, and the attribute it comes from."""
 
 COLUMNS = tuple(_COLUMNS)
-"""Names of the columns, from the left."""
+"""Column names, from left to right."""
 
 
 def frame_of(reviews: Iterable[ReviewSummary]) -> pd.DataFrame:
-    """One row per review; see ``Client.to_frame`` for the columns.
+    """Return a ``DataFrame`` with one row per review; see ``Client.to_frame`` for the columns.
 
     Args:
-        reviews: rows of the inbox, from anywhere.
+        reviews: inbox rows.
 
     Raises:
         ImportError: pandas is not installed.
     """
     pandas = _pandas()
     rows = list(reviews)
-    # Not "string": what that is depends on whether pyarrow is installed.
+    # Not "string": its meaning depends on whether pyarrow is installed.
     text = pandas.StringDtype("python")
     frame: pd.DataFrame = pandas.DataFrame(
         {

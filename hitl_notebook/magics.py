@@ -60,7 +60,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-_seconds.__name__ = "number of seconds"  # what argparse calls it when it is none
+_seconds.__name__ = "number of seconds"  # argparse shows this name if the value is invalid
 
 
 @magics_class
@@ -135,7 +135,7 @@ class ReviewMagics(Magics):
                 found = ReviewPage(rows, len(rows))
         except AuthenticationError:
             if self._client is client:
-                self._client = None  # so that the password can be typed again
+                self._client = None  # so that the user can retype the password
             raise
         self._client = client
         return found

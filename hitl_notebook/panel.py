@@ -22,30 +22,30 @@ from hitl_notebook.widgets.workspace import Workspace
 _NOT_CONNECTED = "The panel is not connected yet. Fill in its form, or give it a url and a user."
 
 _in_cell: dict[str, tuple[str, list[ReviewPanel]]] = {}
-"""Cell id -> id of the run that made panels there, and the panels."""
+"""Cell id -> id of the execution that made panels there, and the panels."""
 
 
 class ReviewPanel:
-    """Lists the reviews that wait, shows one, and sends what you decide.
+    """Widget that lists pending reviews, shows one, and sends your decision.
 
-    Put it last in a cell, or ``display`` it. It keeps nothing in the kernel that matters: running the cell
-    again shows everything again.
+    Put it last in a cell, or ``display`` it. It keeps no important state in the kernel: running the cell
+    again restores everything.
 
-    What is not given here is taken from the environment: ``HITL_REVIEW_URL``, and ``HITL_REVIEW_TOKEN`` or
-    ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``. Where that is not enough, the panel asks with a form.
+    Missing arguments are read from the environment: ``HITL_REVIEW_URL``, and ``HITL_REVIEW_TOKEN`` or
+    ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``. If that is not enough, the panel shows a form.
 
     Args:
-        url: address of Airflow's API server, such as ``http://localhost:8080``.
-        token: a token of Airflow's API; or
-        username: with ``password``; the token is then fetched, and renewed in time.
-        password: of that user. Neither it nor a token is ever put into a widget or saved in a notebook.
+        url: base URL of Airflow's API server, such as ``http://localhost:8080``.
+        token: an Airflow API token; or
+        username: with ``password``; a token is then fetched, and renewed before it expires.
+        password: password of that user. Neither it nor a token is ever put into a widget or saved in a notebook.
         url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
             default.
-        refresh_seconds: time between two refreshes by itself; 0 for none.
-        client: a ``Client`` to use instead of all of these.
+        refresh_seconds: interval of automatic refreshes; 0 for none.
+        client: a ``Client`` to use instead of the other arguments.
 
     Raises:
-        ValueError: the URL or the credentials cannot be used.
+        ValueError: the URL or the credentials are invalid.
     """
 
     def __init__(
@@ -87,15 +87,15 @@ class ReviewPanel:
 
     @property
     def connected(self) -> bool:
-        """Whether the panel knows whom to ask, and as whom; not whether that server answers."""
+        """Whether the panel has a URL and credentials; not whether the server responds."""
         return self._client is not None
 
     @property
     def client(self) -> Client:
-        """The panel's connection: it does everything that the panel does, from code.
+        """The panel's client, which does from code everything that the panel does.
 
         Raises:
-            NotConnectedError: there is none yet.
+            NotConnectedError: the panel has no client yet.
         """
         if self._client is None:
             raise NotConnectedError(_NOT_CONNECTED)
@@ -113,7 +113,7 @@ class ReviewPanel:
 
     @property
     def workspace(self) -> Workspace:
-        """What the panel shows once it is connected.
+        """The content of the connected panel.
 
         Raises:
             NotConnectedError: it is not connected yet.
@@ -123,14 +123,14 @@ class ReviewPanel:
         return self._workspace
 
     def open(self, review: ReviewKey | ReviewSummary | None = None) -> None:
-        """Open a review. What the server says of it is there after ``await panel.settled()``.
+        """Open a review. It is loaded after ``await panel.settled()``.
 
         Args:
-            review: which one; without it, the first of the list that waits for a decision.
+            review: the review to open; by default, the first pending one in the list.
 
         Raises:
             NotConnectedError: the panel is not connected yet.
-            RuntimeError: nothing waits.
+            RuntimeError: there is no pending review.
         """
         if review is None:
             review = next((row for row in self.workspace.inbox.page or () if row.is_pending), None)
@@ -139,10 +139,10 @@ class ReviewPanel:
         self.workspace.open(review)
 
     def pick(self, reviews: ReviewKey | ReviewSummary | Iterable[ReviewKey | ReviewSummary]) -> None:
-        """Pick reviews, so that they can be approved or rejected in one go; the picks before are dropped.
+        """Select reviews for a bulk decision; replaces the previous selection.
 
         Args:
-            reviews: rows of ``client.sessions()``, or keys of listed reviews. What no longer waits is left out.
+            reviews: items of ``client.sessions()``, or keys of listed reviews. Decided ones are left out.
 
         Raises:
             NotConnectedError: the panel is not connected yet.
@@ -152,7 +152,7 @@ class ReviewPanel:
         self.workspace.pick(reviews)
 
     async def settled(self) -> None:
-        """Wait until all that was clicked has been sent and its answer is shown."""
+        """Wait until all clicks have been sent and the responses are shown."""
         await self._background.settled()
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class ReviewPanel:
             self._keyboard.shown = message.shown
 
     def _refused(self, error: HITLNotebookError) -> None:
-        """Fetching failed. Where the reviewer has to say anew who they are, ask; what is typed stays."""
+        """Handle a fetch error: show the log-in form if needed; typed text is kept."""
         if isinstance(error, AuthenticationError) and not self._login.shown and self._client is not None:
             known = self._client
             self._login.show(known.url, known.username or "", str(error), bound=True, url_prefix=known.url_prefix)
@@ -205,7 +205,7 @@ class ReviewPanel:
         return bundle
 
     def _replace_earlier(self) -> None:
-        """Running a cell again makes a new panel there: the one before must not go on refreshing unseen."""
+        """Close the panel of an earlier execution of this cell, so that it does not keep refreshing unseen."""
         cell = _current_cell()
         if cell is None:
             return
@@ -219,7 +219,7 @@ class ReviewPanel:
 
 
 def _state_of(inbox: InboxModel) -> str:
-    """What is known of the list, in words."""
+    """Describe the state of the list."""
     if inbox.page is None:
         return f"not connected: {inbox.offline.rstrip('.')}" if inbox.offline else "not loaded yet"
     waiting, more = inbox.waiting
@@ -227,7 +227,7 @@ def _state_of(inbox: InboxModel) -> str:
 
 
 def _current_cell() -> tuple[str, str] | None:
-    """The cell that is being run and the id of that run, where the front end tells."""
+    """Return the current cell's id and the execution's id, if the front end sends them."""
     try:
         from IPython.core.getipython import get_ipython
     except ImportError:

@@ -1,7 +1,7 @@
-"""Reviews of an Airflow that has the AI provider and not this project: no list of reviews there, and less of each.
+"""Reviews of an Airflow with the AI provider but without this project's plugin: no review list, fewer details.
 
-What waits is found through Airflow's public API, and read and decided through the provider's. What neither says is
-worked out from what they do: times are those of the XComs.
+Pending reviews are found through Airflow's public API, and read and decided through the provider's. What neither
+returns is derived: times are those of the XComs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOTICE = (
 )
 
 LIMIT = 1000
-"""At most so many sessions, and active task instances, are looked at for a list."""
+"""Maximum number of sessions, and of active task instances, that are read for a list."""
 
 _PREFIX = "airflow_hitl_review_"
 _SESSION = f"{_PREFIX}agent_session"
@@ -40,10 +40,10 @@ _ANY = "/dags/~/dagRuns/~/taskInstances"
 
 
 class ProviderApi:
-    """Finds and decides reviews there. Safe to use from several threads.
+    """Finds and decides reviews through the provider's API. Thread-safe.
 
     Args:
-        transport: to that Airflow.
+        transport: sends requests to that Airflow.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -62,10 +62,10 @@ class ProviderApi:
         offset: int = 0,
         order_by: str = "-updated_at",
     ) -> ReviewPage:
-        """A page of reviews; the arguments are those of ``Client.sessions``.
+        """Return a page of reviews; for the arguments see ``Client.sessions``.
 
-        Costs four requests, and three more for each review that has changed since the last time; one more for each
-        run with an active task where there are more than ``LIMIT`` sessions in all.
+        Needs four requests, and three more for each review that has changed since the last call; one more for each
+        run with an active task if there are more than ``LIMIT`` sessions in total.
         """
         every = self._every(include_ended)
         statuses = [status] if isinstance(status, str) else list(status or ())
@@ -86,7 +86,7 @@ class ProviderApi:
         )
 
     def find(self, key: ReviewKey) -> Review:
-        """One review, with its conversation.
+        """Return one review with its conversation.
 
         Raises:
             ReviewNotFoundError: there is none.
@@ -97,29 +97,29 @@ class ProviderApi:
         which = {"xcom_key_pattern": _PREFIX, "map_index": key.map_index, "limit": _PAGE}
         xcoms = self._public("GET", f"{place}/xcomEntries", params=which)["xcom_entries"]
         times = {entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(_PREFIX)}
-        if _SESSION not in times:  # cleared since it was found
+        if _SESSION not in times:  # cleared after it was found
             raise ReviewNotFoundError(f"No review was found for {key}.")
-        # A task that is not mapped has no address with its index.
+        # A task that is not mapped has no URL with a map index.
         task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
         return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
 
     def decide(
         self, action: str, seen: ReviewSummary | None, key: ReviewKey, iteration: int, feedback: str
     ) -> Review:
-        """Decide, if the output is still the one that was seen; the provider itself does not look at that.
+        """Send a decision if the output is still the one shown; the provider itself does not check that.
 
         Args:
             action: ``approve``, ``reject`` or ``feedback``.
-            seen: the review as it was shown, if it is known.
-            key: which one.
+            seen: the review as it was shown, if known.
+            key: key of the review.
             iteration: number of the output.
-            feedback: what to change.
+            feedback: text of the reviewer.
 
         Returns:
-            The review as it is now.
+            The updated review.
 
         Raises:
-            ConflictError: it is another one by now; nothing was decided.
+            ConflictError: the output has changed; nothing was decided.
             InvalidRequestError: a rejection has a reason, which would be lost.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
@@ -135,7 +135,7 @@ class ProviderApi:
             "POST", f"/sessions/{action}", expected=(409,), params=key._asdict(), json=body
         )
         after = self.find(key)
-        # The provider may answer before its transaction is committed: then this is still the review of before.
+        # The provider may respond before its transaction is committed: then this is still the old review.
         end = time.monotonic() + _COMMITTED_WITHIN
         while answer.ok and _is_undecided(after, iteration) and time.monotonic() < end:
             time.sleep(0.1)
@@ -166,18 +166,18 @@ class ProviderApi:
         if known is not None and known[0] == mark:
             return known[1]
         try:
-            # Without its outputs, which can be megabytes: only lists are made of what is remembered.
+            # Without its outputs, which can be megabytes: the cache is used only for lists.
             return replace(self.find(key), current_output="", conversation=())
-        except (ReviewNotFoundError, PermissionDeniedError):  # cleared just now, or not allowed to be seen
+        except (ReviewNotFoundError, PermissionDeniedError):  # cleared just now, or no permission to read it
             return None
 
     def _entries(self, active: Collection[ReviewKey], *, include_ended: bool) -> list[Any]:
-        """The XComs of sessions, the newest first where Airflow can (before 3.2 it cannot)."""
+        """Return the sessions' XComs, newest first if Airflow supports it (not before 3.2)."""
         which = {"xcom_key_pattern": _SESSION, "order_by": "-timestamp"}
         first = self._public("GET", f"{_ANY}/~/xcomEntries", params={**which, "limit": 1})
         if include_ended or first["total_entries"] <= LIMIT:
             return self._pages("GET", f"{_ANY}/~/xcomEntries", "xcom_entries", which)
-        # Those of tasks that ended long ago are too many: ask for each run in which something is active.
+        # There are too many of ended tasks: ask for each run with an active task instead.
         runs = sorted({(key.dag_id, key.run_id) for key in active})
 
         def of_run(run: tuple[str, str]) -> list[Any]:
@@ -221,7 +221,7 @@ def _obstacle(now: Review, iteration: int, seen: ReviewSummary | None) -> str:
 
 
 def _active_states(version: str) -> tuple[str, ...]:
-    """Those that this Airflow knows: it refuses others."""
+    """Return the active task states of this Airflow version, which rejects unknown ones."""
     release = tuple(int(part) for part in version.split(".")[:2])
     return _ACTIVE if release >= (3, 3) else tuple(state for state in _ACTIVE if state != "awaiting_input")
 
@@ -234,7 +234,7 @@ def _key_of(item: Mapping[str, Any]) -> ReviewKey:
 def _review(key: ReviewKey, value: Mapping[str, Any], state: str | None, times: Mapping[str, datetime]) -> Review:
     output, iteration, status = value["current_output"], int(value["iteration"]), value["status"]
     updated = times[_SESSION]
-    # The provider's turns say when they were read, not when they were said.
+    # The provider's turns have the time when they were read, not when they were written.
     turns = tuple(_turn(turn, times, updated) for turn in value["conversation"])
     decided = times.get(f"{_PREFIX}human_action") if status != PENDING else None
     return Review(
@@ -279,6 +279,6 @@ def _ordered(reviews: list[Review], order_by: str) -> list[Review]:
         return sorted(by_key, key=lambda review: str(getattr(review.key, name)), reverse=down)
     if name not in ("updated_at", "created_at", "deadline_at"):
         raise InvalidRequestError(f"order_by cannot be {order_by!r}.")
-    if name == "deadline_at":  # none of them has one
+    if name == "deadline_at":  # the provider has no deadlines
         return by_key
     return sorted(by_key, key=lambda review: str(getattr(review, name).isoformat()), reverse=down)

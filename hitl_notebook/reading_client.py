@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_PAGE = 500
-"""Reviews that the server gives at once."""
+"""Maximum number of reviews that the server returns per page."""
 
 
 @dataclass(frozen=True)
 class CachedPage:
-    """A page, and the tag with which an unchanged one costs an empty answer."""
+    """A page with its ETag, for conditional requests."""
 
     page: ReviewPage
     etag: str | None
 
 
 class ReadingClient(DeliveryClient):
-    """Lists reviews, looks at one, and waits for what becomes of it."""
+    """Lists reviews, fetches one, and waits for a decision or new output."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -49,20 +49,20 @@ class ReadingClient(DeliveryClient):
         offset: int = 0,
         order_by: str = "-updated_at",
     ) -> ReviewPage:
-        """A page of the inbox: the reviews that you may read.
+        """Return a page of the inbox: the reviews that you may read.
 
         Args:
-            status: only those in this status, for instance ``"pending_review"``; or in one of several.
-            dag_id: only those of this DAG.
-            q: only those with this text in an id or the prompt.
-            include_ended: also those whose task has ended.
-            limit: at most so many, 1 to 500.
-            offset: leave out so many first.
+            status: only reviews with this status, for instance ``"pending_review"``; or with one of several.
+            dag_id: only reviews of this DAG.
+            q: only reviews with this text in an id or the prompt.
+            include_ended: also include reviews whose task has ended.
+            limit: maximum number of reviews, 1 to 500.
+            offset: number of reviews to skip.
             order_by: ``updated_at``, ``created_at``, ``deadline_at`` (those without one come last), ``dag_id``,
-                ``run_id`` or ``task_id``; a minus before it turns it round.
+                ``run_id`` or ``task_id``; a leading minus reverses the order.
 
         Raises:
-            ValueError: there is no such status; the message names those that there are.
+            ValueError: there is no such status; the message lists the valid ones.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return self.sessions_if_changed(
@@ -77,12 +77,12 @@ class ReadingClient(DeliveryClient):
         ).page
 
     def sessions_if_changed(self, known: CachedPage | None, *, max_age: int = 0, **filters: Any) -> CachedPage:
-        """As ``sessions``; returns ``known`` itself if nothing has changed since (a conditional request).
+        """Like ``sessions``, but returns ``known`` itself if nothing has changed (a conditional request).
 
         Args:
-            known: what was answered to the same filters before, if anything was.
-            max_age: "nothing has changed" may be so many seconds old, which then costs Airflow's database nothing.
-            **filters: those of ``sessions``.
+            known: the previous result for the same filters, if any.
+            max_age: accept a "not modified" up to this many seconds old, which saves a database query in Airflow.
+            **filters: as for ``sessions``.
 
         Raises:
             ValueError: there is no such status.
@@ -120,24 +120,24 @@ class ReadingClient(DeliveryClient):
         order_by: str = "created_at",
         page_size: int = 200,
     ) -> Iterator[ReviewSummary]:
-        """All reviews that the filters leave, page after page; the next page is fetched when it is needed.
+        """Iterate over all reviews that match the filters; each page is fetched when needed.
 
-        The list may change meanwhile. No review comes twice, and what was read is not read anew. With the order
-        ``created_at``, forwards, every review that is in the list from the first request to the last one comes;
-        one that joins it meanwhile may be missed, unless it was made meanwhile. With another order also those
-        may be missed that move to a place that was passed: ``updated_at`` turned round is the worst.
+        The list may change during the iteration. No review is returned twice, and returned ones are not refreshed.
+        With the order ``created_at`` (ascending), every review that is listed from the first request to the last
+        is returned; one that joins the list meanwhile may be missed, unless it was created meanwhile. With other
+        orders, reviews that move to an earlier position may be missed too: ``-updated_at`` is the worst.
 
         Args:
-            status: as for ``sessions``; the same for all that is not named here.
+            status: as for ``sessions``.
             dag_id: as for ``sessions``.
             q: as for ``sessions``.
             include_ended: as for ``sessions``.
             order_by: as for ``sessions``.
-            page_size: how many are fetched at once, 2 to 500.
+            page_size: number of reviews per request, 2 to 500.
 
         Raises:
-            ValueError: there is no such page size, or no such status.
-            HITLNotebookError: see ``hitl_notebook.errors``; also after some reviews have come.
+            ValueError: the page size or the status is invalid.
+            HITLNotebookError: see ``hitl_notebook.errors``; possibly after some reviews were returned.
         """
         if not 2 <= page_size <= LARGEST_PAGE:
             raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
@@ -157,9 +157,9 @@ class ReadingClient(DeliveryClient):
         offset, step = 0, page_size - 1
         while True:
             page = self.sessions(**filters, limit=page_size, offset=offset)
-            # Pages overlap by one review. If a page begins with an unknown one, some before it may have left the
-            # list, so that others moved up to where we have been: look there again. Where that brings nothing, the
-            # review between is one that the server counts and cannot read.
+            # Pages overlap by one review. If a page begins with an unknown one, earlier reviews may have left the
+            # list, and others moved up into pages already read: read those again. If that finds nothing, the
+            # missing review is one that the server counts but cannot read.
             if offset and (not len(page) or page[0].key not in seen) and offset not in doubted:
                 doubted.add(offset)
                 offset -= step
@@ -182,26 +182,26 @@ class ReadingClient(DeliveryClient):
         include_ended: bool = False,
         order_by: str = "created_at",
     ) -> pd.DataFrame:
-        """The inbox as a pandas ``DataFrame``: all pages, one row per review, numbered from 0.
+        """Return the inbox as a pandas ``DataFrame``: all pages, one row per review, indexed from 0.
 
-        Columns, the same and of the same type also where there are no rows:
+        Columns, with the same names and types even if there are no rows:
 
         * ``dag_id``, ``run_id``, ``task_id`` (string) and ``map_index`` (int64, -1 for a task that is not
-          mapped): which task instance, as ``ReviewKey`` takes them.
-        * ``status`` (string), ``is_pending`` (bool): whether it waits for a decision.
+          mapped): the task instance, as in ``ReviewKey``.
+        * ``status`` (string), ``is_pending`` (bool): whether the review waits for a decision.
         * ``iteration``, ``max_iterations`` (int64).
-        * ``prompt``, ``output_excerpt`` (string): cut after 300 and 200 characters; ``output_sha256`` (string).
+        * ``prompt``, ``output_excerpt`` (string): truncated to 300 and 200 characters; ``output_sha256`` (string).
         * ``task_state``, ``last_error`` (string, may be missing), ``task_completed`` (bool).
         * ``created_at``, ``updated_at``, ``deadline_at``, ``decided_at``: times in UTC (``datetime64[us, UTC]``);
           the last two may be missing (``NaT``).
         * ``decided_by``, ``decided_by_id`` (string, may be missing): name and id of who decided.
 
         Args:
-            status: as for ``sessions``; the same for all that is not named here.
+            status: as for ``sessions``.
             dag_id: as for ``sessions``.
             q: as for ``sessions``.
             include_ended: as for ``sessions``.
-            order_by: as for ``sessions``; see ``iter_sessions`` for what a changing list means.
+            order_by: as for ``sessions``; see ``iter_sessions`` about lists that change.
 
         Raises:
             ImportError: pandas is not installed.
@@ -222,10 +222,10 @@ class ReadingClient(DeliveryClient):
         )
 
     def find(self, review: ReviewKey | ReviewSummary) -> Review:
-        """One review, with its conversation.
+        """Return one review with its conversation.
 
         Args:
-            review: a row of ``sessions()``, or a ``ReviewKey(dag_id, run_id, task_id, map_index)``.
+            review: an item of ``sessions()``, or a ``ReviewKey(dag_id, run_id, task_id, map_index)``.
 
         Raises:
             ReviewNotFoundError: there is none; ``task_active`` says whether one may still appear.
@@ -242,7 +242,7 @@ class ReadingClient(DeliveryClient):
         if self._server.is_provider:
             return self._provider.find(key)
         answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
-        # The provider's answer does not say this. It is what tells, as the two have this route in common.
+        # Both servers have this route; only the plugin's response has this field.
         if self._transport.read(lambda value: "map_index" in value, answer):
             self._server.saw_ours()
         elif self._server.find_out():
@@ -257,33 +257,33 @@ class ReadingClient(DeliveryClient):
         timeout: float | None = None,
         interval: float = 2.0,
     ) -> Review:
-        """Wait until something becomes of a review. It blocks: meanwhile a notebook's kernel does nothing else.
+        """Wait until a review is decided or has a new output. This blocks the notebook's kernel.
 
-        It looks at once, then every ``interval`` seconds. A review that is not there yet is waited for as long as
-        its task is active. While there is time left, lost connections and answers of 5xx (or 429) are survived: the
-        first of them is logged as a warning, then it is tried again. All else ends the waiting.
+        Polls at once, then every ``interval`` seconds. If the review does not exist yet, waits for it while its
+        task is active. Until the timeout, lost connections and 5xx (or 429) responses are retried; the first one is
+        logged as a warning. Any other error ends the wait.
 
         Args:
-            review: which one. A record also says which output is known; a key, that none is.
-            until: ``"decided"``: no output waits for a decision, and none will: it was approved or rejected, its
-                time or its rounds are up, or its task has ended (a request for changes is none of these);
-                ``"output"``: an output waits for a decision that is newer than the one known, or none will come, as
-                above (``is_pending`` of what is returned tells); or a function of a review: whether to stop.
-            timeout: seconds after which it is given up, with a last look; None for never. An answer that is slow
-                can make it longer, by the client's own time-out.
-            interval: seconds between two looks.
+            review: which review. A record also says which output you know; a key means none.
+            until: ``"decided"``: no output waits for a decision, and none will: it was approved or rejected, is
+                past its deadline or out of iterations, or its task has ended (a request for changes does not
+                count); ``"output"``: an output newer than the known one waits for a decision, or none will come
+                (check ``is_pending`` of the result); or a predicate of a review: whether to stop.
+            timeout: seconds after which to give up, after a last poll; None for no timeout. A slow response can
+                exceed it by up to the client's own timeout.
+            interval: seconds between two polls.
 
         Returns:
-            The review as it is now; with a function, the first that it said yes to.
+            The current review; with a predicate, the first review for which it was true.
 
         Raises:
-            RegenerationFailedError: with ``"output"`` and a record: the next output was asked for, and making it
-                failed since, so that the same output waits again.
-            WaitTimeoutError: it did not happen in time; the message says what the state is.
+            RegenerationFailedError: with ``"output"`` and a record: the next output was requested, but making it
+                failed, so that the same output waits again.
+            WaitTimeoutError: it did not happen in time; the message gives the current state.
             ReviewNotFoundError: there is no such review, and its task is not active.
-            AuthenticationError: the token has expired, or is not accepted.
+            AuthenticationError: the token has expired, or was rejected.
             PermissionDeniedError: you may not read it.
-            ValueError: an argument cannot be used.
+            ValueError: an argument is invalid.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return wait_for(self.find, review, until=until, timeout=timeout, interval=interval)

@@ -1,4 +1,4 @@
-"""What the API answers, as frozen records. Times are timezone-aware."""
+"""API responses as frozen dataclasses. Times are timezone-aware."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STATUSES = (
     "timeout_exceeded",
     "max_iterations_exceeded",
 )
-"""All that a review's ``status`` can be."""
+"""All possible values of a review's ``status``."""
 
 _SHOWN = 120
-"""Characters of a text that the ``repr`` of a record shows."""
+"""Maximum number of characters of a text in a record's ``repr``."""
 
 
 class ReviewKey(NamedTuple):
-    """Which task instance; ``map_index`` is -1 for a task that is not mapped."""
+    """Identifies a task instance; ``map_index`` is -1 for a task that is not mapped."""
 
     dag_id: str
     run_id: str
@@ -36,14 +36,14 @@ class ReviewKey(NamedTuple):
 
 @dataclass(frozen=True)
 class User:
-    """A person, as Airflow names them."""
+    """An Airflow user."""
 
     id: str
     name: str
 
 
 class _Brief:
-    """A dataclass whose ``repr`` fits a screen: an output may have a million characters."""
+    """A dataclass with a short ``repr``: an output may have a million characters."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{field.name}={_brief(getattr(self, field.name))}" for field in fields(self))  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ class Turn(_Brief):
         role: ``"assistant"`` or ``"human"``.
         kind: ``"output"``, ``"feedback"`` or ``"error"``.
         content: the text.
-        iteration: number of the output that it is, or that it is about; from 1.
+        iteration: number of this output, or of the output that the turn is about; from 1.
         timestamp: when it was said; timezone-aware.
         user: who said it; None for the task.
     """
@@ -80,18 +80,18 @@ class ReviewSummary(_Brief):
         status: as stored: ``pending_review``, ``changes_requested``, ``approved``, ``rejected``,
             ``timeout_exceeded`` or ``max_iterations_exceeded``.
         iteration: number of the current output, from 1.
-        max_iterations: at most so many outputs are made.
+        max_iterations: maximum number of outputs.
         prompt: what the task was asked for; in the inbox its first 300 characters.
         task_state: the task instance's state in Airflow.
-        task_completed: whether the task has ended, so that nothing can be decided any more.
-        created_at: when the first output came.
-        updated_at: when anything changed last.
-        deadline_at: until when is waited for a decision; None if for ever.
-        last_error: why the last try to make an output failed, if it did.
-        decided_by: who decided about the current output, if anybody did.
-        decided_at: when they did.
-        reviewers: ids of the only people who may decide; all who may do so for the DAG if empty.
-        output_sha256: hex digest of the current output's UTF-8 form.
+        task_completed: whether the task has ended, so that no decision is possible any more.
+        created_at: when the first output was created.
+        updated_at: when the review last changed.
+        deadline_at: deadline for the decision; None if there is no deadline.
+        last_error: why the last attempt to make an output failed, if it did.
+        decided_by: who decided on the current output, if anybody did.
+        decided_at: when they decided.
+        reviewers: ids of the only users who may decide; if empty, everyone with permission for the DAG may.
+        output_sha256: hex digest of the current output, encoded as UTF-8.
         output_excerpt: its first 200 characters, on one line; empty from older servers.
     """
 
@@ -114,24 +114,24 @@ class ReviewSummary(_Brief):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it waits for a decision."""
+        """Whether the review waits for a decision."""
         return self.status == PENDING and not self.task_completed
 
     @property
     def is_open(self) -> bool:
-        """Whether it waits for a decision, or its task makes the next output."""
+        """Whether the review waits for a decision, or its task is making the next output."""
         return self.status in (PENDING, CHANGES_REQUESTED) and not self.task_completed
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its task ended, was cleared or was killed while the review was open."""
+        """Whether the task ended, was cleared or was killed while the review was open."""
         return self.status in (PENDING, CHANGES_REQUESTED) and self.task_completed
 
     def leaves_out(self, user_id: str | None) -> bool:
-        """Whether it names who may decide, and this user is known to be none of them.
+        """Whether the review lists its reviewers, and this user is known not to be one of them.
 
         Args:
-            user_id: as Airflow's auth manager has it; None if it is not known.
+            user_id: Airflow's auth manager's id of the user; None if it is not known.
         """
         return user_id is not None and bool(self.reviewers) and user_id not in self.reviewers
 
@@ -141,10 +141,10 @@ class Review(ReviewSummary):
     """A review with its conversation.
 
     Attributes:
-        current_output: the output to decide about, as text.
-        output_format: ``"text"``, or ``"json"`` if the task's output was no text.
+        current_output: the output to decide on, as text.
+        output_format: ``"text"``, or ``"json"`` if the task's output was not text.
         conversation: all outputs, feedback and errors, oldest first.
-        dag_paused: whether its DAG is: then the task goes on only when the DAG does.
+        dag_paused: whether its DAG is paused: the task then continues only when the DAG is unpaused.
     """
 
     current_output: str
@@ -159,7 +159,7 @@ class Review(ReviewSummary):
 
 
 def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
-    """Which task instance a review, a row of the inbox or a key is about."""
+    """Return the key of a review, an inbox row or a key."""
     if isinstance(review, ReviewKey):
         return review
     if not isinstance(review, ReviewSummary):
@@ -168,14 +168,14 @@ def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
 
 
 def check_statuses(status: str | Sequence[str] | None) -> None:
-    """Raise ``ValueError`` unless each can be a review's status, or is empty (any)."""
+    """Raise ``ValueError`` unless each status is a valid review status, or empty (any)."""
     for one in [status] if isinstance(status, str) else status or ():
         if one and one not in STATUSES:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {one!r}.")
 
 
 def parse_review(value: dict[str, Any]) -> Review:
-    """Read a session with its conversation."""
+    """Parse a session with its conversation."""
     turns = tuple(
         Turn(
             role=turn["role"],
@@ -197,12 +197,12 @@ def parse_review(value: dict[str, Any]) -> Review:
 
 
 def parse_user(value: dict[str, Any] | None) -> User | None:
-    """Read a user, or None."""
+    """Parse a user, or None."""
     return User(str(value["id"]), str(value["name"])) if value else None
 
 
 def parse_summary(value: dict[str, Any]) -> ReviewSummary:
-    """Read a row of the inbox."""
+    """Parse an inbox row."""
     return ReviewSummary(**_common(value))
 
 
@@ -221,7 +221,7 @@ def _common(value: dict[str, Any]) -> dict[str, Any]:
         "last_error": value["last_error"],
         "decided_by": parse_user(value["decided_by"]),
         "decided_at": read_time_or_none(value["decided_at"]),
-        "reviewers": tuple(str(one) for one in value.get("reviewers") or ()),  # older servers know none
+        "reviewers": tuple(str(one) for one in value.get("reviewers") or ()),  # older servers do not send it
         "output_sha256": value["output_sha256"],
         "output_excerpt": value.get("output_excerpt") or "",
     }
@@ -236,11 +236,11 @@ def _brief(value: object) -> str:
 
 
 def read_time(value: str) -> datetime:
-    """Read a time in ISO 8601."""
-    # Python 3.10's fromisoformat does not know "Z".
+    """Parse an ISO 8601 time."""
+    # Python 3.10's fromisoformat does not accept "Z".
     return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
 def read_time_or_none(value: str | None) -> datetime | None:
-    """Read a time, or None."""
+    """Parse a time, or None."""
     return read_time(value) if value else None

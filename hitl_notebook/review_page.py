@@ -1,4 +1,4 @@
-"""A page of the inbox; shown as a table, plain text in a terminal and HTML in a notebook."""
+"""A page of the inbox, shown as a table: plain text in a terminal, HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from hitl_rendering.plain_text import encodable
 
 _HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")
 _SHOWN = 60
-"""Rows in a table; more would bury the cell's other output."""
+"""Maximum rows in a table; more would bury the cell's other output."""
 _WIDTH = 48
-"""Characters in a column of text."""
+"""Maximum characters in a text column."""
 
 
 @dataclass(frozen=True, repr=False)
 class ReviewPage:
-    """Some reviews, and how many there are in all. It can be iterated over and indexed as a tuple.
+    """One page of reviews and the total count. Can be iterated over and indexed like a tuple.
 
     Attributes:
-        reviews: those on this page.
-        total_entries: how many the filters leave, on all pages.
-        waiting: how many wait for a decision of all that you may read, whatever the filters; None if the server
+        reviews: the reviews on this page.
+        total_entries: number of reviews that match the filters, on all pages.
+        waiting: number of pending reviews that you may read, regardless of the filters; None if the server
             does not say.
-        dag_ids: the DAGs that have reviews that you may read, sorted; empty from older servers.
-        offset: how many were left out before this page.
-        notice: what to know about this list, in words; empty if nothing.
+        dag_ids: the DAGs with reviews that you may read, sorted; empty from older servers.
+        offset: number of reviews before this page.
+        notice: a note about this list for the user; empty if there is none.
     """
 
     reviews: tuple[ReviewSummary, ...]
@@ -62,7 +62,7 @@ class ReviewPage:
 
 
 def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
-    """Read the answer of ``GET /sessions``; ``offset`` is the one that was asked for."""
+    """Parse the response of ``GET /sessions``; ``offset`` is the requested one."""
     return ReviewPage(
         reviews=tuple(parse_summary(item) for item in value["sessions"]),
         total_entries=int(value["total_entries"]),
@@ -73,7 +73,7 @@ def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
 
 
 def _text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
-    """A table of plain text; control characters are escaped, so that no terminal acts on them."""
+    """Return a plain-text table; control characters are escaped, so that no terminal acts on them."""
     lines = [_HEAD, *([_cut(_printable(cell)) for cell in _cells(review)] for review in reviews[:_SHOWN])]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
@@ -81,7 +81,7 @@ def _text_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") 
 
 
 def _html_table(reviews: Sequence[ReviewSummary], total: int, notice: str = "") -> str:
-    """The same as HTML; all text is escaped."""
+    """Return the table as HTML; all text is escaped."""
     footer = f"<p>{escape(_footer(reviews, total, notice))}</p>"
     if not reviews:
         return footer

@@ -1,4 +1,4 @@
-"""One request over HTTP, and why it was not answered."""
+"""Sends one HTTP request, and explains connection errors."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import requests
 from hitl_notebook.errors import ConnectionFailedError
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Environment variables that name certificate authorities, the first that is set counts: those of ``requests``, and
-of OpenSSL, which much else in Python obeys."""
+"""Environment variables that name a CA bundle; the first one set is used: those of ``requests``, and those of
+OpenSSL, which many other Python libraries use."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
-"""What OpenSSL says of an answer that is not TLS; newer ones the second, in words where Python does not know it."""
+"""OpenSSL's errors for a response that is not TLS; newer versions give the second, as text if unknown to Python."""
 
 _NOT_TRUSTED = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch")
 
 
 def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
-    """Send a request; a redirect is an answer like any other.
+    """Send a request without following redirects.
 
     Args:
-        session: to send it with.
-        method: of HTTP.
-        url: where to.
-        **kwargs: for ``requests``.
+        session: session to use.
+        method: HTTP method.
+        url: target URL.
+        **kwargs: passed to ``requests``.
 
     Raises:
-        ConnectionFailedError: no answer came; says why, without the address's path or anything secret.
+        ConnectionFailedError: there was no response; says why, without the URL's path or any secret.
     """
     try:
         return session.request(method, url, allow_redirects=False, verify=_authorities(), **kwargs)
     except (OSError, ValueError) as error:
-        # Of requests itself; that there is no such file of certificates; and a redirect to what is no URL.
+        # Errors of requests itself; a missing certificate file; and a redirect to an invalid URL.
         # Not `from error`: a traceback with local variables would show the request, and so the token.
         parts = urlsplit(url)
         failed = ConnectionFailedError(f"No answer from {parts.scheme}://{parts.netloc}: {reason_of(error)}.")
@@ -47,7 +47,7 @@ def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> req
 
 
 def _authorities() -> str | bool:
-    """The file or folder of certificates that the environment names; True for those of requests."""
+    """Return the CA bundle (file or folder) named by the environment; True for that of requests."""
     path = next((path for name in _BUNDLES if (path := os.environ.get(name))), "")
     if not path or Path(path).exists():
         return path or True
@@ -55,7 +55,7 @@ def _authorities() -> str | bool:
 
 
 def reason_of(error: Exception) -> str:
-    """Why no answer came, in words, without the address or anything secret that ``requests`` puts there."""
+    """Explain why there was no response, without the URL or any secret that ``requests`` includes."""
     if isinstance(error, requests.Timeout):
         return "it took too long"
     if isinstance(error, requests.exceptions.ProxyError):
@@ -88,7 +88,7 @@ def _bundle() -> str:
 
 
 def who_answered(answer: requests.Response) -> str | None:
-    """In words who answered where it was not Airflow, a proxy or a JupyterLab for example; None if it may be."""
+    """Describe the responder if it was not Airflow (a proxy or JupyterLab, for example); None if it may be."""
     kind = answer.headers.get("Content-Type", "")
     server = answer.headers.get("Server", "")
     if "TornadoServer" in server or "_xsrf" in answer.headers.get("Set-Cookie", ""):

@@ -1,4 +1,4 @@
-"""HTTP to the plugin's API: tokens, time-outs, and answers that are errors."""
+"""HTTP requests to the plugin's API: tokens, timeouts, and error responses."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from hitl_notebook.sending import send, who_answered
 T = TypeVar("T")
 
 URL_PREFIX = "/hitl-review"
-"""Where the plugin is, unless Airflow's setting ``[hitl_review] url_prefix`` says otherwise."""
+"""Default of Airflow's setting ``[hitl_review] url_prefix``: the plugin's path."""
 
 _THIS_MACHINE = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/|$)", re.IGNORECASE)
 _NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 class Transport:
-    """Sends requests to the plugin and raises what is an error. Safe to use from several threads.
+    """Sends requests to the plugin and raises errors. Thread-safe.
 
     Args:
-        url: address of the API server, without a slash at its end.
+        url: base URL of the API server, without a trailing slash.
         tokens: for the ``Authorization`` header.
-        timeout: seconds to wait for an answer.
-        url_prefix: path of the plugin below that address, with a slash at its start.
+        timeout: seconds to wait for a response.
+        url_prefix: path of the plugin below that URL, with a leading slash.
     """
 
     def __init__(self, url: str, tokens: TokenSource, timeout: float, url_prefix: str = URL_PREFIX) -> None:
@@ -59,11 +59,11 @@ class Transport:
         """Send a request.
 
         Args:
-            method: of HTTP.
-            path: below the plugin's prefix, with a slash at its start.
+            method: HTTP method.
+            path: path below the plugin's prefix, with a leading slash.
             below: another prefix, such as ``/api/v2`` for Airflow's public API.
-            expected: statuses of 400 and more that the caller reads itself.
-            **kwargs: for ``requests``: ``params``, ``json``, ``headers``.
+            expected: HTTP statuses of 400 and above that the caller handles.
+            **kwargs: passed to ``requests``: ``params``, ``json``, ``headers``.
 
         Raises:
             HITLNotebookError: see ``error_of``; or ``ConnectionFailedError``.
@@ -71,7 +71,7 @@ class Transport:
         path = (self.url_prefix if below is None else below) + path
         answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if _refuses_the_token(answer) and self._tokens.renewable:
-            # Refused before anything was done, so it is safe to repeat once with a new token.
+            # Rejected before anything was done, so it is safe to retry once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
             answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
         if (not answer.ok or answer.is_redirect) and answer.status_code not in expected:
@@ -80,14 +80,14 @@ class Transport:
 
     @property
     def where(self) -> str:
-        """Address of the plugin."""
+        """URL of the plugin."""
         return self.url + self.url_prefix
 
     def read(self, parse: Callable[[Any], T], answer: requests.Response) -> T:
-        """What the answer says.
+        """Parse the JSON of a response.
 
         Raises:
-            ServerError: it is not of the shape that ``parse`` reads.
+            ServerError: it does not have the shape that ``parse`` expects.
         """
         try:
             return parse(answer.json())
@@ -100,7 +100,7 @@ class Transport:
         url = f"{self.url}{path}"
         if method == "GET":
             return self._get(url, **kwargs)
-        # On a connection of its own: on an idle one, that the server may be closing just now, nobody could tell
+        # Use a new connection: the server may be closing an idle one at this moment, and then nobody could tell
         # whether a decision arrived.
         with requests.Session() as session:
             return send(session, method, url, **kwargs)
@@ -111,11 +111,11 @@ class Transport:
         except ConnectionFailedError as error:
             if not error.is_broken_connection:
                 raise
-            # The server may have closed an idle connection just as it was used again. To read twice is safe.
+            # The server may have closed an idle connection just as it was reused. Retrying a read is safe.
             return send(self._session(), "GET", url, **kwargs)
 
     def _session(self) -> requests.Session:
-        # requests does not promise that a session can be shared between threads.
+        # requests does not guarantee that sessions are thread-safe.
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
         session: requests.Session = self._local.session
@@ -123,16 +123,16 @@ class Transport:
 
 
 def check_url(url: str) -> str:
-    """The address of an API server, without a slash at its end; this machine's gets its ``http://``.
+    """Return an API server's URL without a trailing slash; adds ``http://`` for localhost.
 
     Raises:
-        ValueError: it cannot be one.
+        ValueError: it is not a valid URL.
     """
     url = f"http://{url}" if _THIS_MACHINE.match(url) else url
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # among others for a port that is none
+    except ValueError:  # for example, an invalid port
         valid = False
     if not valid or any(c.isspace() for c in url) or parts.query or parts.fragment:
         raise ValueError(
@@ -145,7 +145,7 @@ def check_url(url: str) -> str:
 
 
 def check_url_prefix(prefix: str) -> str:
-    """The prefix as it is appended to an address; raises ``ValueError`` unless it can be one."""
+    """Return the prefix as it is appended to a URL; raises ``ValueError`` if it is invalid."""
     usable = "/" + prefix.strip().strip("/")
     if not re.fullmatch(r"/[A-Za-z0-9][A-Za-z0-9_-]*", usable):
         raise ValueError(f"url_prefix must be one path segment, such as /hitl-review, not {prefix!r}.")
@@ -153,14 +153,14 @@ def check_url_prefix(prefix: str) -> str:
 
 
 def without_userinfo(url: str) -> str:
-    """The address without a name or a password in it."""
+    """Return the URL without user name and password."""
     start, at, rest = url.rpartition("@")
     scheme = next((known for known in ("http://", "https://") if start.startswith(known)), "")
     return f"{scheme}…@{rest}" if at else url
 
 
 def detail_of(answer: requests.Response) -> Any:
-    """FastAPI's ``detail`` of an error; None if the answer has none."""
+    """Return FastAPI's ``detail`` of an error response; None if there is none."""
     try:
         return answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
@@ -168,7 +168,7 @@ def detail_of(answer: requests.Response) -> Any:
 
 
 def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
-    """The error that an answer of 400 and more stands for."""
+    """Return the exception for a response with status 400 or above."""
     detail = detail_of(answer)
     text = _text_of(detail)
     if detail is None and (who := who_answered(answer)) is not None:
@@ -198,7 +198,7 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
 
 
 def _refuses_the_token(answer: requests.Response) -> bool:
-    """Whether it is the token that is refused, not what its user may do. Airflow says 403 of one it cannot read."""
+    """Whether the token was rejected, not the user's permission. Airflow gives 403 for an unreadable token."""
     return answer.status_code == 401 or (
         answer.status_code == 403 and _text_of(detail_of(answer)) == "Invalid JWT token"
     )

@@ -1,4 +1,4 @@
-"""Waiting until something becomes of a review: it is decided, or its next output is there."""
+"""Waits until a review is decided or has its next output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hitl_notebook.rendering.words import task_instance_name
 
 log = logging.getLogger(__name__)
 
-Until = Union[Literal["decided", "output"], Callable[[Review], bool]]  # noqa: UP007 - made at run time, also on 3.10
+Until = Union[Literal["decided", "output"], Callable[[Review], bool]]  # noqa: UP007 - run-time value, also on 3.10
 """What to wait for; see ``Client.wait_for``."""
 
 
@@ -33,16 +33,16 @@ def wait_for(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Review:
-    """See ``Client.wait_for``.
+    """Wait for a review; see ``Client.wait_for``.
 
     Args:
-        find: looks at the review.
-        review: which one, and what is known of it.
+        find: fetches the review.
+        review: which review, and its known state.
         until: what to wait for.
-        timeout: seconds after which it is given up; None for never.
-        interval: seconds between two looks.
-        clock: seconds from any start.
-        sleep: pauses so many seconds.
+        timeout: seconds after which to give up; None for no timeout.
+        interval: seconds between two polls.
+        clock: monotonic time in seconds.
+        sleep: sleeps for a number of seconds.
     """
     if not interval > 0:
         raise ValueError(f"interval must be more than 0 seconds, not {interval}.")
@@ -97,9 +97,9 @@ def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Rev
 
 
 def _failed_since(known: ReviewSummary, now: Review) -> bool:
-    """Whether the output after the known one was asked for, and making it has failed since.
+    """Whether the next output was requested, but making it has failed since.
 
-    A review that waits at the same output changes only by a request and its failure, which goes back to waiting.
+    A review pending at the same output changes only by a request and its failure, which makes it pending again.
     """
     return (
         now.is_pending
@@ -110,7 +110,7 @@ def _failed_since(known: ReviewSummary, now: Review) -> bool:
 
 
 def _may_pass(error: ConnectionFailedError | ServerError) -> bool:
-    """Whether a later look may well succeed."""
+    """Whether the error may be temporary, so that a retry makes sense."""
     if isinstance(error, ConnectionFailedError):
         return True
     return error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)

@@ -1,1 +1,1 @@
-"""A whole review as HTML, and its states in words. Texts themselves: ``hitl_rendering``."""
+"""Renders a whole review as HTML and describes its state. ``hitl_rendering`` renders the texts."""

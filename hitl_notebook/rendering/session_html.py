@@ -1,4 +1,4 @@
-"""The open review as HTML: what was asked, what was said, what changed since, and the output to decide about."""
+"""The open review as HTML: prompt, conversation, changes, and the output to decide on."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PREPARING = threading.Lock()
 
 
 def prepare(review: Review) -> None:
-    """Do ahead what takes long, so that showing the review does not; any thread may call it."""
-    with _PREPARING:  # two threads would do the same twice
+    """Render the slow parts in advance, so that showing the review is fast. Thread-safe."""
+    with _PREPARING:  # otherwise two threads would do the same work
         conversation_html(review)
         output_html(review)
 
 
 def head_html(review: Review, user_id: str | None = None) -> str:
-    """Name, state and prompt, for this user, if it is known."""
+    """Return name, state and prompt as HTML; for this user, if known."""
     key = review.key
     mapped = f" [{key.map_index}]" if key.map_index >= 0 else ""
     pill = "bad" if review.is_abandoned else _PILLS.get(review.status, "bad")
@@ -46,9 +46,9 @@ def head_html(review: Review, user_id: str | None = None) -> str:
 
 
 def conversation_html(review: Review) -> str:
-    """Earlier outputs and what was said about them, oldest first; outputs and their differences folded.
+    """Return earlier outputs and their feedback, oldest first; outputs and differences are collapsed.
 
-    What led to the current output is not here: it stands above that.
+    The feedback that led to the current output is not included: it is shown above that output.
     """
     parts: list[str] = []
     last: Turn | None = None
@@ -73,7 +73,7 @@ def conversation_html(review: Review) -> str:
 
 
 def output_html(review: Review) -> str:
-    """The output to decide about; above it what led to it and what changed, below it what was said since."""
+    """Return the current output; above it its feedback and changes, below it later turns."""
     before = _before(review)
     ends = [number for number, turn in enumerate(before) if turn.kind == "output"]
     if ends:
@@ -99,7 +99,7 @@ def output_html(review: Review) -> str:
 
 
 def _source_html(review: Review) -> str:
-    """A text without Markdown's eyes: those leave out addresses, titles and what a table has no column for."""
+    """Return the raw text: rendered Markdown omits link URLs, titles and extra table cells."""
     if review.output_format == "json" or len(review.current_output) > render.MARKDOWN_LIMIT:
         return ""
     return (
@@ -109,7 +109,7 @@ def _source_html(review: Review) -> str:
 
 
 def _before(review: Review) -> Sequence[Turn]:
-    """The turns before the current output."""
+    """Return the turns before the current output."""
     turns = review.conversation
     for number, turn in enumerate(turns):
         if turn.kind == "output" and turn.iteration == review.iteration:
@@ -118,7 +118,7 @@ def _before(review: Review) -> Sequence[Turn]:
 
 
 def _card(said: Sequence[Turn], change: str) -> str:
-    """A difference beside what led to it."""
+    """Return a difference together with the feedback that led to it."""
     if not said:
         return f'<div class="hitl-turn">{change}</div>'
     turns = "".join(map(_turn_html, said))
@@ -137,7 +137,7 @@ def _change_html(heading: str, before: str, after: str, output_format: str, *, i
 
 
 def _turn_html(turn: Turn) -> str:
-    """Something that was said: feedback of a person, or an error of the task."""
+    """Render one turn: feedback of a user, or an error of the task."""
     if turn.kind == "error":
         name, css = "Task", "error"
     else:
@@ -150,5 +150,5 @@ def _turn_html(turn: Turn) -> str:
 
 
 def _name(text: str) -> str:
-    """A name or an id; signs in it that turn the direction of writing do not reach beyond it."""
+    """Render a name or an id; bidirectional control characters in it do not affect other text."""
     return f"<bdi>{inline(text)}</bdi>"

@@ -1,4 +1,4 @@
-"""States in words, for people."""
+"""Describes review states for users."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 
 
 def words_for(review: Review, user_id: str | None = None) -> str:
-    """A review's state in words, for people; for this user, if it is known."""
+    """Describe a review's state for users; for this user, if known."""
     if review.is_pending:
         return "waiting for others" if review.leaves_out(user_id) else "waiting for you"
     if review.status == PENDING:
@@ -21,10 +21,10 @@ def words_for(review: Review, user_id: str | None = None) -> str:
 
 
 def task_name(key: ReviewKey) -> str:
-    """DAG and task, for people."""
+    """Display name: DAG and task."""
     return f"{key.dag_id} › {key.task_id}"
 
 
 def task_instance_name(key: ReviewKey) -> str:
-    """The same with the map index of a mapped task."""
+    """Display name with the map index of a mapped task."""
     return task_name(key) + (f"[{key.map_index}]" if key.map_index >= 0 else "")

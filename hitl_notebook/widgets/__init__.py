@@ -1,1 +1,1 @@
-"""The panel: its rules (models), what connects them with the client (controllers), and what is seen (views)."""
+"""The panel: rules (models), connection with the client (controllers), and widgets (views)."""

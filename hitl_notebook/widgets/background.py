@@ -1,8 +1,8 @@
-"""Where the panel's work runs.
+"""Runs the panel's work in the background.
 
-In a notebook there is the kernel's event loop: HTTP goes into threads, and its results are applied on the
-loop, whichever thread a widget's callback came from (with ipykernel 7 JupyterLab may deliver it from another
-one). In plain Python there is no loop; then everything runs at once, where it is called.
+In a notebook there is the kernel's event loop: HTTP requests run in threads, and their results are applied on
+the loop, whichever thread a widget's callback ran on (with ipykernel 7 and JupyterLab it may be another one).
+In plain Python there is no loop; then everything runs synchronously.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AT_ONCE = 4
-"""How many pieces of work of ``run_each`` may be under way."""
+"""Maximum number of concurrent jobs of ``run_each``."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Work for a thread, and what to do with its result or its error on the loop."""
+    """Work for a thread, and callbacks on the loop for its result or error."""
 
     work: Callable[[], Any]
     done: Callable[[Any], object]
@@ -33,7 +33,7 @@ class Job:
 
 
 class Background:
-    """Runs work beside the kernel and hands its results to the loop it was made on."""
+    """Runs work in threads and passes the results to the event loop it was created on."""
 
     def __init__(self) -> None:
         try:
@@ -46,11 +46,11 @@ class Background:
 
     @property
     def has_loop(self) -> bool:
-        """Whether there is an event loop, so that something can go on by itself."""
+        """Whether there is an event loop for background work."""
         return self._loop is not None
 
     def post(self, function: Callable[[], object]) -> None:
-        """Call ``function`` on the loop; at once without one. From any thread."""
+        """Call ``function`` on the loop; at once without one. Thread-safe."""
         if self._loop is None:
             function()
         elif not self._closed and not self._loop.is_closed():
@@ -62,7 +62,7 @@ class Background:
         done: Callable[[T], object],
         failed: Callable[[HITLNotebookError], object],
     ) -> None:
-        """Do ``work`` in a thread, then call ``done`` or ``failed`` on the loop; without one, all at once."""
+        """Run ``work`` in a thread, then call ``done`` or ``failed`` on the loop; without one, synchronously."""
         if self._loop is None:
             try:
                 result = work()
@@ -74,11 +74,11 @@ class Background:
         self.start(self._work(work, done, failed))
 
     def run_each(self, jobs: Iterable[Job], go_on: Callable[[], bool], ended: Callable[[], object]) -> None:
-        """Do several pieces of work, a few at a time, as ``run`` does one; then call ``ended``.
+        """Run several jobs like ``run``, a few at a time; then call ``ended``.
 
         Args:
-            jobs: the work, and what to call after it.
-            go_on: asked before each; where it says no, that one and the rest are left out.
+            jobs: the work, with its callbacks.
+            go_on: called before each job; if it returns False, that job and the rest are skipped.
             ended: called once, after the last.
         """
         waiting = iter(jobs)
@@ -107,7 +107,7 @@ class Background:
         self.start(take_all())
 
     def later(self, seconds: float, function: Callable[[], object]) -> None:
-        """Call ``function`` after some time; at once where there is no loop. ``settled`` waits for it."""
+        """Call ``function`` after a delay; at once if there is no loop. ``settled`` waits for it."""
         if self._loop is None:
             function()
             return
@@ -123,7 +123,7 @@ class Background:
 
         Args:
             coroutine: what to run.
-            forever: it does not end by itself, so ``settled`` does not wait for it.
+            forever: whether it never ends by itself, so that ``settled`` does not wait for it.
         """
         assert self._loop is not None
         if self._closed:
@@ -134,14 +134,14 @@ class Background:
         task.add_done_callback(self._ended)
 
     async def settled(self) -> None:
-        """Wait until no work is left but what goes on for ever."""
-        await asyncio.sleep(0)  # what was posted before this call starts its work only now
+        """Wait until all work has ended, except ``forever`` coroutines."""
+        await asyncio.sleep(0)  # functions posted before this call start their work only now
         while self._tasks:
             await asyncio.wait(list(self._tasks))
             await asyncio.sleep(0)
 
     def close(self) -> None:
-        """Cancel what runs; results that are still under way are dropped."""
+        """Cancel all work; pending results are dropped."""
         self._closed = True
         for task in [*self._tasks, *self._forever]:
             task.cancel()
@@ -167,7 +167,7 @@ class Background:
 
 
 def _as_ours(error: Exception) -> HITLNotebookError:
-    """An error for the panel to show. One of another family is a mistake of ours: logged, and shown too."""
+    """Return an error for the panel to show. Any other exception is our bug: it is logged, and shown too."""
     if isinstance(error, HITLNotebookError):
         return error
     log.error("The review panel failed.", exc_info=error)

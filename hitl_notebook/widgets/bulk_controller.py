@@ -1,4 +1,4 @@
-"""Sends the decisions about several reviews."""
+"""Sends bulk decisions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hitl_notebook.widgets.model import Action
 
 
 class BulkController:
-    """Sends what the reviewer confirmed, each bound to the output that was listed.
+    """Sends confirmed decisions, each bound to the output that was listed.
 
     Args:
-        client: for HTTP.
-        model: what is picked.
-        background: where the work runs.
+        client: client of the REST API.
+        model: model of the picks.
+        background: runs the work.
         ended: called after a run.
 
     Attributes:
-        client: may be replaced while everything goes on.
+        client: may be replaced at any time.
     """
 
     def __init__(

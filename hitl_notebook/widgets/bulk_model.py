@@ -1,6 +1,6 @@
-"""Several reviews at once: state and rules, without widgets and without HTTP.
+"""Bulk decisions: state and rules, without widgets and without HTTP.
 
-Each pick keeps the row as it was listed when it was picked, so a decision is about that output and no later one.
+Each pick keeps the row as it was when picked, so a decision is about that output and no later one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hitl_notebook.widgets.model import Action, Confirmation, is_unknown
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one decision; ``problem`` is empty if it was taken."""
+    """Result of one decision; ``problem`` is empty if it was recorded."""
 
     key: ReviewKey
     iteration: int
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BulkRun:
-    """A run of decisions: all of one kind."""
+    """A bulk run of decisions of one kind."""
 
     action: Action
     picks: tuple[ReviewSummary, ...]
@@ -43,20 +43,20 @@ class BulkRun:
 
     @property
     def failures(self) -> tuple[Outcome, ...]:
-        """Those that were not taken, or nobody knows."""
+        """Decisions that failed, or whose outcome is unknown."""
         return tuple(outcome for outcome in self.outcomes if outcome.problem)
 
 
 class BulkModel(HasTraits):
-    """What is picked, and what became of it.
+    """State of the picks and of the last run.
 
     Attributes:
-        picks: the reviews picked, as they were listed then.
-        changed: keys of those that have another output, or are decided, by now.
-        confirming: what is asked back before it is sent.
-        run: the last run, or the one that goes on.
+        picks: the picked reviews, as listed when picked.
+        changed: keys of picks that now have another output or are decided.
+        confirming: the confirmation prompt.
+        run: the current run, or the last one.
         draft: the reason that is being typed.
-        draft_version: rises when ``draft`` was set by anything but typing.
+        draft_version: increases when ``draft`` is set other than by typing.
     """
 
     picks: Any = Instance(tuple, args=())
@@ -77,13 +77,13 @@ class BulkModel(HasTraits):
 
     @property
     def goes_on(self) -> bool:
-        """Whether the next decision of the run is to be sent."""
+        """Whether to send the next decision of the run."""
         return self.running and not self._stopping
 
     # --- picking
 
     def pick(self, rows: Iterable[ReviewSummary], on: bool = True) -> None:
-        """Add reviews to the picks, or take them out. Only what waits for a decision can be picked."""
+        """Add reviews to the picks, or remove them. Only pending reviews can be picked."""
         if self.running:
             return
         chosen = {row.key: row for row in rows}
@@ -91,14 +91,14 @@ class BulkModel(HasTraits):
         self._set_picks((*rest, *(row for row in chosen.values() if row.is_pending)) if on else rest)
 
     def clear(self) -> None:
-        """Pick nothing, and forget the last run."""
+        """Clear the picks and the last run."""
         if self.running:
             return
         self._set_picks(())
         self.run = None
 
     def look(self, page: ReviewPage) -> None:
-        """A fresh page of the list: note which picks are out of date."""
+        """Mark the picks that are outdated according to a fetched page."""
         now = {row.key: row for row in page}
         self.changed = frozenset(
             pick.key
@@ -110,7 +110,7 @@ class BulkModel(HasTraits):
     # --- deciding
 
     def act(self, action: Action) -> None:
-        """Ask back, once, before anything is sent."""
+        """Ask for confirmation, once, before anything is sent."""
         if not self.picks or self.running:
             return
         count = len(self.picks)
@@ -124,14 +124,14 @@ class BulkModel(HasTraits):
         self.confirming = Confirmation(action, text, label)
 
     def cancel(self) -> None:
-        """Do not send it."""
+        """Cancel the confirmation."""
         self.confirming = None
 
     def confirm(self) -> BulkRun | None:
         """Start the run.
 
         Returns:
-            What to send; None if there was nothing to confirm.
+            The run to send; None if there was nothing to confirm.
         """
         asked, self.confirming = self.confirming, None
         if asked is None or self.running or not self.picks:
@@ -141,27 +141,27 @@ class BulkModel(HasTraits):
         return self.run
 
     def stop(self) -> None:
-        """Send no further decision of the run; what was not sent stays picked."""
+        """Stop the run; reviews whose decision was not sent stay picked."""
         if self.running:
             self._stopping = True
 
-    # --- what came back
+    # --- results
 
     def taken(self, pick: ReviewSummary) -> None:
-        """A decision was taken."""
+        """Handle a recorded decision."""
         self._add(Outcome(pick.key, pick.iteration))
         self._set_picks(tuple(row for row in self.picks if row.key != pick.key))
 
     def failed(self, pick: ReviewSummary, error: HITLNotebookError) -> None:
-        """A decision was not taken, or nobody knows. It stays picked only if to repeat it can be of use."""
+        """Handle a failed decision, or one with unknown outcome. It stays picked only if a retry can help."""
         self._add(Outcome(pick.key, pick.iteration, _problem(error)))
         if isinstance(error, (ConnectionFailedError, AuthenticationError)):
-            self._stopping = True  # the others would fare the same
+            self._stopping = True  # the others would fail in the same way
         elif not isinstance(error, ServerError):
             self._set_picks(tuple(row for row in self.picks if row.key != pick.key))
 
     def ended(self) -> None:
-        """Nothing more is sent."""
+        """Handle the end of the run."""
         if self.run is None:
             return
         self.run = replace(self.run, ended=True)
@@ -175,7 +175,7 @@ class BulkModel(HasTraits):
 
     def _set_picks(self, picks: tuple[ReviewSummary, ...]) -> None:
         if picks and self.run is not None and self.run.ended and len(picks) > len(self.picks):
-            self.run = None  # a new selection: the last summary has been read
+            self.run = None  # a new selection replaces the last summary
         self.confirming = None
         self.changed = self.changed & {pick.key for pick in picks}
         self.picks = picks

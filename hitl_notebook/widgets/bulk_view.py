@@ -1,4 +1,4 @@
-"""Several reviews at once: how many are picked, what to do with them, and what became of it."""
+"""Bulk decisions: number of picked reviews, the form, and the results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hitl_rendering import render
 
 
 class BulkView:
-    """Shown while anything is picked, and until the summary of the last run is closed."""
+    """Bulk form, shown while reviews are picked and until the last run's summary is closed."""
 
     def __init__(self, bulk: BulkModel, post: Post, confirm: Callable[[], object]) -> None:
         self._bulk, self._confirm = bulk, confirm
@@ -69,7 +69,7 @@ class BulkView:
 
 
 def results_html(run: BulkRun) -> str:
-    """What became of a run: how many decisions were taken, and each that was not, with the reason."""
+    """Summarize a run: number of recorded decisions, and each failure with its reason."""
     taken = len(run.outcomes) - len(run.failures)
     left = len(run.picks) - len(run.outcomes)
     word = "approved" if run.action is Action.APPROVE else "rejected"

@@ -1,4 +1,4 @@
-"""Connects the models with the client: fetch, decide, keep up to date."""
+"""Connects the models with the client: fetches, decides, refreshes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from hitl_notebook.widgets.inbox_model import Filters, InboxModel
 from hitl_notebook.widgets.model import Action, ReviewModel
 
 LONGEST_AGE = 5.0
-"""Seconds that the list may be old when it is refreshed by itself."""
+"""Maximum age of the list in automatic refreshes, in seconds."""
 
 WAITING_INTERVAL = 1.0
-"""Seconds between two looks while the next output is being made."""
+"""Polling interval in seconds while the next output is being made."""
 
 
 class Controller:
     """Fetches what the models show and sends what the reviewer decides.
 
     Args:
-        client: for HTTP.
-        inbox: what is listed.
-        model: what is open.
-        background: where the work runs.
-        interval: seconds between two refreshes by itself; 0 for none.
-        refreshed: called after each time that the inbox was fetched, for what else is to be kept up to date.
-        refused: called with an error of fetching, for whoever can do something about it.
+        client: client of the REST API.
+        inbox: model of the list.
+        model: model of the open review.
+        background: runs the work.
+        interval: seconds between automatic refreshes; 0 for none.
+        refreshed: called after each fetch of the inbox, to refresh other parts.
+        refused: called with each fetch error, to handle it.
 
     Attributes:
-        client: may be replaced while everything goes on.
+        client: may be replaced at any time.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Controller:
         inbox.observe(lambda _: self.refresh(), "filters")
 
     def start(self) -> None:
-        """Fetch the inbox, and go on refreshing where there is an event loop."""
+        """Fetch the inbox, and keep refreshing it if there is an event loop."""
         self.refresh()
         if self._background.has_loop and self._interval > 0:
             self._background.start(self._keep_up(), forever=True)
@@ -72,7 +72,7 @@ class Controller:
         """Fetch the inbox, and the open review if it has changed.
 
         Args:
-            max_age: seconds that "nothing has changed" may be old; 0 after the reviewer has done something.
+            max_age: maximum age of a "not modified" in seconds; 0 after an action of the reviewer.
         """
         if self._refreshing:
             self._again = True
@@ -98,7 +98,7 @@ class Controller:
 
         def failed(error: HITLNotebookError) -> None:
             self._refreshing = False
-            self._tell(client, error)  # first: where the log-in form says why, the notice does not
+            self._tell(client, error)  # first: if the log-in form shows the reason, the notice does not
             self._inbox.refresh_failed(error)
             if self._again:
                 self.refresh()
@@ -115,7 +115,7 @@ class Controller:
 
         def fetch() -> Review:
             review = client.find(key)
-            session_html.prepare(review)  # here, beside the kernel: a long one takes its time
+            session_html.prepare(review)  # in this thread, not the kernel's: a long review is slow to render
             return review
 
         def done(review: Review) -> None:
@@ -132,13 +132,13 @@ class Controller:
         self._background.run(fetch, done, failed)
 
     def act(self, action: Action) -> None:
-        """The reviewer wants to decide; it may be asked back first."""
+        """Start a decision; it may need confirmation first."""
         review = self._model.act(action)
         if review is not None:
             self._send(action, review)
 
     def confirm(self) -> None:
-        """The reviewer has confirmed what was asked back."""
+        """Send the confirmed decision."""
         confirmed = self._model.confirm()
         if confirmed is not None:
             self._send(*confirmed)
@@ -163,7 +163,7 @@ class Controller:
         self._background.run(send[action], done, failed)
 
     def _tell(self, client: Client, error: HITLNotebookError) -> None:
-        if client is self.client:  # else somebody has logged in anew since
+        if client is self.client:  # otherwise the user has logged in again since
             self._refused(error)
 
     def _on_selected(self, _: object) -> None:
@@ -174,7 +174,7 @@ class Controller:
         while True:
             waiting = self._model.waits_for_output
             await asyncio.sleep(min(WAITING_INTERVAL, self._interval) if waiting else self._interval)
-            if not self._refreshing:  # else a slow server would be asked again and again without a pause
+            if not self._refreshing:  # otherwise a slow server would get requests without a pause
                 self.refresh(max_age=0 if waiting else min(LONGEST_AGE, self._interval))
             if waiting:
                 self.fetch_selected()

@@ -1,4 +1,4 @@
-"""Connects the section about webhooks with the client."""
+"""Connects the webhook section with the client."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from hitl_notebook.widgets.delivery_model import DeliveryModel, Fetch
 from hitl_notebook.widgets.model import ReviewModel
 
 LIMIT = 50
-"""Events listed; a review has one or two a round."""
+"""Maximum events listed; a review has one or two per iteration."""
 
 
 class DeliveryController:
-    """Fetches the open review's webhook events while they are shown, and sends them again.
+    """Fetches the open review's webhook events while they are shown, and resends them.
 
     Args:
-        client: for HTTP.
-        reviews: says which review is open.
-        model: what the section shows.
-        background: where the work runs.
+        client: client of the REST API.
+        reviews: model of the open review.
+        model: model of the section.
+        background: runs the work.
 
     Attributes:
-        client: may be replaced while everything goes on.
+        client: may be replaced at any time.
     """
 
     def __init__(self, client: Client, reviews: ReviewModel, model: DeliveryModel, background: Background) -> None:
@@ -35,7 +35,7 @@ class DeliveryController:
         model.observe(lambda _: self.refresh(), ["key", "shown"])
 
     def refresh(self) -> None:
-        """Fetch the events, if the section is unfolded and they are not being fetched already."""
+        """Fetch the events if the section is expanded and no fetch is in progress."""
         fetch = self._model.begin_fetch()
         if fetch is None or fetch == self._fetching:
             return
@@ -52,7 +52,7 @@ class DeliveryController:
         self._background.run(lambda: self.client.deliveries(fetch.key, limit=LIMIT), done, failed)
 
     def resend(self, event_id: str) -> None:
-        """Send an event again to all its endpoints."""
+        """Resend an event to all its endpoints."""
         delivery = self._model.begin_resend(event_id)
         if delivery is None:
             return

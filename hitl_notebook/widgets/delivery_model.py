@@ -1,6 +1,6 @@
-"""State and rules of the panel's section about webhooks, without widgets and without HTTP.
+"""State and rules of the panel's webhook section, without widgets and without HTTP.
 
-As in ``model``: views observe the traits, and nothing is ever set from another thread than theirs.
+As in ``model``: views observe the traits, which are set only from the views' thread.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from hitl_notebook.widgets.model import Notice
 
 @dataclass(frozen=True)
 class Fetch:
-    """What is to be fetched, and as of which state of the section."""
+    """A fetch to make, and the state of the section it belongs to."""
 
     key: ReviewKey
     state: int
 
 
 class DeliveryModel(HasTraits):
-    """What the section shows.
+    """State of the section.
 
     Args:
         clock: current time, timezone-aware.
 
     Attributes:
-        shown: whether the section is unfolded.
-        key: the review that is open.
-        page: its webhook events, as last fetched; None before the first answer.
+        shown: whether the section is expanded.
+        key: key of the open review.
+        page: its webhook events, as last fetched; None before the first response.
         as_of: when ``page`` was fetched.
-        problem: why they could not be fetched, in words; empty if they could.
-        sending: ids of the events that are being asked to be sent again.
-        notice: the last thing to tell.
+        problem: message why they could not be fetched; empty if they could.
+        sending: ids of the events with a resend request in progress.
+        notice: the latest message.
     """
 
     shown = Bool(False)
@@ -58,13 +58,13 @@ class DeliveryModel(HasTraits):
         self._state = 0
 
     def show(self, shown: bool) -> None:
-        """Unfold the section, or fold it."""
+        """Expand or collapse the section."""
         if not shown:
             self.notice = None
         self.shown = shown
 
     def select(self, key: ReviewKey | None) -> None:
-        """Another review was opened; whether the section is unfolded stays as it is."""
+        """Switch to another review; the section stays expanded or collapsed."""
         if key == self.key:
             return
         self._state += 1
@@ -76,27 +76,27 @@ class DeliveryModel(HasTraits):
     # --- fetching
 
     def begin_fetch(self) -> Fetch | None:
-        """What to fetch now; None if nobody would see it."""
+        """Return what to fetch now; None if it would not be visible."""
         return Fetch(self.key, self._state) if self.shown and self.key is not None else None
 
     def apply(self, fetch: Fetch, page: DeliveryPage) -> None:
-        """Show what was fetched, unless it was asked for before what is shown now."""
+        """Show the fetched page, unless a newer state is already shown."""
         if fetch.state == self._state:
             self.problem = ""
             self._set_page(page)
 
     def fetch_failed(self, fetch: Fetch, error: HITLNotebookError) -> None:
-        """They could not be fetched; what is shown stays."""
+        """Handle a fetch error; what is shown is kept."""
         if fetch.state == self._state:
             self.problem = f"The webhooks could not be fetched. {_sentence(error)}"
 
-    # --- sending again
+    # --- resending
 
     def begin_resend(self, event_id: str) -> Delivery | None:
-        """Start to send an event again.
+        """Start to resend an event.
 
         Returns:
-            The event; None if it is no longer shown, or being sent already.
+            The event; None if it is no longer shown, or already being resent.
         """
         found = next((delivery for delivery in self.page or () if delivery.event_id == event_id), None)
         if found is None or event_id in self.sending:
@@ -106,10 +106,10 @@ class DeliveryModel(HasTraits):
         return found
 
     def resent(self, before: Delivery, after: Delivery) -> None:
-        """An event is due again."""
+        """Handle a successful resend request: the event is due again."""
         self.sending = self.sending - {before.event_id}
         if self.page is not None and before.key == self.key:
-            self._state += 1  # what is being fetched may be older than this
+            self._state += 1  # a fetch in progress may be older than this
             rows = (after if row.event_id == before.event_id else row for row in self.page)
             self._set_page(replace(self.page, deliveries=tuple(rows)))
         count = len(after.endpoints)
@@ -119,7 +119,7 @@ class DeliveryModel(HasTraits):
         )
 
     def resend_failed(self, before: Delivery, error: HITLNotebookError) -> None:
-        """An event was not sent again, or nobody knows."""
+        """Handle a failed resend request, or one with unknown outcome."""
         self.sending = self.sending - {before.event_id}
         if isinstance(error, ConnectionFailedError):
             text = (
@@ -131,7 +131,7 @@ class DeliveryModel(HasTraits):
         self.notice = Notice("error", text)
 
     def _set_page(self, page: DeliveryPage) -> None:
-        self.as_of = self._clock()  # first, so that views of the page have it
+        self.as_of = self._clock()  # first, so that observers of the page see it
         self.page = page
 
     def _name(self, delivery: Delivery) -> str:
@@ -142,7 +142,7 @@ class DeliveryModel(HasTraits):
 
 
 def words_for_event(delivery: Delivery) -> str:
-    """What happened, for people."""
+    """Describe an event for users."""
     output = f"Output {delivery.iteration}" if delivery.iteration is not None else "Output"
     return {
         "hitl_review.output_ready": f"{output} ready",

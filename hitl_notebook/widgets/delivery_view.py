@@ -1,4 +1,4 @@
-"""The section about webhooks below the open review."""
+"""The webhook section below the open review."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from hitl_notebook.widgets.views import close_all, html_view, notices_html
 from hitl_rendering import render
 
 MAX_ERROR_CHARS = 300
-"""An error can carry what an endpoint answered; more than this of it helps nobody."""
+"""Maximum length of an error, which can contain an endpoint's response."""
 
 OVERDUE = timedelta(minutes=1)
-"""An attempt that is this late is called late, not under way."""
+"""An attempt this late is shown as late, not as in progress."""
 
 _FORMATS = {"cloudevents": "CloudEvents", "slack": "Slack"}
 
 
 class DeliveryView:
-    """What was sent about the open review, folded until somebody wants to see it."""
+    """Webhook events of the open review, collapsed by default."""
 
     def __init__(self, model: DeliveryModel, post: Post, resend: Callable[[str], object]) -> None:
         self._model = model
         self._post = post
         self._resend = resend
         self._rows: dict[str, EventRow] = {}
-        # The front end sets no aria-pressed, so the words must tell.
+        # The front end sets no aria-pressed, so the label must show the state.
         self.toggle = widgets.ToggleButton(
             value=model.shown, tooltip="What was sent to other systems about this review"
         )
@@ -52,13 +52,13 @@ class DeliveryView:
         self.update_rows()
 
     def update_fold(self) -> None:
-        """Show the section for an open review, and what is in it if it is unfolded."""
+        """Show the section for an open review, and its content if expanded."""
         self.widget.layout.display = None if self._model.key is not None else "none"
         self.toggle.description = "Hide webhooks" if self._model.shown else "Show webhooks"
         self._body.layout.display = None if self._model.shown else "none"
 
     def update_text(self) -> None:
-        """Show what there is to tell about the list."""
+        """Show the status of the list."""
         notices = [self._model.notice] if self._model.notice is not None else []
         if self._model.problem:
             notices.append(Notice("error", self._model.problem))
@@ -74,7 +74,7 @@ class DeliveryView:
         self._state.value = text
 
     def update_rows(self) -> None:
-        """Show the events; the row of an event stays the same widget, so that the focus can stay in it."""
+        """Show the events; an event's row stays the same widget, so that it keeps the focus."""
         shown = {delivery.event_id: delivery for delivery in self._model.page or ()}
         for event_id, delivery in shown.items():
             if event_id not in self._rows:
@@ -90,7 +90,7 @@ class DeliveryView:
 
 
 class EventRow:
-    """One event: what became of it, and a button to send it again."""
+    """One event: its delivery status, and a button to resend it."""
 
     def __init__(self, event_id: str, post: Post, resend: Callable[[str], object]) -> None:
         self._name = html_view("hitl-event-name")
@@ -102,10 +102,10 @@ class EventRow:
         self.widget.add_class("hitl-event")
 
     def update(self, delivery: Delivery, *, now: datetime, sending: bool) -> None:
-        """Show the event as it is now."""
+        """Show the event's current state."""
         self._name.value = event_html(delivery)
         self._endpoints.value = endpoints_html(delivery, now=now)
-        # Never disabled: that would take the focus from under a keyboard. The model ignores a second click.
+        # Never disabled: that would lose the keyboard focus. The model ignores a second click.
         self.again.description = "Sending…" if sending else "Send again"
         self.again.tooltip = render.encodable(
             f"Send “{words_for_event(delivery)}” of {render.moment(delivery.timestamp)} once more to all its "
@@ -114,7 +114,7 @@ class EventRow:
 
 
 def event_html(delivery: Delivery) -> str:
-    """What happened, and when."""
+    """Return what happened, and when."""
     return (
         f"<b>{render.inline(words_for_event(delivery))}</b> "
         f'<span class="hitl-meta">{render.moment(delivery.timestamp)}</span>'
@@ -122,13 +122,13 @@ def event_html(delivery: Delivery) -> str:
 
 
 def endpoints_html(delivery: Delivery, *, now: datetime) -> str:
-    """What became of an event at each of its endpoints."""
+    """Return the event's delivery status at each endpoint."""
     endpoints = "".join(_endpoint_html(endpoint, now) for endpoint in delivery.endpoints)
     return f"<ul>{endpoints or '<li>It has no endpoints.</li>'}</ul>"
 
 
 def endpoint_state(endpoint: EndpointDelivery, *, now: datetime) -> tuple[str, str, str]:
-    """Where an event stands at an endpoint: class in the style sheet, symbol, and words."""
+    """Return an event's delivery status at an endpoint: CSS class, symbol, and text."""
     match endpoint.status:
         case "delivered":
             return "good", "✓", "Delivered"

@@ -1,9 +1,9 @@
-"""The elements that ipywidgets has not: the list, the form, the log-in and the keyboard.
+"""Custom widgets that ipywidgets lacks: the list, the form, the log-in and the keyboard.
 
-Python decides and sets traits; the browser shows them and sends messages about what people do. A message is
-checked before anybody sees it, and answered when it was read, so the browser knows that the kernel is not busy.
-The modules in ``front_end`` make an element of the class named there (``hitl-list`` and so on) inside the
-widget's own: do not give the widget the same class.
+Python decides and sets traits; the browser shows them and sends messages about user actions. Messages are
+validated before use, and acknowledged, so that the browser knows that the kernel is not busy. The modules in
+``front_end`` create an element with their CSS class (``hitl-list`` and so on) inside the widget's element: do
+not give the widget the same class.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Post = Callable[[Callable[[], object]], None]
-"""Calls a function on the kernel's loop, from whatever thread."""
+"""Calls a function on the kernel's event loop, from any thread."""
 
 
 def _at_once(function: Callable[[], object]) -> None:
@@ -60,7 +60,7 @@ def _at_once(function: Callable[[], object]) -> None:
 
 
 class Element(anywidget.AnyWidget):
-    """What the four have in common."""
+    """Base class of the four widgets."""
 
     _module: ClassVar[str]
     _kinds: ClassVar[frozenset[str]]
@@ -73,11 +73,11 @@ class Element(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def on_message(self, callback: Callable[[Message], object], post: Post = _at_once) -> None:
-        """Call this with each message of a person's doing.
+        """Register a callback for messages of user actions.
 
         Args:
-            callback: what to call.
-            post: how: messages may come on another thread than the kernel's main one, even while that is busy.
+            callback: called with each message.
+            post: how to call it: messages may arrive on another thread, even while the kernel's main one is busy.
         """
         self._callbacks.append(callback)
         self._post = post
@@ -99,12 +99,12 @@ class Element(anywidget.AnyWidget):
             self._answer(ref)
 
     def _answer(self, ref: object) -> None:
-        """Say that a message was not only read but done: until then the browser calls the kernel busy."""
+        """Acknowledge that a message was processed: until then the browser shows the kernel as busy."""
         if isinstance(ref, str) and len(ref) <= 64:
             self.send({"done": ref})
 
     def _ignore(self) -> None:
-        # Not what is in it: that may be a password.
+        # Do not log the content: it may be a password.
         log.warning("%s: ignored a message that is none of its own", type(self).__name__)
 
 
@@ -113,9 +113,9 @@ class InboxList(Element):
 
     Attributes:
         rows: one dict per row, as in ``front_end/inbox_list.js``.
-        selected: id of the open row; empty if none is.
+        selected: id of the open row; empty if there is none.
         picked: ids of the picked rows.
-        empty: what to say when there are no rows.
+        empty: text to show if there are no rows.
     """
 
     _module = "inbox_list.js"
@@ -128,11 +128,11 @@ class InboxList(Element):
 
 
 class DecisionForm(Element):
-    """A text and the buttons that decide, about one review or about several.
+    """A text field and the decision buttons, for one review or several.
 
     Attributes:
-        state: what is shown, as in ``front_end/decision_form.js``.
-        instance: tells this form from one of another kernel, in texts that the browser keeps.
+        state: data of the form, as in ``front_end/decision_form.js``.
+        instance: distinguishes this form from another kernel's in drafts that the browser stores.
     """
 
     _module = "decision_form.js"
@@ -146,7 +146,7 @@ class DecisionForm(Element):
 
 
 class LoginForm(Element):
-    """Address and credentials. A password or a token comes in a message only, never in a trait.
+    """URL and credentials. A password or token is sent only in a message, never in a trait.
 
     Attributes:
         state: ``shown``, ``url``, ``username``, ``busy`` and ``problem``.
@@ -159,10 +159,10 @@ class LoginForm(Element):
 
 
 class Keyboard(Element):
-    """Shortcuts of the panel around it, and the list of them.
+    """Keyboard shortcuts of the surrounding panel, and the list of them.
 
     Attributes:
-        shown: whether that list is shown.
+        shown: whether the list is shown.
     """
 
     _module = "keyboard.js"

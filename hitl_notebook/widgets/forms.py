@@ -1,4 +1,4 @@
-"""What a decision form shows, made from what the models say."""
+"""Builds the state of decision forms from the models."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hitl_notebook.widgets.rows import id_of
 from hitl_rendering.render import encodable
 
 BULK_KEY = "several"
-"""What the form about several reviews calls them."""
+"""Key of the bulk form."""
 
 _LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
 
 MAX_FEEDBACK_LENGTH = 100_000
-"""Characters; the server takes no more."""
+"""Characters; the server's limit."""
 
 
 def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
-    """Of the open review, as ``elements.DecisionForm.state`` takes it.
+    """Return the open review's form, in the format of ``elements.DecisionForm.state``.
 
     Args:
-        model: what is open.
-        store: under which name the browser keeps what is typed.
+        model: model of the open review.
+        store: key under which the browser stores drafts.
     """
     last, reserved = model.is_last_round, encodable(model.reserved)
     return {
@@ -68,12 +68,12 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
 
 
 def about(review: Review | None) -> str:
-    """A name for the output that a review shows: the browser gives it back with a decision about it."""
+    """Return a name for a review's current output, which the browser sends back with a decision."""
     return f"{review.iteration} {review.output_sha256}" if review is not None else ""
 
 
 def bulk_form(bulk: BulkModel) -> dict[str, Any]:
-    """The same of the reviews that are picked."""
+    """Return the form of the picked reviews."""
     enabled = bool(bulk.picks) and not bulk.running
     return {
         "shown": bool(bulk.picks),

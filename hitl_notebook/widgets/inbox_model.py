@@ -1,6 +1,6 @@
-"""Which reviews are listed: state and rules, without widgets and without HTTP.
+"""The list of reviews: state and rules, without widgets and without HTTP.
 
-As in ``model``: views observe the traits, and nothing is ever set from another thread than theirs.
+As in ``model``: views observe the traits, which are set only from the views' thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True)
 class Filters:
-    """What is listed, and in which order. Names and values are those of ``Client.sessions``."""
+    """Filters and order of the list. Names and values are those of ``Client.sessions``."""
 
     status: str | None = None
     dag_id: str | None = None
@@ -35,11 +35,11 @@ class Filters:
 
     @property
     def narrow(self) -> bool:
-        """Whether they leave anything out of what is open."""
+        """Whether the filters can exclude open reviews."""
         return bool(self.status or self.dag_id or self.text)
 
     def parameters(self) -> dict[str, Any]:
-        """For ``Client.sessions``."""
+        """Return arguments for ``Client.sessions``."""
         return {
             "status": self.status,
             "dag_id": self.dag_id,
@@ -52,15 +52,15 @@ class Filters:
 
 
 class InboxModel(HasTraits):
-    """What the list shows.
+    """State of the list.
 
     Attributes:
-        filters: what is asked for.
-        page: what is listed; None before the first answer. It may still be of other filters.
-        new: reviews that came, or whose next output came, while the list was open, and that were not opened since.
-        announcement: the last arrival in words, for people who do not see the list change.
-        offline: why refreshing fails, in words; empty if it works.
-        told: the reason that the log-in form gives for asking; empty if it gives none.
+        filters: the current filters.
+        page: the listed page; None before the first response. It may still be of other filters.
+        new: reviews that arrived, or got a new output, while the list was open, and were not opened since.
+        announcement: text about the last arrival, for screen readers.
+        offline: message why refreshing fails; empty if it works.
+        told: the reason that the log-in form shows; empty if it shows none.
     """
 
     filters: Any = Instance(Filters, args=())
@@ -75,17 +75,17 @@ class InboxModel(HasTraits):
         self._seen_until: datetime | None = None
 
     def narrow(self, **changes: Any) -> None:
-        """Change the filters or the order; starts at the first page again."""
+        """Change the filters or the order, and go to the first page."""
         self.filters = replace(self.filters, **{"offset": 0, **changes})
 
     def turn_page(self, by: int) -> None:
-        """Go ``by`` pages on, or back if it is negative; no further than there are."""
+        """Go ``by`` pages forward, or back if negative, within the existing pages."""
         total = self.page.total_entries if self.page is not None else 0
         last = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
         self.filters = replace(self.filters, offset=min(last, max(0, self.filters.offset + by * PAGE_SIZE)))
 
     def apply(self, filters: Filters, page: ReviewPage) -> None:
-        """Show a fresh page, unless something else is asked for by now."""
+        """Show a fetched page, unless the filters have changed."""
         self.offline = ""
         if filters != self.filters:
             return
@@ -97,21 +97,21 @@ class InboxModel(HasTraits):
         self.page = page
 
     def opened(self, key: ReviewKey | None) -> None:
-        """A review was opened: it is no longer new."""
+        """Mark a review as no longer new, because it was opened."""
         if key in self.new:
             self.new = self.new - {key}
 
     def refresh_failed(self, error: HITLNotebookError) -> None:
-        """Refreshing did not work; what is shown stays."""
+        """Handle a refresh error; what is shown is kept."""
         self.offline = str(error)
 
     def row(self, key: ReviewKey | None) -> ReviewSummary | None:
-        """The listed review with this key."""
+        """Return the listed review with this key."""
         return next((row for row in self.page or () if row.key == key), None)
 
     @property
     def waiting(self) -> tuple[int, bool]:
-        """How many reviews wait for a decision, and whether there may be more (an older server does not say)."""
+        """Return the number of pending reviews, and whether there may be more (older servers do not say)."""
         if self.page is None:
             return 0, False
         if self.page.waiting is not None:
@@ -121,7 +121,7 @@ class InboxModel(HasTraits):
     def _announce(self, page: ReviewPage) -> None:
         before = self._seen_until
         self._seen_until = max((row.updated_at for row in page), default=before or _LONG_AGO)
-        if before is None:  # the first page: nothing of it came while anybody looked
+        if before is None:  # the first page: nothing on it arrived while the list was open
             return
         self._seen_until = max(before, self._seen_until)
         arrived = [row for row in page if row.is_pending and row.updated_at > before]

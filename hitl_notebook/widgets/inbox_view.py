@@ -1,4 +1,4 @@
-"""The list of reviews, with what narrows it, sorts it and turns its pages."""
+"""The list of reviews, with filters, sort order and pagination."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hitl_rendering import render
 from hitl_rendering.plain_text import encodable
 
 MAX_SEARCH_LENGTH = 200
-"""Characters; the server takes no more."""
+"""Characters; the server's limit."""
 
 SEARCH_DELAY = 0.3
-"""Seconds without typing after which is searched."""
+"""Debounce time of the search field, in seconds."""
 
 _SHOWN: list[tuple[str, tuple[str | None, bool]]] = [
     ("Open reviews", (None, False)),
@@ -34,7 +34,7 @@ _SHOWN: list[tuple[str, tuple[str | None, bool]]] = [
     ("Too many rounds", ("max_iterations_exceeded", True)),
     ("All, also ended ones", (None, True)),
 ]
-"""Words, and the status and ``include_ended`` that they stand for."""
+"""Labels, with their values of status and ``include_ended``."""
 
 _ORDERS = [
     ("Latest change first", "-updated_at"),
@@ -49,7 +49,7 @@ _ORDERS = [
 
 
 class InboxView:
-    """The list; arrow keys move in it."""
+    """The list; arrow keys move through it."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class InboxView:
         self.update()
 
     def update(self) -> None:
-        """Show the page, with the open review marked even if it is not on it."""
+        """Show the page, and the open review even if it is not on the page."""
         inbox, selected = self._inbox, self._model.selected
         listed = list(inbox.page or ())
         rows = [row_of(row, is_new=row.is_pending and row.key in inbox.new) for row in listed]
@@ -128,7 +128,7 @@ class InboxView:
         chosen = self._inbox.filters.dag_id or ""
         before = [value for _, value in self.dag.options if value]
         now = {*page.dag_ids, *((chosen,) if chosen else ()), *self._dags_of_rows()}
-        # New ones come last, and none goes: the browser names a choice by its place.
+        # Append new ones and remove none: the browser identifies an option by its index.
         names = [*before, *sorted(now - set(before))]
         self._updating = True
         try:
@@ -140,7 +140,7 @@ class InboxView:
             self._updating = False
 
     def _dags_of_rows(self) -> set[str]:
-        """An older server does not say which DAGs there are: then those that are listed."""
+        """Return the DAGs of the listed rows, for older servers that do not send ``dag_ids``."""
         page = self._inbox.page
         return {row.key.dag_id for row in page} if page is not None and not page.dag_ids else set()
 
@@ -162,21 +162,21 @@ class InboxView:
         elif isinstance(message, Pick):
             rows = [self._inbox.row(key_of_id(row_id)) for row_id in message.ids]
             seen = message.iterations if len(message.iterations) == len(rows) else [None] * len(rows)
-            # Not what has another output by now than the one that was on the screen.
+            # Leave out rows whose output has changed since it was on the screen.
             as_seen = [
                 row
                 for row, number in zip(rows, seen, strict=True)
                 if row and (number in (None, row.iteration) or not message.on)
             ]
             self._bulk.pick(as_seen, message.on)
-            self._update_picks()  # also if nothing came of it: the browser has ticked it already
+            self._update_picks()  # even if nothing changed: the browser has already ticked the checkbox
 
     def _on_search(self, text: str) -> None:
         self._typed = text
         wanted = text.strip()[:MAX_SEARCH_LENGTH]
 
         def search() -> None:
-            if self._typed == text and self._inbox.filters.text != wanted:  # else more was typed since
+            if self._typed == text and self._inbox.filters.text != wanted:  # otherwise the user has typed more
                 self._inbox.narrow(text=wanted)
 
         self._background.later(SEARCH_DELAY, search)

@@ -1,4 +1,4 @@
-"""Connecting, where neither arguments nor the environment say how. Nothing secret enters a widget's state."""
+"""Log-in form for missing connection settings. No secret enters a widget's state."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hitl_notebook.widgets.elements import Login, LoginForm, Message
 
 
 class LoginView:
-    """A form for the address and the user.
+    """A form for the URL and the credentials.
 
     Args:
-        background: where the work runs.
-        connected: called with a client that the server has accepted.
+        background: runs the work.
+        connected: called with a client after a successful log-in.
     """
 
     def __init__(self, background: Background, connected: Callable[[Client], object]) -> None:
@@ -31,7 +31,7 @@ class LoginView:
 
     @property
     def shown(self) -> bool:
-        """Whether it waits for somebody."""
+        """Whether the form is shown."""
         return bool(self.widget.state["shown"])
 
     def show(
@@ -43,14 +43,14 @@ class LoginView:
         bound: bool = False,
         url_prefix: str | None = None,
     ) -> None:
-        """Ask for a connection.
+        """Show the form.
 
         Args:
-            url: what is known of the address.
-            username: what is known of the user.
-            problem: why it is asked.
-            bound: no other address will do: what is open and typed belongs to this one.
-            url_prefix: path of the plugin at that address; None for the usual one.
+            url: initial URL.
+            username: initial user name.
+            problem: the reason to show.
+            bound: whether the URL is fixed, because the open review and drafts belong to it.
+            url_prefix: path of the plugin below that URL; None for the default.
         """
         self._url, self._username, self._bound, self._url_prefix = url, username, bound, url_prefix
         self.widget.state = self._state(problem=problem)
@@ -64,7 +64,7 @@ class LoginView:
             return
         url, self._username = message.url.strip(), message.username.strip()
         if self._url and _complete(url) != _complete(self._url):
-            self._url_prefix = None  # it belonged to the other address
+            self._url_prefix = None  # it belonged to the other URL
         self._url = url
         given = Connection(
             url=self._url or None,
@@ -94,7 +94,7 @@ class LoginView:
 
 
 def _complete(url: str) -> str:
-    """An address as it is used; one that cannot be one, as it was typed."""
+    """Return the normalized URL; an invalid one unchanged."""
     try:
         return check_url(url.strip())
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the browser tells the kernel about people's doing: each message is checked before anybody acts on it."""
+"""Messages of user actions from the browser to the kernel, validated before use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 Decision = Literal["approve", "request_changes", "reject"]
 
 MAX_TEXT_CHARS = 1_000_000
-"""A longer text in a message was not typed by a person, nor let through by a form."""
+"""Maximum length of a text in a message; no form accepts a longer one."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Pick:
-    """Pick these rows, or pick them no more; ``iterations`` are the outputs that they stood for on the screen."""
+    """Pick or unpick these rows; ``iterations`` are the numbers of the outputs on the screen."""
 
     ids: tuple[str, ...]
     on: bool
@@ -30,7 +30,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Draft:
-    """What is typed about the review with this key, by now."""
+    """The current draft of the review with this key."""
 
     key: str
     text: str
@@ -38,13 +38,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class Act:
-    """A button of the form was pressed.
+    """A button of the form was clicked.
 
     Attributes:
-        key: of the form's review.
-        action: the button's.
-        text: what stood in the form.
-        about: what the form called the output that was on the screen; empty if it has no name for it.
+        key: key of the form's review.
+        action: action of the button.
+        text: text in the form.
+        about: the form's name for the output on the screen; empty if it has none.
     """
 
     key: str
@@ -55,7 +55,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Confirm:
-    """What was asked back is to be done; else as ``Act``."""
+    """The user confirmed; fields as in ``Act``."""
 
     key: str
     action: Decision
@@ -65,14 +65,14 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Cancel:
-    """What was asked back is not to be done."""
+    """The user cancelled the confirmation."""
 
     key: str
 
 
 @dataclass(frozen=True)
 class Login:
-    """Log in, with a user name and a password or with a token; what was not chosen is empty."""
+    """Log in, with a user name and a password or with a token; unused fields are empty."""
 
     url: str
     username: str
@@ -82,7 +82,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Help:
-    """The list of keys was opened or closed."""
+    """The list of keyboard shortcuts was opened or closed."""
 
     shown: bool
 
@@ -91,14 +91,14 @@ Message = Open | Pick | Draft | Act | Confirm | Cancel | Login | Help
 
 
 def read_message(content: object, kinds: frozenset[str]) -> Message | None:
-    """Read what the browser sent.
+    """Parse a message from the browser.
 
     Args:
-        content: of a message of whatever shape.
-        kinds: those that are expected, by their ``do``.
+        content: content of the message, of any shape.
+        kinds: expected values of ``do``.
 
     Returns:
-        The message; None if it is none of these, or has another shape.
+        The message; None if its kind is unexpected or its shape is invalid.
     """
     kind = content.get("do") if isinstance(content, Mapping) else None
     if not isinstance(content, Mapping) or not isinstance(kind, str) or kind not in kinds:

@@ -1,7 +1,7 @@
 """The open review: the panel's state and its rules, without widgets and without HTTP.
 
-Views observe the traits. Whoever fetches hands results in through ``apply_*`` and ``*_failed``; nothing
-here is ever set from another thread than the one that runs the views.
+Views observe the traits. Controllers pass results in through ``apply_*`` and ``*_failed``; everything here
+is set only from the thread that runs the views.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hitl_notebook.review_page import ReviewPage
 
 
 class Action(str, Enum):
-    """What a reviewer can do."""
+    """Actions of a reviewer."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -35,7 +35,7 @@ class Action(str, Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for the reviewer; ``kind`` is ``"info"``, ``"success"``, ``"warning"`` or ``"error"``."""
+    """A message for the reviewer; ``kind`` is ``"info"``, ``"success"``, ``"warning"`` or ``"error"``."""
 
     kind: str
     text: str
@@ -43,7 +43,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What is asked back before a decision that can't be undone; ``label`` is that of the button that sends it."""
+    """A confirmation prompt for an irreversible decision; ``label`` is the text of the confirm button."""
 
     action: Action
     text: str
@@ -51,18 +51,18 @@ class Confirmation:
 
 
 class ReviewModel(HasTraits):
-    """What the panel shows of the open review.
+    """State of the open review in the panel.
 
     Attributes:
-        selected: which one is open.
-        review: the open one, as last fetched; None while it loads.
-        notice: the last thing to tell.
-        busy: what is being sent, in words; empty if nothing is.
-        confirming: what is asked back; None if nothing is.
-        problem: why the open review could not be fetched, in words; empty if it could.
-        user_id: of the reviewer, as Airflow's auth manager has it; None if it is not known.
-        draft: what the reviewer has typed about the open review.
-        draft_version: rises when ``draft`` was set by anything but typing, so that it must be shown.
+        selected: key of the open review.
+        review: the open review, as last fetched; None while it loads.
+        notice: the latest message.
+        busy: description of what is being sent; empty if nothing is.
+        confirming: the confirmation prompt; None if there is none.
+        problem: message why the open review could not be fetched; empty if it could.
+        user_id: Airflow's auth manager's id of the reviewer; None if it is not known.
+        draft: text that the reviewer has typed about the open review.
+        draft_version: increases when ``draft`` is set other than by typing, so that it must be shown.
     """
 
     selected: Any = Instance(ReviewKey, allow_none=True)
@@ -84,10 +84,10 @@ class ReviewModel(HasTraits):
         self._action = Action.APPROVE
         self._kept = False
 
-    # --- what the reviewer does
+    # --- actions of the reviewer
 
     def select(self, key: ReviewKey | None) -> None:
-        """Open another review; what was typed about the last one is kept for when it is opened again."""
+        """Open another review; the draft of the previous one is kept until it is reopened."""
         if key == self.selected:
             return
         if self.selected is not None:
@@ -102,7 +102,7 @@ class ReviewModel(HasTraits):
             self.selected = key
 
     def type(self, key: ReviewKey, text: str) -> None:
-        """Something was typed about a review, which need not be open any more when word of it comes."""
+        """Store a review's draft; the review may be closed by the time the message arrives."""
         if key == self.selected:
             self.draft = text
         else:
@@ -110,46 +110,46 @@ class ReviewModel(HasTraits):
 
     @property
     def may_decide(self) -> bool:
-        """Whether the buttons are of use now."""
+        """Whether the buttons are enabled."""
         return self.review is not None and self.review.is_pending and not self.busy and not self.reserved
 
     @property
     def reserved(self) -> str:
-        """Why it is not for this reviewer to decide, in words; empty if it is, or nobody knows."""
+        """Message why this reviewer may not decide; empty if they may, or if it is not known."""
         if self.review is None or not self.review.leaves_out(self.user_id):
             return ""
         return f"Only {', '.join(self.review.reviewers)} may decide this review."
 
     @property
     def wants_form(self) -> bool:
-        """Whether there is something to decide. While a review loads, as before: so the text keeps the focus."""
+        """Whether to show the form. Unchanged while a review loads, so that the text keeps the focus."""
         if self.review is None:
             return self.selected is not None and self._kept and not self.problem
         return self.review.is_pending
 
     @property
     def unsent(self) -> str:
-        """What was typed about a review that waits no more: somebody was faster, or the time was up."""
+        """Draft of a review that is no longer pending: somebody else decided, or it timed out."""
         return self.draft if self.review is not None and not self.review.is_pending and not self.busy else ""
 
     @property
     def is_last_round(self) -> bool:
-        """Whether requesting changes ends the review instead of bringing another output."""
+        """Whether requesting changes ends the review instead of starting another iteration."""
         return self.review is not None and self.review.iteration >= self.review.max_iterations
 
     @property
     def waits_for_output(self) -> bool:
-        """Whether the open review's next output is being made, so that looking often is worth it."""
+        """Whether the open review's next output is being made, so that it should be polled often."""
         return (
             self.review is not None and self.review.status == CHANGES_REQUESTED and not self.review.task_completed
         )
 
     def act(self, action: Action) -> Review | None:
-        """The reviewer wants to decide.
+        """Start a decision.
 
         Returns:
-            The review as shown, which is what the decision is about; None if it is not to be sent (yet):
-            then ``confirming`` asks back, or the notice says why.
+            The review as shown, which the decision is about; None if the decision is not to be sent (yet):
+            then ``confirming`` is set, or the notice says why.
         """
         if not self.may_decide or self.review is None:
             return None
@@ -175,14 +175,14 @@ class ReviewModel(HasTraits):
         return None
 
     def cancel(self) -> None:
-        """Do not send what was asked back."""
+        """Cancel the confirmation."""
         self.confirming = None
 
     def confirm(self) -> tuple[Action, Review] | None:
-        """Send what was asked back.
+        """Confirm the decision.
 
         Returns:
-            The action, and the review that it is about; None if nothing is asked any more.
+            The action and its review; None if there is nothing to confirm any more.
         """
         asked, self.confirming = self.confirming, None
         if asked is None or not self.may_decide:
@@ -194,7 +194,7 @@ class ReviewModel(HasTraits):
         return None if review is None else (asked.action, review)
 
     def outdated(self) -> None:
-        """The reviewer decided about an output that is no longer the one shown."""
+        """Handle a decision about an output that is no longer shown."""
         self.confirming = None
         self.notice = Notice("warning", _OUTDATED)
 
@@ -209,10 +209,10 @@ class ReviewModel(HasTraits):
         self._sending, self._sent_text = self.review, self.draft
         return self.review
 
-    # --- what came back
+    # --- results
 
     def needs_fetch(self, page: ReviewPage | None) -> bool:
-        """Whether the list tells of a change in the open review that is not shown yet."""
+        """Whether the list has a change in the open review that is not shown yet."""
         if self.selected is None:
             return False
         if self.review is None:
@@ -223,7 +223,7 @@ class ReviewModel(HasTraits):
         return row.updated_at != self.review.updated_at or row.task_state != self.review.task_state
 
     def apply_review(self, review: Review) -> None:
-        """Show a fresh review, unless another one is open by now or a newer state is shown already."""
+        """Show a fetched review, unless another one is open now or a newer state is already shown."""
         if review.key != self.selected:
             return
         self.problem = ""
@@ -259,10 +259,10 @@ class ReviewModel(HasTraits):
             )
 
     def decided(self, action: Action, review: Review) -> None:
-        """A decision was taken."""
+        """Handle a recorded decision."""
         self.busy = ""
         if review.key != self.selected:
-            if self._drafts.get(review.key) == self._sent_text:  # else more was typed meanwhile
+            if self._drafts.get(review.key) == self._sent_text:  # otherwise the user has typed more
                 del self._drafts[review.key]
             self.notice = Notice("success", f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}")
             return
@@ -272,7 +272,7 @@ class ReviewModel(HasTraits):
         self.notice = Notice("success", _DONE[action].format(review.iteration))
 
     def decision_failed(self, error: HITLNotebookError) -> None:
-        """A decision was not taken, or nobody knows; what was typed stays."""
+        """Handle a failed decision, or one with unknown outcome; the draft is kept."""
         self.busy = ""
         sent = self._sending
         elsewhere = f"{task_name(sent.key)}: " if sent is not None and sent.key != self.selected else ""
@@ -294,7 +294,7 @@ class ReviewModel(HasTraits):
             self.notice = Notice("error", f"{elsewhere}Your decision was not taken. {error}")
 
     def fetch_failed(self, key: ReviewKey, error: HITLNotebookError) -> None:
-        """A review could not be fetched; what is shown stays."""
+        """Handle a fetch error; what is shown is kept."""
         if key != self.selected:
             return
         if isinstance(error, ReviewNotFoundError):
@@ -308,11 +308,11 @@ class ReviewModel(HasTraits):
     def _show(self, review: Review) -> None:
         shown = self.review
         if shown is not None and (not review.is_pending or _output(review) != _output(shown)):
-            self.confirming = None  # it was about something else
+            self.confirming = None  # it was about another state
         self.review = review
 
     def _has_arrived(self, review: Review) -> bool:
-        """Whether this shows that feedback did arrive whose answer was lost; tells it, and clears the text."""
+        """Whether feedback arrived although its response was lost; if so, sets the notice and clears the draft."""
         if self._unknown is None or self._unknown[0].key != review.key:
             return False
         sent, text = self._unknown
@@ -349,13 +349,13 @@ def _age(review: Review) -> tuple[datetime, int, datetime]:
 
 
 def _is_anew(review: Review, shown: Review) -> bool:
-    """Whether it is of a new try of the task: then outputs are counted from 1 again."""
+    """Whether the review is of a new try of the task, which counts outputs from 1 again."""
     another = review.output_sha256 != shown.output_sha256 or review.iteration < shown.iteration
     return another and review.created_at > shown.created_at and review.iteration <= shown.iteration
 
 
 def is_unknown(error: HITLNotebookError) -> bool:
-    """Whether a decision may have been taken all the same: no answer came, or none of ours."""
+    """Whether a decision may still have been recorded: there was no response, or not one of ours."""
     if isinstance(error, ServerError):
         return error.status_code is None or error.status_code >= 500
     return isinstance(error, ConnectionFailedError)

@@ -1,4 +1,4 @@
-"""A review as a row of the list: what the browser is told about it."""
+"""Data of a list row, as sent to the browser."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PROMPT_LENGTH = 200
 
 
 def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) -> dict[str, Any]:
-    """The row of a review, as ``elements.InboxList.rows`` takes it.
+    """Return a review's row, in the format of ``elements.InboxList.rows``.
 
     Args:
-        review: of the list, or the open one.
-        is_new: it came while the list was open.
-        listed: whether the list, as it is filtered now, has it.
+        review: a listed review, or the open one.
+        is_new: whether it arrived while the list was open.
+        listed: whether the list contains it with the current filters.
     """
     state, words = _STATES.get(review.status, ("ended", review.status))
     if review.is_abandoned:
@@ -55,12 +55,12 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
 
 
 def id_of(key: ReviewKey) -> str:
-    """A name for a review that the browser gives back as it got it."""
+    """Return a row id for a review, which the browser sends back unchanged."""
     return json.dumps(key)
 
 
 def key_of_id(row_id: str) -> ReviewKey | None:
-    """The review of that name; None if there can be none."""
+    """Return the review key of a row id; None if the id is invalid."""
     try:
         dag_id, run_id, task_id, map_index = json.loads(row_id)
         return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))

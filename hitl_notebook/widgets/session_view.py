@@ -1,4 +1,4 @@
-"""The open review: what was asked, what was said, the output, and what to do about it."""
+"""The open review: prompt, conversation, output, and decision form."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SessionView:
     """One review with its form.
 
     Args:
-        model: what is open.
+        model: model of the open review.
         post: calls a function on the kernel's loop.
-        act: called with what the reviewer wants.
-        confirm: called when the reviewer has confirmed it.
-        store: under which name the browser keeps what is typed.
+        act: called with the reviewer's action.
+        confirm: called when the reviewer confirms it.
+        store: key under which the browser stores drafts.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SessionView:
         self._output.value = session_html.output_html(review)
 
     def update_form(self) -> None:
-        """Show what can be done now."""
+        """Update the form."""
         self.form.state = session_form(self._model, self._store)
         self._unsent.value = unsent_html(self._model.unsent) if self._model.unsent.strip() else ""
 
@@ -82,7 +82,7 @@ class SessionView:
         if isinstance(message, (Draft, Act, Confirm)):
             self._model.type(key, message.text)
         if key != self._model.selected or isinstance(message, Draft):
-            return  # a click at what is no longer shown decides nothing
+            return  # ignore a click on something no longer shown
         if isinstance(message, Cancel):
             self._model.cancel()
         elif message.about and message.about != about(self._model.review):
@@ -94,6 +94,6 @@ class SessionView:
 
 
 def unsent_html(text: str) -> str:
-    """What was typed and can't be sent any more, to be copied."""
+    """Return a draft that can't be sent any more, for copying."""
     label = '<div class="hitl-label">You had typed, and it was not sent</div>'
     return f'{label}<div class="hitl-prompt">{render.inline(text)}</div>'

@@ -1,4 +1,4 @@
-"""The panel's frame: its head and its notices; each a small view made of stock ipywidgets."""
+"""The panel's header and notices, made of standard ipywidgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hitl_rendering import render
 
 
 def html_view(*classes: str) -> widgets.HTML:
-    """An empty piece of HTML. What is put in it must have gone through ``render`` or ``escape``."""
+    """Return an empty HTML widget. Its value must come from ``render`` or ``escape``."""
     view = widgets.HTML()
     for name in classes:
         view.add_class(name)
@@ -21,7 +21,7 @@ def html_view(*classes: str) -> widgets.HTML:
 
 
 def close_all(widget: widgets.Widget) -> None:
-    """Close a widget with its layout and style, and what is in it."""
+    """Close a widget with its layout, style and children."""
     for part in (widget, getattr(widget, "layout", None), getattr(widget, "style", None)):
         if part is not None:
             part.close()
@@ -30,7 +30,7 @@ def close_all(widget: widgets.Widget) -> None:
 
 
 def notices_html(*notices: Notice) -> str:
-    """Notices, one below the other; announced by screen readers."""
+    """Return notices, one below the other; announced by screen readers."""
     lines = [
         f'<div class="hitl-notice {notice.kind}"><span>{render.inline(notice.text)}</span></div>'
         for notice in notices
@@ -39,7 +39,7 @@ def notices_html(*notices: Notice) -> str:
 
 
 class HeadView:
-    """Title, count of what waits, and refresh."""
+    """Title, number of pending reviews, and refresh button."""
 
     def __init__(self, inbox: InboxModel, post: Post, refresh: Callable[[], object]) -> None:
         self._inbox = inbox
@@ -53,7 +53,7 @@ class HeadView:
         self.update()
 
     def update(self) -> None:
-        """Show the count, once there is a list."""
+        """Show the count, once the list is loaded."""
         title = '<span class="hitl-title">Reviews</span>'
         if self._inbox.page is not None:
             waiting, more = self._inbox.waiting
@@ -63,7 +63,7 @@ class HeadView:
 
 
 class NoticeView:
-    """What there is to tell; announced by screen readers."""
+    """Notices; announced by screen readers."""
 
     def __init__(self, inbox: InboxModel, model: ReviewModel) -> None:
         self._inbox, self._model = inbox, model
@@ -73,21 +73,21 @@ class NoticeView:
         self.update()
 
     def update(self) -> None:
-        """Show the last notice; below it why fetching fails, and what to know about the list."""
+        """Show the latest notice; below it fetch errors and notes about the list."""
         notices = [self._model.notice] if self._model.notice is not None else []
         if trouble := self._trouble():
             notices.append(Notice("error", trouble))
         if self._inbox.page is not None and self._inbox.page.notice:
             notices.append(Notice("info", self._inbox.page.notice))
         shown = notices_html(*notices)
-        if shown != self.widget.value:  # or a screen reader would say it at each refresh
+        if shown != self.widget.value:  # otherwise a screen reader would announce it at each refresh
             self.widget.value = shown
 
     def _trouble(self) -> str:
-        """Why what is shown may be out of date, or why nothing is shown at all; empty if all is well."""
+        """Message why the display may be outdated or empty; empty if there is no problem."""
         inbox = self._inbox
         if inbox.page is None and inbox.offline:
-            # The log-in form stands above: once is enough.
+            # The log-in form above already shows it.
             return f"The list could not be fetched. {inbox.offline}" if inbox.offline != inbox.told else ""
         problem = inbox.offline or self._model.problem
         return f"Refreshing does not work: what you see may be out of date. {problem}" if problem else ""

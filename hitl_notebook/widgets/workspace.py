@@ -1,4 +1,4 @@
-"""What a connected panel consists of: the models, what connects them with the client, and the views."""
+"""The content of a connected panel: models, controllers and views."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from hitl_notebook.widgets.views import HeadView, NoticeView
 
 
 class Workspace:
-    """The inbox, the open review, and the two connected.
+    """The inbox and the open review, connected.
 
     Args:
-        client: for HTTP.
-        background: where the work runs.
-        refresh_seconds: time between two refreshes by itself; 0 for none.
-        refused: called with an error of fetching.
+        client: client of the REST API.
+        background: runs the work.
+        refresh_seconds: interval of automatic refreshes; 0 for none.
+        refused: called with each fetch error.
 
     Attributes:
-        inbox: what is listed.
-        model: what is open.
-        bulk: what is picked.
-        widget: all of it.
+        inbox: model of the list.
+        model: model of the open review.
+        bulk: model of the picks.
+        widget: the root widget.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Workspace:
         self.widget = widgets.VBox([self.head.widget, notice.widget, body])
 
     def start(self) -> None:
-        """Fetch the inbox, and go on refreshing."""
+        """Fetch the inbox, and keep refreshing it."""
         self.controller.start()
 
     def reconnect(self, client: Client) -> None:
-        """Go on with another client; what is open and typed stays."""
+        """Continue with another client; the open review and drafts are kept."""
         self.controller.client = self._many.client = self._webhooks.client = client
         self.model.problem = self.inbox.told = ""
         self.controller.refresh()
@@ -93,7 +93,7 @@ class Workspace:
         """Pick these reviews and no others; a key stands for its row of the list.
 
         Raises:
-            ValueError: a key is not on the page that is listed, so nobody can know which output is meant.
+            ValueError: a key is not on the listed page, so it is unknown which output is meant.
         """
         if self.bulk.running:
             raise RuntimeError("Decisions are being sent. Pick others when that has ended.")
@@ -101,7 +101,7 @@ class Workspace:
             reviews = [reviews]
         rows = []
         for review in reviews:
-            key_of(review)  # which refuses what is none of these
+            key_of(review)  # raises for any other type
             row = self.inbox.row(review) if isinstance(review, ReviewKey) else review
             if row is None:
                 raise ValueError(f"{review} is not listed. Give a row of client.sessions() instead.")

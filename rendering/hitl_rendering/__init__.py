@@ -1,5 +1,5 @@
-"""Texts of models and people as HTML that is safe to show: outputs, and what changed from one to the next.
+"""Renders texts of models and users as safe HTML: outputs, and changes between outputs.
 
-The panel in the notebook and the page on Airflow's API server show texts through here, and through nothing else.
-Imports neither of them, nor Airflow or Jupyter. CSS classes start with ``hitl-``; who shows the HTML styles them.
+The notebook panel and the page on Airflow's API server render texts only through this package. It imports neither
+of them, nor Airflow or Jupyter. CSS classes start with ``hitl-``; the caller provides the style sheet.
 """

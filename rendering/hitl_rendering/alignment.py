@@ -1,4 +1,4 @@
-"""Which parts of two sequences belong together, in bounded time."""
+"""Aligns two sequences in bounded time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 _WEAK = 24
-"""Characters: a match of more than that always counts, however much changed around it."""
+"""Characters: a longer match always counts, however much changed around it."""
 
 _MOST = 500_000
-"""Tokens, before and after together; more, where they differ, count as changed as a whole."""
+"""Maximum differing tokens, before and after together; more count as changed as a whole."""
 
 _SHINGLES = (3, 1)
-"""How many tokens in a row make an anchor; tried in this order."""
+"""Numbers of consecutive tokens that make an anchor; tried in this order."""
 
 
 class Match(NamedTuple):
-    """``size`` tokens that are the same, from ``before[i]`` and from ``after[j]`` on."""
+    """``size`` equal tokens, starting at ``before[i]`` and ``after[j]``."""
 
     i: int
     j: int
@@ -30,18 +30,18 @@ class Match(NamedTuple):
 
 @dataclass
 class Effort:
-    """What may still be spent.
+    """Remaining budget of comparisons.
 
     Attributes:
-        cells: of the matrix "each token of one against each of the other"; some 3,000,000 take a millisecond.
-        exceeded: whether it was not enough somewhere, so that a passage counts as changed as a whole.
+        cells: remaining cells of the matrix of all token pairs; about 3,000,000 take a millisecond.
+        exceeded: whether the budget was ever insufficient, so that a passage counts as changed as a whole.
     """
 
     cells: int
     exceeded: bool = False
 
     def take(self, cells: int) -> bool:
-        """Spend so many, if there are so many left."""
+        """Spend ``cells`` if that many are left."""
         if cells > self.cells:
             return False
         self.cells -= cells
@@ -49,11 +49,11 @@ class Effort:
 
 
 def align(before: Sequence[str], after: Sequence[str], effort: Effort) -> list[Match]:
-    """Find what stayed, in order; without what is too little to be more than chance.
+    """Find matches, in order, without those so short that they may be chance.
 
-    Few differences are found exactly, however long the sequences are. Where there are many, runs of tokens
-    that occur once in both hold the sequences together (as in "patience diff"), and what is between is
-    compared exactly again.
+    Few differences are found exactly, however long the sequences are. If there are many, runs of tokens that
+    occur once in both are anchors (as in "patience diff"), and the parts between them are compared exactly
+    again.
     """
     numbers: dict[str, int] = {}
     first = [numbers.setdefault(token, len(numbers)) for token in before]
@@ -91,7 +91,7 @@ def _inside(
     if len(first) + len(second) > _MOST:
         effort.exceeded = True
         return
-    most = min(effort.cells // 4 // longer, 4_000)  # so many differences can be afforded
+    most = min(effort.cells // 4 // longer, 4_000)  # maximum affordable number of differences
     if most and effort.take(most * longer):
         differences = Levenshtein.distance(first, second, score_cutoff=most)
         if differences <= most and effort.take(differences * longer):
@@ -103,7 +103,7 @@ def _inside(
             continue
         p = q = 0
         for a, b in [*anchors, (len(first), len(second))]:
-            if a >= p and b >= q:  # else within the last anchor
+            if a >= p and b >= q:  # otherwise within the last anchor
                 yield from _matches(first[p:a], second[q:b], i + p, j + q, effort, shingles[position + 1 :])
                 size = min(width, len(first) - a)
                 if size:
@@ -120,7 +120,7 @@ def _exact(first: list[int], second: list[int], i: int, j: int, hint: int | None
 
 
 def _common(first: list[int], second: list[int]) -> int:
-    """How many are the same at the start."""
+    """Return the length of the common prefix."""
     shorter = min(len(first), len(second))
     if first[:shorter] == second[:shorter]:
         return shorter
@@ -128,11 +128,11 @@ def _common(first: list[int], second: list[int]) -> int:
 
 
 def _anchors(first: list[int], second: list[int], width: int) -> list[tuple[int, int]]:
-    """Where runs of ``width`` tokens stand that occur once in both; the most that are in the same order."""
+    """Find runs of ``width`` tokens that occur once in both; as many as are in the same order."""
     places = _single(first, width)
     others = _single(second, width)
     pairs = [(at, others[run]) for run, at in places.items() if run in others]
-    # The longest rising row of the second numbers: the first ones rise by themselves.
+    # The longest increasing subsequence of the second indices: the first ones already increase.
     tails: list[int] = []
     ends: list[int] = []
     previous: list[int] = []
@@ -150,7 +150,7 @@ def _anchors(first: list[int], second: list[int], width: int) -> list[tuple[int,
 
 
 def _single(tokens: list[int], width: int) -> dict[tuple[int, ...], int]:
-    """Runs of tokens that occur once, in order, and where."""
+    """Return runs of tokens that occur once, in order, with their positions."""
     found: dict[tuple[int, ...], int] = {}
     more: set[tuple[int, ...]] = set()
     for at, run in enumerate(zip(*(tokens[shift:] for shift in range(width)), strict=False)):

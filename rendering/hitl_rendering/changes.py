@@ -1,4 +1,4 @@
-"""What changed from one output to the next, in words and as HTML."""
+"""Changes from one output to the next, as a summary and as HTML."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ def changes(before: str, after: str, output_format: str) -> tuple[str, str]:
     Args:
         before: the earlier output.
         after: the later one.
-        output_format: ``"json"`` compares them as JSON, indented; all else as they are.
+        output_format: ``"json"`` compares them as indented JSON; anything else compares them unchanged.
 
     Returns:
-        What changed in words, and as HTML; the latter is empty where nothing did. Kept for the next time; any
-        thread may call it.
+        The changes as a summary and as HTML; the HTML is empty if there are none. Cached and thread-safe.
     """
     found = compare(render.comparable(before, output_format), render.comparable(after, output_format))
     if found.same:

@@ -1,4 +1,4 @@
-"""What changed, in words and to read."""
+"""Renders a difference as a summary and as HTML."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _CONTEXT_LINES = 3
 _CONTEXT_CHARS = 400
 _CHANGE_LINES = 60
 _CHANGE_CHARS = 6_000
-"""Of a long passage that went or came, only start and end are shown: it stands in the outputs in full."""
+"""Of a long removed or added passage, only start and end are shown: the outputs contain it in full."""
 _FOLD_CHARS = 20_000
-"""Of what stayed, so much can be unfolded; for more there is only a line that says how much it is."""
+"""Maximum unchanged text that can be expanded; beyond that, only a line gives its size."""
 _MAX_HTML = 200_000
 
 _SPACES = str.maketrans({" ": "·", "\t": "→", "\r": "␍", "\n": "↵\n"})
 
 
 def in_words(difference: Difference) -> str:
-    """What changed, in words: ``12 words added, 5 removed``."""
+    """Summarize the changes: ``12 words added, 5 removed``."""
     if difference.same:
         return "no change"
     added, removed = difference.words_added, difference.words_removed
@@ -30,7 +30,7 @@ def in_words(difference: Difference) -> str:
 
 
 def to_html(difference: Difference) -> str:
-    """The changes with a little of what is around them, readable without colour and by screen readers."""
+    """Render the changes with some context, readable without colour and by screen readers."""
     parts: list[str] = []
     size = 0
     last = len(difference.segments) - 1
@@ -77,7 +77,7 @@ def _unchanged(text: str, *, first: bool, last: bool) -> str:
 
 
 def _head(text: str, lines: int, chars: int) -> str:
-    """The first lines, or less if they are long."""
+    """Return the first lines, or less if they are long."""
     at = -1
     for _ in range(lines):
         at = text.find("\n", at + 1, chars)
@@ -87,7 +87,7 @@ def _head(text: str, lines: int, chars: int) -> str:
 
 
 def _tail(text: str, lines: int, chars: int) -> str:
-    """The last lines, or less if they are long."""
+    """Return the last lines, or less if they are long."""
     first = max(0, len(text) - chars)
     at = len(text)
     for _ in range(lines + 1):

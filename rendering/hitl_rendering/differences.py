@@ -1,4 +1,4 @@
-"""What changed from one text to the next: by lines, and by words in the lines that changed."""
+"""Compares two texts by lines, and by words within changed lines."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Kind = Literal["equal", "removed", "added"]
 _LINES_EFFORT = 300_000_000
 _WORDS_EFFORT = 900_000_000
 _PAIRS_EFFORT = 20_000_000_000
-"""As ``line_pairs.cells`` counts."""
+"""Maximum cost, as counted by ``line_pairs.cells``."""
 _PER_COMPARISON = 30_000
-"""Cells whose comparison takes as long as all else that is done for one changed line."""
+"""Overhead per changed line, in cells."""
 _MAX_CHARS = 4_000_000
-"""Of what changed, before and after together; more counts as changed as a whole."""
+"""Maximum changed characters, before and after together; more counts as changed as a whole."""
 _MAX_PIECES = 1_200_000
-"""The same in words, signs and spaces between them."""
+"""The same limit in words, punctuation marks and spaces."""
 
-# One ideograph or kana is a word of its own, as these are written without spaces; an escape of JSON is not
-# the start of a word; "don't" and "1,234.5" are one.
+# Each ideograph or kana is a separate word, as these are written without spaces; a JSON escape is not the
+# start of a word; "don't" and "1,234.5" are one.
 _PIECE = re.compile(
     r"""\s+|\\[nrt"\\]|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"""
     r"""|(?:(?![\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])\w)+(?:(?:['’]|(?<=\d)[.,:](?=\d))\w+)*|."""
@@ -34,7 +34,7 @@ _PIECE = re.compile(
 
 
 class Segment(NamedTuple):
-    """A piece of text that stayed, went or came."""
+    """A piece of text that is equal, removed or added."""
 
     kind: Kind
     text: str
@@ -42,13 +42,13 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed.
+    """The difference between two texts.
 
     Attributes:
-        segments: in order; what was removed stands before what was added in its place. Equal and removed
-            ones make the text before, equal and added ones the text after.
-        words_added: words in what was added.
-        words_removed: words in what was removed.
+        segments: in order; removed text precedes the text added in its place. Equal and removed segments form
+            the text before, equal and added ones the text after.
+        words_added: number of added words.
+        words_removed: number of removed words.
         coarse: whether a passage counts as changed as a whole because comparing it would take too long.
     """
 
@@ -64,10 +64,10 @@ class Difference:
 
 
 def compare(before: str, after: str) -> Difference:
-    """Compare two texts, by words; takes less than two seconds for a million characters each."""
+    """Compare two texts by words; takes less than two seconds for a million characters each."""
     if before == after:
         return Difference((Segment("equal", before),) if before else (), 0, 0, False)
-    # The way there and the way back are each other's mirror image.
+    # Comparing in either direction gives mirrored results.
     turned = after < before
     old, new = (after, before) if turned else (before, after)
     draft = _Draft()
@@ -89,7 +89,7 @@ def compare(before: str, after: str) -> Difference:
 
 
 class _Draft:
-    """Segments in the making; neighbours of the same kind become one."""
+    """Collects segments; merges neighbours of the same kind."""
 
     def __init__(self) -> None:
         self._segments: list[tuple[list[str], list[str], list[str]]] = [([], [], [])]
@@ -121,7 +121,7 @@ class _Draft:
 def _compare_lines(
     before: Sequence[str], after: Sequence[str], effort: Effort, pairs: Effort, draft: _Draft
 ) -> None:
-    """Compare lines none of which stayed: each with its next version, where that can be told."""
+    """Compare changed lines: each with its next version, if that can be determined."""
     i = j = 0
     for p, q in pair(before, after) if pairs.take(cells(before, after)) else ():
         _compare_words("".join(before[i:p]), "".join(after[j:q]), effort, draft)
@@ -131,7 +131,7 @@ def _compare_lines(
 
 
 def _compare_words(before: str, after: str, effort: Effort, draft: _Draft) -> None:
-    """Compare by words. Spaces belong to what is around them: they alone hold nothing together."""
+    """Compare by words. Spaces belong to the words around them: they alone are no match."""
     if not before or not after:
         draft.change([before] if before else [], [after] if after else [])
         return
@@ -155,7 +155,7 @@ def _compare_words(before: str, after: str, effort: Effort, draft: _Draft) -> No
         if first[start:i] == second[other:j]:
             draft.keep(first[start:i])
             continue
-        p, q = start, other  # the same words, other spaces between them
+        p, q = start, other  # the same words, with different spaces between them
         for number in range(match.size):
             start, other = places[match.i + number], others[match.j + number]
             _change(first[p:start], second[q:other], draft)
@@ -165,7 +165,7 @@ def _compare_words(before: str, after: str, effort: Effort, draft: _Draft) -> No
 
 
 def _change(removed: list[str], added: list[str], draft: _Draft) -> None:
-    """Between two words that stayed."""
+    """Add a change between two equal words."""
     if removed == added:
         draft.keep(removed)
         return

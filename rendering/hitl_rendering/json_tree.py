@@ -1,4 +1,4 @@
-"""JSON to read: indented, and as a tree to fold; all values as they stand in the source."""
+"""Formats JSON: indented, and as a collapsible tree; values are kept as in the source."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import accumulate
 from hitl_rendering.plain_text import inline, plain
 
 MAX_VALUES = 4_000
-"""With more values, a browser is slow with a tree: it is shown as text."""
+"""Maximum values in a tree, which browsers render slowly; beyond that, JSON is shown as text."""
 MAX_DEPTH = 60
 MAX_CHARS = 5_000_000
-"""Indented text is never longer: a short text can grow without bound by being nested."""
+"""Maximum length of indented text: nesting can make a short text grow without bound."""
 
 _GROUP = 100
 _OPEN_LEVELS = 2
@@ -23,15 +23,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Document:
-    """A text that is JSON, in Python's wider sense: ``NaN`` and keys that occur twice are allowed.
+    """A JSON text, as Python accepts it: ``NaN`` and duplicate keys are allowed.
 
     Raises:
-        ValueError: it is no JSON, or too deeply nested to tell.
+        ValueError: it is not JSON, or too deeply nested to parse.
     """
 
     def __init__(self, text: str) -> None:
         try:
-            # Only to see that it is valid: numbers need not be ones that Python can hold.
+            # Only to validate: Python need not be able to represent the numbers.
             json.loads(text, parse_int=str, parse_float=str)
         except RecursionError:
             raise ValueError("This JSON is too deeply nested.") from None
@@ -40,17 +40,17 @@ class Document:
 
     @property
     def depth(self) -> int:
-        """How deeply it is nested."""
+        """Nesting depth."""
         return max(accumulate(_DEPTH.get(token, 0) for token in self._tokens))
 
     @property
     def values(self) -> int:
-        """How many values there are, objects and lists included."""
+        """Number of values, including objects and lists."""
         count = self._tokens.count
         return len(self._tokens) - count(",") - 2 * count(":") - count("]") - count("}")
 
     def pretty(self) -> str:
-        """The text indented.
+        """Return the text indented.
 
         Raises:
             ValueError: it is too deeply nested, or becomes too long.
@@ -85,7 +85,7 @@ class Document:
         return "".join(parts)
 
     def tree(self) -> str:
-        """A tree to fold, as HTML.
+        """Return a collapsible tree as HTML.
 
         Raises:
             ValueError: it is too large or too deeply nested for that; the message says so.
@@ -126,7 +126,7 @@ class Document:
 
 
 def _list(items: list[str]) -> str:
-    """A list; a long one in groups."""
+    """Render a list; a long one in groups."""
     if len(items) > _GROUP:
         items = [
             "<li>"
@@ -158,7 +158,7 @@ def _scalar(token: str) -> str:
 
 
 def _string(token: str) -> str:
-    """A string without escapes that only hide letters; those that no text can do without stay."""
+    """Render a string without unnecessary escapes; required escapes are kept."""
     if "\\" not in token:
         return token
     value = json.loads(token)

@@ -1,4 +1,4 @@
-"""Results that are kept for the next time, bounded by their size and not only by their number."""
+"""A result cache bounded by size, not only by number of entries."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ R = TypeVar("R", str, "tuple[str, str]")
 
 
 _PER_ENTRY = 500
-"""Bytes of an entry besides its texts."""
+"""Overhead of an entry in bytes, besides its texts."""
 
 
 def kept(most_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Keep what a function of texts returns, as ``functools.lru_cache`` does; any thread may call it.
+    """Cache the results of a function of texts, like ``functools.lru_cache``. Thread-safe.
 
     Args:
-        most_bytes: of arguments and results that are kept in all; what was used longest ago goes first.
+        most_bytes: maximum total bytes of cached arguments and results; evicts the least recently used.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""Which changed lines are each other's next version, as the rows of a table to which a column was added."""
+"""Pairs changed lines with their next versions, such as table rows to which a column was added."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Sequence
 from rapidfuzz.distance import Indel
 
 _MOST_PAIRS = 4_000
-"""Lines before times lines after; more are compared by words without regard to lines."""
+"""Maximum lines before times lines after; more are compared by words regardless of lines."""
 
 _PER_PAIR = 100_000
-"""Cells whose comparison takes as long as all else that is done with a pair of lines."""
+"""Overhead per pair of lines, in cells."""
 
 _MOST_CHARS = 2_000
-"""A longer line is a paragraph: its words may have gone anywhere."""
+"""Maximum line length; a longer line is a paragraph, whose words may have moved anywhere."""
 
 _ALIKE = 0.6
-"""Share of the characters of two lines from which on they belong together."""
+"""Minimum share of common characters for two lines to be paired."""
 
 
 def cells(before: Sequence[str], after: Sequence[str]) -> int:
-    """What ``pair`` costs: each character of one against each of the other, some 30,000,000 in a millisecond."""
+    """Cost of ``pair``: each character of one times each of the other; about 30,000,000 per millisecond."""
     return sum(map(len, before)) * sum(map(len, after)) + _PER_PAIR * len(before) * len(after)
 
 
 def pair(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of lines that belong together, in order; none where that cannot be told.
+    """Return pairs of matching lines, in order; none if that cannot be determined.
 
     Args:
-        before: lines of a passage in which no line stayed as it was.
-        after: what stands in their place.
+        before: lines of a passage in which no line is unchanged.
+        after: the lines that replace them.
     """
     if len(before) * len(after) > _MOST_PAIRS or min(len(before), len(after)) < 1:
         return []

@@ -1,4 +1,4 @@
-"""Text as it is, as HTML: escaped, and cut into blocks that a browser lays out only when they are seen."""
+"""Plain text as HTML: escaped, and split into blocks that a browser renders only when visible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CHUNK_CHARS = 20_000
 
 
 def plain(text: str) -> str:
-    """Text as it is. A long one is cut into blocks, between lines only, so that copying gives the same text."""
+    """Render plain text. Long text is split into blocks, only between lines, so that copying preserves it."""
     if len(text) <= _CHUNK_CHARS and text.count("\n") <= _CHUNK_LINES:
         first = "\n" if text.startswith("\n") else ""  # the first line break in a <pre> does not count
         return f'<pre class="hitl-plain">{first}{inline(text)}</pre>'
@@ -19,19 +19,19 @@ def plain(text: str) -> str:
 
 
 def inline(text: str, *, limit: int | None = None) -> str:
-    """Text to stand in a line or an attribute; what is beyond ``limit`` characters is cut off."""
+    """Escape text for use inline or in an attribute; truncated after ``limit`` characters."""
     if limit is not None and len(text) > limit:
         text = text[:limit] + "…"
     return escape(encodable(text))
 
 
 def encodable(text: str) -> str:
-    """Text without lone surrogates: JSON can carry them, a message to the front end cannot."""
+    """Replace lone surrogates: JSON can contain them, a message to the front end cannot."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """Some lines each; a line that is longer than a block is a block of its own."""
+    """Split text into blocks of lines; a line longer than a block is a block of its own."""
     chunk: list[str] = []
     size = 0
     for line in text.split("\n"):

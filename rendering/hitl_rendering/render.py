@@ -1,7 +1,7 @@
-"""Text of models and people as HTML that is safe to show.
+"""Renders untrusted text of models and users as safe HTML.
 
-``ipywidgets.HTML`` and the page's script set ``innerHTML`` as it is: nothing from outside reaches them but through
-here.
+``ipywidgets.HTML`` and the page's script set ``innerHTML`` unchanged: all untrusted text must pass through this
+module.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ __all__ = [
 ]
 
 PAUSED_DAG = "the DAG is paused: the task goes on when the DAG does"
-"""What is said of a review whose DAG is paused."""
+"""Message about a review whose DAG is paused."""
 
 MARKDOWN_LIMIT = 50_000
-"""Longer texts, in characters, are shown as plain text: laying out Markdown of that size blocks the page."""
+"""Maximum Markdown length in characters; longer texts are shown as plain text, as they block the page."""
 
 _LAID_OUT = 5_000
-"""Characters; of an earlier output. Markdown of 20 KB takes some 20 ms, and a review can have many."""
+"""The same limit for an earlier output. Markdown of 20 KB takes about 20 ms, and a review can have many."""
 
 _FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
 
 _WHOLE_LINK = re.compile("https?://[^/]|mailto:", re.IGNORECASE)
-"""A link that says where it leads. Any other one would lead into Airflow or Jupyter, as if it was theirs."""
+"""An absolute link. A relative one would lead into Airflow or Jupyter, as if it was theirs."""
 
 _MAX_TOKENS = 60_000
-"""Tokens after the parser's first step. A short text can make many: in a table, missing cells are filled in."""
+"""Maximum tokens after the block parser. A short text can make many: missing table cells are filled in."""
 
 _MAX_BRACKETS = 3_000_000
-"""Opening brackets times the characters behind each that the parser may look through for the end of a link."""
+"""Maximum number of opening brackets times the characters that the parser may scan for a link's end."""
 _LINK_SEARCH = 500
-"""Maximum number of characters; brackets in brackets end the search."""
+"""Maximum number of characters; nested brackets end the search."""
 
 _MAX_QUOTED = 250_000
-"""The deepest marks before a line times all lines: each line may go on with a quotation without its marks."""
+"""Maximum nesting of quotes times lines: each line may continue a quote without its markers (lazy continuation)."""
 _MARKS = re.compile(r"^[ \t>*+\-\d.)]+", re.MULTILINE)
 
 _MAX_NESTING = 60
@@ -69,7 +69,7 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting
 )
 
 # No images: loading one would tell its server that the text is being read. No style and no ids: a text must
-# not dress up as part of the panel.
+# not imitate part of the panel.
 _TAGS = {
     *(
         "a",
@@ -95,7 +95,7 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML, without anything active; a very long one as it is."""
+    """Render Markdown as HTML without active content; very long Markdown as plain text."""
     if len(text) > MARKDOWN_LIMIT:
         return _as_it_is(text, f"is long ({len(text):,} characters)")
     depth = max((marks.count(">") for marks in _MARKS.findall(text)), default=0)
@@ -106,7 +106,7 @@ def markdown(text: str) -> str:
     except _TooMuchWorkError:
         return _as_it_is(text, "would take long to lay out")
     if any(token.level >= _MAX_NESTING - 1 for token in tokens):
-        return _as_it_is(text, "is very deeply nested")  # the parser drops what is deeper
+        return _as_it_is(text, "is very deeply nested")  # the parser drops deeper content
     html = nh3.clean(
         _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}),
         tags=_TAGS,
@@ -114,7 +114,7 @@ def markdown(text: str) -> str:
         attribute_filter=_attribute,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
-        # Not inside Airflow's frame, nor in place of the notebook.
+        # Open links neither inside Airflow's frame nor in place of the notebook.
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
     return f'<div class="hitl-markdown">{html}</div>'
@@ -122,19 +122,19 @@ def markdown(text: str) -> str:
 
 @kept(most_bytes=40_000_000)
 def output(text: str, output_format: str) -> str:
-    """An output: JSON as a tree, all else as Markdown. Kept for the next time; any thread may call it."""
+    """Render an output: JSON as a tree, anything else as Markdown. Cached and thread-safe."""
     return _json(text) if output_format == "json" else markdown(text)
 
 
 def earlier_output(text: str, output_format: str) -> str:
-    """An output of before: laid out only where that is quick, since it is folded and seldom looked at."""
+    """Render an earlier output: Markdown only if that is fast, since it is collapsed and seldom read."""
     if len(text) <= _LAID_OUT:
         return output(text, output_format)
     return plain(comparable(text, output_format))
 
 
 def comparable(text: str, output_format: str) -> str:
-    """An output in the form in which it is compared with another one: JSON indented, all else as it is."""
+    """Return an output in the form used for comparison: JSON indented, anything else unchanged."""
     if output_format != "json":
         return text
     try:
@@ -144,27 +144,27 @@ def comparable(text: str, output_format: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time in the kernel's time zone, such as ``23 Nov 14:05``."""
+    """Format a time in the kernel's time zone, such as ``23 Nov 14:05``."""
     local = at.astimezone()
     return f"{local.day} {local:%b %H:%M}"
 
 
 def time_html(at: datetime) -> str:
-    """The same as HTML, with the exact time as its title."""
+    """Return the time as HTML, with the exact time as its title."""
     local = at.astimezone()
     title = inline(f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}")
     return f'<time datetime="{local.isoformat()}" title="{title}">{moment(at)}</time>'
 
 
 def time_of_day(at: datetime, *, now: datetime) -> str:
-    """A time to the second in the kernel's time zone, such as ``14:05:10``; with the day if it is not today."""
+    """Format a time with seconds in the kernel's time zone, such as ``14:05:10``; with the day if not today."""
     local = at.astimezone()
     day = "" if local.date() == now.astimezone().date() else f"{local.day} {local:%b} "
     return f"{day}{local:%H:%M:%S}"
 
 
 def short_run(run_id: str) -> str:
-    """A run id without the fraction of a second that Airflow's generated ones end in."""
+    """Return a run id without the fractional seconds of Airflow's generated run ids."""
     return _FRACTION.sub("", run_id)
 
 
@@ -173,22 +173,22 @@ def _as_it_is(text: str, why: str) -> str:
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
-    """An attribute's value; None drops it."""
+    """Filter an attribute: return its value, or None to drop it."""
     return value if name != "href" or _WHOLE_LINK.match(value) else None
 
 
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """What an image is said to show, and where it is, in place of the image."""
+    """Render an image as its alt text and URL instead."""
     token = tokens[index]
     return f"<em>[image: {inline(token.content)}, {inline(str(token.attrs.get('src', '')))}]</em>"
 
 
 class _TooMuchWorkError(Exception):
-    """Laying out a text would take a second and more."""
+    """Rendering a text would take a second or more."""
 
 
 def _bound(state: StateCore) -> None:
-    """Between the parser's two steps, blocks and what is in them: stop where one of them is far too much."""
+    """Stop between block and inline parsing if a text would take far too long."""
     inlines = [token.content for token in state.tokens if token.type == "inline"]
     brackets = sum(content.count("[") * min(len(content), _LINK_SEARCH) for content in inlines)
     if len(state.tokens) > _MAX_TOKENS or brackets > _MAX_BRACKETS:
@@ -197,7 +197,7 @@ def _bound(state: StateCore) -> None:
 
 _MARKDOWN.core.ruler.after("block", "bound", _bound)
 _MARKDOWN.add_render_rule("image", _image)
-_MARKDOWN.parse("x")  # it puts its rules in order at the first use, which must not happen in two threads at once
+_MARKDOWN.parse("x")  # it compiles its rules at first use, which is not thread-safe
 
 
 def _json(text: str) -> str:

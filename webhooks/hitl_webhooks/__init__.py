@@ -1,4 +1,4 @@
-"""Signed webhooks of hitl-notebook: events, signing, delivery, and a receiver's kit.
+"""Signed webhooks of hitl-notebook: events, signing, delivery, and tools for receivers.
 
 A receiver needs one function::
 

@@ -1,6 +1,6 @@
-"""Try webhooks out: ``python -m hitl_webhooks listen`` prints and verifies what arrives; ``new-secret`` makes one.
+"""Test webhooks: ``python -m hitl_webhooks listen`` prints and verifies requests; ``new-secret`` makes a secret.
 
-Needs neither FastAPI nor any other server. It keeps nothing and is not meant for the internet.
+Needs neither FastAPI nor any other server. It stores nothing and is not meant for the internet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hitl_webhooks.signing import ID_HEADER, check_secrets, generate_secret, ver
 
 OUTPUT_START = 200
 FIELD_START = 300
-"""Characters that are shown of an output, and of any other single field."""
+"""Maximum characters shown of an output or any other field."""
 
 
 class Listener(ThreadingHTTPServer):
@@ -32,16 +32,16 @@ class Listener(ThreadingHTTPServer):
 
     Args:
         address: host and port; port 0 for a free one.
-        secrets: what requests are verified with.
-        status: what a verified request is answered with.
+        secrets: secrets to verify requests with.
+        status: HTTP status of the response to a verified request.
         verbose: print bodies too.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: it cannot listen on that address.
     """
 
     daemon_threads = True
-    allow_reuse_port = False  # two listeners on one port would each get half of the requests
+    allow_reuse_port = False  # two listeners on one port would share the requests
 
     def __init__(self, address: tuple[str, int], *, secrets: Sequence[str], status: int, verbose: bool) -> None:
         self.secrets, self.status, self.verbose = secrets, status, verbose
@@ -51,19 +51,19 @@ class Listener(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def delivery(self, event_id: str) -> int:
-        """Count a verified delivery; returns how many of this event there were, with this one."""
+        """Count a verified delivery; returns the number of deliveries of this event so far."""
         with self._lock:
             self._deliveries[event_id] += 1
             return self._deliveries[event_id]
 
     def tell(self, what: str, *lines: str) -> None:
-        """Count a request as ``what`` and print it, not mixed with others."""
+        """Count a request as ``what`` and print it without interleaving."""
         with self._lock:
             self.requests[what] += 1
             _print("\n".join(lines) + "\n")
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """One line instead of a traceback where the other side hung up."""
+        """Print one line instead of a traceback if the client disconnected."""
         if isinstance(sys.exc_info()[1], OSError):
             self.tell("broken", f"{_now()}  broken connection: {_plain(str(sys.exc_info()[1]))}")
         else:
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._refuse(405, "webhooks are sent with POST")
 
     def _refuse(self, status: int, why: str, payload: bytes = b"") -> None:
-        # What the headers claim is of use when looking for a mistake, but is nobody's word.
+        # Unverified headers help with debugging, but must not be trusted.
         claimed = self.headers.get(ID_HEADER)
         lines = [f"REFUSED: {_plain(why)}"]
         if claimed:
@@ -116,10 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it that
-        """Nothing: each request is printed by ``_answer``."""
+        """Do nothing: ``_answer`` prints each request."""
 
     def log_error(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it that
-        """What never gets to an answer of ours: other methods, silence, what is no HTTP."""
+        """Print requests that we do not handle: other methods, timeouts, invalid HTTP."""
         self.server.tell("broken", f"{_now()}  broken request: {_plain(format % args)}")
 
 
@@ -155,7 +155,7 @@ def _body(payload: bytes) -> list[str]:
 
 
 def _plain(text: str, limit: int = FIELD_START) -> str:
-    """``text`` on one line, with nothing in it that a terminal would obey: escapes, bells, reversed writing."""
+    """Return ``text`` on one line without terminal control sequences, bells or bidirectional controls."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
     return shown + ("..." if len(text) > limit else "")
 
@@ -166,7 +166,7 @@ def _now() -> str:
 
 def _print(text: str) -> None:
     sys.stdout.write(text)
-    sys.stdout.flush()  # a pipe shows it at once too
+    sys.stdout.flush()  # so that a pipe shows it at once
 
 
 def _listen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -182,7 +182,7 @@ def _listen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         )
     except OSError as error:
         parser.exit(1, f"Cannot listen on {options.host}:{options.port}: {error.strerror or error}\n")
-    # Where a shell started this in the background, it has it ignore Ctrl-C.
+    # A shell makes background processes ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with server:
         with suppress(KeyboardInterrupt):
@@ -218,7 +218,7 @@ def _status(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command; ends the process with a message and a code other than 0 where it cannot."""
+    """Run a command; exits with a message and a nonzero code on failure."""
     parser = argparse.ArgumentParser(prog="python -m hitl_webhooks", description="Tools for trying webhooks out.")
     commands = parser.add_subparsers(dest="command", required=True)
     listen = commands.add_parser("listen", help="print and verify what arrives")
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     listen.add_argument("--verbose", action="store_true", help="print whole bodies too")
     commands.add_parser("new-secret", help="print a new random secret")
     options = parser.parse_args(argv)
-    # A name that the terminal's encoding lacks must not end the listener.
+    # A character missing from the terminal's encoding must not stop the listener.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     if options.command == "listen":

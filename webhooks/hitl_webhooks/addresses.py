@@ -1,10 +1,9 @@
-"""Post to public addresses only.
+"""Restricts connections to public addresses, against server-side request forgery (SSRF).
 
-Whoever may name an endpoint's URL could otherwise make the sender talk to what only the sender can reach: a
-cloud's metadata service, a database, a neighbour. What counts is the address that is connected to, not the
-URL: a name can be at any address, and ``http://2130706433/`` is loopback. So the name is looked up here, the
-addresses are checked, and the connection goes to a checked address: a second answer of the name server
-(DNS rebinding) is never asked for.
+Otherwise anyone who may set an endpoint's URL could make the sender connect to what only the sender can reach:
+a cloud's metadata service, a database, a neighbour. What counts is the connected address, not the URL: a name
+can resolve to any address, and ``http://2130706433/`` is loopback. So the name is resolved here, the addresses
+are checked, and the connection goes to a checked address: there is no second DNS lookup (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from hitl_webhooks.errors import PrivateAddressError
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
-"""From a host, as it stands in a URL, to its addresses, best first. Raises OSError where there is none."""
+"""Resolves a URL's host to its addresses, best first. Raises OSError if there is none."""
 
 MAX_ADDRESSES = 4
-"""How many addresses of one host are tried, so that a long answer cannot make one attempt a port scan."""
+"""Maximum addresses tried per host, so that a long DNS answer cannot turn an attempt into a port scan."""
 
-# On top of ``is_global``, which follows the registries of IANA, but differs between releases of Python.
+# In addition to ``is_global``, which follows the IANA registries but differs between Python releases.
 _NOT_PUBLIC_V4 = (
     IPv4Network("100.64.0.0/10"),  # carrier-grade NAT
-    IPv4Network("168.63.129.16/32"),  # Azure's host: a public number that every virtual machine there reaches
+    IPv4Network("168.63.129.16/32"),  # Azure's host: a public address that every virtual machine there can reach
     IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata service
     IPv4Network("192.88.99.0/24"),  # 6to4 relays
     IPv4Network("224.0.0.0/3"),  # multicast, reserved, broadcast
@@ -43,17 +42,17 @@ _NOT_PUBLIC_V6 = (
     IPv6Network("2002::/16"),  # 6to4: an IPv4 address in disguise
     IPv6Network("3fff::/20"),  # documentation
 )
-# All that is assigned to hosts today. Leaves out loopback, unique local, link-local, site-local, multicast,
+# All unicast addresses assigned today. Excludes loopback, unique local, link-local, site-local, multicast,
 # IPv4-compatible and IPv4-translated addresses, and local NAT64.
 _UNICAST_V6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether ``address`` is one that the whole internet reaches, and nothing nearer than that.
+    """Whether ``address`` is publicly reachable from the whole internet.
 
-    An IPv4 address that is mapped into IPv6, or that stands behind NAT64's well-known prefix (as every IPv4
-    host does in a network of IPv6 only), is judged as what it is. 6to4 and Teredo, long given up, never are.
+    An IPv4-mapped IPv6 address, or one with NAT64's well-known prefix (as every IPv4 host has in an IPv6-only
+    network), is checked as the IPv4 address. 6to4 and Teredo, long obsolete, are never public.
     """
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _NOT_PUBLIC_V4)
@@ -67,11 +66,11 @@ def is_public(address: Address) -> bool:
 
 
 async def look_up(host: str) -> list[str]:
-    """Ask the system for the addresses of ``host``, as any connection does.
+    """Resolve ``host`` with the system's resolver, as any connection does.
 
     Raises:
         OSError: the host is unknown.
-        UnicodeError: the host cannot be a name.
+        UnicodeError: the host is not a valid name.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=SOCK_STREAM)
     return [str(where[0]) for *_, where in found]
@@ -80,18 +79,17 @@ async def look_up(host: str) -> list[str]:
 class PublicAddressTransport(httpx.AsyncBaseTransport):
     """An httpx transport that connects to public addresses only.
 
-    Host header, TLS server name and certificate stay those of the name in the URL. No connection is kept for
-    a further request: two names may share an address, and a connection is good for the one it was opened for.
-    Needs asyncio.
+    Host header, TLS server name and certificate check use the name in the URL. Connections are not reused: two
+    names may share an address, and a connection is valid only for the name it was opened for. Needs asyncio.
 
-    A client that is given a transport ignores the proxies that the environment names. That is intended: with
-    a proxy it is the proxy that looks the name up and connects, and no check made here would hold. Where a
-    proxy is the way out, it is the proxy that has to refuse private addresses.
+    A client with a custom transport ignores the proxies from the environment. That is intended: a proxy would
+    resolve the name and connect itself, so that checks made here would have no effect. If a proxy is required,
+    the proxy has to block private addresses.
 
     Args:
         verify: how certificates are checked, as in ``httpx.AsyncClient``.
-        resolve: looks a host up.
-        is_allowed: says of an address whether it may be connected to.
+        resolve: resolves a host.
+        is_allowed: whether connecting to an address is allowed.
     """
 
     def __init__(
@@ -122,15 +120,15 @@ class PublicAddressTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send ``request`` to the first allowed address of its host that can be connected to.
+        """Send ``request`` to the first allowed address of its host that accepts a connection.
 
-        The request's time-out for connecting, in seconds, covers looking the name up and all tries together,
-        shared out among them: an address that never answers leaves time for the next one.
+        The request's connect timeout, in seconds, covers the DNS lookup and all tries together, and is divided
+        among them: an address that never responds leaves time for the next one.
 
         Raises:
-            PrivateAddressError: the host has addresses, none of them allowed.
-            httpx.ConnectError: the host is unknown, or refused at every address.
-            httpx.ConnectTimeout: it took too long.
+            PrivateAddressError: none of the host's addresses is allowed.
+            httpx.ConnectError: the host is unknown, or every address refused the connection.
+            httpx.ConnectTimeout: connecting took too long.
         """
         seconds: float | None = request.extensions.get("timeout", {}).get("connect")
         end = None if seconds is None else time.monotonic() + seconds
@@ -157,7 +155,7 @@ class PublicAddressTransport(httpx.AsyncBaseTransport):
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(f"{host} is unknown: {error}", request=request) from error
         addresses = list(dict.fromkeys(ip_address(text) for text in found))
-        # Of a mixed answer the allowed ones are used: what is connected to is one of them, whatever else is said.
+        # From a mixed answer only the allowed addresses are used.
         allowed = [address for address in addresses if self._is_allowed(address)]
         if not allowed:
             raise PrivateAddressError(_refusal(host, addresses))
@@ -165,7 +163,7 @@ class PublicAddressTransport(httpx.AsyncBaseTransport):
 
 
 def _alternating(addresses: Sequence[Address]) -> list[Address]:
-    """One of each family in turn: a machine whose IPv6 leads nowhere gets to an IPv4 address by its second try."""
+    """Alternate the address families, so that a machine with broken IPv6 tries IPv4 second."""
     first = [address for address in addresses if address.version == addresses[0].version]
     other = [address for address in addresses if address.version != addresses[0].version]
     return [address for pair in zip_longest(first, other) for address in pair if address is not None]
@@ -176,7 +174,7 @@ def _host(request: httpx.Request) -> str:
 
 
 def _pinned(request: httpx.Request, address: Address, connect_timeout: float | None) -> httpx.Request:
-    """The same request to ``address`` instead of a name; its Host header is already there."""
+    """Return the request with ``address`` instead of the name; its Host header is already set."""
     timeout = {**request.extensions.get("timeout", {}), "connect": connect_timeout}
     return httpx.Request(
         request.method,

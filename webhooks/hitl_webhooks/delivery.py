@@ -1,4 +1,4 @@
-"""Post one event to several endpoints at once, within a bound."""
+"""Posts one event to several endpoints concurrently, within a time limit."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from hitl_webhooks.quiet import no_request_log
 from hitl_webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 DELIVERY_BOUND = 10.0
-"""Seconds that the first delivery of an event may take in all, retries included."""
+"""Time limit of an event's first delivery in seconds, including retries."""
 
 ATTEMPT_TIMEOUT = 5.0
-"""Seconds for one attempt. Standard Webhooks suggests 15 to 30 s; the worker's bound is tighter."""
+"""Timeout of one attempt in seconds. Standard Webhooks suggests 15 to 30 s; the worker's limit is tighter."""
 
 QUICK_RETRIES: tuple[float, ...] = (0.5, 2.0)
-"""Seconds to wait before the second and the third attempt within the bound."""
+"""Seconds to wait before the second and third attempts within the time limit."""
 
 USER_AGENT = "hitl-notebook"
 
 
 def open_client(*, block_private_addresses: bool = False) -> httpx.AsyncClient:
-    """The client that events are posted with: follows no redirect.
+    """Return the HTTP client that posts events; it does not follow redirects.
 
     Args:
-        block_private_addresses: refuse to connect to an address that is not public. Proxies named in the
-            environment are then not used: it would be the proxy that connects.
+        block_private_addresses: refuse to connect to an address that is not public. Proxies from the
+            environment are then ignored, because the proxy would make the connection.
 
     Raises:
-        UnusableEnvironmentError: the certificates or the proxy that the environment names cannot be used.
+        UnusableEnvironmentError: the certificates or the proxy from the environment cannot be used.
     """
     verify = ssl_context()
     transport = PublicAddressTransport(verify=verify) if block_private_addresses else None
-    # No connection is kept: an endpoint may close an idle one just as the next event goes out on it.
+    # No keep-alive: an endpoint may close an idle connection just as the next event is sent on it.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     try:
         return httpx.AsyncClient(follow_redirects=False, transport=transport, limits=limits, verify=verify)
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        # Without what it says: that may be part of the proxy's password.
+        # Without the error's message, which may contain part of the proxy's password.
         raise UnusableEnvironmentError(
             f"The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used ({type(error).__name__}). "
             "Correct the variable where Airflow's workers and API server run, or unset it."
@@ -68,13 +68,13 @@ async def attempt(
     timeout: float = ATTEMPT_TIMEOUT,
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
 ) -> Attempt:
-    """Make one attempt and say what came of it; never raises for what the endpoint does.
+    """Make one attempt and return its result; never raises because of the endpoint's behaviour.
 
     Args:
         client: must not follow redirects.
-        endpoint: where to post.
+        endpoint: the endpoint to post to.
         event_id: value of ``webhook-id``.
-        body: the event's standard body; the endpoint's format makes of it what is posted.
+        body: the event's standard body, converted to the endpoint's format.
         timeout: seconds for the whole attempt.
         clock: current time, timezone-aware; becomes ``webhook-timestamp``.
     """
@@ -90,7 +90,7 @@ async def attempt(
         retry_after = _retry_after(response, at)
     except (TimeoutError, asyncio.TimeoutError, httpx.TimeoutException):
         error = f"no answer within {timeout:g} s"
-    except Exception as failure:  # noqa: BLE001 - whatever it is, it is this endpoint's and goes into its log
+    except Exception as failure:  # noqa: BLE001 - any error goes into this endpoint's log
         error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
     return Attempt(
         at=at.isoformat(),
@@ -111,7 +111,7 @@ async def deliver(
     retries: Sequence[float] = QUICK_RETRIES,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Attempt until delivered, gone, out of retries or out of time; note each attempt in ``delivery``."""
+    """Retry until delivered, gone, out of retries or out of time; record each attempt in ``delivery``."""
     end = time.monotonic() + bound
     for wait in (0.0, *retries):
         last = delivery.log[-1] if delivery.log else None
@@ -134,28 +134,28 @@ def deliver_to_all(
     bound: float = DELIVERY_BOUND,
     block_private_addresses: bool = False,
 ) -> None:
-    """Deliver ``event`` to all endpoints at once and return within ``bound`` seconds.
+    """Deliver ``event`` to all endpoints concurrently and return within ``bound`` seconds.
 
-    Runs in a thread with an event loop of its own, so that it can be called with or without a running loop.
-    An endpoint that takes only so many messages per second is left to the dispatcher: of many workers none
-    knows what the others send.
+    Runs in a thread with its own event loop, so that it can be called with or without a running loop.
+    Endpoints with a rate limit are left to the dispatcher, because a worker does not know what other workers
+    send.
 
     Args:
         event: what to send.
-        targets: each endpoint with the delivery in which its attempts are noted.
-        bound: seconds in all. What is then undelivered stays ``pending``.
+        targets: each endpoint with the delivery that records its attempts.
+        bound: time limit in seconds. Undelivered events then stay ``pending``.
         block_private_addresses: see ``open_client``.
     """
     own = [(endpoint, noted) for endpoint, noted in targets if not get_format(endpoint.format).min_interval]
     if not own:
         return
-    # The thread notes in copies: it may still run when this function has returned.
+    # The thread records in copies: it may still run after this function has returned.
     copies = [replace(noted) for _, noted in own]
     started = datetime.now(timezone.utc)
 
     async def run() -> None:
         async with open_client(block_private_addresses=block_private_addresses) as client:
-            # A little less than the bound, so that the last attempt ends by its own time-out and is noted.
+            # Slightly less than the bound, so that the last attempt ends by its own timeout and is recorded.
             inner = bound - min(0.5, bound / 10)
             tasks = [
                 deliver(client, endpoint, event, copy, bound=inner)
@@ -168,11 +168,11 @@ def deliver_to_all(
     def send() -> None:
         try:
             asyncio.run(run())
-        except Exception as error:  # noqa: BLE001 - before the first attempt: it goes into the log of each
+        except Exception as error:  # noqa: BLE001 - before the first attempt: logged for each endpoint
             failed.append(str(error) if isinstance(error, HITLWebhookError) else type(error).__name__)
 
-    # A daemon thread and a join with a limit: looking a host name up can block beyond any asyncio timeout,
-    # and a dead name server must not hold the task.
+    # A daemon thread and a join with a timeout: a DNS lookup can block beyond any asyncio timeout, and a dead
+    # name server must not block the task.
     thread = threading.Thread(target=send, name="hitl-webhooks", daemon=True)
     thread.start()
     thread.join(bound)
@@ -185,7 +185,7 @@ def deliver_to_all(
 
 
 def _request(endpoint: Endpoint, event_id: str, body: bytes, at: datetime) -> tuple[dict[str, str], bytes]:
-    """Headers and body of one attempt."""
+    """Return headers and body of one attempt."""
     format_ = get_format(endpoint.format)
     rendered = format_.render(event_id, body)
     headers = {
@@ -205,7 +205,7 @@ def _request(endpoint: Endpoint, event_id: str, body: bytes, at: datetime) -> tu
 async def _post(
     client: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, timeout: float
 ) -> httpx.Response:
-    # The answer's body is never read: an endpoint cannot fill our memory with it.
+    # The response body is never read, so an endpoint cannot fill our memory.
     with no_request_log():
         async with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
             return response
@@ -218,7 +218,7 @@ def _error_of(response: httpx.Response, endpoint: Endpoint) -> str | None:
         return f"answered {response.status_code}: redirects are not followed, give the final URL"
     answered = f"answered {response.status_code} {response.reason_phrase}".rstrip()
     if response.status_code in (401, 403) and get_format(endpoint.format).signed:
-        # What receivers answer to a signature that is not right: the kit here, and Standard Webhooks' examples.
+        # Response to an invalid signature, by receivers of this package and Standard Webhooks' examples.
         if endpoint.secrets:
             return f"{answered}: does the receiver have this endpoint's secret?"
         return f"{answered}: the request was not signed, as the endpoint has no secret"

@@ -1,16 +1,16 @@
-"""Tell a repeat: deliveries can repeat, the work must not.
+"""Detects duplicate deliveries, so that each event is handled once.
 
-A sender repeats what was not answered with 2xx in time, and cannot know whether it was handled all the same.
-The id of the event tells. When it counts as known matters most::
+A sender retries if it gets no 2xx response in time, and cannot know whether the event was handled anyway.
+The event id identifies duplicates. What matters most is when an id is recorded::
 
     guard = DuplicateGuard("handled.sqlite3")
 
     with guard.claim(event.id) as new:
         if new:
             handle(event)
-    # answer 2xx
+    # respond with 2xx
 
-If ``handle`` raises, the id is forgotten, the answer is an error, and the sender's repeat is handled.
+If ``handle`` raises, the id is forgotten, the response is an error, and the sender's retry is handled.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from pathlib import Path
 from typing import Protocol
 
 MAX_AGE = timedelta(days=4)
-"""How long an id is known. The sender's schedule spans about 3 days and 4 hours; jitter adds 8 hours at most."""
+"""How long an id is kept. The sender's schedule spans about 3 days and 4 hours; jitter adds 8 hours at most."""
 
 MAX_IDS = 100_000
-"""How many ids are known at most; about 20 MB in memory, 14 MB in a file (measured with UUIDs)."""
+"""Maximum number of ids kept; about 20 MB in memory, 14 MB in a file (measured with UUIDs)."""
 
 WAIT = timedelta(seconds=4)
-"""How long a repeat waits for the delivery that is being handled: a little less than the sender waits (5 s)."""
+"""How long a duplicate waits for a delivery in progress: slightly less than the sender's timeout (5 s)."""
 
 LEASE = timedelta(minutes=2)
-"""How long another process has for handling. Shorter than the sender's pause of 5 minutes (after its quick
-repeats), so that what a process was handling when it was killed is handled then."""
+"""Time limit for another process to handle an event. Shorter than the sender's pause of 5 minutes (after its
+quick retries), so that the retry then handles the event of a killed process."""
 
 _POLL = 0.02
 _LOCKED = 5.0
@@ -49,26 +49,26 @@ class DuplicateGuard:
     """Remembers the ids of events that were handled.
 
     An id counts as handled only once the block of its claim has ended without an exception. A second delivery
-    that arrives meanwhile waits for the first: it is a repeat if that succeeds, and new if that fails. So no
-    event is handled twice at once, and none is answered with 2xx that then fails.
+    that arrives meanwhile waits for the first: it is a duplicate if that succeeds, and new if that fails. So no
+    event is handled twice concurrently, and none that then fails gets a 2xx response.
 
-    What remains is the crash between handling and remembering: the event then comes once more. Handling that
-    must not even then happen twice has to be safe to repeat.
+    After a crash between handling an event and recording its id, the event arrives again. Handling that must
+    not happen twice even then has to be idempotent.
 
-    Safe to use from several threads; with a file also from several processes on one machine.
+    Thread-safe; with a file, also safe for several processes on one machine.
 
     Args:
-        path: an SQLite file, made if needed, so that a restart still knows repeats. In memory if not given.
-        max_ids: how many ids are known; beyond, the oldest are forgotten.
-        max_age: how long an id is known. A longer one is needed where events are sent anew by hand after days.
-        wait: how long a repeat waits for the delivery that is being handled.
-        lease: with a file: how long a claim of another process holds. After that the process is taken for
-            dead and the event for not handled. Must be longer than handling can take.
+        path: an SQLite file, created if missing, so that ids survive a restart. In memory if not given.
+        max_ids: maximum number of ids; beyond that, the oldest are forgotten.
+        max_age: how long an id is kept. Needs to be longer if events are resent manually after days.
+        wait: how long a duplicate waits for a delivery in progress.
+        lease: with a file: how long a claim of another process is valid. After that the process is considered
+            dead and the event not handled. Must be longer than handling can take.
         clock: current time, timezone-aware.
 
     Raises:
         ValueError: ``max_ids`` is less than one.
-        sqlite3.Error: the file cannot be opened or is none of SQLite's.
+        sqlite3.Error: the file cannot be opened or is not an SQLite file.
     """
 
     def __init__(
@@ -95,18 +95,18 @@ class DuplicateGuard:
 
     @contextmanager
     def claim(self, event_id: str) -> Iterator[bool]:
-        """Claim an event for the time of a ``with`` block, in which it is handled.
+        """Claim an event for the duration of a ``with`` block that handles it.
 
         Yields:
-            True: handle it now; nobody else does. False: it was handled before.
+            True: handle it now; nobody else does. False: it was already handled.
 
         Raises:
-            TimeoutError: another delivery of it is still being handled. Answer with an error (500, 503): the
-                sender will ask again.
-            RuntimeError: that is so, and this is the thread of an event loop, which must not be held up.
-                Use ``claim_async`` there.
+            TimeoutError: another delivery of it is still being handled. Respond with an error (500, 503): the
+                sender will retry.
+            RuntimeError: as above, but in the thread of an event loop, which must not be blocked. Use
+                ``claim_async`` there.
             sqlite3.Error: the file cannot be used. If raised at the end of the block, the event was handled
-                but is not known: answer with an error, and it comes again.
+                but not recorded: respond with an error, and it arrives again.
         """
         owner, end = uuid.uuid4().hex, time.monotonic() + self._wait
         while (new := self._take(event_id, owner)) is None:
@@ -118,7 +118,7 @@ class DuplicateGuard:
 
     @asynccontextmanager
     async def claim_async(self, event_id: str) -> AsyncIterator[bool]:
-        """As ``claim``, for ``async with``: others go on while a repeat waits."""
+        """Like ``claim``, for ``async with``: does not block the event loop while a duplicate waits."""
         owner, end = uuid.uuid4().hex, time.monotonic() + self._wait
         while (new := self._take(event_id, owner)) is None:
             _check_deadline(event_id, end)
@@ -127,9 +127,9 @@ class DuplicateGuard:
             yield new
 
     def _take(self, event_id: str, owner: str) -> bool | None:
-        """True: it is ours now. False: it was handled. None: it is being handled."""
+        """Try to claim. True: claimed. False: already handled. None: being handled."""
         with self._lock:
-            if event_id in self._active:  # also beyond the lease: within this process nothing is in doubt
+            if event_id in self._active:  # even after the lease: within this process the claim is certain
                 return None
             new = self._store.take(event_id, owner, self._now())
             if new:
@@ -143,8 +143,8 @@ class DuplicateGuard:
             return
         try:
             yield
-        except BaseException:  # KeyboardInterrupt and CancelledError too: it was not handled to its end
-            # If even this fails, the lease ends it; what went wrong first is what must be seen.
+        except BaseException:  # KeyboardInterrupt and CancelledError too: handling did not finish
+            # If this fails too, the lease ends the claim; the first error must not be hidden.
             with self._lock, suppress(sqlite3.Error):
                 self._store.forget(event_id, owner)
             raise
@@ -169,21 +169,21 @@ def _refuse_to_hold_up_a_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    # The delivery that is waited for may be a task of this very loop.
+    # The delivery in progress may be a task of this same loop.
     raise RuntimeError("Waiting here would hold up the event loop: use `async with guard.claim_async(...)`.")
 
 
 class _Store(Protocol):
-    """Where ids are. Times are seconds since 1970."""
+    """Storage of ids. Times are Unix timestamps in seconds."""
 
     def take(self, event_id: str, owner: str, now: float) -> bool | None:
-        """True: claimed. False: it was handled. None: another process has claimed it."""
+        """Try to claim. True: claimed. False: already handled. None: claimed by another process."""
 
     def keep(self, event_id: str, now: float) -> None:
-        """It was handled."""
+        """Record the event as handled."""
 
     def forget(self, event_id: str, owner: str) -> None:
-        """It was not handled; does nothing if the claim is no longer that of ``owner``."""
+        """Release the claim; does nothing if it no longer belongs to ``owner``."""
 
 
 class _Memory:
@@ -200,7 +200,7 @@ class _Memory:
         self._prune(now)
 
     def forget(self, event_id: str, owner: str) -> None:
-        pass  # claims that are open are known to the guard
+        pass  # the guard knows the open claims
 
     def _prune(self, now: float) -> None:
         while self._handled:
@@ -211,7 +211,7 @@ class _Memory:
 
 
 class _File:
-    """``owner`` is null for what was handled (at ``at``), and says who has claimed it (since ``at``) otherwise."""
+    """SQLite store; ``owner`` is null for an event handled at ``at``, else who claimed it at ``at``."""
 
     def __init__(self, path: Path, max_ids: int, max_age: float, lease: float) -> None:
         self._path, self._max_ids, self._max_age, self._lease = path, max_ids, max_age, lease
@@ -222,7 +222,7 @@ class _File:
     def take(self, event_id: str, owner: str, now: float) -> bool | None:
         with self._transaction() as file:
             file.execute("DELETE FROM events WHERE owner IS NULL AND at < ?", (now - self._max_age,))
-            # Claims of the dead whose events never came again.
+            # Claims of dead processes whose events never arrived again.
             given_up = now - max(self._max_age, self._lease)
             file.execute("DELETE FROM events WHERE owner IS NOT NULL AND at < ?", (given_up,))
             row = file.execute("SELECT owner, at FROM events WHERE id = ?", (event_id,)).fetchone()
@@ -230,7 +230,7 @@ class _File:
                 holder, since = row
                 if holder is None:
                     return False
-                # abs: after the clock was set back, a claim from the future must not hold for long.
+                # abs: after the clock was set back, a claim from the future must not be valid for long.
                 if abs(now - since) < self._lease:
                     return None
             file.execute("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", (event_id, owner, now))
@@ -238,7 +238,7 @@ class _File:
 
     def keep(self, event_id: str, now: float) -> None:
         with self._transaction() as file:
-            # Whoever has claimed it since the lease ended: it was handled.
+            # Even if another process claimed it after the lease ended: it was handled.
             file.execute("INSERT OR REPLACE INTO events VALUES (?, NULL, ?)", (event_id, now))
             file.execute(
                 "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE owner IS NULL "
@@ -252,12 +252,12 @@ class _File:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        # A connection per use costs a fraction of a millisecond. A lasting one would belong to one thread, would
+        # A connection per use costs a fraction of a millisecond. A persistent one would belong to one thread, would
         # not survive a fork (which is how many servers start their workers), and would have to be closed.
         try:
             with closing(sqlite3.connect(self._path, timeout=_LOCKED, isolation_level=None)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
-                connection.execute("COMMIT")  # left out after an exception: closing then takes all of it back
+                connection.execute("COMMIT")  # skipped after an exception: closing then rolls back
         except sqlite3.Error as error:
             raise type(error)(f"{self._path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Where events go."""
+"""Endpoints that receive events."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 MIN_SECRET_LENGTH = 4
-"""Characters of what is hidden as a whole: "/" or "v1" is no secret, and would tear a text apart."""
+"""Minimum length of a whole value to redact: "/" or "v1" is no secret, and would garble a text."""
 
 MIN_PART_LENGTH = 8
-"""Likewise, of a word of a header's value or of a part of a path: "Bearer" and "hooks" are none."""
+"""Minimum length of a word of a header value or a path segment to redact: "Bearer" and "hooks" are no secrets."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where events go, and how.
+    """An endpoint: where events are posted, and how.
 
     Attributes:
-        name: how it is called in the outbox and in logs; never holds a secret.
-        url: absolute ``https`` URL; ``http`` only to this machine, or where it is allowed.
-        secrets: signing secrets; two while one rotates; none leaves requests unsigned.
-        headers: further headers, for instance an authorization that the receiver wants.
+        name: name in the outbox and in logs; never contains a secret.
+        url: absolute ``https`` URL; ``http`` only to localhost, or if allowed.
+        secrets: signing secrets; two during rotation; without any, requests are unsigned.
+        headers: additional headers, for instance ``Authorization``.
         format: name of the body's format, see ``hitl_webhooks.formats``.
-        allow_http: permit ``http`` to other machines, where everyone on the way can read along.
+        allow_http: permit unencrypted ``http`` to other machines.
 
     Raises:
-        InvalidEndpointError: the URL, a header or the format cannot be used.
+        InvalidEndpointError: the URL, a header or the format is invalid.
         InvalidSecretError: a secret is malformed.
     """
 
@@ -52,7 +52,7 @@ class Endpoint:
         try:
             parts = urlsplit(self.url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # among others for a port that is none
+        except ValueError:  # for example, an invalid port
             valid = False
         if not valid:
             raise InvalidEndpointError(
@@ -64,7 +64,7 @@ class Endpoint:
                 "same, where others can read along, set [hitl_review] webhook_allow_http = True."
             )
         if not all(_HEADER_NAME.fullmatch(n) and _HEADER_VALUE.fullmatch(v) for n, v in self.headers.items()):
-            # Said here and without the value: httpx would repeat it in its error.
+            # Raise here, without the value: httpx would include it in its error.
             raise InvalidEndpointError(
                 f"Webhook endpoint {self.name!r}: headers must be printable ASCII, without spaces around the value."
             )
@@ -75,10 +75,10 @@ class Endpoint:
         object.__setattr__(self, "secrets", tuple(check_secret(secret) for secret in self.secrets))
 
     def without_secrets(self, text: str) -> str:
-        """``text`` with all of this endpoint that may be secret replaced, for logs and answers.
+        """Redact this endpoint's possible secrets in ``text``, for logs and responses.
 
-        The other side writes part of an error, and knows what it was sent: it may say back the token alone, or
-        the user and the password as they are on the wire.
+        The endpoint writes part of an error and knows what it was sent: it may echo the token alone, or the
+        user and the password as encoded in the request.
         """
         hidden = {found for found in self._secrets() if len(found) >= MIN_SECRET_LENGTH}
         hidden |= {repr(secret)[1:-1] for secret in hidden}
@@ -110,7 +110,7 @@ def _long(parts: list[str]) -> Iterator[str]:
 
 
 def _as_sent(part: str) -> Iterator[str]:
-    """A part of a URL as it was given, as it is sent, and as the other side reads it."""
+    """Yield a part of a URL as given, as sent, and as decoded by the endpoint."""
     yield part
     yield quote(part, safe="/?&=%:;+$,@!*'()[]~")
     yield unquote(part)
@@ -121,7 +121,7 @@ def _user_and_password(parts: SplitResult) -> Iterator[str]:
     user, password = parts.username or "", parts.password or ""
     yield from _as_sent(user)
     yield from _as_sent(password)
-    if user or password:  # the header that httpx makes of them
+    if user or password:  # the Basic authentication header of httpx
         yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
 
 

@@ -1,24 +1,24 @@
-"""Every error that this package raises.
+"""All errors that this package raises.
 
 ::
 
     HITLWebhookError
-    ├── InvalidSecretError          (also ValueError)   a signing secret that is not a Standard Webhooks one
+    ├── InvalidSecretError          (also ValueError)   a signing secret not valid in Standard Webhooks
     ├── InvalidEndpointError        (also ValueError)   an endpoint that nothing can be posted to
-    ├── UnusableEnvironmentError                        what SSL_CERT_FILE or HTTPS_PROXY and the like name
-    ├── PrivateAddressError                             a host without a public address, where that is demanded
-    └── WebhookVerificationError                        a request that did not come from us, or not now
+    ├── UnusableEnvironmentError                        invalid value of SSL_CERT_FILE, HTTPS_PROXY or similar
+    ├── PrivateAddressError                             a host without a public address, if one is required
+    └── WebhookVerificationError                        a request that is not from us, or is too old or new
         ├── MissingHeaderError      one of the three ``webhook-*`` headers is absent
-        ├── TimestampError          too old, too new, or no number
-        ├── InvalidSignatureError   no signature fits any of the secrets
-        └── MalformedEventError     signed by us, yet not an event: the body is not what the format says
+        ├── TimestampError          too old, too new, or not a number
+        ├── InvalidSignatureError   no signature matches any of the secrets
+        └── MalformedEventError     signed by us, but the body is not a valid event
 """
 
 from __future__ import annotations
 
 
 class HITLWebhookError(Exception):
-    """Root of all errors of ``hitl_webhooks``."""
+    """Base class of all errors of ``hitl_webhooks``."""
 
 
 class InvalidSecretError(HITLWebhookError, ValueError):
@@ -26,19 +26,19 @@ class InvalidSecretError(HITLWebhookError, ValueError):
 
 
 class InvalidEndpointError(HITLWebhookError, ValueError):
-    """An endpoint's URL, headers, format or connection cannot be used."""
+    """An endpoint's URL, headers, format or connection is invalid."""
 
 
 class UnusableEnvironmentError(HITLWebhookError):
-    """What an environment variable names cannot be used, certificates or a proxy, so nothing can be posted."""
+    """An environment variable names unusable certificates or proxies, so nothing can be posted."""
 
 
 class PrivateAddressError(HITLWebhookError):
-    """A host has no public address. Nothing was sent to it, nor was it connected to."""
+    """A host has no public address. No connection was made and nothing was sent."""
 
 
 class WebhookVerificationError(HITLWebhookError):
-    """A received request must not be trusted. Answer it with 401 and do nothing."""
+    """A received request must not be trusted. Respond with 401 and do nothing."""
 
 
 class MissingHeaderError(WebhookVerificationError):
@@ -46,12 +46,12 @@ class MissingHeaderError(WebhookVerificationError):
 
 
 class TimestampError(WebhookVerificationError):
-    """``webhook-timestamp`` is no integer, or is more than the tolerance away from now."""
+    """``webhook-timestamp`` is not an integer, or differs from now by more than the tolerance."""
 
 
 class InvalidSignatureError(WebhookVerificationError):
-    """No signature in ``webhook-signature`` fits the body under any given secret."""
+    """No signature in ``webhook-signature`` matches the body with any given secret."""
 
 
 class MalformedEventError(WebhookVerificationError):
-    """The signature is right, but the body is not a JSON object with type, timestamp and data."""
+    """The signature is valid, but the body is not a JSON object with type, timestamp and data."""

@@ -1,7 +1,7 @@
 """The events, their ids and their bodies.
 
 A body is ``{"type", "timestamp", "data"}`` per Standard Webhooks 1.0.0 and stays under its recommended
-20 KB: long texts are cut, and ``data`` says so.
+20 KB: long texts are truncated, and ``data`` says so.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _FEEDBACK_BYTES = 4_000
 _PERSON_BYTES = 500
 
 _OUTPUT_BYTES = 2_000
-"""Room that is kept for the output, before links take it."""
+"""Space reserved for the output, before links use it."""
 
 
 class EventType(str, Enum):
-    """What can be told to an outside system."""
+    """Types of events sent to outside systems."""
 
     OUTPUT_READY = "hitl_review.output_ready"
-    """An output waits for a review; once each round."""
+    """An output waits for a review; once per iteration."""
     CHANGES_REQUESTED = "hitl_review.changes_requested"
     """The reviewer asked for changes, and the next output is being made."""
     FINALIZED = "hitl_review.finalized"
-    """The review has ended, in one way or another."""
+    """The review has ended, for any reason."""
     TEST = "hitl_review.delivery.test"
-    """Nothing happened: somebody tries an endpoint out."""
+    """A test of an endpoint; nothing happened."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who decided: the id and name that Airflow's auth manager gives."""
+    """Who decided: id and name from Airflow's auth manager."""
 
     id: str
     name: str
@@ -49,19 +49,19 @@ class Person:
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """What an event tells about a review. Times are timezone-aware.
+    """The data of a review in an event. Times are timezone-aware.
 
     Attributes:
         task_instance_id: Airflow's id of the task instance, a UUID; another one for each try.
-        status: what the event says: the session's status, ``"failed"`` where regenerating failed for good,
-            or ``"abandoned"`` where the task ended or was cleared under a review that nobody had decided.
-        session_status: the session's status as it is stored, where the event says something else.
+        status: status in the event: the session's status, ``"failed"`` if regenerating failed permanently, or
+            ``"abandoned"`` if the task ended or was cleared before anybody decided the review.
+        session_status: the session's stored status, if the event's status differs.
         iteration: number of the output, from 1.
         output: the output as the reviewer sees it.
         feedback: what the reviewer wrote, if anything.
-        links: name to URL; ``review`` is where a person decides.
-        occurrence: how often this has happened to this output before: changes can be requested again after
-            a regeneration that failed.
+        links: name to URL; ``review`` is the page for deciding.
+        occurrence: number of earlier events of this type for this output: changes can be requested again after
+            a failed regeneration.
     """
 
     task_instance_id: str
@@ -87,7 +87,7 @@ class ReviewFacts:
 
 @dataclass(frozen=True)
 class Event:
-    """An event as it is sent: the id never changes, nor does one byte of the body."""
+    """An event as it is sent: neither the id nor the body ever changes."""
 
     id: str
     type: EventType
@@ -96,16 +96,16 @@ class Event:
 
 
 def event_id(task_instance_id: str, type_: EventType, iteration: int, occurrence: int = 0) -> str:
-    """Return the id of an event: UUIDv5 of task instance, type and iteration, so the same for ever.
+    """Return an event's stable id: UUIDv5 of task instance, type and iteration.
 
-    ``occurrence`` tells a second event of that kind about the same output from the first one (0).
+    ``occurrence`` distinguishes a second event of that type about the same output from the first one (0).
     """
     again = f":{occurrence}" if occurrence else ""
     return str(uuid.uuid5(uuid.UUID(task_instance_id), f"{type_.value}:{iteration}{again}"))
 
 
 def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
-    """Make the event of ``type_`` about a review.
+    """Build the event of ``type_`` about a review.
 
     Args:
         type_: which event.
@@ -113,11 +113,11 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         at: when it happened, timezone-aware.
 
     Returns:
-        An event whose body has at most ``MAX_BODY_BYTES`` bytes. Links that would take the output's place are left
+        An event whose body has at most ``MAX_BODY_BYTES`` bytes. Links that would displace the output are left
         out: percent-encoded, three ids of 250 characters can be 9,000 bytes in each.
 
     Raises:
-        ValueError: what cannot be cut (ids) alone exceeds the limit.
+        ValueError: the ids, which cannot be truncated, exceed the limit.
     """
     data: dict[str, Any] = {
         "status": facts.status,
@@ -149,7 +149,7 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
     while (room := MAX_BODY_BYTES - len(encode(event))) < _OUTPUT_BYTES and data["links"]:
-        data["links"].popitem()  # the last one matters least
+        data["links"].popitem()  # the last one is the least important
     if room < 0:
         raise ValueError(f"The ids of this review alone exceed {MAX_BODY_BYTES} bytes.")
     data["output"] = cut_to_bytes(facts.output, room)
@@ -163,11 +163,11 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
 
 
 def build_test_event(*, at: datetime, address: str) -> Event:
-    """Make an event that says nothing, to try an endpoint out; each has an id of its own.
+    """Build a test event without content; each has a unique id.
 
     Args:
         at: the current time, timezone-aware.
-        address: address of the Airflow that sends it.
+        address: URL of the sending Airflow.
     """
     data = {
         "status": "test",
@@ -179,7 +179,7 @@ def build_test_event(*, at: datetime, address: str) -> Event:
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
-    """Return the longest start of ``text`` that takes at most ``limit`` bytes inside a JSON string."""
+    """Return the longest prefix of ``text`` that takes at most ``limit`` bytes inside a JSON string."""
 
     def size(part: str) -> int:
         return len(encode(part)) - 2  # without the quotes

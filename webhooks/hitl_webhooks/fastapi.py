@@ -8,7 +8,7 @@
     def receive(event: Annotated[ReceivedEvent, Depends(verified)]) -> None:
         ...
 
-(From a checkout, do not run files of this folder by their path: this one would then be taken for FastAPI.)
+(Do not run files of this folder by their path: this module would then shadow FastAPI.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hitl_webhooks.received import MAX_REQUEST_BYTES, ReceivedEvent
 from hitl_webhooks.signing import TOLERANCE, check_secrets, verify
 
 try:
-    # "Request" must stay a name of this module: FastAPI looks the dependency's annotations up here.
+    # "Request" must be a module-level name: FastAPI resolves the dependency's annotations here.
     from fastapi import HTTPException, Request
     from fastapi.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect
@@ -42,19 +42,19 @@ def verified_event(
     Make it once and use it by name: the body of a request can be read only once, so two dependencies on one
     path fail, and so does an endpoint that reads the body again.
 
-    What is not ours never reaches the endpoint: it is answered with 401 and the reason. A body of more than
-    ``max_bytes`` is answered with 413, without being read further.
+    Unverified requests never reach the endpoint: the response is 401 with the reason. A body of more than
+    ``max_bytes`` gets a 413, without being read further.
 
     Args:
-        secret: the endpoint's secret, or several while one rotates. Or a function that returns that: it is
+        secret: the endpoint's secret, or several during rotation. Or a function that returns that: it is
             called for each request, in a worker thread, so it may look the secret up. If it raises, the
-            answer is 500 and the sender tries again.
-        tolerance: how far ``webhook-timestamp`` may be from now, either way.
-        max_bytes: upper bound of the body, in bytes.
+            response is 500 and the sender retries.
+        tolerance: allowed difference between ``webhook-timestamp`` and now, in both directions.
+        max_bytes: maximum size of the body, in bytes.
 
     Raises:
-        InvalidSecretError: ``secret`` is malformed. If it is what a function returned, the request that asked
-            for it is answered with 500.
+        InvalidSecretError: ``secret`` is malformed. If a function returned it, the response to that request is
+            500 instead.
     """
     if not callable(secret):
         secret = check_secrets(secret)  # now, not at the first request
@@ -77,6 +77,6 @@ async def _read(request: Request, limit: int) -> bytes:
             payload += chunk
             if len(payload) > limit:
                 raise HTTPException(413, f"The body is too large: more than {limit} bytes.")
-    except ClientDisconnect:  # nobody reads the answer; without this, the server would log a failure of ours
+    except ClientDisconnect:  # nobody reads the response; this only prevents an error in the server's log
         raise HTTPException(400, "The body ended early.") from None
     return bytes(payload)

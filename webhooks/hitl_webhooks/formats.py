@@ -1,12 +1,12 @@
-"""In what form an event is posted.
+"""Formats in which events are posted.
 
-The outbox keeps the standard body of an event, once. A format makes of it, anew at each attempt and always
-alike, what an endpoint gets. A format is one function; to add one, register it::
+The outbox stores an event's standard body once. At each attempt a format converts it, deterministically, to
+what the endpoint gets. A format is one function; to add one, register it::
 
     @register("teams", signed=False)
     def _teams(event_id: str, body: bytes) -> Rendered: ...
 
-All texts in an event came from outside: from a DAG, a model or a reviewer.
+All texts in an event are untrusted: they come from a DAG, a model or a reviewer.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hitl_webhooks.payload import Payload, encode
 from hitl_webhooks.slack import slack_message
 
 Render = Callable[[str, bytes], "Rendered"]
-"""From an event's id and its standard body to what is posted.
+"""Converts an event's id and standard body to what is posted.
 
-Raises ValueError where the body is none of ours.
+Raises ValueError if the body is not one of ours.
 """
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What is posted: the exact bytes, which are also what is signed, and their content type."""
+    """A posted body: the exact bytes, which are also signed, and their content type."""
 
     body: bytes
     content_type: str
@@ -34,13 +34,13 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Format:
-    """A form in which events are posted.
+    """A format in which events are posted.
 
     Attributes:
-        name: how an endpoint asks for it.
-        render: makes what is posted.
-        signed: whether the ``webhook-*`` headers, signature included, go along.
-        min_interval: seconds that the receiver wants between two messages to one URL.
+        name: name used in an endpoint's settings.
+        render: converts a standard body.
+        signed: whether the ``webhook-*`` headers, including the signature, are sent.
+        min_interval: minimum seconds between two messages to one URL.
     """
 
     name: str
@@ -53,10 +53,10 @@ _formats: dict[str, Format] = {}
 
 
 def register(name: str, *, signed: bool = True, min_interval: float = 0.0) -> Callable[[Render], Render]:
-    """Decorator: make a function the format ``name``; see ``Format`` for the arguments.
+    """Decorator that registers a function as the format ``name``; see ``Format`` for the arguments.
 
     Raises:
-        ValueError: there is such a format already.
+        ValueError: the format already exists.
     """
 
     def decorate(render: Render) -> Render:
@@ -69,10 +69,10 @@ def register(name: str, *, signed: bool = True, min_interval: float = 0.0) -> Ca
 
 
 def get_format(name: str) -> Format:
-    """Return the format of that name.
+    """Return the format with that name.
 
     Raises:
-        ValueError: there is none; names those that there are.
+        ValueError: there is none; the message lists the existing ones.
     """
     try:
         return _formats[name]
@@ -81,13 +81,13 @@ def get_format(name: str) -> Format:
 
 
 def format_names() -> tuple[str, ...]:
-    """All names that ``get_format`` knows, in the order of their registration."""
+    """Return all registered names, in order of registration."""
     return tuple(_formats)
 
 
 @register("standard")
 def _standard(event_id: str, body: bytes) -> Rendered:
-    """Standard Webhooks 1.0.0: the body as it is."""
+    """Standard Webhooks 1.0.0: the unchanged body."""
     return Rendered(body, "application/json")
 
 
@@ -111,5 +111,5 @@ def _cloudevents(event_id: str, body: bytes) -> Rendered:
 
 @register("slack", signed=False, min_interval=1.0)
 def _slack(event_id: str, body: bytes) -> Rendered:
-    """A message for an incoming webhook of Slack, which takes one per second and knows no signatures."""
+    """A Slack incoming webhook message; Slack accepts one per second and no signatures."""
     return Rendered(encode(slack_message(Payload.read(body))), "application/json")

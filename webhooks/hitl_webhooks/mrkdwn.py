@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# What is bounded cannot be made slow: no part can run on beyond its own end mark or this many characters.
+# Bounded, so it cannot be made slow: no part matches beyond its end mark or this many characters.
 _SPAN = re.compile(
     r"`(?P<code>[^`\n]{1,1000})`"
     r"|!?\[(?P<label>[^\[\]\n]{1,500})\]\((?P<url>https?://[^\s<>()|]{1,1500})\)"
@@ -15,17 +15,17 @@ _SPAN = re.compile(
 
 
 def escape(text: str) -> str:
-    """Take their meaning from Slack's three control characters: no mention, no link, no command is left."""
+    """Escape Slack's three control characters, so that no mention, link or command remains."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def size(text: str) -> int:
-    """Bytes of UTF-8."""
+    """Return the number of UTF-8 bytes."""
     return len(text.encode("utf-8", "replace"))
 
 
 def cut(text: str, limit: int) -> str:
-    """The start of ``text``, which is escaped, within ``limit`` bytes; no entity and no link is cut in half."""
+    """Truncate escaped ``text`` to ``limit`` bytes, without splitting an entity or a link."""
     if size(text) <= limit:
         return text
     more = "…"
@@ -39,14 +39,14 @@ def cut(text: str, limit: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """``text``, which is no Markdown, as a quotation."""
+    """Return plain ``text`` (not Markdown) as a block quote."""
     return "\n".join(f"> {_inline(line)}" for line in text.strip().split("\n")) if text.strip() else ""
 
 
 def mrkdwn(markdown: str, limit: int) -> str:
-    """Markdown as Slack's mrkdwn, roughly: what has no counterpart stays readable as it is written.
+    """Convert Markdown roughly to Slack's mrkdwn; syntax without an equivalent is kept as it is.
 
-    Goes no further than the line with which the result exceeds ``limit`` bytes, where it is cut anyway.
+    Stops at the line at which the result exceeds ``limit`` bytes, because it is truncated there anyway.
     """
     out: list[str] = []
     length = -1
@@ -59,7 +59,7 @@ def mrkdwn(markdown: str, limit: int) -> str:
 
 
 def _mrkdwn_lines(lines: list[str]) -> Iterator[str]:
-    fence = ""  # what ends the block of code that we are in
+    fence = ""  # closing fence of the current code block
     in_table = False
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         bare = line.strip()
@@ -88,12 +88,12 @@ def _fence(bare: str) -> str:
 
 
 def _is_rule(line: str) -> bool:
-    """Whether it is the line under a table's head, like ``|---|:-:|``."""
+    """Whether the line is a table's delimiter row, like ``|---|:-:|``."""
     return "|" in line and "-" in line and not line.strip("|:- \t")
 
 
 def _code(line: str) -> str:
-    return escape(line).replace("``", "`\u200b`")  # three in a row would end the block
+    return escape(line).replace("``", "`\u200b`")  # three backticks would end the block
 
 
 def _line(line: str, bare: str) -> str:

@@ -1,10 +1,10 @@
-"""The outbox entry: what was to be delivered, to whom, and how that went.
+"""The outbox entry: an event, its endpoints, and the delivery results.
 
-One entry per event, kept as JSON. It holds the body and all that a later delivery needs except the secret
-and the address behind a connection, which are looked up again at each attempt.
+One entry per event, stored as JSON. It contains the body and everything that a later delivery needs except
+the secret and the URL of a connection, which are looked up again at each attempt.
 
-Whoever is about to send moves ``next_attempt_at`` into the future first: that is a claim. If the sender dies,
-the time comes and another one sends; so an event can arrive twice, and none is lost.
+A sender first moves ``next_attempt_at`` into the future: that is a claim. If the sender dies, the claim
+expires and another one sends; so an event can arrive twice, but none is lost.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ _T = TypeVar("_T")
 MAX_LOGGED_ATTEMPTS = 20
 
 MAX_ERROR_LENGTH = 300
-"""Characters kept of an error: the other side writes part of it, and it is stored with each attempt."""
+"""Maximum length of an error: the endpoint writes part of it, and it is stored with each attempt."""
 
 
 class DeliveryStatus(str, Enum):
-    """State of one event at one endpoint, or at all of them."""
+    """Delivery status of one event at one endpoint, or at all of them."""
 
     PENDING = "pending"
     """Not delivered yet; another attempt follows."""
     DELIVERED = "delivered"
-    """The endpoint answered 2xx."""
+    """The endpoint returned 2xx."""
     GONE = "gone"
-    """The endpoint answered 410: nothing more is sent there for this event."""
+    """The endpoint returned 410: this event is not sent there again."""
     FAILED = "failed"
-    """Given up: no attempt of the schedule was accepted."""
+    """Given up: all attempts of the schedule failed."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One HTTP request and what came of it.
+    """One HTTP request and its result.
 
     Attributes:
         at: start of the attempt, ISO 8601 UTC.
-        duration_ms: until the answer's headers were there, or until it failed; milliseconds.
-        status_code: HTTP status, or None where no answer came.
-        error: why it did not count as delivered, in words; None if it did.
-        retry_after: seconds that the endpoint asked us to wait (429 and 503 only).
+        duration_ms: milliseconds until the response headers arrived, or until it failed.
+        status_code: HTTP status, or None if there was no response.
+        error: message why the attempt failed; None if it succeeded.
+        retry_after: ``Retry-After`` of the endpoint in seconds (429 and 503 only).
     """
 
     at: str
@@ -60,15 +60,15 @@ class Attempt:
 
 @dataclass
 class EndpointDelivery:
-    """One event at one endpoint.
+    """Delivery of one event to one endpoint.
 
     Attributes:
         endpoint: the connection id, or the URL for an endpoint given as one.
-        format: name of the body's format; None until it is known, which a connection may decide.
-        attempts: how often it was tried.
-        step: how many waits of the schedule are used up.
-        next_attempt_at: not before then; only while pending. Also the end of a claim.
-        last_error: in words; None once delivered.
+        format: name of the body's format; None until it is known; a connection may define it.
+        attempts: number of attempts.
+        step: number of waits of the schedule used up.
+        next_attempt_at: earliest time of the next attempt; only while pending. Also the end of a claim.
+        last_error: message of the last error; None once delivered.
         log: the last ``MAX_LOGGED_ATTEMPTS`` attempts, oldest first.
     """
 
@@ -82,17 +82,17 @@ class EndpointDelivery:
     log: list[Attempt] = field(default_factory=list)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether an attempt is to be made now."""
+        """Whether an attempt is due now."""
         return self.status is DeliveryStatus.PENDING and (
             self.next_attempt_at is None or self.next_attempt_at <= now
         )
 
     def claim(self, until: datetime) -> None:
-        """Keep others from sending until then."""
+        """Prevent others from sending until then."""
         self.next_attempt_at = until
 
     def record(self, attempt: Attempt) -> None:
-        """Note an attempt and what it means."""
+        """Record an attempt and update the status."""
         if attempt.error is not None:
             attempt = replace(attempt, error=attempt.error[:MAX_ERROR_LENGTH])
         self.attempts += 1
@@ -102,7 +102,7 @@ class EndpointDelivery:
         elif attempt.status_code == 410 and self.status is DeliveryStatus.PENDING:
             self.status = DeliveryStatus.GONE
         if self.status is DeliveryStatus.DELIVERED:
-            # Also where another sender, whose claim had run out, failed after this one had succeeded.
+            # Also if another sender, whose claim had expired, failed after this one succeeded.
             self.last_error = None
         else:
             self.last_error = attempt.error
@@ -110,7 +110,7 @@ class EndpointDelivery:
             self.next_attempt_at = None
 
     def schedule_next(self, now: datetime, schedule: RetrySchedule) -> None:
-        """After an attempt that failed: when the next one is made, or that none is."""
+        """Schedule the next attempt after a failed one, or give up."""
         if self.status is not DeliveryStatus.PENDING:
             return
         wait = schedule.wait(self.step, self.log[-1].retry_after if self.log else None)
@@ -121,13 +121,13 @@ class EndpointDelivery:
             self.next_attempt_at = now + wait
 
     def send_again(self, now: datetime) -> None:
-        """Make it due at once, whatever came of it before; the schedule starts over."""
+        """Make it due at once, whatever its status; the schedule restarts."""
         self.status, self.step, self.next_attempt_at = DeliveryStatus.PENDING, 0, now
 
 
 @dataclass
 class OutboxEntry:
-    """One event and its deliveries, in the shape that is stored."""
+    """One event and its deliveries, as stored."""
 
     event_id: str
     type: str
@@ -137,7 +137,7 @@ class OutboxEntry:
 
     @classmethod
     def of(cls, event: Event, endpoints: Sequence[tuple[str, str | None]]) -> OutboxEntry:
-        """A new entry for endpoints given as name and format: nothing tried yet, all due."""
+        """Create an entry for endpoints given as name and format: no attempts yet, all due."""
         return cls(
             event_id=event.id,
             type=event.type.value,
@@ -148,7 +148,7 @@ class OutboxEntry:
 
     @property
     def status(self) -> DeliveryStatus:
-        """Pending while any endpoint is; then failed if any did not take it; else delivered."""
+        """Overall status: pending while any endpoint is; then failed if any did not accept it; else delivered."""
         found = {delivery.status for delivery in self.deliveries}
         if DeliveryStatus.PENDING in found:
             return DeliveryStatus.PENDING
@@ -156,18 +156,18 @@ class OutboxEntry:
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """The earliest time at which something is to be done; None if nothing is."""
+        """The earliest time of a next attempt; None if there is none."""
         pending = [d for d in self.deliveries if d.status is DeliveryStatus.PENDING]
         if not pending:
             return None
         return min(d.next_attempt_at or datetime.min.replace(tzinfo=timezone.utc) for d in pending)
 
     def delivery_to(self, endpoint: str) -> EndpointDelivery | None:
-        """The delivery to an endpoint, by its name."""
+        """Return the delivery to an endpoint, by its name."""
         return next((d for d in self.deliveries if d.endpoint == endpoint), None)
 
     def to_json(self) -> dict[str, Any]:
-        """The entry as plain JSON values; ``status`` is there for those who search."""
+        """Return the entry as plain JSON values; ``status`` is included for searching."""
         value = asdict(self) | {"status": self.status.value}
         for delivery in value["deliveries"]:
             delivery["status"] = delivery["status"].value
@@ -177,7 +177,7 @@ class OutboxEntry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> OutboxEntry:
-        """Read what ``to_json`` wrote, or what somebody wrote in its place: times without an offset are UTC.
+        """Parse the output of ``to_json``, possibly edited by hand: times without an offset are UTC.
 
         Raises:
             KeyError, TypeError, ValueError: ``value`` is not an outbox entry.
@@ -205,7 +205,7 @@ def _delivery(value: Mapping[str, Any]) -> EndpointDelivery:
 
 
 def _attempt(value: Mapping[str, Any]) -> Attempt:
-    # By name: a later version may know more of an attempt.
+    # By name: a later version may store more fields.
     return Attempt(
         at=_time(value["at"]).isoformat(),
         duration_ms=_number(value["duration_ms"]),
@@ -222,7 +222,7 @@ def _if_there(read: Callable[[object], _T], value: object) -> _T | None:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r}")
-    return value.encode("utf-8", "replace").decode()  # as in a body: a lone surrogate becomes a question mark
+    return value.encode("utf-8", "replace").decode()  # as in a body: replace lone surrogates with question marks
 
 
 def _number(value: object) -> int:

@@ -1,4 +1,4 @@
-"""A standard body, read for those who make something else of it."""
+"""Parses a standard body for other formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Payload:
-    """A standard body, read. What is not of the type that it should be counts as absent."""
+    """A parsed standard body. A field with the wrong type counts as absent."""
 
     type: str
     timestamp: str
@@ -31,12 +31,12 @@ class Payload:
         return cls(type_, timestamp, data, session if isinstance(session, dict) else {})
 
     def text(self, name: str) -> str:
-        """A text of ``data`` or of its session, without what no reader can see."""
+        """Return a text of ``data`` or of its session, without invisible characters."""
         value = self.data.get(name, self.session.get(name))
         return _INVISIBLE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")) if isinstance(value, str) else ""
 
     def word(self, name: str) -> str:
-        """The same on one line."""
+        """Return the text on one line."""
         return one_line(self.text(name))
 
     def number(self, name: str) -> int | None:
@@ -61,7 +61,7 @@ class Payload:
 
     @property
     def source(self) -> str:
-        """Where it happened, as a URI reference: the DAG in Airflow, or Airflow for what is of no DAG."""
+        """CloudEvents source as a URI reference: the DAG in Airflow, or Airflow itself without a DAG."""
         link = self.review_url
         if self.session:
             link = link.rpartition("/runs/")[0] or f"/dags/{quote(self.word('dag_id'), safe='')}"
@@ -69,7 +69,7 @@ class Payload:
 
     @property
     def subject(self) -> str | None:
-        """What it is about, within the source: the task instance."""
+        """CloudEvents subject within the source: the task instance."""
         if not self.session:
             return None
         map_index = self.number("map_index")
@@ -78,12 +78,12 @@ class Payload:
 
 
 def encode(value: object) -> bytes:
-    """JSON as it is posted; a lone surrogate, which has no UTF-8 form, becomes a question mark."""
+    """Encode JSON for posting; lone surrogates, which UTF-8 cannot encode, become question marks."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _uri(text: str) -> str:
-    """``text`` with all that may not stand in a URI reference percent-encoded; what is already so stays."""
+    """Percent-encode characters not allowed in a URI reference; existing escapes are kept."""
     scheme, mark, rest = text.partition("://")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         mark = ""
@@ -93,5 +93,5 @@ def _uri(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` with each run of white space as one space."""
+    """Collapse each run of whitespace in ``text`` to one space."""
     return " ".join(text.split())

@@ -20,7 +20,7 @@ class _NotOurs(logging.Filter):
 
 _FILTER = _NotOurs()
 
-# The loggers of httpx and httpcore, each of them: a filter does not reach the loggers below.
+# All loggers of httpx and httpcore: a filter does not apply to child loggers.
 _LOGGERS = (
     "httpx",
     *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")),
@@ -29,9 +29,9 @@ _LOGGERS = (
 
 @contextmanager
 def no_request_log() -> Iterator[None]:
-    """Requests made inside the block, by this task or thread alone, are not logged by httpx."""
+    """Suppress httpx's logs of requests made inside the block by this task or thread."""
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)  # does nothing if it is there already
+        logging.getLogger(name).addFilter(_FILTER)  # does nothing if already added
     token = _ours.set(True)
     try:
         yield

@@ -1,7 +1,7 @@
-"""What ``verify`` returns: the event, and typed access to what our events carry.
+"""The result of ``verify``: the event, with typed access to its data.
 
-Reading is strict about the frame (type, time, data) and lenient about the data: a later version of the sender
-may add types and fields, and a receiver that is running already must go on.
+Parsing is strict about the envelope (type, time, data) and lenient about the data: a later version of the sender
+may add types and fields, and existing receivers must continue to work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_REQUEST_BYTES = 256_000
 
 CLOUDEVENTS_VERSION = "1.0"
 
-# RFC 3339. Not datetime.fromisoformat: Python 3.10 knows no "Z" there, and later ones accept much else.
+# RFC 3339. Not datetime.fromisoformat: Python 3.10 does not accept "Z", and later ones accept too much.
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -28,14 +28,14 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class SessionRef:
-    """Which review an event is about.
+    """The review that an event is about.
 
     Attributes:
         map_index: -1 for a task that is not mapped.
-        try_number: of the try with which the review began, from 1; the same for all events of a review.
+        try_number: number of the try in which the review began, from 1; the same for all events of a review.
         iteration: number of the output, from 1.
-        max_iterations: how many outputs may be shown in all.
-        prompt: what the output answers; cut after 2,000 bytes.
+        max_iterations: maximum number of outputs.
+        prompt: what the output answers; truncated to 2,000 bytes.
     """
 
     dag_id: str
@@ -64,13 +64,13 @@ _SESSION_FIELDS: dict[str, type] = {
 class ReceivedEvent:
     """A verified event.
 
-    The properties read ``data`` and never raise: they are None (or False) where it does not carry the thing,
-    or carries something else under its name.
+    The properties read ``data`` and never raise: they are None (or False) if the field is missing or has the
+    wrong type.
 
     Attributes:
         id: the event's id. The same event always has the same id: see ``DuplicateGuard``.
-        type: for instance ``"hitl_review.finalized"``; may be one that this version does not know.
-        timestamp: when the thing happened, UTC; the same in each delivery.
+        type: for instance ``"hitl_review.finalized"``; may be unknown to this version.
+        timestamp: when the event happened, UTC; the same in each delivery.
         sent_at: when this delivery was attempted, UTC, in whole seconds.
         data: the payload, see ``docs/webhooks.md``. Plain JSON: it can be encoded as UTF-8 JSON again.
     """
@@ -83,7 +83,7 @@ class ReceivedEvent:
 
     @property
     def session(self) -> SessionRef | None:
-        """The review; None where the event is not about one, or not fully described."""
+        """The review; None if the event is not about one, or does not fully describe it."""
         value = self._object("session")
         if any(type(value.get(name)) is not kind for name, kind in _SESSION_FIELDS.items()):
             return None
@@ -111,7 +111,7 @@ class ReceivedEvent:
 
     @property
     def decided_by(self) -> Person | None:
-        """Who decided; where only an id or only a name is given, it stands for both."""
+        """Who decided; if only an id or only a name is given, it is used for both."""
         value = self._object("decided_by")
         id_, name = _text(value.get("id")), _text(value.get("name"))
         if id_ is None and name is None:
@@ -127,13 +127,13 @@ class ReceivedEvent:
 
 
 def parse_event(event_id: str, sent_at: datetime, payload: bytes) -> ReceivedEvent:
-    """Read a body whose signature was found to be right.
+    """Parse a body whose signature was verified.
 
-    Two forms are known: ``{"type", "timestamp", "data"}`` of Standard Webhooks, and CloudEvents 1.0 in
-    structured mode. The body itself says which: the content type is not signed.
+    Two formats are supported: ``{"type", "timestamp", "data"}`` of Standard Webhooks, and CloudEvents 1.0 in
+    structured mode. The body determines which: the content type is not signed.
 
     Raises:
-        MalformedEventError: it is in neither form.
+        MalformedEventError: it has neither format.
     """
     body = _read_object(payload)
     time_name = "timestamp"
@@ -152,10 +152,10 @@ def parse_event(event_id: str, sent_at: datetime, payload: bytes) -> ReceivedEve
 
 def _read_object(payload: bytes) -> dict[str, Any]:
     try:
-        # Decoded here, because json.loads takes UTF-16, UTF-32 and half surrogates for granted.
+        # Decoded here, because json.loads also accepts UTF-16, UTF-32 and lone surrogates.
         body = json.loads(payload.decode("utf-8"))
-        # Python reads more than others can: NaN, 1e999, "\ud800". Whoever stores, prints or passes on such
-        # an event would fail in the middle of it, so it ends here.
+        # Python accepts more than other parsers: NaN, 1e999, "\ud800". Code that stores, prints or forwards
+        # such an event would fail midway, so it is rejected here.
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise MalformedEventError("The body is signed, but is not JSON.") from None
@@ -169,7 +169,7 @@ def _check_cloudevent(event_id: str, body: dict[str, Any]) -> None:
         raise MalformedEventError(f"The body is signed, but is not a CloudEvent of version {CLOUDEVENTS_VERSION}.")
     if not isinstance(body.get("source"), str):
         raise MalformedEventError("The body is signed, but is a CloudEvent without a source.")
-    # Repeats are told by the id: there must not be two of them to choose from.
+    # Duplicates are detected by the id: there must not be two different ids.
     if body.get("id") != event_id:
         raise MalformedEventError("The body is signed, but the CloudEvent's id is not that of the header.")
 

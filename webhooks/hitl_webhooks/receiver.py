@@ -1,4 +1,4 @@
-"""A small FastAPI receiver: verifies each event, tells repeats apart, keeps what it saw.
+"""A small FastAPI receiver: verifies each event, detects duplicates, stores events.
 
 The demo and the tests use it. Needs ``pip install "hitl-notebook[receiver]"``. Run it with::
 
@@ -36,7 +36,7 @@ class EventLog:
     """The events received so far, each once; also written to a file, one JSON object per line.
 
     Args:
-        path: file to append to; read at start, so that a restarted receiver still knows a repeat.
+        path: file to append to; read at start, so that duplicates are detected after a restart.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -54,10 +54,10 @@ class EventLog:
                     self._events[record["id"]] = record
 
     def add(self, event: ReceivedEvent, on_event: Callable[[ReceivedEvent], None] | None = None) -> bool:
-        """Handle and keep an event; False, and nothing is done, if it is a repeat.
+        """Handle and store an event; returns False and does nothing if it is a duplicate.
 
-        Two deliveries of the same event are handled one after the other, and so at most once. It is kept last:
-        if ``on_event`` raises or the file cannot be written, it is not known yet, and comes again.
+        Two deliveries of the same event are handled one after the other, and so at most once. It is stored last:
+        if ``on_event`` raises or the file cannot be written, it is not recorded, and the retry is handled.
 
         Raises:
             TimeoutError: another delivery of it is still being handled, see ``DuplicateGuard.claim``.
@@ -79,7 +79,7 @@ class EventLog:
         record = {"id": event.id, "type": event.type, "timestamp": _iso(event.timestamp), "data": event.data}
         with self._lock:
             if self._path is not None:
-                # Half a line is left of a crash or a full disk: without a break, this one would be lost with it.
+                # A crash or full disk left a partial line: without a line break, this event would be lost too.
                 start, self._torn = "\n" if self._torn else "", True
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(start + json.dumps(record, ensure_ascii=True) + "\n")
@@ -97,12 +97,12 @@ def create_receiver(
 
     Args:
         secret: the endpoint's secret, several while one rotates, or a function that looks them up.
-        log: where events are kept; a new one in memory if not given.
-        on_event: called once per event, in a worker thread; for several events at a time. If it raises, the
-            answer is 500, the event is not kept, and the sender tries again.
+        log: stores the events; a new one in memory if not given.
+        on_event: called once per event, in a worker thread; concurrently for several events. If it raises, the
+            response is 500, the event is not stored, and the sender retries.
 
     Returns:
-        An app with ``POST /webhooks`` (204; 401 for what is not ours; 413 for a body over
+        An app with ``POST /webhooks`` (204; 401 for failed verification; 413 for a body over
         ``MAX_REQUEST_BYTES``) and ``GET /events`` (all events so far; for people and tests on loopback).
 
     Raises:
@@ -132,7 +132,7 @@ def _read_record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
-        return None  # half a line, from a crash while it was written: its event comes again
+        return None  # partial line, from a crash while writing: the sender retries its event
     return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
 
 

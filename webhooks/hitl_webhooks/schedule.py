@@ -1,4 +1,4 @@
-"""When an undelivered event is tried again."""
+"""Retry schedule of undelivered events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STANDARD_WAITS: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72
 """Seconds: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Standard Webhooks 1.0.0, "Retry schedule"."""
 
 LONGEST_WAIT = 86400.0
-"""Seconds. A ``Retry-After`` beyond a day is not waited for."""
+"""Maximum ``Retry-After`` in seconds (one day)."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class RetrySchedule:
     """Waits between attempts.
 
     Attributes:
-        waits: seconds before each further attempt; after the last one it is given up.
-        jitter: each wait is lengthened or shortened at random by up to this share, so that what failed
-            together does not come back together.
+        waits: seconds before each further attempt; after the last one, delivery is given up.
+        jitter: each wait is randomly lengthened or shortened by up to this fraction, so that attempts that
+            failed together are not retried together.
     """
 
     waits: tuple[float, ...] = STANDARD_WAITS
@@ -34,11 +34,11 @@ class RetrySchedule:
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> timedelta | None:
-        """How long to wait before the next attempt; None if none follows.
+        """Return the wait before the next attempt; None if there is none.
 
         Args:
-            step: how many of the waits are over, from 0.
-            retry_after: seconds that the endpoint asked for; a longer wait than scheduled is granted.
+            step: number of waits used up, from 0.
+            retry_after: ``Retry-After`` in seconds; used if longer than the scheduled wait.
             uniform: source of randomness.
         """
         if step >= len(self.waits):
@@ -48,10 +48,10 @@ class RetrySchedule:
 
     @classmethod
     def parse(cls, text: str) -> RetrySchedule:
-        """Read waits from a setting: seconds, separated by commas; empty for no further attempt.
+        """Parse waits from a setting: comma-separated seconds; empty for no retries.
 
         Raises:
-            ValueError: something else is there.
+            ValueError: the text is invalid.
         """
         try:
             waits = tuple(float(part) for part in text.split(",") if part.strip())

@@ -1,8 +1,8 @@
-"""Sign and verify, per Standard Webhooks 1.0.0 (symmetric, ``v1``).
+"""Signs and verifies webhooks per Standard Webhooks 1.0.0 (symmetric, ``v1``).
 
-What is sent is signed by the ``standardwebhooks`` library. This module adds what it leaves open: the length of a
-secret, several secrets while one rotates, a clock that can be given, and a ``verify`` of its own, whose errors
-are all of one family (the library's lets ``binascii.Error``, ``UnicodeDecodeError`` and others through).
+The ``standardwebhooks`` library signs outgoing events. This module adds what the library lacks: a check of the
+secret's length, several secrets during rotation, an injectable clock, and its own ``verify``, whose errors share
+one base class (the library's lets ``binascii.Error``, ``UnicodeDecodeError`` and others through).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hitl_webhooks.errors import (
 )
 from hitl_webhooks.received import ReceivedEvent, parse_event
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of every secret, not one
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of secrets, not a secret
 MIN_SECRET_BYTES = 24
 MAX_SECRET_BYTES = 64
 TOLERANCE = timedelta(minutes=5)
@@ -37,10 +37,10 @@ _OUR_HEADERS = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 
 
 class Headers(Protocol):
-    """Headers as any framework has them: a dict, Starlette's, Werkzeug's, Django's, ``email.message.Message``."""
+    """Headers of any framework: a dict, Starlette's, Werkzeug's, Django's, ``email.message.Message``."""
 
     def items(self) -> Iterable[tuple[str, str]]:
-        """Name and value of each header, in any order."""
+        """Return name and value of each header, in any order."""
 
 
 def generate_secret(size: int = 32) -> str:
@@ -64,10 +64,10 @@ def check_secret(secret: str) -> str:
     """Return ``secret`` if it is well formed.
 
     Raises:
-        InvalidSecretError: says what is wrong and how to make a good one; never repeats the secret.
+        InvalidSecretError: says what is wrong and how to make a valid one; never contains the secret.
     """
     hint = " Make one with hitl_webhooks.generate_secret()."
-    secret = secret.strip() if isinstance(secret, str) else secret  # a file that it is read from ends in a newline
+    secret = secret.strip() if isinstance(secret, str) else secret  # a secret read from a file ends in a newline
     if not isinstance(secret, str) or not secret.startswith(SECRET_PREFIX):
         raise InvalidSecretError(f"A webhook secret starts with {SECRET_PREFIX!r}.{hint}")
     try:
@@ -87,8 +87,8 @@ def sign(*, event_id: str, timestamp: datetime, body: bytes, secrets: Sequence[s
     Args:
         event_id: value of ``webhook-id``; must not contain a full stop.
         timestamp: time of this attempt, timezone-aware; sent as whole seconds.
-        body: the exact bytes that are posted, UTF-8.
-        secrets: one secret, or more while one rotates: each gives one signature.
+        body: the exact UTF-8 bytes that are posted.
+        secrets: one secret, or more during rotation: each gives one signature.
 
     Raises:
         InvalidSecretError: a secret is malformed.
@@ -104,12 +104,12 @@ def sign(*, event_id: str, timestamp: datetime, body: bytes, secrets: Sequence[s
 
 
 def check_secrets(secret: str | Sequence[str]) -> list[str]:
-    """Return one secret or several as a list, if all are well formed.
+    """Return one or several secrets as a list if all are well formed.
 
     Raises:
-        InvalidSecretError: one is malformed, or there is none at all.
+        InvalidSecretError: one is malformed, or there is none.
     """
-    # Whatever is no collection is one (wrong) secret: None, for instance, from a variable that is not set.
+    # Anything that is not a collection is one (wrong) secret: for instance None from an unset variable.
     if isinstance(secret, str) or not isinstance(secret, Iterable):
         secret = [secret]
     known = [check_secret(s) for s in secret]
@@ -126,20 +126,20 @@ def verify(
     tolerance: timedelta = TOLERANCE,
     now: datetime | None = None,
 ) -> ReceivedEvent:
-    """Check that a received request is ours, and return its event.
+    """Verify a received request and return its event.
 
-    Whatever a request contains, only ``WebhookVerificationError`` says so. The other errors are mistakes on
-    the receiver's side, and must not be answered with 401: the sender would be blamed for them.
+    An invalid request raises only ``WebhookVerificationError``. The other errors are mistakes on the receiver's
+    side, and must not become a 401, which would blame the sender.
 
     Args:
         payload: the raw bytes of the request's body, before any parsing.
-        headers: the request's headers; names in any case.
-        secret: the endpoint's secret, or several while one rotates.
-        tolerance: how far ``webhook-timestamp`` may be from now, either way.
-        now: the current time, timezone-aware; the system's clock if not given.
+        headers: the request's headers; names are case-insensitive.
+        secret: the endpoint's secret, or several during rotation.
+        tolerance: allowed difference between ``webhook-timestamp`` and now, in both directions.
+        now: the current time, timezone-aware; the system clock if not given.
 
     Returns:
-        The event, of a known type or not. Deliveries repeat: see ``hitl_webhooks.duplicates``.
+        The event, of a known or unknown type. For duplicates see ``hitl_webhooks.duplicates``.
 
     Raises:
         WebhookVerificationError: do not trust the request; the subclass and the message say why.
@@ -159,12 +159,12 @@ def verify(
 def _our_headers(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers.items():
-        if value is None:  # what the headers.get() of most frameworks gives for one that is absent
+        if value is None:  # most frameworks' headers.get() returns None for a missing header
             continue
         if not (isinstance(name, str) and isinstance(value, str)):
             raise TypeError("headers must have names and values that are strings.")
         key = name.lower()
-        # Of two different ones a proxy, a log and we might each look at another.
+        # With two different values, a proxy, a log and this code might each use another one.
         if key in _OUR_HEADERS and found.setdefault(key, value) != value:
             raise InvalidSignatureError(f"The request cannot have been signed: {key} is there twice.")
     missing = [h for h in _OUR_HEADERS if not found.get(h)]
@@ -174,7 +174,7 @@ def _our_headers(headers: Headers) -> dict[str, str]:
 
 
 def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetime:
-    # One way to write a number only, that of str(int): the header's very characters are signed.
+    # Accept only the form of str(int): the header's exact characters are signed.
     if not (value.isascii() and value.isdigit() and len(value) <= 12 and str(int(value)) == value):
         raise TimestampError(f"{TIMESTAMP_HEADER} is not a Unix time in whole seconds.")
     try:
@@ -188,13 +188,13 @@ def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetim
 
 
 def _check_signature(payload: bytes, event_id: str, timestamp: str, header: str, keys: list[bytes]) -> None:
-    if "." in event_id:  # it separates the parts that are signed: with one more, they can be cut in two ways
+    if "." in event_id:  # it separates the signed parts: one more would make them ambiguous
         raise InvalidSignatureError(f"The request cannot have been signed: {ID_HEADER} contains a full stop.")
     try:
         content = f"{event_id}.{timestamp}.".encode() + payload
     except UnicodeEncodeError:
         raise InvalidSignatureError(f"The request cannot have been signed: {ID_HEADER} is no text.") from None
-    # Not by the library: it signs text, and what came are bytes.
+    # Not with the library: it signs text, but the payload is bytes.
     expected = [b"v1," + base64.b64encode(hmac.digest(key, content, "sha256")) for key in keys]
     for given in header.split(" "):
         for good in expected:

@@ -1,4 +1,4 @@
-"""A message for an incoming webhook of Slack, made of an event."""
+"""Builds a message for a Slack incoming webhook from an event."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hitl_webhooks.mrkdwn import cut, escape, mrkdwn, quoted, size
 from hitl_webhooks.payload import Payload, one_line
 
 # Slack. Limits: docs.slack.dev/reference/block-kit. They are given in characters, but several projects found
-# Slack to count bytes, and one text too long has the whole message refused. So here they are bytes of UTF-8,
+# that Slack counts bytes, and rejects the whole message if one text is too long. So here they are UTF-8 bytes
 # after escaping, which are never fewer than the characters. All texts of a message together stay under 8,000,
-# well below the sum at which messages are refused (about 13,000, undocumented).
+# well below the total at which messages are rejected (about 13,000, undocumented).
 _HEADER_BYTES = 150
 _TEXT_BYTES = 3_000
 _ASIDE_BYTES = 1_500
@@ -36,7 +36,7 @@ _CUT_NOTE = "\n_Cut here. The whole text is in the review._"
 
 
 def slack_message(event: Payload) -> dict[str, Any]:
-    """The message, with blocks that stay within Slack's limits and in which no outside text has a meaning."""
+    """Return the message, with blocks within Slack's limits and all outside text escaped."""
     headline = _HEADLINES.get(event.status, "Review")
     if event.session:
         headline += f": {event.word('dag_id')} › {event.word('task_id')}"
@@ -58,7 +58,7 @@ def slack_message(event: Payload) -> dict[str, Any]:
     fallback = " – ".join(part for part in (headline, one_line(prompt)) if part)
     return {
         "text": cut(escape(fallback), _FALLBACK_BYTES),
-        # A preview would have Slack fetch whatever address a text names.
+        # A link preview would make Slack fetch any URL in a text.
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": [block for block in blocks if block is not None],
@@ -70,7 +70,7 @@ def _plain(text: str, limit: int) -> dict[str, Any]:
 
 
 def _section(label: str, text: str, limit: int, is_part: bool = False) -> dict[str, Any] | None:
-    """A block of ``text``, which is mrkdwn already; cut, and saying so, where it is too long or but a part."""
+    """Return a section block of mrkdwn ``text``; truncated and marked so if too long or partial."""
     if not text:
         return None
     room = limit - size(label)
@@ -78,7 +78,7 @@ def _section(label: str, text: str, limit: int, is_part: bool = False) -> dict[s
         closing = "\n```"
         text = cut(text, room - size(closing + _CUT_NOTE))
         text += (closing if text.count("```") % 2 else "") + _CUT_NOTE
-    # verbatim: plain words like @here or a bare address stay plain words.
+    # verbatim: @here and bare URLs stay plain text.
     return {"type": "section", "text": {"type": "mrkdwn", "text": label + text, "verbatim": True}}
 
 
@@ -96,17 +96,17 @@ def _context(event: Payload) -> dict[str, Any] | None:
     elements = [_plain(" · ".join(fact for fact in facts if fact), _FALLBACK_BYTES)]
     deadline = _time(event.session.get("deadline_at"))
     if deadline is not None and event.type != EventType.FINALIZED.value:
-        in_words = f"{deadline:%Y-%m-%d %H:%M} UTC"  # for clients that cannot show it in the reader's time zone
+        in_words = f"{deadline:%Y-%m-%d %H:%M} UTC"  # fallback for clients that cannot show the reader's time zone
         due = f"Due <!date^{int(deadline.timestamp())}^{{date_short_pretty}} at {{time}}|{in_words}>"
         elements.append({"type": "mrkdwn", "text": due, "verbatim": True})
     return {"type": "context", "elements": elements}
 
 
 def _button(event: Payload) -> dict[str, Any] | None:
-    """A button that opens the review, or None without an address that Slack takes.
+    """Return a button that opens the review, or None without a URL that Slack accepts.
 
-    After a click Slack puts a warning sign beside it if the app has no address for interactivity; the review
-    opens all the same.
+    After a click Slack shows a warning sign next to it if the app has no interactivity URL; the review opens
+    anyway.
     """
     if not _is_web_address(event.review_url):
         return None
@@ -124,7 +124,7 @@ def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # among others for a port that is none
+    except ValueError:  # for example, an invalid port
         return False
 
 
