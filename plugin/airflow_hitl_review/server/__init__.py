@@ -1,1 +1,1 @@
-"""What runs in API servers, but for HTTP: decisions, resuming, delivery."""
+"""API server code other than HTTP: decisions, resuming, delivery."""

@@ -1,1 +1,1 @@
-"""HTTP: the REST API, the pages, and what is on the way of Airflow's own requests."""
+"""HTTP: the REST API, the pages, and middleware for Airflow's own requests."""

@@ -1,7 +1,7 @@
 """The REST API and the pages, mounted by Airflow at ``[hitl_review] url_prefix``.
 
-Routes that touch the database are plain ``def``, so FastAPI runs them in threads: Airflow's sessions are
-synchronous, and one that waits for a lock inside ``async def`` would stop the whole server.
+Routes that use the database are plain ``def``, so FastAPI runs them in threads: Airflow's sessions are
+synchronous, and waiting for a lock inside ``async def`` would block the whole server.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 def create_app() -> FastAPI:
-    """Make the app. Of settings only addresses are read; nothing is started before Airflow enters its lifespan."""
+    """Create the app; it reads only URL settings, and starts nothing before Airflow enters its lifespan."""
 
     site = transactions.site()
     origins = CSRFCheck.read(auth.origins(), bearer_is_explicit=not everybody_is_logged_in())
@@ -96,7 +96,7 @@ def create_app() -> FastAPI:
         description="Reviews of Airflow task outputs: list, read, approve, reject, ask for changes.",
         lifespan=lifespan,
         dependencies=[Depends(origins.check), Depends(no_nul_in_address)],
-        # FastAPI would serve these to everybody, and its pages run scripts of other hosts beside Airflow's cookie.
+        # FastAPI would serve these without authentication, and its pages run third-party scripts on our origin.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -141,7 +141,7 @@ def create_app() -> FastAPI:
     app.include_router(deliveries.router)
     app.include_router(page_routes.router)
     app.mount("/assets", assets.files(), name="assets")
-    # Where we stand in the provider's place. "/static" is its path, so our own files have another.
+    # Only where this app replaces the provider's. The provider uses "/static", so our files are elsewhere.
     if not site.is_moved and (bundle := ai_provider.bundle_files()) is not None:
         app.mount("/static", bundle, name="provider")
     errors.install(app)

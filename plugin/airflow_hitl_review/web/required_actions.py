@@ -1,4 +1,4 @@
-"""Answers given in Airflow's Required Actions become decisions like any other."""
+"""Turns answers given in Airflow's Required Actions into decisions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 
 @contextmanager
 def taken_as_decisions(decided: Callable[[TaskKey], None]) -> Iterator[None]:
-    """For the time of the block, each such answer in this process is a decision.
+    """Within the block, turn each such answer in this process into a decision.
 
     Args:
-        decided: called after a commit, in the thread of Airflow's request: it must be quick.
+        decided: called after a commit, in the thread of Airflow's request: it must be fast.
     """
     listener = AnswerListener(_take, decided)
     listener.start()
@@ -34,10 +34,10 @@ def taken_as_decisions(decided: Callable[[TaskKey], None]) -> Iterator[None]:
 
 
 def _take(db: Session, key: TaskKey, answer: GivenAnswer) -> None:
-    """Decide as the answer says, in the transaction of ``db``.
+    """Make the answer's decision, in the transaction of ``db``.
 
     Raises:
-        HTTPException: it cannot be taken, or not just now; Airflow's own route answers with it, and stores nothing.
+        HTTPException: the decision is not possible, or not now; Airflow's route returns it, and stores nothing.
     """
     try:
         decide(db, key, request_of(answer), answer, now=utcnow())
@@ -50,10 +50,10 @@ def _take(db: Session, key: TaskKey, answer: GivenAnswer) -> None:
 
 
 def request_of(answer: GivenAnswer) -> Request:
-    """What the reviewer asks for.
+    """Convert an answer to the reviewer's request.
 
     Raises:
-        HTTPException: 400, with what is wrong in words.
+        HTTPException: 400, with the reason.
     """
     feedback: Any = answer.params.get(FEEDBACK) or ""
     if not isinstance(feedback, str) or len(feedback) > MAX_FEEDBACK_LENGTH:

@@ -1,4 +1,4 @@
-"""What an API server process keeps running beside its requests; routes take it from the request."""
+"""Background services of an API server process; routes get them from the request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_hitl_review.web.live.watchers import Watchers
 
 @dataclass(frozen=True)
 class Services:
-    """There is one for each process, from the start of its app to the end."""
+    """The services of one process, from the start of its app to the end."""
 
     resumer: Resumer
     webhook_settings: WebhookSettings
@@ -28,12 +28,12 @@ class Services:
 
 
 def keep(app: FastAPI, services: Services) -> None:
-    """Have ``services`` be those of the app."""
+    """Store the services in the app."""
     app.state.services = services
 
 
 def of_app(app: FastAPI) -> Services | None:
-    """Those of the app; None before it has started."""
+    """The app's services; None before it has started."""
     services: Services | None = getattr(app.state, "services", None)
     return services
 

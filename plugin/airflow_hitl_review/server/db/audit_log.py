@@ -13,26 +13,26 @@ from sqlalchemy.orm import Session
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts
 
 _ID = "task_instance_id"
-"""In ``extra`` of an entry; those that version 0.1.0 wrote have only the number of the try."""
+"""Key in an entry's ``extra``; entries written by version 0.1.0 have only the try number."""
 
 _APP = "hitl_review"
-"""Owner, in the audit log, of what no person has done."""
+"""Owner of audit log entries for actions that no person did."""
 
 
 class Person(Protocol):
-    """Somebody who does something: Airflow's ``BaseUser``, or who it says has done it."""
+    """The user who acts: Airflow's ``BaseUser``, or the user that Airflow names."""
 
     def get_id(self) -> str:
-        """As the auth manager knows them."""
+        """The user's id in the auth manager."""
 
     def get_name(self) -> str:
-        """For people."""
+        """The display name."""
 
 
 def write_audit_log(
     db: Session, task_instance: TaskInstanceFacts, *, event: str, user: Person | None, extra: Mapping[str, Any]
 ) -> None:
-    """Add an entry to Airflow's audit log; it stays when a retry clears the XComs. No ``user``: it was this app."""
+    """Add an entry to Airflow's audit log, which survives clearing the XComs; no ``user`` means this app."""
     key = task_instance.key
     owner = user.get_name() if user is not None else _APP
     db.add(
@@ -53,10 +53,10 @@ def write_audit_log(
 def read_last_audit_entry(
     db: Session, task_instance: TaskInstanceFacts, events: Collection[str]
 ) -> tuple[str, dict[str, Any]] | None:
-    """Event and ``extra`` of the last of these entries about a task instance, if it is about this id of it.
+    """Return event and ``extra`` of a task instance's last entry with one of these events, if the id matches.
 
-    Not by the number of the try: a task whose worker died before it could start goes on under the same id and the
-    next number, with a decision that was taken before.
+    The try number does not count: a task whose worker died before it could start continues under the same id and
+    the next try number, with a decision that was made before.
     """
     key = task_instance.key
     query = (

@@ -1,4 +1,4 @@
-"""Who may do what: questions to Airflow's auth manager."""
+"""Authorization checks through Airflow's auth manager."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["BaseUser", "get_user"]
 Method = Literal["GET", "PUT"]
 
 _IN_A_ROW = 0.02
-"""Seconds in which questions to the auth manager are asked one after the other: most take microseconds."""
+"""Seconds during which authorization checks run sequentially: most take microseconds."""
 
 _asking = ThreadPoolExecutor(16, thread_name_prefix="hitl-auth")
-"""Asks an auth manager several questions at the same time: so many of this process, however many lists are read."""
+"""Runs authorization checks in parallel; its size limits the whole process, however many lists are read."""
 
 
 def _auth_manager() -> BaseAuthManager[BaseUser]:
@@ -50,10 +50,10 @@ def may(user: BaseUser, method: Method, dag_id: str, team_name: str | None) -> b
 
 
 def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, bool]:
-    """Of each of those DAGs, given with its team, whether ``user`` may read its reviews.
+    """Whether ``user`` may read the reviews of each of those DAGs; ``teams`` maps a DAG id to its team.
 
-    Some auth managers make a request over the network for each question. So all are asked about in one where the
-    auth manager has a way of its own for that; and what that does not settle, at the same time.
+    Some auth managers make a network request for each check. So this uses one batch check where the auth manager
+    implements its own, and parallel checks for what the batch leaves open.
     """
     manager = _auth_manager()
     if len(teams) > 1 and type(manager).batch_is_authorized_dag is not BaseAuthManager.batch_is_authorized_dag:
@@ -82,12 +82,12 @@ def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, 
 
 
 def origins() -> list[str]:
-    """Addresses whose pages may use Airflow's API in a browser, by Airflow's own settings."""
+    """Origins that may use Airflow's API in a browser, from Airflow's settings."""
     return [str(conf.get("api", "base_url", fallback="")), *conf.getlist("api", "access_control_allow_origins")]
 
 
 def everybody_is_logged_in() -> bool:
-    """Whether SimpleAuthManager adds an administrator's token to each request by itself."""
+    """Whether SimpleAuthManager adds an administrator's token to each request."""
     return bool(conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False))
 
 
@@ -109,7 +109,7 @@ def connection_team(conn_id: str) -> str | None:
 def may_use_connection(user: BaseUser, conn_id: str | None) -> bool:
     """Whether ``user`` may make Airflow post to a connection, or (None) to an address of their own.
 
-    The rights are those that Airflow's own connection test asks for: to make connections, and to read this one.
+    Requires the same permissions as Airflow's connection test: to create connections, and to read this one.
     """
     manager = _auth_manager()
     wanted = ConnectionDetails(conn_id=conn_id, team_name=connection_team(conn_id) if conn_id else None)

@@ -1,6 +1,6 @@
-"""Where Airflow's server side differs between the versions from 3.1 on, and SQLAlchemy's between 1.4 and 2.
+"""Differences between Airflow versions from 3.1 on, and between SQLAlchemy 1.4 and 2.
 
-Each branch says which version needs it; it goes when that version does.
+Each branch names the version that needs it, and can be removed with support for that version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 _AWAITING_INPUT = getattr(TaskInstanceState, "AWAITING_INPUT", None)
 
 PARKED_STATES = tuple(s.value for s in (_AWAITING_INPUT, TaskInstanceState.DEFERRED) if s is not None)
-"""States of a task instance that waits without a worker slot; for a review, if it goes on at ``RESUME_METHOD``."""
+"""States of a task instance that waits without a worker slot; if for a review, its method is ``RESUME_METHOD``."""
 
 # Airflow 3.1 keeps ids of task instances as text.
 _IDS_ARE_TEXT = not isinstance(TaskInstance.__table__.c.id.type, getattr(sqlalchemy, "Uuid", ()))
@@ -30,24 +30,24 @@ _IDS_ARE_TEXT = not isinstance(TaskInstance.__table__.c.id.type, getattr(sqlalch
 _SET_TAKES_SERIALIZED = "serialize" in signature(XComModel.set).parameters
 
 SESSION_ON_A_CONNECTION: Mapping[str, Any] = (
-    # SQLAlchemy 1.4, which Airflow 3.1 permits, always behaves as the later versions do with this.
+    # SQLAlchemy 1.4, which Airflow 3.1 permits, always behaves as later versions do with this option.
     {} if sqlalchemy.__version__.startswith("1.") else {"join_transaction_mode": "rollback_only"}
 )
-"""For a ``Session`` on a connection whose transaction is somebody else's: it is not committed with the session."""
+"""For a ``Session`` on a connection with an outer transaction, which the session's commit must not commit."""
 
 
 def task_instance_id(value: str) -> Any:
-    """An id of a task instance as the model has it."""
+    """Convert a task instance id to the model's type."""
     return value if _IDS_ARE_TEXT else UUID(value)
 
 
 def contains(column: Any, text: str) -> Any:
-    """Whether a column has ``text`` in it, in any case; SQLAlchemy has ``icontains`` from 2.0 on."""
+    """Whether a column contains ``text``, ignoring case; SQLAlchemy has ``icontains`` from 2.0 on."""
     return sqlalchemy.func.lower(column).contains(text.lower(), autoescape=True)
 
 
 def set_serialized_xcom(db: Session, name: str, value: Any, **task: Any) -> None:
-    """Store an XCom whose value has gone through the backend already, replacing an older one.
+    """Store an XCom whose value the backend has already serialized, replacing an older one.
 
     Args:
         db: an open session.
@@ -58,7 +58,7 @@ def set_serialized_xcom(db: Session, name: str, value: Any, **task: Any) -> None
     if _SET_TAKES_SERIALIZED:
         XComModel.set(key=name, value=value, serialize=False, session=db, **task)
         return
-    # Airflow 3.1: XComModel.set() writes JSON a second time, which is not what a worker stores.
+    # Airflow 3.1: XComModel.set() encodes the value as JSON again, which a worker does not do.
     run = select(DagRun.id).where(DagRun.dag_id == task["dag_id"], DagRun.run_id == task["run_id"])
     same = [getattr(XComModel, field) == wanted for field, wanted in task.items()]
     db.execute(delete(XComModel).where(XComModel.key == name, *same))

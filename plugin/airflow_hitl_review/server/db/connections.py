@@ -16,12 +16,12 @@ def load_connection(db: Session, conn_id: str, dag_id: str | None) -> Any:
 
     Args:
         db: an open session.
-        conn_id: which one.
-        dag_id: the DAG on whose behalf: its team's connections are found too. None for a person who may use this
-            very connection.
+        conn_id: the connection's id.
+        dag_id: the DAG that needs it: the connections of its team are found too. None for a user who is
+            authorized for this connection.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such connection.
     """
     team = team_names(db, [dag_id])[dag_id] if dag_id is not None else connection_team(conn_id)
     try:

@@ -1,11 +1,11 @@
-"""Rows of Airflow's table ``hitl_detail``: closing ours, and hearing when one is answered.
+"""Rows of Airflow's table ``hitl_detail``: close ours, and listen for answers to them.
 
-Airflow's own route for answers resumes the task at once: it knows nothing of our rules for decisions, nor that
-Airflow fails a task that is resumed too soon (see ``core.resume_guard``). It calls nothing that a plugin could
-replace, but it stores the answer through SQLAlchemy, and there we hear of it in time: before anything is written,
-in its own transaction, with the task instance's row locked.
+Airflow's own route for answers resumes the task at once: it does not know our rules for decisions, nor that
+Airflow fails a task that is resumed too soon (see ``core.resume_guard``). It has no hook that a plugin could
+replace, but it stores the answer through SQLAlchemy, whose events reach us in time: before anything is written,
+in the route's transaction, with the task instance's row locked.
 
-Locks are taken in Airflow's order: first the task instance's row, then that of ``hitl_detail``.
+Locks are taken in Airflow's order: first the task instance's row, then the row in ``hitl_detail``.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from airflow_hitl_review.server.db.transactions import do_after_commit, hand_on,
 from airflow_hitl_review.server.db.xcoms import read_xcoms, stored_value
 
 _RESPONSE = ("responded_at", "responded_by", "chosen_options", "params_input")
-"""What an answer sets in ``hitl_detail``."""
+"""Columns that an answer sets in ``hitl_detail``."""
 
 _RESUMED = ("state", "next_method", "next_kwargs", "trigger_id", "scheduled_dttm")
-"""What Airflow's ``handle_event_submit`` sets in a task instance."""
+"""Columns that Airflow's ``handle_event_submit`` sets in a task instance."""
 
 _DECIDED = "hitl_review_decided"
-"""Where a database session remembers the keys of what was decided in it."""
+"""Key in ``Session.info`` for the task instances decided in that database session."""
 
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """An answer that somebody gives in Airflow. Names itself as Airflow's users do."""
+    """An answer that a user gives in Airflow; has the id and name methods of Airflow's users."""
 
     option: str
     params: Mapping[str, Any]
@@ -49,26 +49,26 @@ class GivenAnswer:
     user_name: str
 
     def get_id(self) -> str:
-        """Who answers, as the auth manager knows them."""
+        """The answering user's id in the auth manager."""
         return self.user_id
 
     def get_name(self) -> str:
-        """The same, for people."""
+        """The answering user's display name."""
         return self.user_name
 
 
 def close_required_action(db: Session, task_instance: TaskInstanceFacts, answer: Answer) -> None:
-    """Answer the row of a parked task instance, if it has one of ours that is open; its row must be locked.
+    """Answer the open required action of a parked task instance, if it is ours; the task's row must be locked.
 
-    The row of a task instance that is still on its way into the park stays open: Airflow would resume it in the
-    instant that it parks, which is too soon. Who resumes it later closes it.
+    The required action of a task instance that is still parking stays open: Airflow would resume the task the
+    moment it parks, which is too soon. ``wake()`` closes it later.
     """
     if not task_instance.is_parked:
         return
     row = _ours(db, HITLDetail.ti_id == task_instance_id(task_instance.id))
     if row is None or row.responded_at is not None:
         return
-    # A statement, no object: a listener would take a changed object for somebody's answer.
+    # A statement, not an ORM object: the listener would take a changed object for a user's answer.
     db.execute(
         update(HITLDetail)
         .where(HITLDetail.ti_id == row.ti_id, HITLDetail.responded_at.is_(None))
@@ -83,12 +83,12 @@ def close_required_action(db: Session, task_instance: TaskInstanceFacts, answer:
 
 
 class AnswerListener:
-    """Hears of answers to our forms in this process, and keeps the forms up to date.
+    """Listens for answers to our forms in this process, and keeps the forms up to date.
 
     Args:
-        take: makes a decision of an answer, in the transaction of the session that it gets. What it raises reaches
+        take: turns an answer into a decision, in the transaction of the session it is given. Its exceptions reach
             Airflow's route, and nothing is stored.
-        committed: called with the key of what was decided, once that is stored.
+        committed: called with the key of the decided task instance after the commit.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class AnswerListener:
             event.listen(Session, name, hook)
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         for name, hook in self._hooks:
             event.remove(Session, name, hook)
 
@@ -124,36 +124,36 @@ class AnswerListener:
         if task_instance is None:
             return
         key = TaskKey(task_instance.dag_id, task_instance.run_id, task_instance.task_id, task_instance.map_index)
-        # A session of its own, as one that flushes cannot be used; on the same connection, so that all is stored
-        # or nothing. It ends with the block, the transaction does not.
+        # A separate session, because a session that is flushing cannot be used; on the same connection, so that
+        # everything is stored or nothing. The session ends with the block, the transaction does not.
         with Session(bind=db.connection(), **SESSION_ON_A_CONNECTION) as inner:
             if SESSION_KEY not in read_xcoms(inner, key, SESSION_KEY):
                 return
             found = load_task_instance(inner, key, lock=True)
             self._take(inner, key, answer)
             hand_on(inner, db)
-            inner.commit()  # of what it holds; the connection's transaction goes on
-        # The task is resumed by our waker alone: it knows when that is safe.
+            inner.commit()  # only the inner session; the connection's transaction stays open
+        # Only wake() resumes the task: it knows when that is safe.
         db.expire(task_instance, _RESUMED)
         if found is None or not found.is_parked:
             db.expire(row, _RESPONSE)  # see close_required_action
         db.info.setdefault(_DECIDED, set()).add(key)
 
     def _after_commit(self, db: Session) -> None:
-        # Only what is decided: a key that a rollback has left behind leads to a look at the database.
+        # A key left over from a rollback is harmless: wake() checks the database.
         for key in db.info.pop(_DECIDED, ()):
             self._committed(key)
         do_after_commit(db)
 
     def _after_flush(self, db: Session, *_: Any) -> None:
-        """A worker has stored the next output, or the first one of another try: the form is about that one now.
+        """Point the form to the new output when a worker has stored the next one, or the first one of a new try.
 
-        Done here and not where the worker opens the form: an unanswered row Airflow then leaves as it is.
+        Not done where the worker opens the form, because Airflow leaves an unanswered row unchanged there.
         """
         for xcom in [o for o in db.new if isinstance(o, XComModel) and o.key == SESSION_KEY]:
             try:
                 session = read_session(stored_value(xcom))
-            except UnreadableXComError:  # the form stays about an earlier output: an answer to it is refused
+            except UnreadableXComError:  # the form keeps the earlier output: an answer to it is refused
                 continue
             if session is None or session.status is not SessionStatus.PENDING_REVIEW:
                 continue
@@ -172,7 +172,7 @@ class AnswerListener:
 
 
 def _ours(db: Session, *which: Any) -> Any:
-    """Columns of the row of one task instance; None where it has none, or somebody else's."""
+    """Columns of a task instance's row; None if there is no row, or it is not ours."""
     columns = (HITLDetail.ti_id, HITLDetail.options, HITLDetail.params, HITLDetail.responded_at)
     query = select(*columns).join(TaskInstance, TaskInstance.id == HITLDetail.ti_id).where(*which)
     row = db.connection().execute(query).one_or_none()
@@ -180,13 +180,13 @@ def _ours(db: Session, *which: Any) -> Any:
 
 
 def _given(row: HITLDetail) -> GivenAnswer | None:
-    """The answer that a changed row has got from a person just now, if it has."""
+    """The answer that a person has just given in a changed row, if any."""
     history: Any = inspect(row).attrs.responded_at.history
     was = history.deleted[0] if history.deleted else None
     if not history.added or history.added[0] is None or was is not None:
         return None
     if not row.responded_by or not row.chosen_options:
-        return None  # no person: Airflow itself has filled it in
+        return None  # not a person: Airflow itself filled it in
     return GivenAnswer(
         option=row.chosen_options[0],
         params=row.params_input or {},

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 
 class Exclusive:
-    """A lock by name that one process at a time holds, among all that share the database.
+    """A named lock that one process at a time holds, among all that share the database.
 
-    PostgreSQL's and MySQL's advisory locks; a process that dies gives its locks back. SQLite has none: there
+    Uses the advisory locks of PostgreSQL and MySQL; a process that dies releases its locks. SQLite has none: there
     ``acquire`` always succeeds, and only one process should serve.
     """
 
@@ -44,7 +44,7 @@ class Exclusive:
         return bool(free)
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
+        """Release the lock; does nothing if it is not held."""
         if self._context is None:
             return
         try:

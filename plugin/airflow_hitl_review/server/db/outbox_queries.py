@@ -1,8 +1,8 @@
-"""Questions about the outboxes of all task instances.
+"""Queries on the outboxes of all task instances.
 
-An index of their own makes them cheap: a task instance has a row ``WEBHOOKS_KEY`` while its review is open and
-``WEBHOOKS_ENDED_KEY`` while events of a review that has ended are undelivered. The row's time says when the
-dispatcher is to look there next. So what is delivered is never read again.
+Marker rows make them cheap: a task instance has a row ``WEBHOOKS_KEY`` while its review is open, and a row
+``WEBHOOKS_ENDED_KEY`` while events of an ended review are undelivered. The row's timestamp is the time of the
+dispatcher's next look. So delivered events are never read again.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class OutboxRow:
 
 
 _MOST_OF_A_NAME = 100
-"""XComs of one key that are looked at: an event's id occurs once, but for who copies it."""
+"""Maximum number of XComs read for one key: an event id occurs once, unless somebody copies it."""
 
 _task_key = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
-# A task that goes on after a pause is scheduled and queued too, but then Airflow knows the method to call.
+# A task that resumes is scheduled and queued too, but then its next_method is set.
 _starts_anew = and_(TaskInstance.state.in_(("scheduled", "queued")), TaskInstance.next_method.is_(None))
 
 _is_outbox_entry = and_(
-    # The range lets the index on the key do the work, which LIKE does not under most collations. Event ids
-    # are lower-case hexadecimal, so "z" follows all of them in every collation.
+    # The range condition can use the index on the key, which LIKE cannot under most collations. Event ids are
+    # lower-case hexadecimal, so "z" sorts after all of them in every collation.
     XComModel.key >= WEBHOOK_PREFIX,
     XComModel.key < f"{WEBHOOK_PREFIX}z",
     XComModel.key.startswith(WEBHOOK_PREFIX, autoescape=True),
@@ -49,7 +49,7 @@ _is_outbox_entry = and_(
 
 
 def due_rows(db: Session, now: datetime, limit: int) -> list[tuple[TaskKey, str]]:
-    """Task instances in whose outbox something may be due, and which of the two rows says so."""
+    """Task instances whose outbox may have due events, each with the key of its marker row."""
     rows = db.execute(
         select(*_task_key, XComModel.key)
         .where(XComModel.key.in_((WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY)), XComModel.timestamp <= now)
@@ -60,7 +60,7 @@ def due_rows(db: Session, now: datetime, limit: int) -> list[tuple[TaskKey, str]
 
 
 def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:
-    """Task instances whose review is open, as the outbox knows it, though the task has ended or starts anew."""
+    """Task instances whose review is open in the outbox, though the task has ended or starts a new try."""
     rows = db.execute(
         select(*_task_key)
         .join(TaskInstance, same_task())
@@ -74,7 +74,7 @@ def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:
 
 
 def rows_about_to_be_cleared(db: Session) -> list[TaskKey]:
-    """Task instances with undelivered events whose XComs Airflow deletes soon, because a new try comes."""
+    """Task instances with undelivered events whose XComs Airflow will soon delete for a new try."""
     rows = db.execute(
         select(*_task_key)
         .join(TaskInstance, same_task())
@@ -96,7 +96,7 @@ def dags_with_outbox(db: Session) -> list[str]:
 
 
 def find_outbox_entries(db: Session, name: str) -> list[OutboxRow]:
-    """The XComs of that key, the oldest first: an outbox entry, and what others may have written under its name."""
+    """The XComs with that key, oldest first: the outbox entry, and any that others wrote under the same key."""
     query = select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp).where(XComModel.key == name)
     return [
         _outbox_row(row) for row in db.execute(query.order_by(XComModel.timestamp).limit(_MOST_OF_A_NAME)).all()
@@ -112,15 +112,15 @@ def list_outbox_entries(
     limit: int | None,
     offset: int,
 ) -> tuple[list[OutboxRow], int]:
-    """Outbox entries, the newest first, and how many there are in all.
+    """List outbox entries, newest first, and their total number.
 
     Args:
         db: an open session.
-        dag_ids: only those of these DAGs.
-        key: only those of this task instance.
-        status: only those in this status; needs ``values_are_in_the_row()``.
-        limit: at most so many; None for all.
-        offset: leave out so many first.
+        dag_ids: only entries of these DAGs.
+        key: only entries of this task instance.
+        status: only entries in this status; needs ``values_are_in_the_row()``.
+        limit: maximum number of entries; None for all.
+        offset: number of entries to skip.
     """
     where: list[Any] = [_is_outbox_entry, XComModel.dag_id.in_(dag_ids)]
     if key is not None:

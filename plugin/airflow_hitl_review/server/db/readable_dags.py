@@ -1,4 +1,4 @@
-"""The DAGs whose reviews a user may read, remembered for some seconds."""
+"""The DAGs whose reviews a user may read, cached for some seconds."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from airflow_hitl_review.server.db.auth import BaseUser, may_read_each, team_nam
 from airflow_hitl_review.server.db.transactions import Session
 
 REMEMBERED_SECONDS = 20.0
-"""How long lists use an answer of the auth manager about a user and a DAG."""
+"""Seconds for which lists cache the auth manager's answer about a user and a DAG."""
 
 MAX_REMEMBERED = 50_000
-"""Answers of the auth manager that a process remembers; some 10 MB."""
+"""Maximum number of the auth manager's answers that a process caches; about 10 MB."""
 
 
 class ReadableDags:
-    """What each user may read, remembered for some seconds; one per API server process. Deciding asks anew.
+    """Cache of what each user may read; one per API server process. Decisions do not use it.
 
     Args:
-        timer: seconds from any start.
+        timer: a monotonic clock in seconds.
     """
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], tuple[bool, float]] = {}  # the answer, and until when it counts
+        self._known: dict[tuple[str, str], tuple[bool, float]] = {}  # the answer, and when it expires
 
     def of(self, db: Session, user: BaseUser, dag_ids: Sequence[str]) -> list[str]:
-        """Those of ``dag_ids`` whose reviews ``user`` may read, in their order."""
+        """The DAGs among ``dag_ids`` whose reviews ``user`` may read, in the same order."""
         user_id, now = str(user.get_id()), self._timer()
         with self._lock:
             found = {dag_id: self._known.get((user_id, dag_id), (False, now)) for dag_id in dag_ids}
@@ -51,5 +51,5 @@ _readable = ReadableDags()
 
 
 def readable_dags(db: Session, user: BaseUser, dag_ids: list[str]) -> list[str]:
-    """Those of ``dag_ids`` whose reviews the caller may read; a change counts after ``REMEMBERED_SECONDS``."""
+    """The DAGs among ``dag_ids`` that the caller may read; changes take up to ``REMEMBERED_SECONDS``."""
     return _readable.of(db, user, dag_ids)

@@ -1,4 +1,4 @@
-"""Questions about the sessions of all task instances."""
+"""Queries on the sessions of all task instances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_hitl_review.server.db.task_instances import is_parked
 from airflow_hitl_review.server.db.xcoms import field_in, same_task, stored_value, values_are_in_the_row
 
 ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
-"""What the database can order sessions by: columns, not values inside a session."""
+"""Columns by which the database can order sessions; values inside a session are not among them."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class ActiveCount:
     """How many sessions of a DAG have an active task instance.
 
     Attributes:
-        every: in any status.
-        in_status: in the status that was asked for.
+        every: number in any status.
+        in_status: number in the requested status.
     """
 
     every: int
@@ -46,13 +46,13 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class SessionFilter:
-    """Which sessions.
+    """Selects sessions.
 
     Attributes:
-        dag_ids: only those of these DAGs.
-        statuses: only those in one of these statuses, all if empty; needs ``values_are_in_the_row()``.
-        text: only those with this in an id, or (where values are in the row) in the prompt; any case.
-        include_ended: also those whose task instance has ended.
+        dag_ids: only sessions of these DAGs.
+        statuses: only sessions in one of these statuses, all if empty; needs ``values_are_in_the_row()``.
+        text: only sessions with this text in an id, or (where values are in the row) in the prompt; ignores case.
+        include_ended: also sessions whose task instance has ended.
     """
 
     dag_ids: Sequence[str]
@@ -66,9 +66,9 @@ class SessionTime:
     """One of a session's times, without the session.
 
     Attributes:
-        id: names the row, for ``load_session_rows``.
-        written: the time as the session has it, ISO 8601 if its writer did as agreed; None if it has none.
-        timestamp: the row's.
+        id: identifies the row for ``load_session_rows``.
+        written: the text of the time in the session, ISO 8601 if its writer follows the schema; None if missing.
+        timestamp: the row's timestamp.
     """
 
     id: tuple[int, str, int]
@@ -77,7 +77,7 @@ class SessionTime:
 
 
 _ID = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
-"""What names a session's row, as the key is the same in all."""
+"""Columns that identify a session's row; the XCom key is the same in all of them."""
 
 _BY_KEY = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
@@ -95,9 +95,9 @@ _ROW = (
 
 
 def _with_summaries(query: Any) -> Any:
-    """Joins the summary of each session that has one; databases then leave the session's value alone.
+    """Joins the summary of each session that has one; databases then do not read the session's value.
 
-    PostgreSQL unpacks a whole value for any look inside, which is 5 ms and more for each megabyte.
+    PostgreSQL decompresses the whole value to read any field, which takes 5 ms and more for each megabyte.
     """
     return query.outerjoin(
         _Summary,
@@ -112,15 +112,15 @@ def _with_summaries(query: Any) -> Any:
 
 
 def _inside(field: str) -> Any:
-    """A field of a session as text, of its summary if it has one."""
+    """A field of a session as text, from its summary if it has one."""
     return case((_has_summary, field_in(_Summary, field)), else_=field_in(XComModel, field))
 
 
 def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
-    """Parked task instances whose session the API server wrote after the worker: those may need a wake.
+    """Parked task instances whose session the API server wrote after the worker: those may need to be resumed.
 
-    A decision writes the session first and the action last, so the action is the younger row until the
-    worker writes the session again. Only a filter: whoever wakes one looks at the session itself.
+    A decision writes the session first and the action last, so the action is the newer row until the
+    worker writes the session again. This is only a filter: ``wake()`` checks the session itself.
     """
     session_row, action_row = aliased(XComModel), aliased(XComModel)
     rows = db.execute(
@@ -138,15 +138,15 @@ def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
 
 
 def written_since_the_park(db: Session, since: datetime | None = None, limit: int = 100) -> list[TaskKey]:
-    """Parked task instances whose session was written after they parked, the last written first.
+    """Parked task instances whose session was written after they parked, newest first.
 
-    One that is not among ``decided_but_parked``, somebody may have written by hand. Only a filter: the two times
-    can be of two machines' clocks.
+    If one is not among ``decided_but_parked``, somebody may have written it by hand. This is only a filter: the two
+    times can come from the clocks of two machines.
 
     Args:
         db: an open session.
-        since: only those that were written later. Without it, each open review is looked up: 0.7 s for 100,000.
-        limit: at most so many.
+        since: only sessions written later. Without it, each open review is looked up: 0.7 s for 100,000.
+        limit: maximum number of task instances.
     """
     query = (
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
@@ -161,7 +161,7 @@ def written_since_the_park(db: Session, since: datetime | None = None, limit: in
 
 
 def parked_without_session(db: Session, limit: int = 100) -> list[TaskKey]:
-    """Parked task instances whose session is gone from XCom. Looks at each that is parked."""
+    """Parked task instances whose session is gone from XCom; checks all parked ones."""
     query = (
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
         .outerjoin(XComModel, _of_task(XComModel, SESSION_KEY))
@@ -172,26 +172,26 @@ def parked_without_session(db: Session, limit: int = 100) -> list[TaskKey]:
 
 
 def _of_task(row: Any, name: str) -> Any:
-    """Joins the XCom of a task instance that has this key."""
+    """Join condition for a task instance's XCom with this key."""
     return and_(same_task(row), row.key == name)
 
 
 def count_by_dag(db: Session) -> dict[str, int]:
-    """How many sessions are in XCom, ended ones too, of each DAG that has any."""
+    """Number of sessions in XCom, including ended ones, of each DAG that has any."""
     query = select(XComModel.dag_id, func.count()).where(XComModel.key == SESSION_KEY).group_by(XComModel.dag_id)
     return {row.dag_id: row[1] for row in db.execute(query)}
 
 
 def count_sessions(db: Session, wanted: SessionFilter) -> int:
-    """How many sessions ``wanted`` leaves."""
+    """Number of sessions that match ``wanted``."""
     return db.scalar(_filtered(select(func.count()).select_from(XComModel), wanted)) or 0
 
 
 def count_active_sessions(db: Session, dag_ids: Collection[str], status: str) -> dict[str, ActiveCount]:
-    """The sessions with an active task instance of each of those DAGs that has any; needs values in the row."""
+    """Count the sessions with an active task instance by DAG; needs ``values_are_in_the_row()``."""
     if not dag_ids:
         return {}
-    # One look into each session, and after the join: grouped by the status, SQLite would look three times.
+    # Reads each session once, after the join: with GROUP BY status, SQLite would read it three times.
     in_status = func.sum(case((_inside("status") == status, 1), else_=0))
     query = _filtered(select(XComModel.dag_id, func.count(), in_status), SessionFilter(tuple(dag_ids)))
     rows = db.execute(query.group_by(XComModel.dag_id)).all()
@@ -207,15 +207,15 @@ def list_session_rows(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[SessionRow]:
-    """The sessions that ``wanted`` leaves, newest change first or as ``order_by`` says.
+    """The sessions that match ``wanted``, by default newest change first.
 
     Args:
         db: an open session.
-        wanted: which.
-        order_by: which column decides; the ids decide among equals.
-        descending: turn the order round.
-        limit: at most so many rows; None for all.
-        offset: leave out so many first.
+        wanted: the filter.
+        order_by: the column to sort by; ties are sorted by the ids.
+        descending: sort in descending order.
+        limit: maximum number of rows; None for all.
+        offset: number of rows to skip.
     """
     column: Any = XComModel.timestamp if order_by == "updated_at" else getattr(XComModel, order_by)
     query = _filtered(select(*_ROW), wanted).order_by(column.desc() if descending else column.asc(), *_BY_KEY)
@@ -226,10 +226,10 @@ def list_session_rows(
 def list_session_times(
     db: Session, wanted: SessionFilter, field: Literal["created_at", "deadline_at"]
 ) -> list[SessionTime]:
-    """That time of each session that ``wanted`` leaves, in an order that stays; needs values in the row.
+    """A time of each session that matches ``wanted``, in a stable order; needs ``values_are_in_the_row()``.
 
-    To order by: the text of a time does not sort as the time does (its offset and its fraction may be left
-    out), and no two databases turn it into a time alike.
+    The caller sorts by it: the text of a time does not sort as the time does (its offset and its fraction may be
+    missing), and no two databases parse it in the same way.
     """
     written = _inside(field)
     query = _filtered(select(*_ID, written, XComModel.timestamp), wanted).order_by(*_ID)
@@ -237,7 +237,7 @@ def list_session_times(
 
 
 def load_session_rows(db: Session, ids: Sequence[tuple[int, str, int]]) -> list[SessionRow]:
-    """The sessions that ``SessionTime.id`` names, in that order, but for those that are gone."""
+    """Load sessions by their ``SessionTime.id``, in the given order, skipping those that are gone."""
     if not ids:
         return []
     query = _with_summaries(select(*_ROW, *_ID[:1]).join(TaskInstance, same_task()))
@@ -252,8 +252,8 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
     active = TaskInstance.state.in_(ACTIVE_STATES)
 
     def inside(field: str) -> Any:
-        # Looking into a session is what costs. Tied to the task instance's state, it is done after the join,
-        # and not for the sessions of all the tasks that ended long ago.
+        # Reading inside a session is the expensive part. The condition on the task instance's state delays it
+        # until after the join, and skips the sessions of tasks that ended long ago.
         value = _inside(field)
         return value if wanted.include_ended else case((active, value))
 

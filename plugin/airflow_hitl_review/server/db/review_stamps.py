@@ -1,4 +1,4 @@
-"""Short values that differ once a review, or the list of reviews, is another one than before."""
+"""Short values that change when a review, or the list of reviews, changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.server.db.xcoms import same_task
 
 _BATCH = 500
-"""Task instances in one statement; databases bound the number of values in one."""
+"""Task instances in one statement; databases limit the number of parameters."""
 
 _KEY = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
 
@@ -25,9 +25,9 @@ def _session_of_task() -> Any:
 
 
 def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:
-    """A stamp for each of those task instances that exists; one statement for every 500.
+    """Return a stamp for each of those task instances that exists; one statement for every 500.
 
-    It changes with the try, with the task's state, and whenever the session is written. It says nothing else.
+    The stamp changes with the try, with the task's state, and whenever the session is written.
     """
     stamps: dict[TaskKey, str] = {}
     for start in range(0, len(keys), _BATCH):
@@ -43,7 +43,7 @@ def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:
 
 
 def inbox_stamp(db: Session) -> str:
-    """A stamp for all reviews whose task has not ended: it changes when one comes, goes, or is written."""
+    """A stamp for all reviews whose task has not ended: it changes when one is added, removed, or written."""
     query = (
         select(TaskInstance.state, func.count(), func.max(XComModel.timestamp))
         .join(XComModel, _session_of_task())

@@ -1,4 +1,4 @@
-"""Airflow's stats, as the API server sends them."""
+"""Airflow's metrics, as the API server sends them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _BACKENDS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
 def stats() -> Stats:
-    """Where measures go."""
+    """The client that sends metrics."""
     return _Stats
 
 
 def stats_are_sent() -> bool:
-    """Whether ``[metrics]`` names a place for them; else they are dropped, and need not be made."""
+    """Whether ``[metrics]`` configures a backend; otherwise metrics are dropped, and need not be computed."""
     return any(conf.getboolean("metrics", name, fallback=False) for name in _BACKENDS)
 
 
 def start_stats() -> None:
-    """Have this process send them, where Airflow's API server does not see to that itself."""
+    """Set up metrics in this process, where Airflow's API server does not do so itself."""
     try:
         from airflow.observability.metrics import stats_utils
-    except ImportError:  # Airflow 3.1: its stats find the setting when they are first used
+    except ImportError:  # Airflow 3.1: its stats read the setting on first use
         return
     make: Any = stats_utils.get_stats_factory
-    if signature(make).parameters:  # Airflow 3.2: only its other parts see to that
+    if signature(make).parameters:  # Airflow 3.2: its API server does not do this
         sent: Any = _Stats
         sent.initialize(factory=make(sent))

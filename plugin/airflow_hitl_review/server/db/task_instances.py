@@ -26,8 +26,8 @@ from airflow_hitl_review.server.db.transactions import utcnow
 from airflow_hitl_review.server.db.xcoms import same_task
 
 BEFORE_A_TRY = ("scheduled", "queued", "up_for_retry", "restarting")
-"""States, besides none at all, in which a task instance waits for its next try; or, for the first two, to go
-on after a pause."""
+"""States, besides None, in which a task instance waits for its next try; in the first two also to resume after a
+pause."""
 
 FINISHED_STATES = frozenset(state.value for state in State.finished)
 
@@ -36,13 +36,13 @@ _BEFORE_A_START = ("up_for_reschedule", "scheduled", "queued")
 
 @dataclass(frozen=True)
 class TaskInstanceFacts:
-    """A task instance's row, as far as we need it.
+    """The columns of a task instance's row that we need.
 
     Attributes:
-        updated_at: when the row last changed; for one that is parked, when it was parked.
+        updated_at: when the row last changed; for a parked task, when it was parked.
         started_at: when its try began to run; None before.
         queued_by_job_id: the scheduler job that queued it.
-        dag_is_paused: whether its DAG is: then it is not queued when it is resumed.
+        dag_is_paused: whether its DAG is paused: then a resumed task is not queued.
     """
 
     id: str
@@ -57,17 +57,17 @@ class TaskInstanceFacts:
 
     @property
     def starts_from_the_beginning(self) -> bool:
-        """Whether it is going to be started, and not at a method where it left off."""
+        """Whether it is about to start from ``execute()`` instead of resuming at a method."""
         return self.state in _BEFORE_A_START and self.next_method is None
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, until somebody clears it."""
+        """Whether it has finished, until somebody clears it."""
         return self.state in FINISHED_STATES
 
     @property
     def is_parked(self) -> bool:
-        """Whether it waits for its review without a worker slot; an operator may pause for other things, too."""
+        """Whether it waits for its review without a worker slot; an operator may defer for other reasons, too."""
         return self.state in PARKED_STATES and self.next_method == RESUME_METHOD
 
 
@@ -85,11 +85,11 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
 
     Args:
         db: an open session.
-        key: which one.
-        lock: hold its row until the transaction ends. PostgreSQL and MySQL lock the row, on PostgreSQL so
-            that a worker can still store XComs that refer to it (it would deadlock with who writes the same
-            XCom under the lock); SQLite, which has no row locks, takes its one write lock, and so nothing
-            that is read afterwards can be stale.
+        key: the task instance.
+        lock: lock its row until the transaction ends. PostgreSQL and MySQL lock the row; on PostgreSQL, a worker
+            can still store XComs that refer to it (otherwise it would deadlock with a transaction that writes the
+            same XCom under the lock). SQLite, which has no row locks, takes its one write lock, so that nothing
+            read afterwards is stale.
     """
     query = select(
         TaskInstance.id,
@@ -103,8 +103,8 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
     ).where(_is(key))
     if lock:
         if db.get_bind().dialect.name == "sqlite":
-            # A write that changes nothing. updated_at is named so that it keeps its value: it tells when
-            # the task was parked.
+            # A write that changes nothing. It sets updated_at explicitly to keep its value, which is the time
+            # at which the task was parked.
             db.execute(update(TaskInstance).where(_is(key)).values(updated_at=TaskInstance.updated_at))
         else:
             query = query.with_for_update(key_share=True)
@@ -125,12 +125,12 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
 
 
 def is_parked() -> Any:
-    """``TaskInstanceFacts.is_parked`` as a condition."""
+    """``TaskInstanceFacts.is_parked`` as an SQL condition."""
     return and_(TaskInstance.state.in_(PARKED_STATES), TaskInstance.next_method == RESUME_METHOD)
 
 
 def find_new_try(db: Session, task_instance_id: str) -> TaskKey | None:
-    """The task instance of that id, if it is about to start anew after an earlier try; else None."""
+    """The task instance with that id, if it is about to start a new try after an earlier one; else None."""
     row = db.execute(
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index).where(
             TaskInstance.id == as_id(task_instance_id),
@@ -148,7 +148,7 @@ def list_rescheduled(db: Session, limit: int = 100) -> list[TaskKey]:
 
 
 def find_start_from_the_beginning(db: Session, task_instance_id: str) -> TaskKey | None:
-    """The task instance of that id, if it starts from the beginning and has a review; else None."""
+    """The task instance with that id, if it starts from the beginning and has a review; else None."""
     query = _with_review_from_the_beginning().where(TaskInstance.id == as_id(task_instance_id))
     row = db.execute(query).one_or_none()
     return TaskKey(*row) if row is not None else None
@@ -161,24 +161,24 @@ def _with_review_from_the_beginning() -> Any:
 
 
 def go_on_with_review(db: Session, key: TaskKey) -> None:
-    """Have a task instance that is going to be started go on with its review; its row must be locked."""
+    """Make a task instance that is about to start continue its review; its row must be locked."""
     db.execute(update(TaskInstance).where(_is(key)).values(next_method=RESUME_METHOD, next_kwargs={}))
 
 
 def park_anew(db: Session, key: TaskKey) -> None:
-    """Have a parked task instance be parked since now; its row must be locked."""
+    """Set a parked task instance's park time to now; its row must be locked."""
     db.execute(update(TaskInstance).where(_is(key)).values(updated_at=utcnow()))
 
 
 def resume(db: Session, key: TaskKey, payload: Mapping[str, Any], *, as_next_try: bool = False) -> None:
-    """Let a parked task go on: its worker calls the method it named, with ``event=payload``.
+    """Resume a parked task: its worker calls the task's next method with ``event=payload``.
 
     Args:
         db: an open session; the task instance's row must be locked.
-        key: which task.
-        payload: what its worker is told.
-        as_next_try: under the next try number, with as many retries left. What the executor still has to say of the
-            process that parked the task names the earlier number, and does not meet the one that goes on.
+        key: the task instance.
+        payload: the event for the worker.
+        as_next_try: use the next try number, with as many retries left. Late executor events about the process that
+            parked the task have the earlier try number, so they do not affect the resumed one.
     """
     task_instance = db.scalar(select(TaskInstance).where(_is(key)))
     if task_instance is None:
@@ -192,14 +192,14 @@ def resume(db: Session, key: TaskKey, payload: Mapping[str, Any], *, as_next_try
 
 
 def _history_of_part(task_instance: TaskInstance) -> TaskInstanceHistory:
-    """The part of a try that ended with the park, so that its log can be read under its number.
+    """History row for the part of a try that ended when the task parked, so that its log stays readable.
 
-    Not ``TaskInstanceHistory.record_ti``: that calls what has not finished failed, and gives it the task instance's
-    id, which only one row of the history can have. The id is needed when the try itself has ended.
+    Does not use ``TaskInstanceHistory.record_ti``: that marks an unfinished try as failed, and stores the task
+    instance's id, which only one history row can have. The id is needed when the try itself has ended.
     """
     part = TaskInstanceHistory(task_instance)
     part.task_instance_id = as_id(str(uuid4()))
-    # Airflow keeps the start of the first part for those after it.
+    # Airflow keeps the start date of the first part for later parts.
     begun = [at for at in (task_instance.start_date, task_instance.queued_dttm) if at is not None]
     part.start_date = max(begun, default=None)
     part.end_date = task_instance.updated_at
@@ -209,7 +209,7 @@ def _history_of_part(task_instance: TaskInstance) -> TaskInstanceHistory:
 
 
 def load_scheduler(db: Session, job_id: int | None) -> SchedulerFacts:
-    """Read the scheduler job that queued a task; one that is not known counts as dead."""
+    """Read the scheduler job that queued a task; an unknown job counts as dead."""
     from airflow.jobs.job import Job
 
     job = db.get(Job, job_id) if job_id is not None else None

@@ -36,21 +36,21 @@ def transaction() -> Iterator[Session]:
 
 
 def after_commit(db: Session, call: Callable[[], None]) -> None:
-    """Have something done once what is in ``db`` is stored; not at all if it is rolled back."""
+    """Call a function after ``db`` commits; not at all if it rolls back."""
     db.info.setdefault(_AFTER_COMMIT, []).append(call)
 
 
 def hand_on(inner: Session, db: Session) -> None:
-    """What ``inner`` has to do after its commit is done after that of ``db``, whose transaction it is in."""
+    """Move the after-commit calls of ``inner`` to ``db``, in whose transaction it runs."""
     db.info.setdefault(_AFTER_COMMIT, []).extend(inner.info.pop(_AFTER_COMMIT, ()))
 
 
 def do_after_commit(db: Session) -> None:
-    """Do what ``after_commit`` was told."""
+    """Run the calls that ``after_commit`` registered."""
     for call in db.info.pop(_AFTER_COMMIT, ()):
         call()
 
 
 def site() -> Site:
-    """Where this Airflow and our app are found."""
+    """The URLs of this Airflow and of our app."""
     return Site.read(str(conf.get("api", "base_url", fallback="")), option)

@@ -33,7 +33,7 @@ def values_are_in_the_row() -> bool:
 
 
 class _IsJson(FunctionElement[bool]):
-    """Whether a row's value is JSON. SQLite keeps NaN, too, and then a look inside ends the whole query."""
+    """Whether a row's value is JSON; SQLite also stores NaN, which makes JSON functions fail the whole query."""
 
     inherit_cache = True
     type = Boolean()
@@ -50,12 +50,12 @@ def _if_valid(element: _IsJson, compiler: Any, **more: Any) -> str:
 
 
 def field_in(row: Any, name: str) -> Any:
-    """A field of the object in an XCom's row as text, as a part of a query; needs ``values_are_in_the_row()``."""
+    """SQL expression for a field of an XCom's value, as text; needs ``values_are_in_the_row()``."""
     return case((_IsJson(row.value), row.value[name].as_string()))
 
 
 def same_task(row: Any = XComModel) -> Any:
-    """Joins XComs to their task instances; ``row`` is another name for the table, where a query has it twice."""
+    """Join condition of XComs and their task instances; ``row`` is an alias, for queries with two XComs."""
     return and_(
         row.dag_id == TaskInstance.dag_id,
         row.run_id == TaskInstance.run_id,
@@ -65,7 +65,7 @@ def same_task(row: Any = XComModel) -> Any:
 
 
 def is_of(key: TaskKey) -> Any:
-    """XComs of one task instance, as a condition."""
+    """SQL condition for the XComs of one task instance."""
     return and_(
         XComModel.dag_id == key.dag_id,
         XComModel.run_id == key.run_id,
@@ -77,12 +77,12 @@ def is_of(key: TaskKey) -> Any:
 def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: Sequence[str] = ()) -> dict[str, StoredValue]:
     """All XComs of a task instance whose key starts with ``prefix``, through the XCom backend.
 
-    What the backend cannot read is there all the same, and raises where its value is used.
+    Values that the backend cannot read are included, and raise when they are used.
 
     Args:
         db: an open session.
-        key: which task instance.
-        prefix: start of the keys; a whole key is one too.
+        key: the task instance.
+        prefix: start of the keys, or a whole key.
         without: leave out keys that start with one of these.
     """
     query = select(XComModel.key, XComModel.value, XComModel.timestamp).where(
@@ -94,26 +94,26 @@ def read_xcoms(db: Session, key: TaskKey, prefix: str, *, without: Sequence[str]
 
 
 def xcom_times(db: Session, key: TaskKey, names: Sequence[str]) -> dict[str, datetime]:
-    """When those XComs of a task instance were stored that there are; their values are not read."""
+    """Timestamps of the existing XComs among ``names``; does not read their values."""
     query = select(XComModel.key, XComModel.timestamp).where(is_of(key), XComModel.key.in_(names))
     return {row.key: row.timestamp for row in db.execute(query).all()}
 
 
 def stored_value(row: Any) -> StoredValue:
-    """A row's value through the XCom backend; one that raises where it is used, if the backend cannot read it."""
+    """Read a row's value through the XCom backend; an unreadable value raises when it is used."""
     try:
         return StoredValue(XCom.deserialize_value(row), row.timestamp)
     except Exception as error:  # noqa: BLE001 - a backend may raise anything, and one value must not hide others
         log.warning("The XCom %r cannot be read just now: %r", row.key, error)
-        # Only the kind of the error: what it says, an address with a key in it perhaps, reviewers must not see.
+        # Only the type of the error: reviewers must not see its message, which may have a URL with a secret.
         return StoredValue(None, row.timestamp, unreadable=f"{row.key} ({type(error).__name__})")
 
 
 def session_in(body: bytes) -> AgentSession | None:
-    """The session in the body of a worker's write, which has gone through the XCom backend; None if it is none.
+    """Parse the session in the body of a worker's XCom write, serialized by the backend; None if it is no session.
 
     Raises:
-        UnreadableXComError: the backend cannot read it just now.
+        UnreadableXComError: the backend cannot read it at the moment.
     """
     row = SimpleNamespace(key=SESSION_KEY, value=json.loads(body), timestamp=utcnow())
     return read_session(stored_value(row))
@@ -140,9 +140,9 @@ def write_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
 
 @event.listens_for(XComModel, "after_insert")
 def _keep_summary(_: Any, connection: Connection, row: XComModel) -> None:
-    """Keep beside a session what lists need of it, in its own transaction, whoever writes it.
+    """Store a session's summary for lists in the same transaction as the session, whoever writes it.
 
-    A worker that wrote both, one after the other, would hide a decision that came between the two.
+    If a worker wrote both in two requests, it would hide a decision made between the two.
     """
     if row.key != SESSION_KEY:
         return
@@ -164,19 +164,19 @@ def _keep_summary(_: Any, connection: Connection, row: XComModel) -> None:
 
 
 def rewrite_xcom(db: Session, key: TaskKey, name: str, value: Any) -> None:
-    """Replace the value of an XCom, if it is still there; its time stays that of the first writing."""
+    """Replace the value of an XCom, if it still exists; keeps its timestamp."""
     db.execute(
         update(XComModel).where(is_of(key), XComModel.key == name).values(value=_serialized(key, name, value))
     )
 
 
 def set_xcom_time(db: Session, key: TaskKey, name: str, at: datetime, *, was: datetime | None = None) -> None:
-    """Set the time of an XCom, if it is still there; with ``was``, only if nobody has written it since."""
+    """Set the timestamp of an XCom, if it still exists; with ``was``, only if nobody has written it since."""
     query = update(XComModel).where(is_of(key), XComModel.key == name)
     db.execute((query.where(XComModel.timestamp == was) if was is not None else query).values(timestamp=at))
 
 
 def delete_xcom(db: Session, key: TaskKey, name: str, *, was: datetime | None = None) -> None:
-    """Delete an XCom, if it is there; with ``was``, only if nobody has written it since."""
+    """Delete an XCom, if it exists; with ``was``, only if nobody has written it since."""
     query = delete(XComModel).where(is_of(key), XComModel.key == name)
     db.execute(query.where(XComModel.timestamp == was) if was is not None else query)

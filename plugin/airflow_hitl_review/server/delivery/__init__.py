@@ -1,1 +1,1 @@
-"""Webhooks: what workers could not deliver at once, and what nobody has told yet."""
+"""Webhooks: events that workers could not deliver at once, and final events of orphaned reviews."""

@@ -1,4 +1,4 @@
-"""What was delivered, as the API shows it; sending again; trying an endpoint out."""
+"""Deliveries as the API shows them; resending events; testing an endpoint."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from hitl_webhooks.delivery import attempt, open_client
 from hitl_webhooks.events import build_test_event
 
 TEST_TIMEOUT = 10.0
-"""Seconds that a test may take: somebody waits for its answer."""
+"""Timeout of a test in seconds: somebody waits for its result."""
 
 ListedStatus = Literal["pending", "delivered", "failed"]
 
@@ -126,7 +126,7 @@ def list_deliveries(
     dag_ids = readable_dags(db, user, dag_ids)
     if not dag_ids:
         return DeliveryList(deliveries=[], total_entries=0)
-    # As in the inbox: with a custom XCom backend SQL cannot look at the status.
+    # As in the inbox: with a custom XCom backend, SQL cannot read the status.
     in_sql = status is None or values_are_in_the_row()
     rows, total = list_outbox_entries(
         db,
@@ -145,16 +145,16 @@ def list_deliveries(
 
 
 def find_event(db: Session, event_id: str, may: Callable[[TaskKey], bool]) -> OutboxRow:
-    """The outbox entry of an event, of those that the caller may handle if somebody has written others of its name.
+    """Find the outbox entry of an event; if somebody wrote others with its key, one that the caller may handle.
 
     Args:
         db: an open session.
-        event_id: of the event.
+        event_id: the event's id.
         may: whether the caller may handle events of a task instance.
 
     Raises:
-        EventNotFoundError: there is none.
-        UnreadableXComError: there may be one that cannot be read just now.
+        EventNotFoundError: there is no such entry.
+        UnreadableXComError: there may be one that cannot be read at the moment.
     """
     try:
         found = find_outbox_entries(db, webhook_key(str(uuid.UUID(event_id))))
@@ -180,8 +180,8 @@ def resend(row: OutboxRow, endpoint: str | None) -> DeliveryRecord:
     """Make an event due at once, at one endpoint or at all of its endpoints.
 
     Raises:
-        EventNotFoundError: it was deleted meanwhile.
-        EndpointNotFoundError: it was not meant for that endpoint.
+        EventNotFoundError: the event was deleted in the meantime.
+        EndpointNotFoundError: the event was not meant for that endpoint.
     """
     before = outbox.parse_entry(row.key, row.name, row.stored)
     if before is not None and endpoint is not None and before.delivery_to(endpoint) is None:
@@ -220,7 +220,7 @@ def _endpoint_of(webhook: Webhook, settings: WebhookSettings) -> Endpoint:
     except Exception as error:
         if isinstance(error, HITLWebhookError) or type(error) is LookupError:
             raise
-        # Not passed on: it would be written to the log with all that it quotes.
+        # Not chained: the log would contain everything that the error quotes.
         raise InvalidEndpointError(f"{why_unusable(error)}.") from None
 
 

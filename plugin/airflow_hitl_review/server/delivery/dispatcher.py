@@ -1,7 +1,7 @@
-"""The dispatcher: goes on with what the workers could not deliver. One per API server process.
+"""The dispatcher: delivers events that the workers could not deliver. One per API server process.
 
-It runs in a thread with an event loop of its own: a name server that does not answer, or hundreds of slow
-endpoints, must not hold up the API.
+It runs in a thread with its own event loop: a DNS server that does not answer, or hundreds of slow endpoints, must
+not block the API.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST_PAUSE = 60.0
-"""Seconds between two looks while they fail; also at one outbox."""
+"""Maximum backoff in seconds between failing polls, also of one outbox."""
 
 MAX_LOCKS = 2
-"""Locks of endpoints with a pace that a process holds at once: each takes one of Airflow's database connections."""
+"""Maximum locks for rate-limited endpoints in a process: each takes one of Airflow's database connections."""
 
 BATCH = 100
-"""Outboxes looked at before the next look for what is due."""
+"""Maximum number of due outboxes that one query returns."""
 
 
 class DatabaseThreads:
     """Threads for database work.
 
-    The event loop's own threads look host names up, and can all be busy with that for long.
+    The event loop's default threads resolve host names, and can all be busy with that for a long time.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class DatabaseThreads:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     def close(self) -> None:
-        """Let what runs end; nothing new is started."""
+        """Let running calls finish, and start no new ones."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class Dispatcher:
-    """Delivers what is due, as the settings say.
+    """Delivers due events according to the settings.
 
     Args:
         settings: the webhook settings.
@@ -78,8 +78,8 @@ class Dispatcher:
     def __init__(self, settings: WebhookSettings, clock: Callable[[], datetime] = utcnow) -> None:
         self._settings = settings
         self._clock = clock
-        # How long a claim keeps other API servers away: an attempt, its turn at an endpoint with a pace, and
-        # what comes before and after.
+        # How long a claim keeps other API servers away: the attempt, the wait for a rate-limited endpoint, and
+        # the work before and after.
         self._lease = timedelta(seconds=settings.timeout * MAX_QUEUED_AT_A_PACE + 15)
         self._gate = ConcurrencyLimiter()
         self._ends = orphaned_reviews.Ends()
@@ -87,14 +87,14 @@ class Dispatcher:
         self._sending: set[asyncio.Task[None]] = set()
         self._one_by_one: dict[str, asyncio.Lock] = {}
         self._locks = asyncio.Semaphore(MAX_LOCKS)
-        self._unreadable: dict[TaskKey, float] = {}  # seconds to wait before another look
+        self._unreadable: dict[TaskKey, float] = {}  # seconds to wait before the next poll
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_now: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
         self._main: asyncio.Task[None] | None = None
 
-    # --- life
+    # --- lifecycle
 
     def start(self) -> None:
         """Start the thread."""
@@ -102,30 +102,30 @@ class Dispatcher:
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End it. Attempts under way are dropped: their claims run out, and another process makes them."""
+        """Stop the thread. Drops attempts in progress: their claims expire, and another process makes them."""
         self._stopping.set()
         loop, main = self._loop, self._main
         if loop is not None and main is not None:
-            with suppress(RuntimeError):  # it has ended by itself
+            with suppress(RuntimeError):  # the loop has already ended
                 loop.call_soon_threadsafe(main.cancel)
         if self._thread is not None:
             self._thread.join(timeout)
 
     def nudge(self) -> None:
-        """Look now; from any thread."""
+        """Poll now; thread-safe."""
         loop, event = self._loop, self._look_now
         if loop is not None and event is not None:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
     def before_a_try(self, task_instance_id: str) -> frozenset[str]:
-        """Save what the start of this task instance's new try is about to delete; from any thread.
+        """Save the events that the start of this task instance's new try is about to delete; thread-safe.
 
         Returns:
             Keys of the XComs that must not be deleted, since they are still needed.
 
         Raises:
-            UnreadableXComError: the end of its review cannot be read just now, and could not be told after.
+            UnreadableXComError: its review cannot be read at the moment, and could not be announced afterwards.
         """
         with transaction() as db:
             key = find_new_try(db, task_instance_id)
@@ -135,7 +135,7 @@ class Dispatcher:
             orphaned_reviews.announce_end(key)
         except UnreadableXComError:
             raise
-        except Exception:  # what is in the outbox already must not be lost with it
+        except Exception:  # events already in the outbox must be saved all the same
             log.exception("Telling that the review of %s has ended failed.", key)
         return self._backup.back_up(key)
 
@@ -146,7 +146,7 @@ class Dispatcher:
     async def _serve(self) -> None:
         self._loop, self._look_now = asyncio.get_running_loop(), asyncio.Event()
         self._main = asyncio.current_task()
-        # Threads of their own for the sweep: looking can wait for a place for long when endpoints hang.
+        # The sweep has its own threads: polling can wait long for a thread when endpoints hang.
         sweeping = DatabaseThreads()
         sweep = self._again_and_again(
             "Looking for reviews that lost their task", asyncio.Event(), partial(sweeping.run, self._sweep)
@@ -161,7 +161,7 @@ class Dispatcher:
         while not self._stopping.is_set():
             try:
                 await self._deliver_for_ever(look_now)
-            except Exception:  # among others the client cannot be made: a certificate file or a proxy is wrong
+            except Exception:  # for example a wrong certificate file or proxy, so that the client cannot be created
                 pause = min(2 * pause, LONGEST_PAUSE)
                 log.exception("Delivering webhooks failed; starting again in %g s.", pause)
             await asyncio.sleep(pause)
@@ -182,7 +182,7 @@ class Dispatcher:
     async def _again_and_again(
         self, what: str, at_once: asyncio.Event, work: Callable[[], Awaitable[bool | None]]
     ) -> None:
-        """Do ``work`` for ever: again at once if it says that there is more, else after a pause."""
+        """Repeat ``work`` forever: at once if it returns that there is more, else after a pause."""
         pause = self._settings.sweep_seconds
         while not self._stopping.is_set():
             at_once.clear()
@@ -190,7 +190,7 @@ class Dispatcher:
             try:
                 more = await work()
                 pause = self._settings.sweep_seconds
-            except Exception:  # the database is away, most likely, and will be for some time
+            except Exception:  # most likely the database is unavailable, and will be for some time
                 pause = min(2 * pause, LONGEST_PAUSE)
                 log.exception("%s failed; trying again in %g s.", what, pause)
             if not more:
@@ -204,7 +204,7 @@ class Dispatcher:
     # --- work
 
     async def look(self, database: DatabaseThreads, client: httpx.AsyncClient) -> bool:
-        """Start the attempts that are due; returns whether there may be more of them."""
+        """Start the due attempts; returns whether there may be more of them."""
         rows = await database.run(lambda: _due(self._clock()))
         for key, row in rows:
             for claimed in await database.run(partial(self._claim, key, row)):
@@ -214,7 +214,7 @@ class Dispatcher:
         return len(rows) == BATCH
 
     async def idle(self) -> None:
-        """Wait until no attempt is under way."""
+        """Wait until no attempt is in progress."""
         while self._sending:
             await asyncio.wait(self._sending)
 
@@ -232,7 +232,7 @@ class Dispatcher:
         except Exception:
             for endpoint in admitted:
                 self._gate.leave(endpoint)
-            # Two processes in each other's way, most likely; if it stays so, less and less often.
+            # Most likely a conflict between two processes; back off exponentially if it persists.
             pause = self._unreadable[key] = min(2 * self._unreadable.get(key, 0.5), LONGEST_PAUSE)
             log.exception("The outbox of %s cannot be worked on; trying again in %g s.", key, pause)
             outbox.put_look_off(key, row, now, now + timedelta(seconds=pause))
@@ -260,11 +260,11 @@ class Dispatcher:
     async def _attempt_at_its_pace(
         self, claimed: Claimed, endpoint: Endpoint, database: DatabaseThreads, client: httpx.AsyncClient
     ) -> Attempt | None:
-        """Make an attempt; where the format sets a pace, none follows before its interval is over."""
+        """Make an attempt; a format's minimum interval must pass before the next one."""
         interval = get_format(endpoint.format).min_interval
         if not interval:
             return await self._attempt(claimed, endpoint, client)
-        # One after the other in this process, and by a lock in the database among all API servers.
+        # Sequential in this process, and across all API servers by a lock in the database.
         async with self._one_by_one.setdefault(endpoint.url, asyncio.Lock()), self._locks:
             exclusive = Exclusive(f"hitl_review {endpoint.url}")
             later = self._clock() + timedelta(seconds=interval)
@@ -278,7 +278,7 @@ class Dispatcher:
                 await asyncio.shield(database.run(partial(_release, exclusive)))
 
     async def _attempt(self, claimed: Claimed, endpoint: Endpoint, client: httpx.AsyncClient) -> Attempt | None:
-        """Make an attempt; None where the claim may run out meanwhile: then it is another's, or due again."""
+        """Make an attempt; None if the claim may expire during it: another process makes it, or it is due again."""
         if self._clock() + timedelta(seconds=self._settings.timeout) > claimed.until:
             return None
         done = await attempt(
@@ -288,7 +288,7 @@ class Dispatcher:
         return done
 
     def _resolve(self, claimed: Claimed) -> tuple[Endpoint | None, Attempt | None]:
-        """The endpoint as it is now, or a failed attempt that says why there is none."""
+        """Return the endpoint's current configuration, or a failed attempt with the reason."""
         try:
             with transaction() as db:
                 return resolve(
@@ -312,7 +312,7 @@ def _release(exclusive: Exclusive) -> None:
     try:
         exclusive.release()
     except Exception:
-        # The database gives the lock back when the connection ends. What was sent must be recorded all the same.
+        # The database releases the lock when the connection ends. The attempt must be recorded all the same.
         log.warning("Giving a webhook lock back failed.", exc_info=True)
 
 

@@ -1,7 +1,7 @@
-"""Orphaned reviews: the final event of a review that ended without its worker.
+"""Orphaned reviews: sends the final event of a review whose worker is gone.
 
-A task can be marked failed or successful, cleared, or killed under an open review. Nobody is left to send the
-final event then, or that of an output that was just being shown, but ``WEBHOOKS_KEY`` still says whom to tell.
+A task can be marked failed or successful, cleared, or killed while its review is open. Then no worker is left to
+send the final event, or the event of an output that was just shown, but ``WEBHOOKS_KEY`` still has the recipients.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from hitl_webhooks import EventType, OutboxEntry
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60.0
-"""Before another try with a review whose end could not be told."""
+"""Delay before the next attempt for a review whose final event failed."""
 
 WAIT_SECONDS = 10.0
-"""Before another look at a task that is about to go on, or whose review cannot be read just now."""
+"""Delay before the next check of a task that is about to resume, or whose review is temporarily unreadable."""
 
 LIMIT = 200
-"""At most so many ends are told in one sweep; the next one takes the others."""
+"""Maximum number of reviews in one sweep; the next sweep takes the others."""
 
 
 class Ends:
     """Puts the final event of each review that lost its worker into its outbox."""
 
     def __init__(self) -> None:
-        self._later: dict[TaskKey, float] = {}  # when to look again
+        self._later: dict[TaskKey, float] = {}  # when to check again
 
     def announce(self) -> None:
-        """Do so for all that are found."""
+        """Put the final events of all orphaned reviews into their outboxes."""
         now = time.monotonic()
         self._later = {key: at for key, at in self._later.items() if at > now}
         with transaction() as db:
@@ -69,14 +69,14 @@ class Ends:
 
 
 def announce_end(key: TaskKey) -> bool:
-    """Do so for one task instance, if its review has indeed lost its worker.
+    """Put the final event of one task instance's review into its outbox, if the review has lost its worker.
 
-    It has not while the task instance has the same id and is not over. A task that was resumed, and whose worker
-    died before it could start, waits for another try under that id, or has no state at all while Airflow takes it
-    back from a dead scheduler; then it goes on with its review (see ``reschedule_recovery``).
+    It has not while the task instance has the same id and has not ended. A resumed task whose worker died before it
+    could start waits for another try under that id, or has no state while Airflow takes it back from a dead
+    scheduler; then it continues its review (see ``reschedule_recovery``).
 
     Returns:
-        Whether that is settled; else the task is about to go on.
+        True if nothing is left to do; False if the task is about to resume.
     """
     with transaction() as db:
         task_instance = load_task_instance(db, key, lock=True)
@@ -102,9 +102,9 @@ def announce_end(key: TaskKey) -> bool:
 
 
 def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxEntry]:
-    """The events that the worker could not keep any more; none if the review was never shown.
+    """The events that the worker could no longer store; none if the review was never shown.
 
-    The final one, and, if the worker was killed between showing an output and telling of it, that one.
+    These are the final event and, if the worker was killed after showing an output and before its event, that one.
     """
     xcoms = read_xcoms(db, key, SESSION_KEY) | read_xcoms(db, key, ACTION_KEY)
     if SESSION_KEY not in xcoms:

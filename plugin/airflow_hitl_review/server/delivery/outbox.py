@@ -1,7 +1,7 @@
-"""The outbox as the API server works on it: claim what is due, record what came of it.
+"""The API server's operations on the outbox: claim due deliveries, record the results.
 
-Each function is one short transaction under the lock of the task instance, so several API servers can work
-side by side. Between a claim and its record nothing is held but the claim itself, which runs out.
+Each function is one short transaction that locks the task instance, so several API servers can work in parallel.
+Between claim and record, a process holds only the claim, which expires.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from hitl_webhooks.schedule import RetrySchedule
 log = logging.getLogger(__name__)
 
 WORKER_INTERVAL = timedelta(seconds=30)
-"""While a worker runs, it may be killed between two of its steps: look again after so long."""
+"""Poll interval while a worker runs: it may be killed between two of its steps."""
 
 IDLE_INTERVAL = timedelta(days=1)
-"""Nothing is due and no worker runs: whoever adds something makes us look."""
+"""Poll interval when nothing is due and no worker runs: whoever adds an event also sets the next poll."""
 
 UNREADABLE_INTERVAL = timedelta(seconds=10)
-"""An entry cannot be read just now: look again after so long."""
+"""Poll interval when an entry is temporarily unreadable."""
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 Admit = Callable[[str, "str | None", datetime], "datetime | None"]
-"""Of an endpoint's name and format and the time: None to send now, or the time until which to wait."""
+"""Takes an endpoint's name, its format, and the time; returns None to send now, or the time to wait until."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Claimed:
     """One delivery that this process is to attempt now.
 
     Attributes:
-        until: end of the claim; from then on another process may attempt it.
+        until: when the claim expires; then another process may attempt it.
     """
 
     key: TaskKey
@@ -65,12 +65,12 @@ class Claimed:
 
 
 def parse_entry(key: TaskKey, name: str, stored: StoredValue) -> OutboxEntry | None:
-    """Read an outbox entry; one that is none, or not this task instance's, is logged and left alone.
+    """Parse an outbox entry; an invalid one, or one about another task instance, is logged and ignored.
 
-    Whoever may write XComs of one DAG could otherwise have us sign an event about another one.
+    Otherwise, anybody who may write XComs of one DAG could make us sign an event about another one.
 
     Raises:
-        UnreadableXComError: it cannot be read just now.
+        UnreadableXComError: it cannot be read at the moment.
     """
     try:
         entry = OutboxEntry.from_json(stored.value)
@@ -86,10 +86,10 @@ def parse_entry(key: TaskKey, name: str, stored: StoredValue) -> OutboxEntry | N
 
 
 def session_of(entry: OutboxEntry) -> dict[str, Any]:
-    """The session that an entry's body is about; empty if it has none.
+    """The session in an entry's body; empty if it has none.
 
     Raises:
-        ValueError: the body is not an event's.
+        ValueError: the body is not an event.
     """
     body = json.loads(entry.body)
     data = body.get("data") if isinstance(body, dict) else None
@@ -100,13 +100,13 @@ def session_of(entry: OutboxEntry) -> dict[str, Any]:
 
 
 def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit: Admit) -> list[Claimed]:
-    """Claim what is due in one outbox, and set the time of the next look.
+    """Claim the due deliveries of one outbox, and set the time of the next poll.
 
     Args:
-        key: whose outbox.
-        row: ``WEBHOOKS_KEY`` or ``WEBHOOKS_ENDED_KEY``: which row made us look.
+        key: the task instance whose outbox it is.
+        row: the marker row that was due, ``WEBHOOKS_KEY`` or ``WEBHOOKS_ENDED_KEY``.
         now: the current time.
-        lease: how long the others leave to us what we claim.
+        lease: how long a claim lasts.
         admit: whether an endpoint can take one more message now.
     """
     with transaction() as db:
@@ -125,7 +125,7 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
                 if not delivery.is_due(now):
                     looks.append(delivery.next_attempt_at or now)
                 elif (wait_until := admit(delivery.endpoint, delivery.format, now)) is not None:
-                    looks.append(wait_until)  # in the row alone: the entry is as it was
+                    looks.append(wait_until)  # only the marker row changes, not the entry
                 else:
                     delivery.claim(now + lease)
                     looks.append(now + lease)
@@ -134,7 +134,7 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
                     claimed.append(one)
             if len(claimed) > before:
                 rewrite_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
-        # Only if the row is still as it was: a worker that writes it meanwhile has something new to look at.
+        # Only if the row is unchanged: a worker that has written it in the meantime has added something.
         if not looks and row == WEBHOOKS_ENDED_KEY:
             delete_xcom(db, key, row, was=marked_at)
         else:
@@ -146,7 +146,7 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
 
 
 def put_look_off(key: TaskKey, row: str, now: datetime, until: datetime) -> None:
-    """Leave an outbox that cannot be worked on alone for a while, so that it does not keep us from the others."""
+    """Postpone an outbox that cannot be processed, so that it does not block the others."""
     with transaction() as db:
         marked_at = xcom_times(db, key, (row,)).get(row)
         if marked_at is not None and marked_at <= now:
@@ -156,13 +156,13 @@ def put_look_off(key: TaskKey, row: str, now: datetime, until: datetime) -> None
 def record(
     claimed: Claimed, attempt: Attempt, format_: str | None, *, schedule: RetrySchedule, now: datetime
 ) -> None:
-    """Note an attempt. Nothing happens if the run was deleted meanwhile.
+    """Record an attempt; does nothing if the run was deleted in the meantime.
 
     Args:
-        claimed: what was attempted.
-        attempt: what came of it.
-        format_: the format that it had, now that it is known.
-        schedule: when to try again.
+        claimed: the attempted delivery.
+        attempt: the result.
+        format_: the format that was used, now that it is known.
+        schedule: when to retry.
         now: the current time.
     """
 
@@ -179,7 +179,7 @@ def record(
 
 
 def put_off(claimed: Claimed, until: datetime, format_: str | None) -> None:
-    """Give a claim back unused; to be looked at again then. ``format_`` is as for ``record``."""
+    """Release a claim unused, to be retried at ``until``; ``format_`` is as for ``record``."""
 
     def change(delivery: EndpointDelivery) -> None:
         delivery.format = format_ or delivery.format
@@ -189,14 +189,14 @@ def put_off(claimed: Claimed, until: datetime, format_: str | None) -> None:
 
 
 def send_again(key: TaskKey, event_id: str, endpoint: str | None, *, now: datetime) -> OutboxEntry | None:
-    """Make an event due at once, at one endpoint or at all of them; None if it is not there any more."""
+    """Make an event due at once, at one endpoint or at all of them; None if it no longer exists."""
     return _change(key, event_id, endpoint, lambda delivery: delivery.send_again(now))
 
 
 def _change(
     key: TaskKey, event_id: str, endpoint: str | None, change: Callable[[EndpointDelivery], None]
 ) -> OutboxEntry | None:
-    """Change deliveries of one entry, and have its outbox looked at when that is due."""
+    """Change the deliveries of one entry, and schedule the next poll of its outbox."""
     name = webhook_key(event_id)
     with transaction() as db:
         if load_task_instance(db, key, lock=True) is None:
@@ -214,7 +214,7 @@ def _change(
 
 
 def wake_at(db: Session, key: TaskKey, at: datetime | None) -> None:
-    """Have an outbox looked at by then, or earlier if that was planned; None: soon, to tidy up."""
+    """Schedule a poll of an outbox by then, unless one is due earlier; None means at once, to clean up."""
     rows = xcom_times(db, key, (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY))
     row = WEBHOOKS_KEY if WEBHOOKS_KEY in rows else WEBHOOKS_ENDED_KEY
     if row not in rows:
@@ -231,8 +231,8 @@ class Entries:
     """Entries of one outbox.
 
     Attributes:
-        entries: those that can be read, and when each was stored.
-        unreadable: keys of those that cannot be read just now; they may be undelivered.
+        entries: the readable entries, each with its timestamp.
+        unreadable: keys of entries that cannot be read at the moment; they may be undelivered.
     """
 
     entries: list[tuple[OutboxEntry, datetime]]
@@ -240,20 +240,20 @@ class Entries:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Keys of the XComs that are needed to deliver them: their own, and that of the row that is due."""
+        """Keys of the XComs that delivery needs: the entries, and their marker row."""
         names = [*(webhook_key(entry.event_id) for entry, _ in self.entries), *self.unreadable]
         return frozenset([*names, WEBHOOKS_ENDED_KEY] if names else ())
 
 
 def undelivered(db: Session, key: TaskKey) -> Entries:
-    """What of one outbox waits for an attempt."""
+    """The entries of one outbox that wait for an attempt."""
     found = _read_entries(db, key)
     pending = [(entry, at) for entry, at in found.entries if entry.status is DeliveryStatus.PENDING]
     return Entries(pending, found.unreadable)
 
 
 def _read_entries(db: Session, key: TaskKey) -> Entries:
-    """All entries of one outbox, the oldest first."""
+    """All entries of one outbox, oldest first."""
     found = read_xcoms(db, key, WEBHOOK_PREFIX)
     readable = {name: stored for name, stored in found.items() if stored.unreadable is None}
     entries = [(parse_entry(key, name, stored), stored.timestamp) for name, stored in readable.items()]

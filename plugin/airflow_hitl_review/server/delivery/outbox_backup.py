@@ -1,8 +1,8 @@
-"""Keep undelivered events over the start of a new try.
+"""Preserve undelivered events across the start of a new try.
 
-When a task is tried again, Airflow deletes its XComs as the new try starts, and so what is undelivered of the
-earlier one. ``web.execution_api.try_start`` prevents that where it can. Where it cannot, those entries are kept
-before, and written again after; for that time, which is a few seconds, they are in memory alone.
+When a new try starts, Airflow deletes the task's XComs, including the undelivered events of the earlier try.
+``web.execution_api.try_start`` prevents that where it can. Where it cannot, this module copies those entries before
+the start and writes them again afterwards; for those few seconds, they are only in memory.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from hitl_webhooks import OutboxEntry
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
-"""How old a copy of an entry in danger may get."""
+"""Maximum age in seconds of the copy of an entry that may be deleted."""
 
 
 @dataclass
 class _Copy:
-    """Entries, each with the time of its XCom; and when they were read, by ``time.monotonic()``."""
+    """Entries, each with its XCom's timestamp, and when they were read, by ``time.monotonic()``."""
 
     entries: list[tuple[OutboxEntry, datetime]]
     read_at: float
 
 
 class OutboxBackup:
-    """Undelivered entries whose XComs are about to be deleted; safe to use from several threads."""
+    """Undelivered entries whose XComs are about to be deleted; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._aboard: dict[TaskKey, _Copy] = {}
 
     def back_up(self, key: TaskKey) -> frozenset[str]:
-        """Copy what one task instance has undelivered; what was lost before and is not back yet stays aboard.
+        """Copy a task instance's undelivered entries; keeps copies of lost ones that are not restored yet.
 
         Returns:
-            Keys of what is undelivered and in XCom, or may be: also of what cannot be read, and so not be copied.
+            Keys of the undelivered entries in XCom, including unreadable ones, which cannot be copied.
         """
         with self._lock:
             with transaction() as db:
@@ -61,7 +61,7 @@ class OutboxBackup:
         return found.keys
 
     def sweep(self) -> None:
-        """Copy what is in danger, and write again what was deleted."""
+        """Copy entries that may be deleted soon, and restore deleted ones."""
         with self._lock:
             before = dict(self._aboard)
         with transaction() as db:
@@ -86,17 +86,17 @@ class OutboxBackup:
 
 
 def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool:
-    """Write what is lost; returns whether there is nothing left to do."""
+    """Restore lost entries; returns whether nothing is left to do."""
     with transaction() as db:
         task_instance = load_task_instance(db, key, lock=True)
         if task_instance is None:
-            return True  # the run was deleted, and with it all that was to be told
+            return True  # the run was deleted, and its events with it
         marked = WEBHOOKS_ENDED_KEY in xcom_times(db, key, (WEBHOOKS_ENDED_KEY,))
         if task_instance.state is None or task_instance.state in BEFORE_A_TRY:
-            return not marked  # nothing is deleted yet; without that row all was delivered
+            return not marked  # nothing is deleted yet; without that row, everything was delivered
         there = _stored_at(db, key, entries)
         if any(there.get(webhook_key(entry.event_id), at) != at for entry, at in entries):
-            return True  # another API server has written them again
+            return True  # another API server has restored them
         if task_instance.state == "running" and (there or marked):
             return False  # a worker deletes them one by one as it starts
         lost = [entry for entry, _ in entries if webhook_key(entry.event_id) not in there]
@@ -109,5 +109,5 @@ def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool
 
 
 def _stored_at(db: Session, key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> dict[str, datetime]:
-    """When those of the entries were stored that are in XCom, by their keys."""
+    """The timestamps of the entries that are in XCom, by key."""
     return xcom_times(db, key, [webhook_key(entry.event_id) for entry, _ in entries])

@@ -1,1 +1,1 @@
-"""Reviews: listed, decided, resumed."""
+"""Reviews: listing, decisions, resuming the task."""

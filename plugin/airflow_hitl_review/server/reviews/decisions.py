@@ -1,4 +1,4 @@
-"""``decide()``: the one way in which a reviewer's decision comes to be."""
+"""``decide()``: the only function that makes a reviewer's decision."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from airflow_hitl_review.server.db.transactions import Session, after_commit
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
 
 _NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
-"""Starts of the keys of what a review has in XCom and nobody is shown; a history can be large."""
+"""Key prefixes of a review's XComs that are not shown to anybody; a history can be large."""
 
 _LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
 
 
 class SessionNotFoundError(Exception):
-    """The task instance has no review; ``task_active``: one may still appear."""
+    """The task instance has no review; with ``task_active``, one may still appear."""
 
     def __init__(self, key: TaskKey, task_instance: TaskInstanceFacts | None) -> None:
         self.task_active, more = False, ""
         if task_instance is not None and task_instance.is_parked:
-            # It parks after its review was stored, so nothing will appear.
+            # A task parks after its review is stored, so none will appear.
             more = " Its task waits for it for ever, as it is gone from XCom: clear the task."
         elif task_instance is not None and is_active(task_instance.state):
             self.task_active, more = True, " Its task is active: the review may appear soon."
@@ -57,7 +57,7 @@ class SessionNotFoundError(Exception):
 
 
 class NotAReviewerError(Exception):
-    """The operator names those who may decide, and the user is none of them."""
+    """The operator restricts the reviewers, and the user is not one of them."""
 
     def __init__(self, user_id: str, reviewers: Sequence[str]) -> None:
         names = ", ".join(sorted(reviewers))
@@ -65,7 +65,7 @@ class NotAReviewerError(Exception):
 
 
 class ConflictError(Exception):
-    """The decision cannot be taken any more; ``session`` is what there is now."""
+    """The decision is no longer possible; ``session`` is the current review."""
 
     def __init__(self, message: str, session: ReviewResponse) -> None:
         self.session = session
@@ -74,12 +74,12 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a reviewer asks for.
+    """A reviewer's request.
 
     Attributes:
         iteration: number of the output that the reviewer saw; None if the caller does not say.
-        output_sha256: hex digest of that output; a task that is tried again starts at output 1 anew.
-        feedback: for ``changes_requested`` what to change; else a reason or a remark, if any.
+        output_sha256: hex digest of that output; a new try starts again at output 1.
+        feedback: for ``changes_requested``, what to change; else an optional reason or remark.
     """
 
     action: Action
@@ -93,8 +93,8 @@ def find(db: Session, key: TaskKey) -> ReviewResponse:
     """Read a review.
 
     Raises:
-        SessionNotFoundError: there is none.
-        UnreadableXComError: it cannot be read just now.
+        SessionNotFoundError: there is no review.
+        UnreadableXComError: it cannot be read at the moment.
     """
     task_instance = load_task_instance(db, key)
     review = _review(db, task_instance) if task_instance else None
@@ -104,15 +104,15 @@ def find(db: Session, key: TaskKey) -> ReviewResponse:
 
 
 def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: datetime) -> ReviewResponse:
-    """Take a decision, in the transaction of ``db``: all of it is stored, or nothing.
+    """Make a decision, atomically in the transaction of ``db``.
 
-    Of two decisions at the same instant one waits for the other's lock and then sees its result.
+    Of two concurrent decisions, one waits for the other's lock and then sees its result.
 
     Args:
         db: an open session; the caller commits.
-        key: which task instance.
-        request: what is asked for.
-        user: who asks; the caller has checked that they may.
+        key: the task instance.
+        request: the reviewer's request.
+        user: the reviewer; the caller has checked the permission.
         now: the time of the decision, timezone-aware.
 
     Returns:
@@ -120,10 +120,10 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
 
     Raises:
         SessionNotFoundError: the task instance has no review.
-        NotAReviewerError: the review has reviewers, and the user is none of them.
+        NotAReviewerError: the review has reviewers, and the user is not one of them.
         ConflictError: the review is not pending, another output is current, its deadline has passed, its
-            task has ended, or starts anew.
-        UnreadableXComError: the review cannot be read just now.
+            task has ended, or starts a new try.
+        UnreadableXComError: the review cannot be read at the moment.
     """
     task_instance = load_task_instance(db, key, lock=True)
     xcoms = read_xcoms(db, key, PREFIX, without=_NOT_SHOWN)
@@ -157,12 +157,12 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
     )
     if feedback:
         write_xcom(db, key, feedback_key(session.iteration), feedback)
-    elif feedback_key(session.iteration) in xcoms:  # of a request that failed: it would pass for this one's reason
+    elif feedback_key(session.iteration) in xcoms:  # from a failed request: it would look like this one's feedback
         delete_xcom(db, key, feedback_key(session.iteration))
     write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
-    # The action comes last: by the order of the two rows the sweep finds what is decided but still parked.
+    # The action is written last: by the order of the two rows, the sweep finds decided tasks that are parked.
     write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
-    # Also closed where it was not answered; after the lock on the task instance, which is Airflow's order too.
+    # Closes the required action even if it was not answered; after locking the task instance, as Airflow does.
     close_required_action(db, task_instance, answer_of(action))
     write_audit_log(
         db,
@@ -188,14 +188,14 @@ def _assembled(task_instance: TaskInstanceFacts, xcoms: Mapping[str, StoredValue
 
 
 def _is_left_behind(session: AgentSession, stored_at: datetime, task_instance: TaskInstanceFacts) -> bool:
-    """Whether the session is of an earlier try.
+    """Whether the session belongs to an earlier try.
 
-    It stays in XCom until the worker of the next one deletes it, a moment after that has begun to run; and with it
-    a decision that would be taken until then.
+    It stays in XCom until the worker of the next try deletes it, shortly after that try begins to run; a decision
+    made until then would be deleted with it.
     """
     if session.task_instance_id is not None:
         return session.task_instance_id != task_instance.id
-    # One that the AI provider made, or wrote again: it does not say of which try it is.
+    # Written by the AI provider: it does not have the id of its try.
     if task_instance.starts_from_the_beginning:
         return True
     started_at = task_instance.started_at
@@ -203,7 +203,7 @@ def _is_left_behind(session: AgentSession, stored_at: datetime, task_instance: T
 
 
 def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | None:
-    """Why the decision cannot be taken, in words for the reviewer; None if it can."""
+    """The reason for the reviewer why the decision is not possible; None if it is."""
     if review.status is not SessionStatus.PENDING_REVIEW:
         who = f" by {review.decided_by.name}" if review.decided_by else ""
         when = f" at {review.decided_at:%Y-%m-%d %H:%M:%S} UTC" if review.decided_at else ""

@@ -47,7 +47,7 @@ OrderBy = Literal[
     "task_id",
     "-task_id",
 ]
-"""A minus sign turns the order round; reviews without a deadline come last either way."""
+"""A minus sign means descending order; reviews without a deadline always come last."""
 
 _T = TypeVar("_T")
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
@@ -73,15 +73,15 @@ class ReviewList(BaseModel):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which reviews, in which order.
+    """Filters and sort order of the inbox.
 
     Attributes:
-        statuses: only those in one of these; all if empty.
-        dag_id: only those of this DAG.
-        text: only those with this in an id or the prompt.
-        include_ended: also those whose task has ended.
-        limit: at most so many.
-        offset: leave out so many first.
+        statuses: only reviews in one of these statuses; all if empty.
+        dag_id: only reviews of this DAG.
+        text: only reviews with this text in an id or the prompt.
+        include_ended: also reviews whose task has ended.
+        limit: maximum number of reviews.
+        offset: number of reviews to skip.
         order_by: see ``OrderBy``.
     """
 
@@ -95,30 +95,30 @@ class Filters:
 
     @property
     def by_time(self) -> Literal["created_at", "deadline_at"] | None:
-        """The time inside the session that decides the order, if one does."""
+        """The time inside the session to sort by, if any."""
         name = self.order_by.removeprefix("-")
         return "created_at" if name == "created_at" else "deadline_at" if name == "deadline_at" else None
 
     @property
     def column(self) -> ColumnName:
-        """The column that decides the order, if no time inside the session does."""
+        """The column to sort by, if not by a time inside the session."""
         name = self.order_by.removeprefix("-")
         return "updated_at" if self.by_time else cast("ColumnName", name)
 
     @property
     def descending(self) -> bool:
-        """Whether the order is turned round."""
+        """Whether the order is descending."""
         return self.order_by.startswith("-")
 
 
 def count_now() -> Totals:
-    """Count, in a transaction of its own."""
+    """Count the reviews in a separate transaction."""
     with transaction() as db:
         return count_in(db)
 
 
 def count_in(db: Session) -> Totals:
-    """Count, as part of a transaction; two SQL statements."""
+    """Count the reviews in the caller's transaction; two SQL statements."""
     start = time.monotonic()
     sessions = count_by_dag(db)
     active = None
@@ -128,9 +128,9 @@ def count_in(db: Session) -> Totals:
 
 
 def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) -> ReviewList:
-    """The reviews that ``user`` may read. The number of SQL statements does not depend on how many there are."""
+    """List the reviews that ``user`` may read; the number of SQL statements does not depend on their number."""
     dag_ids = sorted(readable_dags(db, user, list(totals.sessions)))
-    # With a custom XCom backend the row holds a reference, so SQL cannot look into a session.
+    # With a custom XCom backend, the row holds a reference, so SQL cannot read fields of a session.
     in_sql = totals.active is not None
     active = None
     if totals.active is not None:
@@ -159,7 +159,7 @@ def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) 
 
 
 def _total(db: Session, wanted: SessionFilter, active: Mapping[str, ActiveCount] | None) -> int:
-    """How many sessions ``wanted`` leaves: from what is counted already, if that tells it."""
+    """Number of sessions that match ``wanted``, from the existing counts where possible."""
     if active is not None and not wanted.text and not wanted.include_ended:
         counts = [active[dag_id] for dag_id in wanted.dag_ids if dag_id in active]
         if not wanted.statuses:
@@ -170,7 +170,7 @@ def _total(db: Session, wanted: SessionFilter, active: Mapping[str, ActiveCount]
 
 
 def _from_columns(db: Session, wanted: SessionFilter, filters: Filters) -> list[ReviewSummary]:
-    """A page in an order that the database makes."""
+    """A page that the database sorts."""
     rows = list_session_rows(
         db,
         wanted,
@@ -188,7 +188,7 @@ def _from_times(
     filters: Filters,
     field: Literal["created_at", "deadline_at"],
 ) -> tuple[list[ReviewSummary], int]:
-    """A page in the order of a time inside the sessions: that time of all is read, then the page."""
+    """A page sorted by a time inside the sessions: reads that time of all sessions, then the page."""
 
     def time_of(one: SessionTime) -> datetime | None:
         return _parse_time(one.written) or (one.timestamp if field == "created_at" else None)
@@ -199,7 +199,7 @@ def _from_times(
 
 
 def _from_values(db: Session, wanted: SessionFilter, filters: Filters) -> tuple[list[ReviewSummary], int]:
-    """A page where SQL cannot look into a session: all that the other filters leave are read."""
+    """A page where SQL cannot read fields of a session: reads all that match the other filters."""
     rows = list_session_rows(db, wanted, order_by=filters.column, descending=filters.descending)
     reviews = [r for r in _summaries(rows) if not filters.statuses or r.status in filters.statuses]
     if filters.by_time:
@@ -209,7 +209,7 @@ def _from_values(db: Session, wanted: SessionFilter, filters: Filters) -> tuple[
 
 
 def in_order_of(items: Iterable[_T], time_of: Callable[[_T], datetime | None], *, descending: bool) -> list[_T]:
-    """``items`` by a time, those without one last; equals stay as they are."""
+    """Sort ``items`` by a time, those without one last; stable."""
     timed: list[tuple[float, _T]] = []
     timeless: list[_T] = []
     for item in items:
@@ -243,6 +243,6 @@ def _summary(row: SessionRow) -> ReviewSummary | None:
     try:
         return summarize(row.key, row.task_state, row.stored)
     except (ValidationError, UnreadableXComError):
-        # Somebody wrote something else under our key, so it is no review; or it cannot be read just now. It must
+        # Not a review, because somebody wrote something else under our key; or temporarily unreadable. It must
         # not hide the others.
         return None

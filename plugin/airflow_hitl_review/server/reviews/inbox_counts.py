@@ -1,8 +1,8 @@
-"""How many reviews there are: counted for each who asks, or now and then where there are very many.
+"""The number of reviews: counted for each request, or periodically where there are very many.
 
-To count the open reviews, the database must look at each of them: 0.7 s for 100,000. The list itself needs only
-its first rows. So from ``MANY`` reviews on an API server process counts in a thread beside its requests, and they
-are answered with the last count. No Airflow.
+To count the open reviews, the database must read each of them: 0.7 s for 100,000. The list itself needs only its
+first rows. So from ``MANY`` reviews on, an API server process counts in a background thread, and requests get the
+last count. No Airflow imports.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from airflow_hitl_review.server.db.review_queries import ActiveCount
 log = logging.getLogger(__name__)
 
 MANY = 5_000
-"""Sessions in XCom, ended ones included, up to which each request counts."""
+"""Maximum number of sessions in XCom, including ended ones, at which each request counts."""
 
 LOAD_SHARE = 100
-"""A count is used for this many times as long as counting took. So counting takes at most 1 % of a processor."""
+"""A count is used for this many times as long as counting took, so counting takes at most 1 % of a CPU."""
 
 ROOM = 10
-"""The next count may take this many times as long as the last one before somebody has to wait for it."""
+"""The next count may take this many times as long as the last one before a request has to wait for it."""
 
 OLDEST_SECONDS = 60.0
-"""Maximum age of a count that somebody is answered with."""
+"""Maximum age of a count that a request gets."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Totals:
     """The counts of one moment.
 
     Attributes:
-        counted_at: when that began, by ``time.monotonic()``; what changed later may be missing.
-        sessions: how many sessions are in XCom, ended ones included, by DAG.
-        active: of those the ones whose task has not ended, and which of these wait for a decision; None where XCom
+        counted_at: when counting began, by ``time.monotonic()``; later changes may be missing.
+        sessions: number of sessions in XCom, including ended ones, by DAG.
+        active: number of those whose task has not ended, and of those that wait for a decision; None where XCom
             values are not in the database, so that it cannot count them.
     """
 
@@ -47,16 +47,16 @@ class Totals:
 
     @property
     def are_many(self) -> bool:
-        """Whether counting takes so long that it must not be done for each request."""
+        """Whether counting takes too long to do it for each request."""
         return sum(self.sessions.values()) > MANY
 
 
 class Counter:
-    """Has the totals ready; one per API server process.
+    """Caches the totals; one per API server process.
 
     Args:
         count: counts; may take long.
-        clock: seconds, the same clock as that of ``Totals.counted_at``.
+        clock: the clock of ``Totals.counted_at``, in seconds.
         beside: calls a function in a thread, without waiting.
     """
 
@@ -75,10 +75,10 @@ class Counter:
         self._counting = False
 
     def totals(self, count: Callable[[], Totals] | None = None) -> Totals:
-        """The totals: of now, or of a short while ago if they are many.
+        """Return the current totals, or slightly older ones if there are many reviews.
 
         Args:
-            count: counts if it must be done now; it may use a transaction that the caller has open anyway.
+            count: used if counting must be done now; it may use the caller's open transaction.
         """
         now = self._clock()
         with self._lock:

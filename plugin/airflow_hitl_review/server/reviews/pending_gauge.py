@@ -12,17 +12,17 @@ from airflow_hitl_review.server.reviews.inbox_counts import Totals
 log = logging.getLogger(__name__)
 
 INTERVAL = 30.0
-"""Seconds between two values."""
+"""Seconds between two values sent."""
 
 
 async def run(stats: Stats, totals: Callable[[], Totals], interval: float = INTERVAL) -> None:
-    """Send the number of reviews that wait until cancelled; one per API server process, all say the same.
+    """Send the number of pending reviews until cancelled; each API server process sends the same number.
 
-    Where XCom values are not in the database, nobody can count them, and nothing is sent.
+    Where XCom values are not in the database, they cannot be counted, and nothing is sent.
 
     Args:
-        stats: where it goes.
-        totals: how many there are; called in a thread.
+        stats: the metrics client.
+        totals: counts the reviews; called in a thread.
         interval: seconds between two values.
     """
     while True:

@@ -1,10 +1,10 @@
-"""Reviews whose task was resumed and could not start: it goes on with the review all the same.
+"""Recovers the review of a resumed task that could not start.
 
-A worker that cannot load the DAG (its file is broken just now, or takes too long to import) does not fail, but in
-the first releases of Airflow 3.1. The task instance is rescheduled, and forgets on the way at which method it was
-to go on. It would then start from the beginning, after Airflow has deleted its XComs: with the session, a decision
-that a reviewer was told was taken. The same goes for one whose worker died before it could start: the next try, if
-the task has retries left, has another number, and the same id.
+A worker that cannot load the DAG (its file is temporarily broken, or takes too long to import) does not fail,
+except in the first releases of Airflow 3.1. Airflow reschedules the task instance and clears its ``next_method``.
+The task would then start from the beginning, after Airflow has deleted its XComs: the session, and a decision that
+was confirmed to a reviewer. The same applies to a task whose worker died before it could start: the next try, if
+the task has retries left, has another number and the same id.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def keep_all() -> None:
-    """Do so for all that wait to be started again."""
+    """Recover the reviews of all rescheduled task instances."""
     with transaction() as db:
         found = list_rescheduled(db)
     for key in found:
@@ -37,10 +37,10 @@ def keep_all() -> None:
 
 
 def keep_by_id(task_instance_id: str) -> None:
-    """Do so for the task instance of that id, which is about to start.
+    """Recover the review of the task instance with that id, which is about to start.
 
     Raises:
-        UnreadableXComError: whether it has a review cannot be read just now.
+        UnreadableXComError: its review, if any, cannot be read at the moment.
     """
     with transaction() as db:
         key = find_start_from_the_beginning(db, task_instance_id)
@@ -49,17 +49,17 @@ def keep_by_id(task_instance_id: str) -> None:
 
 
 def keep(key: TaskKey) -> bool:
-    """Have a task instance go on with its review, if that is of the try that it is in. Whether it does.
+    """Make a task instance continue its review, if that belongs to the current try; returns whether it does.
 
     Raises:
-        UnreadableXComError: the review cannot be read just now.
+        UnreadableXComError: the review cannot be read at the moment.
     """
     with transaction() as db:
         task_instance = load_task_instance(db, key, lock=True)
         if task_instance is None or not task_instance.starts_from_the_beginning:
             return False
         session = read_session(read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
-        # One of an earlier try is still there until the new one runs; that one does start from the beginning.
+        # A session of an earlier try exists until the new try runs; then the task must start from the beginning.
         if session is None or session.task_instance_id != task_instance.id:
             return False
         go_on_with_review(db, key)

@@ -1,8 +1,8 @@
-"""Wake a parked task once its review is decided: exactly once, and also after a crash.
+"""Resume a parked task once its review is decided: exactly once, and also after a crash.
 
-``wake()`` is the one mechanism. The API calls it right after a decision; ``Resumer`` calls it again for what
-was not ready then, and for what an earlier API server left behind. It is also where a decision that was written
-into XCom past this API is found out, see ``core.audit_record``.
+``wake()`` is the only mechanism. The API calls it right after a decision; ``Resumer`` calls it again for tasks
+that were not ready then, and for those that an earlier API server left behind. It also detects a decision that was
+written into XCom without this API, see ``core.audit_record``.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ from airflow_hitl_review.server.reviews.scan_window import ScanWindow
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-"""How often a decided task that is not parked yet is looked at again."""
+"""Seconds between two checks of a decided task that is not parked yet."""
 
 
 class Wake(str, Enum):
-    """What ``wake()`` did."""
+    """The result of ``wake()``."""
 
     WOKEN = "woken"
     LATER = "later"
-    """Decided, but its worker has not parked yet: try again."""
+    """Decided, but the task has not parked yet: try again."""
     NOTHING = "nothing"
     """Not decided, already woken, or ended."""
     REFUSED = "refused"
-    """What is in XCom is not a decision that was taken here: the review is pending again."""
+    """The decision in XCom was not made through this API: the review is pending again."""
 
 
 def settle_time() -> timedelta:
@@ -68,13 +68,13 @@ def settle_time() -> timedelta:
 
 
 def wake(key: TaskKey) -> Wake:
-    """Resume a task if it is parked, and its review is decided; in a transaction of its own.
+    """Resume a task if it is parked and its review is decided, in a separate transaction.
 
     Raises:
-        UnreadableXComError: nothing was done, as what is in XCom cannot be read just now.
+        UnreadableXComError: the XComs cannot be read at the moment; nothing was done.
     """
     with transaction() as db:
-        # The lock comes first: a second API server waits here, and then finds the task no longer parked.
+        # Lock first: a second API server waits here, and then finds that the task is no longer parked.
         task_instance = load_task_instance(db, key, lock=True)
         if task_instance is None or not is_active(task_instance.state):
             return Wake.NOTHING
@@ -82,8 +82,8 @@ def wake(key: TaskKey) -> Wake:
         if session is None or session.status is SessionStatus.PENDING_REVIEW:
             return Wake.NOTHING
         if not task_instance.is_parked:
-            # Still on its way into the park; or woken already and not running yet. The worker takes the
-            # decision up from the session, so another look costs nothing.
+            # The task is still parking, or already resumed and not running yet. The worker reads the decision
+            # from the session, so checking again does no harm.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
         action = read_action(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
         recorded = _recorded(db, task_instance, action, session) if action is not None else None
@@ -91,7 +91,7 @@ def wake(key: TaskKey) -> Wake:
             _refuse(db, task_instance, session)
             return Wake.REFUSED
         if action is not None:
-            # It is still open if the review was decided before the task parked.
+            # The required action is still open if the review was decided before the task parked.
             close_required_action(db, task_instance, answer_of(action))
         settled = is_settled(
             parked_at=task_instance.updated_at,
@@ -108,7 +108,7 @@ def wake(key: TaskKey) -> Wake:
 def _recorded(
     db: Session, task_instance: TaskInstanceFacts, action: HumanAction, session: AgentSession
 ) -> dict[str, Any] | None:
-    """What the audit log has of the decision in XCom; None if that is not the last thing that it has."""
+    """The audit log's record of the decision in XCom; None if it is not the last entry."""
     if _status_after(action, session) is not session.status:
         return None
     wanted = record_of(action, session.current_output)
@@ -122,16 +122,16 @@ def _status_after(action: HumanAction, session: AgentSession) -> SessionStatus:
 
 
 def _others_decide() -> bool:
-    """Whether the AI provider's API is served, too: it takes decisions without an entry in the audit log."""
+    """Whether the AI provider's API is served, too: it makes decisions without an audit log entry."""
     return site().is_moved and bundle_folder() is not None
 
 
 def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession) -> None:
-    """Have the review pending again, and tell it."""
+    """Set the review back to pending, and report that."""
     key = task_instance.key
     pending = session.model_copy(update={"status": SessionStatus.PENDING_REVIEW})
     write_xcom(db, key, SESSION_KEY, pending.model_dump(mode="json"))
-    park_anew(db, key)  # this, too, was written after it had parked: the sweep would look here for ever
+    park_anew(db, key)  # this write, too, is later than the park time: the sweep would find it forever
     write_audit_log(
         db,
         task_instance,
@@ -159,31 +159,31 @@ def _tell_of_lost_sessions(db: Session) -> None:
 
 
 class Resumer:
-    """Carries on with wakes that could not be done at once. One per API server process.
+    """Retries wakes that could not be done at once. One per API server process.
 
     Args:
-        sweep_interval: seconds between two looks at the database for what was left behind.
+        sweep_interval: seconds between two database queries for tasks that were left behind.
     """
 
     def __init__(self, sweep_interval: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = sweep_interval
         self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: dict[TaskKey, float] = {}  # key -> when to give up; the sweep still finds it then
+        self._waiting: dict[TaskKey, float] = {}  # key -> when to give up; then the sweep still finds it
         self._window = ScanWindow(clock)
 
     def wake_soon(self, key: TaskKey) -> None:
-        """Wake a task now, or keep trying; for use right after a decision. Never raises."""
+        """Wake a task now, or keep trying; call it right after a decision. Never raises."""
         if self._try(key) is Wake.LATER:
             self.wake_later(key)
 
     def wake_later(self, key: TaskKey) -> None:
-        """Leave it to ``run`` to wake a task; for where the database must not be touched."""
+        """Let ``run`` wake a task; for callers that must not use the database."""
         with self._lock:
             self._waiting[key] = self._clock() + 120.0
 
     def retry(self) -> None:
-        """Try those again that were not ready."""
+        """Retry the tasks that were not ready."""
         with self._lock:
             waiting = dict(self._waiting)
         for key, give_up in waiting.items():
@@ -192,9 +192,9 @@ class Resumer:
                     self._waiting.pop(key, None)
 
     def sweep(self) -> None:
-        """Look for tasks that are decided but parked, whoever decided and whenever, and for rescheduled ones.
+        """Find tasks that are decided but still parked, whoever decided and whenever, and rescheduled ones.
 
-        Also for those whose XComs say so and nobody has decided.
+        Also finds tasks whose XComs have a decision that nobody made.
         """
         try:
             reschedule_recovery.keep_all()

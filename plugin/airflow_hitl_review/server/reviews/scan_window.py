@@ -1,7 +1,7 @@
-"""How far back a repeated look at the database goes. No Airflow.
+"""How far back a periodic database scan goes. No Airflow imports.
 
-A look at what is new is cheap, however much there is. But what a clock that jumps, or an outage, has hidden from it
-would never be found; so now and then one goes through all.
+A scan of new rows is cheap, however many rows there are. But it would never find rows that a clock jump or an
+outage has hidden from it, so a full scan runs from time to time.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 FULL_SECONDS = 1800.0
-"""From one look at all to the next."""
+"""Seconds between two full scans."""
 
 OVERLAP = timedelta(minutes=10)
-"""Allowed clock skew between those who write, and the time that they may need to commit."""
+"""Allowed clock skew between writers, plus the time that they may need to commit."""
 
 
 class ScanWindow:
-    """The looks of one process.
+    """The scans of one process.
 
     Args:
-        clock: seconds; it does not jump.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class ScanWindow:
 
     @contextmanager
     def look(self, now: datetime) -> Iterator[datetime | None]:
-        """Since when to look, None for all. A look that raises does not count: the next one makes up for it."""
+        """Yield the start of the scan, None for a full one; the next scan repeats one that raises."""
         since = None
         if self._looked_at is not None and self._clock() < self._next_full:
             since = self._looked_at - OVERLAP

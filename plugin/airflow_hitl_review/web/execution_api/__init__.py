@@ -1,1 +1,1 @@
-"""On the way of workers' requests to Airflow's execution API."""
+"""Middleware for workers' requests to Airflow's execution API."""

@@ -1,12 +1,12 @@
-"""Keep a session that a worker writes twice from undoing a decision that came in between.
+"""Prevent a worker's retried write of a session from undoing a decision made in between.
 
-Airflow's client in a worker repeats a request whose answer it did not get, because the API server was killed or
-took too long: also one that was done. If that was the write of a session, reviewers see it from then on; and one
-who was quick was told that their decision was taken, before the repetition put the session back to pending. Two
-reviewers approved one output that way.
+Airflow's client in a worker retries a request if it got no response, because the API server was killed or took too
+long, even if the request was processed. If that was the write of a session, reviewers see it from then on, and a
+quick reviewer's decision was confirmed before the retry set the session back to pending. Two reviewers approved one
+output that way.
 
-So such a request is looked at. If XCom already has that very session, or what a decision has made of it, Airflow is
-asked to read the XCom instead, which checks the worker's token as well, and the worker is told that it is written.
+So this middleware checks such requests. If XCom already has the same session, or one that a decision changed, it
+makes Airflow read the XCom instead, which checks the worker's token as well, and answers that it was written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote
 
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 
-if TYPE_CHECKING:  # each process that has plugins imports this, and a worker need not have it
+if TYPE_CHECKING:  # every process that loads plugins imports this module, and a worker may not have starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class RepeatedWrites:
 
     Args:
         app: what it passes requests on to.
-        is_repeated: called in a thread with the task instance and the body; whether XCom has that already.
+        is_repeated: whether XCom already has this; called in a thread with the task instance and the body.
     """
 
     def __init__(self, app: ASGIApp, is_repeated: Callable[[TaskKey, bytes], bool]) -> None:
@@ -42,7 +42,7 @@ class RepeatedWrites:
         self._is_repeated = is_repeated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, as it is or as one that reads."""
+        """Pass a request on, unchanged or as a read."""
         key = _session_of(scope)
         if key is None:
             await self._app(scope, receive, send)
@@ -63,14 +63,14 @@ class RepeatedWrites:
 
 
 class _Written:
-    """Tells that it was written, where the XCom could be read; all else passes as it is."""
+    """Replaces the response of a successful read by that of a write; passes others on unchanged."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._is_told = False
 
     async def send(self, message: Message) -> None:
-        """Pass an answer on."""
+        """Pass a response on."""
         if self._is_told:
             return
         if message["type"] == "http.response.start" and message["status"] == 200:
@@ -83,7 +83,7 @@ class _Written:
 
 
 def _session_of(scope: Scope) -> TaskKey | None:
-    """The task instance whose session is to be written; None for any other request."""
+    """The task instance whose session a request writes; None for any other request."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
     found = _WRITE.fullmatch((scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace"))
@@ -104,7 +104,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _once(body: bytes) -> Receive:
-    """Gives a body that was read already, and then waits, as for a client that stays."""
+    """Replays a body that was already read, and then waits like a client that stays connected."""
     left = [body]
 
     async def receive() -> Message:

@@ -1,16 +1,16 @@
-"""Look at a task instance just before a new try of it starts, and keep what the earlier one has left to deliver.
+"""Keep the undelivered events of an earlier try when a new try of the task starts.
 
-The dispatcher looks every second. Between the clearing of a task and the deletion of its XComs there may be less:
-0.5 s were measured, and 4 of 12 cleared reviews lost their final event. So the request with which a worker begins
-a try is held up for a moment. That costs each start of a task two queries by primary key; the other one is about
-what was rescheduled, see ``reschedule_recovery``.
+The dispatcher polls every second. A cleared task's XComs may be deleted sooner than that: 0.5 s were measured, and
+4 of 12 cleared reviews lost their final event. So this middleware delays the request with which a worker starts a
+try for a moment. That costs each start of a task two queries by primary key; the second one is for rescheduled
+tasks, see ``reschedule_recovery``.
 
-Airflow answers that request with the keys of the XComs that the worker is to delete. Undelivered events are taken
-out of that list: so they stay where they are, and no process that is killed can lose them. Where this is not on the
-way (the execution API is served by itself, without the plugin), ``outbox_backup`` does what it can.
+Airflow answers that request with the keys of the XComs that the worker must delete. This middleware removes
+undelivered events from that list: they stay in XCom, and cannot be lost when a process is killed. Where it is not
+installed (the execution API is served separately, without the plugin), ``outbox_backup`` does what it can.
 
-Where it cannot be read whether a decision or an end is still to be told, the request is answered with 503: workers
-repeat that by themselves.
+If it cannot be read whether a decision or a final event is still to be processed, the response is 503: workers
+retry that on their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_hitl_review.core.review import UnreadableXComError
 
-if TYPE_CHECKING:  # each process that has plugins imports this, and a worker need not have it
+if TYPE_CHECKING:  # every process that loads plugins imports this module, and a worker may not have starlette
     from starlette.types import ASGIApp, Message, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _START = re.compile(r".*/execution/task-instances/([0-9a-f-]{36})/run")
 
 CLEARED = "xcom_keys_to_clear"
-"""Field of Airflow's answer (``TIRunContext``), from 3.1 to 3.3: the keys that the worker deletes."""
+"""Field of Airflow's response (``TIRunContext``), from 3.1 to 3.3: the keys that the worker deletes."""
 
 
 class TryStart:
@@ -40,7 +40,7 @@ class TryStart:
 
     Args:
         app: what it passes requests on to.
-        look: called with the task instance's id before the try starts, in a thread; returns the keys of XComs that
+        look: called in a thread with the task instance's id before the try starts; returns the keys of XComs that
             must not be deleted.
     """
 
@@ -49,7 +49,7 @@ class TryStart:
         self._look = look
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        """Pass a request on, at once or after a look."""
+        """Pass a request on, after calling ``look`` if it starts a try."""
         keep: Collection[str] = ()
         if scope["type"] == "http" and scope["method"] == "PATCH" and (start := _START.fullmatch(scope["path"])):
             try:
@@ -62,13 +62,13 @@ class TryStart:
         if not keep:
             await self._app(scope, receive, send)
             return
-        # An answer that is compressed further inside could not be read here.
+        # A response compressed by an inner app could not be read here.
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
         await self._app({**scope, "headers": headers}, receive, _Answer(send, keep).send)
 
 
 async def _try_again_later(send: Send, error: UnreadableXComError) -> None:
-    """Refuse the start: it would delete a review that nobody could read. The worker asks again by itself."""
+    """Refuse the start, which would delete an unreadable review; the worker retries on its own."""
     text = f"{error}. The task starts once it can be read. If it never can be, delete that XCom of the task."
     log.error("A task is not started yet. %s", text)
     body = json.dumps({"detail": text}).encode()
@@ -78,7 +78,7 @@ async def _try_again_later(send: Send, error: UnreadableXComError) -> None:
 
 
 class _Answer:
-    """The answer on its way out, without some of the keys that are to be deleted."""
+    """Removes some keys from the XComs to delete in a response."""
 
     def __init__(self, send: Send, keep: Collection[str]) -> None:
         self._send = send
@@ -87,7 +87,7 @@ class _Answer:
         self._body = b""
 
     async def send(self, message: Message) -> None:
-        """Hold an answer of 200 back until it is whole; let all else pass."""
+        """Buffer a 200 response until it is complete; pass others on."""
         if message["type"] == "http.response.start" and message["status"] == 200:
             self._start = message
         elif message["type"] != "http.response.body" or self._start is None:
@@ -104,7 +104,7 @@ class _Answer:
 
 
 def without(body: bytes, keep: Collection[str]) -> bytes:
-    """Airflow's answer, with ``keep`` not among the keys to delete; one that is not as expected stays as it is."""
+    """Remove ``keep`` from the keys to delete in Airflow's response; an unexpected response stays unchanged."""
     try:
         answer = json.loads(body)
         keys = answer[CLEARED]

@@ -1,1 +1,1 @@
-"""What all routes have in common: who may, what is taken, how errors look."""
+"""Code shared by all routes: authorization, request limits, error responses."""

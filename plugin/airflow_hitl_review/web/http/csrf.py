@@ -1,8 +1,8 @@
-"""Whose web pages may change something here. No Airflow imports.
+"""Protection against CSRF (cross-site request forgery). No Airflow imports.
 
-Airflow takes its log-in from a cookie as well, and a browser adds that cookie by itself, whoever wrote the page
-that sends the request. Its ``SameSite=Lax`` keeps other sites' pages out, but not those of the same site: another
-port of the host, or a sister domain. An approval needs no body, so a plain form there would do.
+Airflow also accepts a session cookie, and a browser adds that cookie automatically, whatever page sends the
+request. Its ``SameSite=Lax`` blocks pages of other sites, but not those of the same site: another port of the host,
+or a sibling domain. An approval needs no body, so a plain form there would be enough.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class CSRFCheck:
-    """The pages that may send requests with the browser's cookie.
+    """Checks which origins may send requests with the browser's cookie.
 
     Attributes:
-        trusted: origins as ``_origin`` writes them, beside Airflow's own as the request tells it.
-        bearer_is_explicit: whether an ``Authorization`` header was set by the caller, as a browser never does by
-            itself. Not so where Airflow adds it to each request.
+        trusted: origins normalized by ``_origin``, besides Airflow's own, which the request tells.
+        bearer_is_explicit: whether an ``Authorization`` header comes from the caller (a browser never adds one
+            automatically). False where Airflow adds it to each request.
     """
 
     trusted: frozenset[str] = frozenset()
@@ -32,14 +32,14 @@ class CSRFCheck:
 
     @classmethod
     def read(cls, addresses: Iterable[str], *, bearer_is_explicit: bool = True) -> CSRFCheck:
-        """Those of some addresses; what is no ``http`` address is left out."""
+        """Create a check that trusts the origins of some URLs; skips those that are not ``http`` or ``https``."""
         return cls(frozenset(filter(None, map(_origin, addresses))), bearer_is_explicit)
 
     async def check(self, request: Request) -> None:
         """A dependency of all routes.
 
         Raises:
-            HTTPException: 403: a foreign page wants to change something, and has nothing but the browser's cookie.
+            HTTPException: 403: a page of another origin sends an unsafe method with only the browser's cookie.
         """
         if request.method in _SAFE:
             return
@@ -55,29 +55,29 @@ class CSRFCheck:
             )
 
     def is_foreign(self, headers: Mapping[str, str]) -> bool:
-        """Whether a browser says that a page of another origin sends this.
+        """Whether the browser's headers say that a page of another origin sends the request.
 
         Args:
-            headers: of the request; names in lower case.
+            headers: the request's headers; names in lower case.
         """
         origin = headers.get("origin")
         if origin is not None and _origin(origin) in self.trusted:
             return False
-        # What the browser itself found, with the address that it knows: no proxy can make it wrong. It sends this
-        # over https, and to the own machine.
+        # The browser computes this from the URL that it knows, so no proxy can falsify it. It sends this header
+        # over https, and to localhost.
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site not in ("same-origin", "none")
         if origin is None:
-            return False  # no browser: each of them sends it with a POST
-        # The scheme is left out: a proxy may end TLS. A page cannot set the second header without asking first.
+            return False  # not a browser: every browser sends Origin with a POST
+        # Ignores the scheme: a proxy may terminate TLS. A page cannot set the second header without a preflight.
         own = [headers.get("host", ""), *headers.get("x-forwarded-host", "").split(",")]
         host = _host(origin)
         return not host or host not in {_host(f"//{name.strip()}") for name in own}
 
 
 def _host(address: str) -> str:
-    """Name and port in lower case, without the port where it is a default one; empty for what has none."""
+    """Host and port in lower case, without a default port; empty if the URL has no host."""
     try:
         parts = urlsplit(address)
         name, port = parts.hostname, parts.port
@@ -89,7 +89,7 @@ def _host(address: str) -> str:
 
 
 def _origin(address: str) -> str:
-    """Scheme, name and port of an address; empty for what is no ``http`` address."""
+    """Scheme, host and port of a URL; empty if it is not ``http`` or ``https``."""
     try:
         parts = urlsplit(address.strip())
         name, port = parts.hostname, parts.port

@@ -1,8 +1,8 @@
-"""Who may see and decide what: dependencies of the routes.
+"""Authentication and authorization: dependencies of the routes.
 
-A mounted FastAPI app inherits no authentication from Airflow, so each route but ``/health`` has one of
-these. If Airflow's security cannot be imported, importing this module fails, and with it the plugin: no
-route is served at all, rather than one without a check.
+A mounted FastAPI app inherits no authentication from Airflow, so each route except ``/health`` has one of
+these. If Airflow's security module cannot be imported, this module and the plugin fail to import: then no
+route is served, rather than one without a check.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def task_key(
 ) -> TaskKey:
     """The task instance that the query names.
 
-    Airflow leaves its placeholder ``{MAP_INDEX}`` in a link of a task that is not mapped: that means -1.
-    ``~`` means "any DAG" to Airflow's own checks, so it is refused, as is an empty id.
+    Airflow leaves its placeholder ``{MAP_INDEX}`` in the links of a task that is not mapped: that means -1.
+    ``~`` means "any DAG" to Airflow's own checks, so it is rejected, as is an empty id.
     """
     for name, value in (("dag_id", dag_id), ("run_id", run_id), ("task_id", task_id)):
         if not value or value == "~":
@@ -68,10 +68,10 @@ def may_read(user: BaseUser, key: TaskKey) -> bool:
 
 
 def may_decide(user: BaseUser, key: TaskKey) -> bool:
-    """Whether the caller may decide the reviews of that task instance's DAG, and read them.
+    """Whether the caller may both decide and read the reviews of that task instance's DAG.
 
-    Airflow's auth managers can permit the one without the other. But a decision is answered with the review, also
-    one that is refused because it comes too late.
+    Airflow's auth managers can permit one without the other. But the response to a decision has the review, even
+    if the decision is refused because it comes too late.
     """
     return _allowed(user, key.dag_id, "PUT", "GET")
 
@@ -109,7 +109,7 @@ def optional_task_key(
     map_index: Annotated[MapIndex, Query(description="As for one review; only with the other three")] = "-1",
 ) -> TaskKey | None:
     """The task instance that the query names, if it names one that the caller may read; else None."""
-    _index(map_index)  # a wrong one is an error, also where it is not needed
+    _index(map_index)  # an invalid one is an error even if it is not needed
     if run_id is None and task_id is None:
         return None
     if dag_id is None or run_id is None or task_id is None:

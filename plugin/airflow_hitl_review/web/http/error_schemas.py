@@ -1,4 +1,4 @@
-"""What is answered where something is wrong, and how the OpenAPI document says it."""
+"""Error responses, and their declarations for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_hitl_review.core.schema import User
 from airflow_hitl_review.web.http import openapi_links
 
 Declared = dict[int | str, dict[str, Any]]
-"""As FastAPI's ``responses`` takes it."""
+"""The type of FastAPI's ``responses`` argument."""
 
 
 class Problem(BaseModel):

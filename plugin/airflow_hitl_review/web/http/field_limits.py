@@ -1,6 +1,6 @@
-"""The limits of what the REST API takes, and how its OpenAPI document says them. No Airflow imports.
+"""Limits of the REST API's input, and their declarations for the OpenAPI document. No Airflow imports.
 
-``request_limits`` holds to those of whole requests; the types here are for single fields.
+``request_limits`` enforces the limits of whole requests; the types here are for single fields.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ MAX_FEEDBACK_LENGTH = 100_000
 """Characters."""
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Of a request. The largest of use is the longest feedback, written with 12 bytes for each character: 1.2 MB."""
+"""Maximum size of a request body. The largest useful one is the longest feedback, 12 bytes a character: 1.2 MB."""
 
 MAX_BODY_DEPTH = 20
-"""Objects and lists within each other; what the routes take has one level."""
+"""Maximum nesting of objects and arrays; the routes' bodies have one level."""
 
 MAX_ID_LENGTH = 250
-"""Characters of an id: Airflow's own columns are as long."""
+"""Characters of an id: the length of Airflow's columns."""
 
 MAX_URL_LENGTH = 2000
 MAX_SEARCH_LENGTH = 200
 MAX_PAGE = 500
 MAX_OFFSET = 2**31
 MAX_NUMBER = 2**31 - 1
-"""Of an output: a database's integer."""
+"""Maximum number of an output: the largest SQL integer."""
 
 
 @dataclass(frozen=True)
 class Declares:
-    """What the document says of a text, and what somebody else holds to."""
+    """Constraints of a string that the OpenAPI document declares and other code enforces."""
 
     pattern: str
     shortest: int | None = None
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """What pydantic makes of the type, and that."""
+        """Pydantic's schema of the type, plus the constraints."""
         schema = {**handler(core), "pattern": self.pattern}
         return schema if self.shortest is None else {**schema, "minLength": self.shortest}
 
@@ -49,20 +49,20 @@ class Declares:
 _NO_NUL = Declares(r"^[^\x00]*$")
 
 Text = Annotated[str, _NO_NUL]
-"""Any text but NUL characters, which no database stores: ``request_limits`` refuses them in all that is sent."""
+"""Any text without NUL characters, which no database stores: ``request_limits`` rejects them in all requests."""
 
 Id = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), _NO_NUL]
-"""An id that a list is searched for; it may be empty."""
+"""An id to filter a list by; it may be empty."""
 
 OneId = Annotated[
     str, StringConstraints(max_length=MAX_ID_LENGTH), Declares(r"^([^\x00~]|[^\x00]{2,})$", shortest=1)
 ]
-"""An id that names one thing. ``dependencies`` refuses an empty one, and ``~``, in words of its own."""
+"""An id of one object; ``dependencies`` rejects an empty one and ``~`` with its own error message."""
 
 MAP_INDEX_PATTERN = r"^(-1|[0-9]{1,9}|\{MAP_INDEX\})$"
 
 MapIndex = Annotated[str, Declares(MAP_INDEX_PATTERN)]
-"""Index of a mapped task instance, or -1; or Airflow's placeholder, as in its links. ``dependencies`` checks it."""
+"""Index of a mapped task instance, -1, or the placeholder in Airflow's links; ``dependencies`` checks it."""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="At most so many")]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Leave out so many first")]

@@ -1,4 +1,4 @@
-"""The query of the inbox, the same for the API and for the page."""
+"""Query parameters of the inbox, shared by the API and the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def api_filters(
         OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
     ] = "-updated_at",
 ) -> Filters:
-    """The filters that a query names. A form sends an empty value for what nobody filled in: it counts as none."""
+    """Parse the filters of a query; an empty value counts as none, as forms send one for each empty field."""
     statuses = tuple(one for one in status or () if one)
     return Filters(statuses, dag_id or None, q or None, include_ended, limit, offset, order_by)
 

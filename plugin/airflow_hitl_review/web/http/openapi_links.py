@@ -1,4 +1,4 @@
-"""What can be asked next with what an answer says: the links of the OpenAPI document."""
+"""OpenAPI links: requests that a client can make next with values from a response."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _SEEN = ("iteration", "output_sha256")
 
 
 def of_inbox() -> dict[str, Any]:
-    """A link from what says that the list has changed to what waits in it."""
+    """A link from a notice that the list has changed to its pending reviews."""
     waiting = {"status": ["pending_review"], "dag_id": "", "q": "", "offset": 0}
     return {"waiting": {"operationRef": _ref("get", "/sessions"), "parameters": waiting}}
 
 
 def of_review(place: str = "") -> dict[str, Any]:
-    """Links from an answer that has a review at ``place``, a JSON pointer, to what can be asked about that."""
+    """Links from a response with a review at ``place``, a JSON pointer, to the requests about that review."""
     return {
         "review": _link("get", "/sessions/find", place),
         "approve": _decision("approve", place),
@@ -26,7 +26,7 @@ def of_review(place: str = "") -> dict[str, Any]:
 
 
 def of_delivery(place: str = "") -> dict[str, Any]:
-    """A link from an answer that has a webhook event to the review that it is about."""
+    """A link from a response with a webhook event to the event's review."""
     return {"review": _link("get", "/sessions/find", place)}
 
 

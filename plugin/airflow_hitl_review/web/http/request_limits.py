@@ -1,7 +1,7 @@
-"""What is refused before a route sees it: bodies that are too large or no plain JSON, and NUL characters.
+"""Rejects requests before a route runs: bodies that are too large or not plain JSON, and NUL characters.
 
-Each of these would be an error of the server otherwise: of the database, which stores neither NUL nor half a
-surrogate pair, or of the answer that says what was wrong and repeats it.
+Otherwise, each of these would be a server error: from the database, which stores neither NUL nor a lone surrogate,
+or from the error response that repeats the invalid value.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_BODY_D
 
 TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."
 
-# Else the server goes on reading what nobody wants, as long as somebody sends it.
+# Otherwise the server keeps reading the unwanted body as long as the client sends it.
 _CLOSING = {"Connection": "close"}
 _MOST_DISCARDED = 8 * MAX_BODY_BYTES
 
 
 class LimitedBodies:
-    """ASGI middleware: a body is counted as it comes in, whatever its headers say. Too large a one is answered 413.
+    """ASGI middleware that counts a body's bytes as they arrive, whatever its headers say; one too large gets 413.
 
     Args:
         app: what it passes requests on to.
@@ -36,7 +36,7 @@ class LimitedBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, as long as its body is not too large."""
+        """Pass a request on, unless its body is too large."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,7 +52,7 @@ class LimitedBodies:
             read += len(message.get("body", b""))
             if read <= MAX_BODY_BYTES:
                 return message
-            if answered:  # somebody waits for the client to go away, and does not read the body
+            if answered:  # the app waits for a disconnect, and does not read the body
                 return {"type": "http.disconnect"}
             if message.get("more_body", False):
                 await _discard(receive)
@@ -67,13 +67,13 @@ class LimitedBodies:
 
 
 def _declared_length(scope: Scope) -> int:
-    """What the header says; 0 if it says nothing. The server has refused what is no number."""
+    """The ``Content-Length`` header; 0 if missing. The server has already rejected one that is not a number."""
     found = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
     return int(found[0]) if found and found[0].isdigit() else 0
 
 
 async def _discard(receive: Receive) -> None:
-    """Take the rest of a body, within bounds: a client that still sends may not read the answer."""
+    """Read the rest of a body, up to a limit: a client that is still sending may not read the response."""
     discarded, more = 0, True
     while more and discarded < _MOST_DISCARDED:
         message = await receive()
@@ -82,10 +82,10 @@ async def _discard(receive: Receive) -> None:
 
 
 class PlainJsonRoute(APIRoute):
-    """A route whose body is read by ``plain_json``; give it to a router as its ``route_class``."""
+    """A route that reads its body with ``plain_json``; use it as the ``route_class`` of a router."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, with another request."""
+        """FastAPI's own handler, with another request class."""
         handle = super().get_route_handler()
 
         async def handle_plain(request: Request) -> Response:
@@ -100,11 +100,11 @@ class _PlainRequest(Request):
 
 
 def plain_json(body: bytes) -> Any:
-    """Read JSON that databases and answers can carry.
+    """Parse JSON that databases and responses can represent.
 
     Raises:
-        HTTPException: 422: it is not UTF-8, no JSON (RFC 8259, which has no NaN), nested deeper than
-            ``MAX_BODY_DEPTH``, or has a NUL or half a surrogate pair in a text.
+        HTTPException: 422: it is not UTF-8, not JSON (RFC 8259, which has no NaN), nested deeper than
+            ``MAX_BODY_DEPTH``, or has a NUL or a lone surrogate in a string.
     """
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_number, parse_float=_finite)
@@ -130,7 +130,7 @@ def _finite(text: str) -> float:
 
 
 def _look_through(value: Any) -> None:
-    """Refuse what is nested too deeply, or has text that cannot be stored; level by level, so without recursion."""
+    """Reject values that are nested too deeply or have text that cannot be stored; iterative, without recursion."""
     level, depth = [value], 0
     while level:
         inner: list[Any] = []

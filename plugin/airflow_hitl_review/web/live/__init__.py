@@ -1,1 +1,1 @@
-"""Live updates: one watcher per API server process looks at the database for all pages that are open on it."""
+"""Live updates: one watcher per API server process polls the database for all pages open on it."""

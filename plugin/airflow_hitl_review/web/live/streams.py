@@ -1,4 +1,4 @@
-"""Server-sent events: what a page hears while it is open."""
+"""Server-sent events for open pages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from airflow_hitl_review.web.live.watcher import K, Watcher
 
 PING_SECONDS = 15
-"""Between two comments, which keep proxies from closing a quiet connection."""
+"""Interval of comments, which keep proxies from closing an idle connection."""
 
 STREAM_SECONDS = 300.0
-"""After which a stream ends; the browser opens the next one by itself, and is asked for its token again."""
+"""Maximum duration of a stream; the browser reconnects on its own, which checks its token again."""
 
 
 class Update(Protocol):
-    """A value with a version, and the text that is sent of it."""
+    """A value with a version, and its text for an event."""
 
     @property
     def version(self) -> str:
-        """Names it: no two different ones have the same."""
+        """Identifies the value: different values have different versions."""
 
     @property
     def data(self) -> str:
-        """JSON."""
+        """The value as JSON."""
 
 
 U = TypeVar("U", bound=Update)
@@ -37,14 +37,14 @@ def stream(
 ) -> EventSourceResponse:
     """Send ``change`` events about one subject.
 
-    The first event is ``hello``, at once: a page that does not hear it knows that something on the way holds the
-    stream back, and asks now and then instead.
+    The first event is an immediate ``hello``: a page that does not receive it knows that a proxy buffers the
+    stream, and polls instead.
 
     Args:
-        watcher: who knows.
-        subject: about what.
-        seen: version that the page has already.
-        allowed: whether the caller may still read it; asked before each event.
+        watcher: the watcher of the subject.
+        subject: the subject.
+        seen: version that the page already has.
+        allowed: whether the caller may still read it; called before each event.
     """
 
     async def events() -> AsyncIterator[ServerSentEvent]:
@@ -52,7 +52,7 @@ def stream(
         async with watcher.watching(subject):
             yield ServerSentEvent(event="hello", data="{}", retry=2000)
             value = await watcher.value(subject)
-            if value.version != seen:  # which of the two is older?
+            if value.version != seen:  # either of the two may be older
                 value = await watcher.fresh(subject)
             if value.version != seen and await allowed():
                 yield ServerSentEvent(event="change", data=value.data, id=value.version)

@@ -1,8 +1,8 @@
-"""The watcher: sees what changed, and tells all who wait for it. One per API server process.
+"""The watcher: detects changes and notifies all waiting pages. One per API server process.
 
-However many pages are open, it asks the database once per look for the reviews that are on the screens: a decision
-by another API server process, or the worker's next output, can be seen nowhere else. What was decided in this
-process is looked at without delay. With no page open it does nothing.
+However many pages are open, it makes one database query per poll for the reviews they show: only the database has
+another API server process's decisions, and the worker's next output. A decision in this process triggers a poll
+at once. With no page open, it does nothing.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 LOOK_SECONDS = 1.0
-"""Between two looks: another person's decision is on the screen within two."""
+"""Poll interval: another person's decision appears within two seconds."""
 
 SHORTEST_PAUSE = 0.1
-"""Seconds between two looks that were asked for."""
+"""Minimum seconds between two polls, even if requested."""
 
 LOAD_SHARE = 20
-"""A question to the database that takes long is followed by a pause so many times as long."""
+"""The pause after a slow database query is this many times as long as the query."""
 
 
 @dataclass
 class _Watched(Generic[T]):
-    """What is known of one subject.
+    """The state of one subject.
 
     Attributes:
-        stamp: what the database said last; None before the first look.
-        value: what was made of it.
-        changed: set, and replaced, when ``value`` becomes another one.
-        wanted_until: by the monotonic clock; for those who ask now and then instead of waiting.
+        stamp: the last stamp from the database; None before the first poll.
+        value: the value loaded for it.
+        changed: set, and replaced, when ``value`` changes.
+        wanted_until: by the monotonic clock; for callers that poll instead of waiting.
     """
 
     stamp: str | None = None
@@ -49,15 +49,15 @@ class _Watched(Generic[T]):
 
 
 class Watcher(Generic[K, T]):
-    """Keeps a value for each subject that somebody looks at.
+    """Caches a value for each subject that somebody watches.
 
-    All methods but ``nudge`` and ``expect`` belong to the event loop that ``run`` runs in.
+    Call all methods except ``nudge`` and ``expect`` in the event loop of ``run``.
 
     Args:
-        look: stamps of subjects, by one question to the database for all; in a thread. A subject that is missing
-            from the answer has the stamp ``""``.
-        load: makes the value of a subject whose stamp is another one than before; in a thread.
-        look_seconds: between two looks.
+        look: returns the stamps of subjects with one database query for all; called in a thread. A subject missing
+            from the result has the stamp ``""``.
+        load: loads the value of a subject whose stamp has changed; called in a thread.
+        look_seconds: poll interval.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Watcher(Generic[K, T]):
         self._nudged = asyncio.Event()
         self._looking = asyncio.Lock()
         self._look_took = 0.0
-        self._wanted: set[K] = set()  # nothing is known of them yet
+        self._wanted: set[K] = set()  # subjects without a value yet
         self._idle = False
 
-    # --- for those who look
+    # --- for callers
 
     @asynccontextmanager
     async def watching(self, subject: K) -> AsyncIterator[None]:
-        """Count as one who waits for changes of ``subject``."""
+        """Register as a watcher of ``subject`` for the duration of the block."""
         self._waiting[subject] += 1
         self._wake()
         try:
@@ -94,11 +94,11 @@ class Watcher(Generic[K, T]):
                 del self._waiting[subject]
 
     async def value(self, subject: K, *, keep_seconds: float = 0.0) -> T:
-        """The value now; from memory while somebody watches the subject, else by a look of its own.
+        """Return the current value, from memory while somebody watches the subject, else from the database.
 
         Args:
-            subject: what.
-            keep_seconds: count as one who watches for so long, for those who ask again soon.
+            subject: the subject.
+            keep_seconds: keep watching the subject for this long, for callers that poll.
         """
         watched = self._subjects.get(subject)
         if watched is None or watched.value is None:
@@ -109,7 +109,7 @@ class Watcher(Generic[K, T]):
         return watched.value
 
     async def fresh(self, subject: K) -> T:
-        """The value by a look of its own: what is in memory can be as old as the time between two looks."""
+        """Return the value from the database: the one in memory can be as old as the poll interval."""
         async with self._looking:
             errors = await self._update([subject])
         if subject in errors:
@@ -117,9 +117,9 @@ class Watcher(Generic[K, T]):
         return await self.value(subject)
 
     async def change(self, subject: K, seen: T, timeout: float) -> T | None:
-        """Wait until the value is another one than ``seen``; None if that takes longer than ``timeout`` seconds.
+        """Wait until the value differs from ``seen``; None if that takes longer than ``timeout`` seconds.
 
-        Only while ``watching`` the subject.
+        Call it only while ``watching`` the subject.
         """
         end = time.monotonic() + timeout
         while True:
@@ -135,14 +135,14 @@ class Watcher(Generic[K, T]):
                 await asyncio.wait_for(watched.changed.wait(), left)
 
     def nudge(self) -> None:
-        """Look now; from any thread."""
+        """Poll now; thread-safe."""
         loop = self._loop
         if loop is not None:
             with suppress(RuntimeError):  # it has ended
                 loop.call_soon_threadsafe(self._nudged.set)
 
     def expect(self, subject: K, seconds: float) -> None:
-        """Count as one who looks at ``subject`` for so long; from any thread."""
+        """Watch ``subject`` for that many seconds; thread-safe."""
         loop = self._loop
         if loop is not None:
             with suppress(RuntimeError):  # it has ended
@@ -155,16 +155,16 @@ class Watcher(Generic[K, T]):
 
     @property
     def watched(self) -> int:
-        """How many subjects are kept."""
+        """Number of cached subjects."""
         return len(self._subjects)
 
-    # --- its own life
+    # --- lifecycle
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
-            self._nudged.clear()  # before the look: what happens during it asks for another one
+            self._nudged.clear()  # before the poll: a change during it requests another one
             self._forget()
             if subjects := list(self._subjects.keys() | self._waiting.keys()):
                 try:
@@ -190,7 +190,7 @@ class Watcher(Generic[K, T]):
             del self._subjects[subject]
 
     async def _first(self, subject: K) -> _Watched[T]:
-        """Look at a subject of which nothing is known; together with those who want the same at the same time."""
+        """Load a subject that has no value yet; concurrent calls share one query."""
         self._wanted.add(subject)
         async with self._looking:
             watched = self._subjects.get(subject)
@@ -202,7 +202,7 @@ class Watcher(Generic[K, T]):
             return self._subjects[subject]
 
     async def _update(self, subjects: Sequence[K]) -> dict[K, Exception]:
-        """Look, and load what changed; returns what could not be loaded."""
+        """Poll, and load changed values; returns the errors of values that could not be loaded."""
         errors: dict[K, Exception] = {}
         start = time.monotonic()
         stamps = await asyncio.to_thread(self._look, subjects)
@@ -218,7 +218,7 @@ class Watcher(Generic[K, T]):
                 log.exception("Reading %s failed; trying again.", subject)
                 errors[subject] = error
                 continue
-            watched.stamp = stamp  # read before the value: a change between the two is seen at the next look
+            watched.stamp = stamp  # read before the value: the next poll finds a change between the two
             if value != watched.value:
                 watched.value = value
                 watched.changed.set()

@@ -21,17 +21,17 @@ INBOX = "inbox"
 """The one subject of the list's watcher."""
 
 INBOX_LOOK_SECONDS = 2.0
-"""Between two looks at all open reviews at once, which cost more than looks at some."""
+"""Poll interval for the list: a query of all open reviews costs more than one of some."""
 
 
 @dataclass(frozen=True)
 class SeenInbox:
-    """What the last look at the list saw.
+    """Result of the last poll of the list.
 
     Attributes:
-        stamp: the list's state.
-        at: when it was asked for, by ``time.monotonic()``.
-        since: when the first of the looks was that saw this state, without another one between.
+        stamp: the list's stamp.
+        at: when the poll began, by ``time.monotonic()``.
+        since: when the first of the consecutive polls with this stamp began.
     """
 
     stamp: str = ""
@@ -41,7 +41,7 @@ class SeenInbox:
 
 @dataclass(frozen=True)
 class InboxChange:
-    """Says that the list is another one, not which: each reader may read another part of it."""
+    """Says that the list has changed, not how: each reader may read a different part of it."""
 
     version: str
 
@@ -55,7 +55,7 @@ class Watchers:
     """Both watchers; start them with ``run``.
 
     Args:
-        load: what pages show of a review.
+        load: loads what pages show of a review.
     """
 
     def __init__(self, load: Callable[[TaskKey], Update]) -> None:
@@ -66,7 +66,7 @@ class Watchers:
         )
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         tasks = [asyncio.create_task(watcher.run()) for watcher in (self.reviews, self.inbox)]
         try:
             await asyncio.gather(*tasks)
@@ -78,14 +78,14 @@ class Watchers:
                     await task
 
     def nudge(self) -> None:
-        """Look now; from any thread, after something was committed."""
+        """Poll now, after a commit; thread-safe."""
         self.reviews.nudge()
         self.inbox.nudge()
 
     def inbox_seen(self, oldest: float) -> SeenInbox | None:
-        """What was seen of the list within so many seconds, if anything; from any thread, and never waits.
+        """Return the last poll of the list if it is at most that many seconds old; thread-safe, never blocks.
 
-        Whoever asks so is expected to ask again soon: until then the list is looked at now and then.
+        The caller is expected to ask again soon: until then, the list is polled.
         """
         if oldest <= 0:
             return None
@@ -106,7 +106,7 @@ class Watchers:
 
 
 def inbox_change(stamp: str) -> InboxChange:
-    """Name a state of the list."""
+    """Make the version of a state of the list."""
     return InboxChange(hashlib.sha256(stamp.encode()).hexdigest()[:16])
 
 

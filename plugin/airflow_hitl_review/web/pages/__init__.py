@@ -1,1 +1,1 @@
-"""The pages for people: one review, and the list. Made on the server, to be read without JavaScript too."""
+"""The HTML pages: one review, and the list. Rendered on the server, so readable without JavaScript too."""

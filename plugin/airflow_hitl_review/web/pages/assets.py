@@ -1,4 +1,4 @@
-"""Style sheet, scripts and icons of the pages. They hold no secret, so they are open to all."""
+"""Style sheet, scripts and icons of the pages. They have no secrets, so they need no authentication."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent / "assets"
 class _Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        # Asked for again each time, and mostly answered 304: modules import each other by plain names, so a
-        # version in the address would reach only the first of them.
+        # Revalidated on each use, mostly with a 304: modules import each other by plain names, so a version in
+        # the URL would apply only to the first of them.
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -1,4 +1,4 @@
-"""Errors on the way to a page: people get a page, or the log-in; programs get JSON as ever."""
+"""Error handlers: page requests get an error page or the login; API requests get JSON as usual."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         if not is_page(request):
-            # Without what was sent: it may be long, or what an answer in JSON cannot carry, such as NaN.
+            # Without the input: it may be long, or not representable in JSON, such as NaN.
             told = [FieldProblem.model_validate(problem) for problem in error.errors()]
             return JSONResponse(InvalidRequest(detail=told).model_dump(), status_code=422)
         problems = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors()]

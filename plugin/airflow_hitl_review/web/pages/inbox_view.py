@@ -30,38 +30,38 @@ class Row:
 
     @property
     def query(self) -> str:
-        """Names the review to its page."""
+        """The query string for the review's page."""
         review = self.review
         return query_of(TaskKey(review.dag_id, review.run_id, review.task_id, review.map_index))
 
     @property
     def name(self) -> str:
-        """Of the task instance."""
+        """The task instance's name."""
         return task_name(self.review)
 
     @property
     def tone(self) -> Tone:
-        """Colour of its state."""
+        """The colour of its state."""
         return status_of(self.review)[0]
 
     @property
     def words(self) -> str:
-        """Its state."""
+        """Its state in words."""
         return status_of(self.review)[1]
 
     @property
     def prompt(self) -> str:
-        """Its start."""
+        """The start of the prompt."""
         return self.review.prompt[:200]
 
     @property
     def excerpt(self) -> str:
-        """Start of the output."""
+        """The start of the output."""
         return self.review.output_excerpt
 
 
 def query_for(filters: Filters) -> str:
-    """The query of the list that these filters leave: only what is not as usual."""
+    """The list's query string for these filters, without default values."""
     usual = Filters()
     pairs: list[tuple[str, object]] = [("status", status.value) for status in filters.statuses]
     named = {
@@ -77,13 +77,13 @@ def query_for(filters: Filters) -> str:
 
 
 def address_of(filters: Filters) -> str:
-    """The list's address, relative to another page of ours."""
+    """The list's URL, relative to another page of ours."""
     query = query_for(filters)
     return f"inbox?{query}" if query else "inbox"
 
 
 def page(reviews: ReviewList, filters: Filters, version: str) -> str:
-    """The whole page; ``version`` names the state of the list that it shows."""
+    """Render the whole page; ``version`` identifies the state of the list that it shows."""
     following = filters.offset + filters.limit
     orders = ORDERS if filters.order_by in ORDERS else {**ORDERS, filters.order_by: filters.order_by}
     return fill(

@@ -1,4 +1,4 @@
-"""How pages are answered: their headers, the way to the log-in, and errors as pages."""
+"""Responses for pages: headers, redirect to the login, and error pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_hitl_review.server.db.transactions import site
 from airflow_hitl_review.web.pages.templates import fill
 
 HEADERS = {
-    # Nothing but our own files. The page stands in a frame of Airflow's UI, and in nobody else's.
+    # Only our own files. Only Airflow's UI may show the page in a frame.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -23,14 +23,14 @@ HEADERS = {
 PAGES = ("/chat", "/chat-by-task", "/inbox")
 """Paths, below the plugin's prefix, that people open."""
 
-INVALID_TOKEN = "Invalid JWT token"  # noqa: S105 - what Airflow says of one whose signature is of another key
-"""Airflow answers 403 with these words. To a person it means the same as 401."""
+INVALID_TOKEN = "Invalid JWT token"  # noqa: S105 - Airflow's message for a signature by another key
+"""Airflow answers 403 with this text; for a user it means the same as 401."""
 
 _TITLES = {400: "This address is not complete", 403: "Not for you", 404: "Nothing here", 422: "Not a valid address"}
 
 
 def page(html: str, status_code: int = 200) -> Response:
-    """A page."""
+    """A page's response."""
     return HTMLResponse(html, status_code, headers={**HEADERS, "Cache-Control": "private, no-cache"})
 
 
@@ -40,7 +40,7 @@ def is_page(request: Request) -> bool:
 
 
 def inbox_before(request: Request) -> str:
-    """The list of reviews, relative to a page, with the filters that the reader had when coming from it."""
+    """Relative URL of the list of reviews, with the filters that the reader came from."""
     try:
         before = urlsplit(request.headers.get("referer", ""))
     except ValueError:
@@ -49,11 +49,11 @@ def inbox_before(request: Request) -> str:
 
 
 def to_login(request: Request) -> Response:
-    """Send the reader to Airflow's log-in, and back here afterwards."""
+    """Redirect the reader to Airflow's login, and back here afterwards."""
     name = request.url.path.rpartition("/")[2]
     query = f"?{request.url.query}" if request.url.query else ""
     here = f"{site().path}/{name}{query}"
-    # Relative, so that it holds behind every proxy.
+    # Relative, so that it works behind every proxy.
     location = f"../api/v2/auth/login?next={quote(here, safe='')}"
     return Response(status_code=307, headers={**HEADERS, "Location": location, "Cache-Control": "no-store"})
 

@@ -1,4 +1,4 @@
-"""One review as the page shows it: parts of HTML, and what the page's script must know."""
+"""One review as the page shows it: HTML parts, and the state for the page's script."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from airflow_hitl_review.web.pages.words import is_open, status_of, task_name
 from hitl_rendering.render import PAUSED_DAG
 
 PARTS = ("head", "prompt", "earlier", "latest")
-"""Pieces of the page that are replaced by themselves when they change."""
+"""Parts of the page that are replaced separately when they change."""
 
 
 @dataclass(frozen=True)
 class ReviewView:
-    """What all who look at a review see, whoever they are; made once for all open pages.
+    """The view of a review that all users share; made once for all open pages.
 
     Attributes:
-        state: for the page's script: where the review stands.
-        parts: the page's pieces, HTML.
-        reviewers: ids of the only people who may decide; all who may do so for the DAG if empty.
+        state: the review's state, for the page's script.
+        parts: the HTML parts of the page.
+        reviewers: ids of the only users who may decide; if empty, all who may decide for the DAG.
     """
 
     state: dict[str, Any]
@@ -52,7 +52,7 @@ class ReviewView:
 
 
 def load_view(key: TaskKey) -> ReviewView:
-    """Read a review and make its view, in a transaction of its own; one without a session is told as such."""
+    """Read a review and make its view, in a separate transaction; also for a task without a session."""
     try:
         with transaction() as db:
             review = decisions.find(db, key)
@@ -86,16 +86,16 @@ def view_of(review: ReviewResponse) -> ReviewView:
 
 
 def _order(review: ReviewResponse) -> tuple[float, int]:
-    """Grows with all that happens to a review, and with another try.
+    """A sequence number that grows with each change of a review, and with each new try.
 
-    The page's script ignores what is older than what it shows: another process of the API server may know of a
-    decision a second later. No times of later writings: they are of several machines' clocks.
+    The page's script ignores updates older than what it shows: another API server process may learn of a decision a
+    second later. Does not use the times of later writes, which come from the clocks of several machines.
     """
     return review.created_at.timestamp(), len(review.conversation) + review.status.is_final
 
 
 def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, inbox: str) -> str:
-    """The whole page; ``inbox`` is the address of the list that it leads back to."""
+    """Render the whole page; ``inbox`` is the URL of the list that it links back to."""
     return fill(
         "review.html",
         key=key,

@@ -1,4 +1,4 @@
-"""A review as rounds: what was said, what changed since, and the output that came of it."""
+"""A review as rounds: the feedback, the output made from it, and what changed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Round:
     """One output, and what led to it.
 
     Attributes:
-        said: feedback and errors since the output before.
-        before: the output before; None for the first.
+        said: feedback and errors since the previous output.
+        before: the previous output; None for the first.
     """
 
     iteration: int
@@ -32,24 +32,24 @@ class Round:
 
     @cached_property
     def html(self) -> Markup:
-        """The output, laid out."""
+        """The output, rendered."""
         return safe(render.output(self.content, self.output_format))
 
     @cached_property
     def folded_html(self) -> Markup:
-        """The output, laid out where that is quick."""
+        """The output, rendered where that is fast."""
         return safe(render.earlier_output(self.content, self.output_format))
 
     @cached_property
     def source_html(self) -> Markup | None:
-        """The text as it was written, where Markdown may hide some of it."""
+        """The source text, where Markdown may hide some of it."""
         if self.output_format == "json" or len(self.content) > render.MARKDOWN_LIMIT:
             return None
         return safe(render.plain(self.content))
 
     @cached_property
     def change(self) -> tuple[str, Markup]:
-        """What changed since the output before: in words, and as HTML, empty where nothing did."""
+        """Changes since the previous output: in words, and as HTML, which is empty if nothing changed."""
         assert self.before is not None
         words, html = changes(self.before.content, self.content, self.output_format)
         return words, safe(html)
@@ -61,8 +61,8 @@ class Rounds:
 
     Attributes:
         earlier: outputs before the current one, oldest first.
-        current: the output to decide about, or the last.
-        since: what was said about it.
+        current: the output to decide on, or the last one.
+        since: feedback and errors since then.
     """
 
     earlier: tuple[Round, ...]
@@ -87,6 +87,6 @@ def rounds_of(review: ReviewResponse) -> Rounds:
             add(turn.iteration, turn.content, turn.timestamp)
         else:
             add(review.iteration, review.current_output, turn.timestamp)
-    if not rounds or rounds[-1].iteration != review.iteration:  # its own XCom is gone; the session has it too
+    if not rounds or rounds[-1].iteration != review.iteration:  # its own XCom is gone, but the session has it too
         add(review.iteration, review.current_output, review.updated_at)
     return Rounds(tuple(rounds[:-1]), rounds[-1], tuple(said))

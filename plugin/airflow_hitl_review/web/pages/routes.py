@@ -1,6 +1,6 @@
-"""Routes of the pages, and of what keeps them up to date.
+"""Routes of the pages, and of their live updates.
 
-The latter are ``async def``, unlike all other routes: they only wait for the watcher, whose threads ask the
+The latter are ``async def``, unlike all other routes: they only wait for the watcher, whose threads query the
 database. Hundreds of open pages must not hold a thread each.
 """
 
@@ -30,7 +30,7 @@ from airflow_hitl_review.web.pages import inbox_view, responses, review_view
 from airflow_hitl_review.web.services import CurrentServices
 
 POLL_LEASE_SECONDS = 15.0
-"""A page that asks now and then counts as open for so long after it has asked."""
+"""How long a page that polls counts as open after each request."""
 
 router = APIRouter()
 
@@ -92,7 +92,7 @@ async def events(key: ReadableTask, user: CurrentUser, services: CurrentServices
 def inbox(request: Request, user: CurrentUser, filters: InboxFilters, services: CurrentServices) -> Response:
     """The list of reviews as a page; its query is that of ``/sessions``."""
     with transaction() as db:
-        # Before the list: what changes between the two makes the page ask again, not miss it.
+        # Read before the list: a change between the two makes the page reload, instead of being missed.
         version = inbox_change(inbox_stamp(db)).version
         totals = services.counter.totals(partial(count_in, db))
         reviews = list_reviews(db, user, filters, totals)

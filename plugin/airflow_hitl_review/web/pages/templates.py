@@ -1,4 +1,4 @@
-"""HTML from the templates. What stands in them is escaped, but for what ``hitl_rendering`` made."""
+"""HTML from templates. All values are escaped, except the HTML that ``hitl_rendering`` made."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def _environment() -> Environment:
 
 
 def moment(at: datetime) -> Markup:
-    """A time in UTC as HTML, such as ``23 Nov 14:05 UTC``; the page's script turns it into the reader's own."""
+    """A UTC time as HTML, such as ``23 Nov 14:05 UTC``; the page's script converts it to the reader's time zone."""
     utc = at.astimezone(timezone.utc)
     return Markup('<time datetime="{}">{} {} UTC</time>').format(utc.isoformat(), utc.day, f"{utc:%b %H:%M}")
 
 
 def fill(template: str, /, **values: Any) -> str:
-    """Fill a template."""
+    """Render a template."""
     return _environment().get_template(template).render(**values)
 
 
 def safe(html: str) -> Markup:
-    """Mark as HTML what ``hitl_rendering`` made."""
-    return Markup(html)  # noqa: S704 - its makers escape and clean
+    """Mark the output of ``hitl_rendering`` as HTML."""
+    return Markup(html)  # noqa: S704 - hitl_rendering escapes and sanitizes it

@@ -1,4 +1,4 @@
-"""States in words, for people."""
+"""Display texts and colours of review states."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TONES: dict[SessionStatus, Tone] = {
 
 
 def is_abandoned(review: ReviewSummary) -> bool:
-    """Whether its task has ended, or was cleared, while the review was open."""
+    """Whether the task ended or was cleared while the review was open."""
     return review.task_completed and not review.status.is_final
 
 
@@ -36,13 +36,13 @@ def is_open(review: ReviewSummary) -> bool:
 
 
 def status_of(review: ReviewSummary) -> tuple[Tone, str]:
-    """Colour and words for where a review stands."""
+    """Colour and text of a review's state."""
     if is_abandoned(review):
         return "bad", "No longer waiting"
     return _TONES.get(review.status, "bad"), STATUS_WORDS[review.status]
 
 
 def task_name(review: ReviewSummary) -> str:
-    """DAG, task, and the index of a mapped one."""
+    """DAG id, task id, and the map index of a mapped task."""
     mapped = f" [{review.map_index}]" if review.map_index >= 0 else ""
     return f"{review.dag_id} › {review.task_id}{mapped}"

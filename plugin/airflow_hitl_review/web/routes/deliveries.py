@@ -1,4 +1,4 @@
-"""Routes that show what webhooks delivered, send again, and try an endpoint out."""
+"""Routes that list webhook deliveries, resend events, and test an endpoint."""
 
 from __future__ import annotations
 

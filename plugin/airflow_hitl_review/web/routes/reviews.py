@@ -66,7 +66,7 @@ def sessions(
     With ``Cache-Control: max-age`` in the request, an unchanged list may be found unchanged from memory.
     """
     reader = (str(user.get_id()), filters)
-    # What is looked at is the open reviews: of ended ones, nothing would be seen.
+    # The watcher polls only open reviews: it would not detect changes of ended ones.
     seen = services.watchers.inbox_seen(accepted_age(request)) if not filters.include_ended else None
     if seen is not None and (tag := services.last_etags.tag(reader, seen.stamp)) and has(request, tag):
         return not_modified(tag)
@@ -74,7 +74,7 @@ def sessions(
         totals = services.counter.totals(partial(count_in, db))
         body = list_reviews(db, user, filters, totals).model_dump_json().encode()
     answer = revalidated(request, body, "application/json")
-    if seen is not None and totals.counted_at >= seen.since:  # else the totals are of an earlier state
+    if seen is not None and totals.counted_at >= seen.since:  # otherwise the totals are older than the list
         services.last_etags.keep(reader, seen.stamp, answer.headers["ETag"])
     return answer
 
@@ -95,7 +95,7 @@ def _decide(
 ) -> ReviewResponse:
     with transaction() as db:
         review = decisions.decide(db, key, wanted, user, now=utcnow())
-    # Committed: from here on the sweep would wake the task if this process died.
+    # Committed: from here on, the sweep resumes the task even if this process dies.
     background.add_task(services.resumer.wake_soon, key)
     services.watchers.nudge()
     return review
