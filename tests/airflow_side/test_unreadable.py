@@ -12,7 +12,7 @@ import pytest
 from airflow_hitl_review.core.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
 from demo.airflow_instance import wait_until
 from tests.airflow_side.test_long_outputs import is_listed_by_its_summary
-from tests.airflow_side.test_reviewers import events, task_instance
+from tests.airflow_side.test_reviewers import events, has_state, task_instance
 from tests.conftest import DATABASES, reviews_on
 from tests.support.api_server import ROOT, URL_SECRET, ReviewServer
 from tests.support.file_xcoms import AWAY
@@ -96,8 +96,10 @@ def test_what_an_earlier_round_said_does_not_keep_a_review_from_being_read(revie
 def test_a_decision_that_was_taken_is_not_undone(reviews: ReviewServer, key: str) -> None:
     run_id = reviews.seed(1)
     after = log_end(reviews)
+    has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     with away(reviews, key):
+        has_state(reviews, run_id, "awaiting_input")
         wait_for_log(reviews, run_id, "cannot be woken yet", key, after=after)
         assert task_instance(reviews, run_id).state == "awaiting_input"
         assert "hitl_review.refused" not in events(reviews, run_id)

@@ -83,7 +83,7 @@ def test_it_takes_their_place(version: Version, tmp_path: Path) -> None:
         return classes, made, name
 
     replaced, made, name = load("True")
-    ours = "airflow_hitl_review.agent"
+    ours = "airflow_hitl_review.task.agent"
     assert {task_id for task_id, (module, _) in replaced.items() if module == ours} == {
         "plain",
         "mapped",
