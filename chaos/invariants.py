@@ -86,7 +86,7 @@ def load(database: str) -> tuple[list[Ended], list[Logged]]:
             text(
                 "select run_id, map_index, try_number, task_instance_id from task_instance_history"
                 # What was resumed soon after its park has other numbers for its parts, and one id.
-                " where task_id = 'review' and state not in ('awaiting_input', 'deferred')"
+                " where task_id = 'review' and state <> 'up_for_reschedule'"
             )
         ).all()
         xcoms = connection.execute(

@@ -1,4 +1,4 @@
-"""Import path of ``AgentOperator`` and ``@task.hitl_review_agent``; DAGs use it and Airflow stores it."""
+"""Import path of ``AgentOperator`` and ``@task.hitl_review_agent``; the path that DAGs import."""
 
 from __future__ import annotations
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_hitl_review.task.parking import ReviewDeadlineTrigger
+from airflow_hitl_review.task.deadline_trigger import ReviewDeadlineTrigger
 
 __all__ = ["ReviewDeadlineTrigger"]

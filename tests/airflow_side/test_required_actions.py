@@ -109,7 +109,7 @@ def test_an_answer_is_a_decision(
     assert (stored["feedback"], stored["output_sha256"]) == (feedback or "", review["output_sha256"])
     log = reviews.airflow.api("GET", "/eventLogs", params={"event": f"hitl_review.{action}", "limit": 100})
     assert [e["owner"] for e in log["event_logs"] if e["run_id"] == seeded.run_id] == ["ann"]
-    # Closed there, and resumed by the waker, not by Airflow.
+    # Closed there, and resumed by us, not by Airflow.
     row = seeded.row()
     assert (row["response_received"], row["responded_by_user"]["name"]) == (True, "ann")
     assert seeded.pending() == []

@@ -8,6 +8,9 @@ from typing import Any
 from tests.airflow_side.test_reviewers import wait_for_wake
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
+PART = "up_for_reschedule"
+"""State of a part that ended with the park: an attempt that is over, so that its log is read to the end."""
+
 HISTORY = "select * from task_instance_history where run_id = :run and map_index = 0 order by try_number"
 
 
@@ -55,7 +58,7 @@ def test_soon_after_its_park_a_task_goes_on_as_the_next_try(reviews: ReviewServe
         assert after.max_tries - after.try_number == before.max_tries - before.try_number
         have_pending_again(reviews, run_id)
         park(reviews, run_id)
-    assert tries(reviews, run_id) == [(n, "awaiting_input") for n in (1, 2, 3)]
+    assert tries(reviews, run_id) == [(1, PART), (2, PART), (3, "awaiting_input")]
     parts = reviews.sql(HISTORY, run=run_id)
     assert len({before.id, *(part.task_instance_id for part in parts)}) == 3
     for part in parts:
@@ -64,13 +67,24 @@ def test_soon_after_its_park_a_task_goes_on_as_the_next_try(reviews: ReviewServe
     body = {"dag_run_id": run_id, "task_ids": [TASK_ID], "dry_run": False, "only_failed": False}
     reviews.airflow.api("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
     parts = reviews.sql(HISTORY, run=run_id)
-    assert [(part.try_number, part.state) for part in parts[:2]] == [(n, "awaiting_input") for n in (1, 2)]
+    assert [(part.try_number, part.state) for part in parts[:2]] == [(n, PART) for n in (1, 2)]
     assert (parts[2].try_number, parts[2].task_instance_id) == (3, before.id)
 
 
 def test_what_has_settled_goes_on_as_the_same_try(reviews: ReviewServer) -> None:
-    run_id = reviews.seed()
-    park(reviews, run_id, timedelta(seconds=61))
-    ask(reviews, run_id)
-    assert task_instance(reviews, run_id).try_number == 1
+    """Once its scheduler, alive or not, has had a heartbeat long enough after the park."""
+    run_id, other = reviews.seed(), reviews.seed()
+    now = datetime.now(timezone.utc)
+    for number, (run, heartbeat) in enumerate(
+        ((run_id, now - timedelta(seconds=39)), (other, now - timedelta(seconds=41)))
+    ):
+        job = 9_000_000 + number
+        insert = (
+            "insert into job (id, job_type, state, latest_heartbeat) values (:id, 'SchedulerJob', 'failed', :at)"
+        )
+        reviews.sql(insert, id=job, at=heartbeat)
+        reviews.sql("update task_instance set queued_by_job_id = :id where run_id = :run", id=job, run=run)
+        park(reviews, run, timedelta(seconds=100))
+        ask(reviews, run)
+    assert (task_instance(reviews, run_id).try_number, task_instance(reviews, other).try_number) == (1, 2)
     assert reviews.sql(HISTORY, run=run_id) == []

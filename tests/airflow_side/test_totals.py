@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from airflow_hitl_review.server.db.review_queries import ActiveCount
 from airflow_hitl_review.server.reviews.inbox_counts import LOAD_SHARE, MANY, OLDEST_SECONDS, Counter, Totals
-from airflow_hitl_review.web.http.conditional import MOST_ANSWERS, LastETags, accepted_age
+from airflow_hitl_review.web.http.conditional import MOST_ETAGS, LastETags, accepted_age
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 
@@ -117,10 +117,10 @@ def test_the_last_answers_are_of_one_state_and_not_without_end() -> None:
     assert answers.tag("ann", "state 1") == "tag"
     assert answers.tag("ann", "state 2") is None
     assert answers.tag("bob", "state 1") is None
-    for number in range(MOST_ANSWERS):
+    for number in range(MOST_ETAGS):
         answers.keep(number, "state 1", "tag")
     assert answers.tag("ann", "state 1") is None
-    assert answers.tag(MOST_ANSWERS - 1, "state 1") == "tag"
+    assert answers.tag(MOST_ETAGS - 1, "state 1") == "tag"
 
 
 def test_an_unchanged_list_is_found_unchanged_and_a_change_is_seen(reviews: ReviewServer) -> None:

@@ -126,7 +126,7 @@ def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
     tries = live.api("GET", f"{task}/0/tries")["task_instances"]
     found = sorted((one["try_number"], one["state"]) for one in tries)
     assert found[-1][1] == "success"
-    assert {state for _, state in found[:-1]} == {"awaiting_input"}
+    assert {state for _, state in found[:-1]} == {"up_for_reschedule"}
     logs = []
     for number, _ in found:
         content = live.api("GET", f"{task}/logs/{number}", params={"map_index": 0})["content"]
@@ -293,7 +293,7 @@ def test_a_confirmation_that_was_lost_comes_again(live: AirflowInstance) -> None
         with engine.connect() as connection:
             # Not tried again: each part ended with a park.
             parts = text("select state from task_instance_history where run_id = :run and task_id = 'review'")
-            assert set(connection.scalars(parts, {"run": run_id})) == {"awaiting_input"}
+            assert set(connection.scalars(parts, {"run": run_id})) == {"up_for_reschedule"}
     finally:
         engine.dispose()
 

@@ -1,4 +1,4 @@
-"""Coexistence with Airflow's AI provider: its files that we serve, and what we log about it. No Airflow imports.
+"""Coexistence with Airflow's AI provider: where its page is, and what we log about it. No Airflow imports.
 
 Its plugin also mounts an app at ``/hitl-review``, and the first of two apps at the same path answers. Airflow loads
 entry point plugins, such as ours, before provider plugins, so ours answers. Its REST API is a subset of ours, and
@@ -8,10 +8,7 @@ we serve the script of its React page in case somebody opens it.
 from __future__ import annotations
 
 import importlib.util
-import mimetypes
 from pathlib import Path
-
-from starlette.staticfiles import StaticFiles
 
 from airflow_hitl_review.core.site import URL_PREFIX, Site
 
@@ -29,16 +26,6 @@ def bundle_folder() -> Path | None:
         if folder.is_dir():
             return folder
     return None
-
-
-def bundle_files() -> StaticFiles | None:
-    """An app that serves the provider's page, as its own plugin does at ``/hitl-review/static``."""
-    folder = bundle_folder()
-    if folder is None:
-        return None
-    # Browsers refuse a script with another MIME type, and Python does not know this file extension.
-    mimetypes.add_type("application/javascript", ".cjs")
-    return StaticFiles(directory=folder)
 
 
 def what_happens(site: Site, *, review_tab: bool) -> str:

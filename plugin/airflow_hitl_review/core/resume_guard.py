@@ -15,30 +15,16 @@ gives a process 20 s to end (``[core] task_success_overtime``). Hence a minute. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 
-@dataclass(frozen=True)
-class SchedulerFacts:
-    """A scheduler job: whether it is alive, and its last heartbeat."""
-
-    alive: bool
-    latest_heartbeat: datetime | None
-
-
-def is_settled(*, parked_at: datetime, now: datetime, scheduler: SchedulerFacts, settle: timedelta) -> bool:
+def is_settled(*, parked_at: datetime, heartbeat: datetime | None, settle: timedelta) -> bool:
     """Whether a task parked at ``parked_at`` can be resumed as the same try without Airflow failing it.
 
     Args:
         parked_at: when the task instance became ``awaiting_input``.
-        now: the current time.
-        scheduler: the scheduler job that queued the task. A dead one will never read the event.
+        heartbeat: the last one of the scheduler that queued the task, which may be dead by now; None if unknown. A
+            scheduler that looks dead may only be slow, and still read the event.
         settle: how long the end of the worker process and one scheduler loop may take.
     """
-    if now - parked_at < settle:
-        return False
-    if not scheduler.alive:
-        return True
-    heartbeat = scheduler.latest_heartbeat
     return heartbeat is not None and heartbeat - parked_at >= settle

@@ -178,7 +178,7 @@ class EventPublisher:
         # In a thread: meanwhile the task regenerates its output, or checks for a decision.
         thread = threading.Thread(
             target=lambda: self._safely(event.type.value, lambda: self._deliver(event, entry)),
-            name="hitl-notifier",
+            name="hitl-review-events",
             daemon=True,
         )
         self._sending.append(thread)

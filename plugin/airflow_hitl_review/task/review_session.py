@@ -64,7 +64,7 @@ class ReviewSession:
         self,
         ti: Any,
         session: AgentSession,
-        notifier: EventPublisher,
+        publisher: EventPublisher,
         callbacks: Callbacks,
         *,
         reviewers: Sequence[str] = (),
@@ -76,7 +76,7 @@ class ReviewSession:
         self._is_resumed = is_resumed
         self._event = event
         self.is_unconfirmed = False
-        self._publisher = notifier
+        self._publisher = publisher
         self._callbacks = callbacks
         self.session = session
 
@@ -159,8 +159,8 @@ class ReviewSession:
                 "Clear the task to start over."
             )
         session = AgentSession.read(value)
-        notifier = _publisher(ti, session, webhooks)
-        return cls(ti, session, notifier, callbacks, reviewers=reviewers, is_resumed=True, event=event)
+        publisher = _publisher(ti, session, webhooks)
+        return cls(ti, session, publisher, callbacks, reviewers=reviewers, is_resumed=True, event=event)
 
     # --- what the reviewer did
 

@@ -51,7 +51,7 @@ def create_app() -> FastAPI:
     """Create the app; it reads only URL settings, and starts nothing before Airflow enters its lifespan."""
 
     site = transactions.site()
-    origins = CSRFCheck.read(auth.origins(), bearer_is_explicit=not everybody_is_logged_in())
+    csrf = CSRFCheck.read(auth.origins(), bearer_is_explicit=not everybody_is_logged_in())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ def create_app() -> FastAPI:
         title="HITL review",
         description="Reviews of Airflow task outputs: list, read, approve, reject, ask for changes.",
         lifespan=lifespan,
-        dependencies=[Depends(origins.check), Depends(no_nul_in_address)],
+        dependencies=[Depends(csrf.check), Depends(no_nul_in_address)],
         # FastAPI would serve these without authentication, and its pages run third-party scripts on our origin.
         docs_url=None,
         redoc_url=None,
@@ -142,7 +142,7 @@ def create_app() -> FastAPI:
     app.include_router(page_routes.router)
     app.mount("/assets", assets.files(), name="assets")
     # Only where this app replaces the provider's. The provider uses "/static", so our files are elsewhere.
-    if not site.is_moved and (bundle := ai_provider.bundle_files()) is not None:
+    if not site.is_moved and (bundle := assets.provider_files()) is not None:
         app.mount("/static", bundle, name="provider")
     errors.install(app)
     return app

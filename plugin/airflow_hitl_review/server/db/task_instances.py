@@ -14,11 +14,10 @@ from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.trigger import handle_event_submit
 from airflow.models.xcom import XComModel
 from airflow.triggers.base import TriggerEvent
-from airflow.utils.state import State
+from airflow.utils.state import State, TaskInstanceState
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.core.resume_guard import SchedulerFacts
 from airflow_hitl_review.core.schema import RESUME_METHOD, SESSION_KEY, TaskKey
 from airflow_hitl_review.server.db.compat import PARKED_STATES
 from airflow_hitl_review.server.db.compat import task_instance_id as as_id
@@ -196,8 +195,11 @@ def _history_of_part(task_instance: TaskInstance) -> TaskInstanceHistory:
 
     Does not use ``TaskInstanceHistory.record_ti``: that marks an unfinished try as failed, and stores the task
     instance's id, which only one history row can have. The id is needed when the try itself has ended.
+
+    Its state is not the one in which the task waits: with that, Airflow's log reader would expect more of the log,
+    or never ask the worker for it. ``up_for_reschedule`` is its state for an attempt that ended and is continued.
     """
-    part = TaskInstanceHistory(task_instance)
+    part = TaskInstanceHistory(task_instance, state=TaskInstanceState.UP_FOR_RESCHEDULE.value)
     part.task_instance_id = as_id(str(uuid4()))
     # Airflow keeps the start date of the first part for later parts.
     begun = [at for at in (task_instance.start_date, task_instance.queued_dttm) if at is not None]
@@ -208,11 +210,9 @@ def _history_of_part(task_instance: TaskInstance) -> TaskInstanceHistory:
     return part
 
 
-def load_scheduler(db: Session, job_id: int | None) -> SchedulerFacts:
-    """Read the scheduler job that queued a task; an unknown job counts as dead."""
+def load_heartbeat(db: Session, job_id: int | None) -> datetime | None:
+    """The last heartbeat of the scheduler job that queued a task; None if the job is unknown."""
     from airflow.jobs.job import Job
 
     job = db.get(Job, job_id) if job_id is not None else None
-    if job is None:
-        return SchedulerFacts(alive=False, latest_heartbeat=None)
-    return SchedulerFacts(alive=bool(job.is_alive()), latest_heartbeat=job.latest_heartbeat)
+    return job.latest_heartbeat if job is not None else None

@@ -81,7 +81,7 @@ class Dispatcher:
         # How long a claim keeps other API servers away: the attempt, the wait for a rate-limited endpoint, and
         # the work before and after.
         self._lease = timedelta(seconds=settings.timeout * MAX_QUEUED_AT_A_PACE + 15)
-        self._gate = ConcurrencyLimiter()
+        self._limiter = ConcurrencyLimiter()
         self._ends = orphaned_reviews.Ends()
         self._backup = OutboxBackup()
         self._sending: set[asyncio.Task[None]] = set()
@@ -118,7 +118,7 @@ class Dispatcher:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
-    def before_a_try(self, task_instance_id: str) -> frozenset[str]:
+    def try_starts(self, task_instance_id: str) -> frozenset[str]:
         """Save the events that the start of this task instance's new try is about to delete; thread-safe.
 
         Returns:
@@ -222,7 +222,7 @@ class Dispatcher:
         now, admitted = self._clock(), list[str]()
 
         def admit(endpoint: str, format_: str | None, at: datetime) -> datetime | None:
-            wait_until = self._gate.admit(endpoint, format_, at)
+            wait_until = self._limiter.admit(endpoint, format_, at)
             if wait_until is None:
                 admitted.append(endpoint)
             return wait_until
@@ -231,7 +231,7 @@ class Dispatcher:
             claimed = outbox.claim_due(key, row, now=now, lease=self._lease, admit=admit)
         except Exception:
             for endpoint in admitted:
-                self._gate.leave(endpoint)
+                self._limiter.leave(endpoint)
             # Most likely a conflict between two processes; back off exponentially if it persists.
             pause = self._unreadable[key] = min(2 * self._unreadable.get(key, 0.5), LONGEST_PAUSE)
             log.exception("The outbox of %s cannot be worked on; trying again in %g s.", key, pause)
@@ -255,7 +255,7 @@ class Dispatcher:
         except Exception:
             log.exception("Delivering event %s to %r failed.", claimed.event_id, claimed.endpoint)
         finally:
-            self._gate.leave(claimed.endpoint, answered=answered)
+            self._limiter.leave(claimed.endpoint, answered=answered)
 
     async def _attempt_at_its_pace(
         self, claimed: Claimed, endpoint: Endpoint, database: DatabaseThreads, client: httpx.AsyncClient

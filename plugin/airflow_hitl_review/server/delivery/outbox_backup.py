@@ -40,7 +40,7 @@ class OutboxBackup:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._aboard: dict[TaskKey, _Copy] = {}
+        self._kept: dict[TaskKey, _Copy] = {}
 
     def back_up(self, key: TaskKey) -> frozenset[str]:
         """Copy a task instance's undelivered entries; keeps copies of lost ones that are not restored yet.
@@ -51,19 +51,19 @@ class OutboxBackup:
         with self._lock:
             with transaction() as db:
                 found = outbox.undelivered(db, key)
-                earlier = self._aboard[key].entries if key in self._aboard else []
+                earlier = self._kept[key].entries if key in self._kept else []
                 stored_at = _stored_at(db, key, earlier)
                 lost = [(e, at) for e, at in earlier if webhook_key(e.event_id) not in stored_at]
             if found.entries or lost:
-                self._aboard[key] = _Copy([*found.entries, *lost], time.monotonic())
+                self._kept[key] = _Copy([*found.entries, *lost], time.monotonic())
             else:
-                self._aboard.pop(key, None)
+                self._kept.pop(key, None)
         return found.keys
 
     def sweep(self) -> None:
         """Copy entries that may be deleted soon, and restore deleted ones."""
         with self._lock:
-            before = dict(self._aboard)
+            before = dict(self._kept)
         with transaction() as db:
             in_danger = set(rows_about_to_be_cleared(db))
         for key in in_danger:
@@ -81,8 +81,8 @@ class OutboxBackup:
                 log.exception("Keeping the undelivered events of %s failed; trying again.", key)
                 continue
             with self._lock:
-                if done and self._aboard.get(key) is copy:
-                    del self._aboard[key]
+                if done and self._kept.get(key) is copy:
+                    del self._kept[key]
 
 
 def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool:

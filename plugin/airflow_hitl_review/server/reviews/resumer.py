@@ -34,7 +34,7 @@ from airflow_hitl_review.server.db.review_queries import (
 )
 from airflow_hitl_review.server.db.task_instances import (
     TaskInstanceFacts,
-    load_scheduler,
+    load_heartbeat,
     load_task_instance,
     park_anew,
     resume,
@@ -95,8 +95,7 @@ def wake(key: TaskKey) -> Wake:
             close_required_action(db, task_instance, answer_of(action))
         settled = is_settled(
             parked_at=task_instance.updated_at,
-            now=utcnow(),
-            scheduler=load_scheduler(db, task_instance.queued_by_job_id),
+            heartbeat=load_heartbeat(db, task_instance.queued_by_job_id),
             settle=settle_time(),
         )
         event = event_for(recorded, action, session.current_output)

@@ -18,7 +18,7 @@ from fastapi import Request, Response
 LEASE_SECONDS = 30.0
 """How long the list is polled after a request with ``max-age``."""
 
-MOST_ANSWERS = 10_000
+MOST_ETAGS = 10_000
 """Maximum number of cached ETags in a process, one for each reader and filter."""
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age=(\d{1,6})\s*(?:$|,)", re.IGNORECASE)
@@ -48,7 +48,7 @@ class LastETags:
         with self._lock:
             self._tags[reader] = (stamp, tag)
             self._tags.move_to_end(reader)
-            while len(self._tags) > MOST_ANSWERS:
+            while len(self._tags) > MOST_ETAGS:
                 self._tags.popitem(last=False)
 
 

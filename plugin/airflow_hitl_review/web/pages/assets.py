@@ -1,12 +1,15 @@
-"""Style sheet, scripts and icons of the pages. They have no secrets, so they need no authentication."""
+"""Style sheet, scripts and icons of the pages, and the AI provider's page: no secrets, so no authentication."""
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from airflow_hitl_review.core.ai_provider import bundle_folder
 
 FOLDER = Path(__file__).parent / "assets"
 
@@ -24,3 +27,13 @@ class _Assets(StaticFiles):
 def files() -> StaticFiles:
     """The app that serves them."""
     return _Assets(directory=FOLDER)
+
+
+def provider_files() -> StaticFiles | None:
+    """An app that serves the provider's page, as its own plugin does at ``/hitl-review/static``."""
+    folder = bundle_folder()
+    if folder is None:
+        return None
+    # Browsers refuse a script with another MIME type, and Python does not know this file extension.
+    mimetypes.add_type("application/javascript", ".cjs")
+    return StaticFiles(directory=folder)
