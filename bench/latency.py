@@ -21,7 +21,7 @@ import requests
 
 from airflow_hitl_review.core.schema import SESSION_KEY
 from bench.measures import database_server, percentile
-from bench.peers import MOVED, peers
+from bench.peers import path_of, peers
 from bench.quick import quick_rounds
 from demo.airflow_instance import AirflowInstance, wait_until
 
@@ -48,8 +48,9 @@ def _decide(airflow: AirflowInstance, kind: str, run_id: str, index: int, token:
         body = {"chosen_options": ["Approve"], "params_input": {}}
         answer = requests.patch(airflow.url + path, json=body, headers=headers, timeout=60)
     else:
-        prefix = "/hitl-review" if kind == "provider" else MOVED
-        answer = requests.post(f"{airflow.url}{prefix}/sessions/approve", params=name, headers=headers, timeout=60)
+        answer = requests.post(
+            f"{airflow.url}{path_of(kind)}/sessions/approve", params=name, headers=headers, timeout=60
+        )
     answer.raise_for_status()
     return start
 

@@ -17,6 +17,11 @@ MOVED = "/reviews"
 """Where this project's app is, so that the provider's answers at its own path."""
 
 
+def path_of(kind: str) -> str:
+    """Path of the app that serves reviews of this kind: the provider's or ours."""
+    return "/hitl-review" if kind == "provider" else MOVED
+
+
 @contextmanager
 def peers(home: Path, database: str, *, slots: int) -> Iterator[AirflowInstance]:
     """Start it; ``slots`` is Airflow's ``[core] parallelism``."""

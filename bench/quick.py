@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from bench.measures import percentile
-from bench.peers import MOVED
+from bench.peers import path_of
 from demo.airflow_instance import AirflowInstance, wait_until
 
 SAMPLES = {"parked": 30, "provider": 10}
@@ -30,7 +30,7 @@ class _Review:
     def __init__(self, airflow: AirflowInstance, kind: str, token: str) -> None:
         self._airflow = airflow
         self._name: dict[str, Any] = {"dag_id": kind, "run_id": "", "task_id": "review", "map_index": 0}
-        self._prefix = "/hitl-review" if kind == "provider" else MOVED
+        self._prefix = path_of(kind)
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def begin(self) -> None:

@@ -61,7 +61,7 @@ def _external_views() -> list[dict[str, Any]]:
     return [{**view, **icons} for view in wanted]
 
 
-def _try_starts(task_instance_id: str) -> Collection[str]:
+def _on_try_start(task_instance_id: str) -> Collection[str]:
     from airflow_hitl_review.web.services import of_app
 
     services = of_app(_fastapi_apps()[0]["app"])
@@ -70,7 +70,7 @@ def _try_starts(task_instance_id: str) -> Collection[str]:
     from airflow_hitl_review.server.reviews import reschedule_recovery
 
     reschedule_recovery.keep_by_id(task_instance_id)
-    keys: Collection[str] = services.dispatcher.try_starts(task_instance_id)
+    keys: Collection[str] = services.dispatcher.on_try_start(task_instance_id)
     return keys
 
 
@@ -106,7 +106,7 @@ class HITLNotebookPlugin(AirflowPlugin):
     name = "hitl_notebook"
     fastapi_apps = _MadeWhenRead(_fastapi_apps)
     fastapi_root_middlewares = [  # noqa: RUF012 - as AirflowPlugin declares it
-        {"middleware": TryStart, "kwargs": {"look": _try_starts}, "name": "HITL review"},
+        {"middleware": TryStart, "kwargs": {"look": _on_try_start}, "name": "HITL review"},
         {"middleware": RepeatedWrites, "kwargs": {"is_repeated": _is_repeated}, "name": "HITL review, sessions"},
     ]
     external_views = _MadeWhenRead(_external_views)

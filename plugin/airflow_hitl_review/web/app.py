@@ -65,7 +65,7 @@ def create_app() -> FastAPI:
             last_etags=LastETags(),
             counter=Counter(count_now),
         )
-        services.keep(app, running)
+        services.install(app, running)
         running.dispatcher.start()
         tasks = [
             asyncio.create_task(running.resumer.run(), name="hitl-review-resumer"),

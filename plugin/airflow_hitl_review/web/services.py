@@ -27,7 +27,7 @@ class Services:
     counter: Counter
 
 
-def keep(app: FastAPI, services: Services) -> None:
+def install(app: FastAPI, services: Services) -> None:
     """Store the services in the app."""
     app.state.services = services
 

@@ -118,7 +118,7 @@ class Dispatcher:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
-    def try_starts(self, task_instance_id: str) -> frozenset[str]:
+    def on_try_start(self, task_instance_id: str) -> frozenset[str]:
         """Save the events that the start of this task instance's new try is about to delete; thread-safe.
 
         Returns:
