@@ -32,7 +32,7 @@ class Stories:
 
     def of(self, version: Version) -> Story:
         """What was seen on that version; raises what went wrong there."""
-        return self._told[version].result(timeout=900)
+        return self._told[version].result(timeout=1700)
 
     def close(self) -> None:
         """Wait for those that still run."""

@@ -31,7 +31,6 @@ with DAG("ours", schedule=None, catchup=False, max_active_tasks=50):
     review("parked")
     review("parked_rejected")
     review("parked_answered")
-    review("parked_late", hitl_timeout=timedelta(seconds=100))
     review("polled", hitl_wait="poll", hitl_poll_interval=1)
     review("polled_theirs", hitl_wait="poll", hitl_poll_interval=1)
     review("polled_theirs_rejected", hitl_wait="poll", hitl_poll_interval=1)
@@ -45,3 +44,7 @@ with DAG("ours", schedule=None, catchup=False, max_active_tasks=50):
         return f"Hello {name}{feedback or ''}{len(history or [])}"
 
     greet.expand(name=names())
+
+
+with DAG("late", schedule=None, catchup=False):
+    review("undecided", hitl_timeout=timedelta(seconds=20))
