@@ -66,7 +66,7 @@ HALF = "\ud800"
 WHO, AT = {"id": "ann", "name": "Ann"}, "2026-01-01T10:00:00Z"
 NOBODY = {"id": HALF, "name": HALF}
 FAILURE: dict[str, Any] = {"iteration": 1, "at": AT, "feedback": "f", "error": "e", "user": WHO, "asked_at": AT}
-TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T10:00:00", 10**30, "soon"]
+TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T10:00:00", 10**30, "soon", HALF]
 OF_SESSION: list[dict[str, Any]] = [
     {},
     *({field: at} for field in ("created_at", "updated_at", "deadline_at") for at in TIMES),

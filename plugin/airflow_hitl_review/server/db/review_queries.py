@@ -16,7 +16,7 @@ from airflow_hitl_review.core.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, SUMMARY_KEY, TaskKey
 from airflow_hitl_review.server.db.compat import contains
 from airflow_hitl_review.server.db.task_instances import is_parked
-from airflow_hitl_review.server.db.xcoms import field_in, same_task, stored_value, values_are_in_the_row
+from airflow_hitl_review.server.db.xcoms import ascii_only, field_in, same_task, stored_value, values_are_in_the_row
 
 ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
 """Columns by which the database can order sessions; values inside a session are not among them."""
@@ -161,11 +161,12 @@ def written_since_the_park(db: Session, since: datetime | None = None, limit: in
 
 
 def parked_without_session(db: Session, limit: int = 100) -> list[TaskKey]:
-    """Parked task instances whose session is gone from XCom; checks all parked ones."""
+    """Parked task instances whose session is gone from XCom, the last parked first; checks all parked ones."""
     query = (
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
         .outerjoin(XComModel, _of_task(XComModel, SESSION_KEY))
         .where(is_parked(), XComModel.key.is_(None))
+        .order_by(TaskInstance.updated_at.desc())
         .limit(limit)
     )
     return [TaskKey(*row) for row in db.execute(query).all()]
@@ -231,7 +232,7 @@ def list_session_times(
     The caller sorts by it: the text of a time does not sort as the time does (its offset and its fraction may be
     missing), and no two databases parse it in the same way.
     """
-    written = _inside(field)
+    written = ascii_only(_inside(field))
     query = _filtered(select(*_ID, written, XComModel.timestamp), wanted).order_by(*_ID)
     return [SessionTime((run, task, index), text, at) for run, task, index, text, at in db.execute(query).all()]
 

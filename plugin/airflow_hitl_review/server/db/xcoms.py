@@ -49,9 +49,31 @@ def _if_valid(element: _IsJson, compiler: Any, **more: Any) -> str:
     return f"json_valid({compiler.process(element.clauses, **more)})"
 
 
+class _IsAscii(FunctionElement[bool]):
+    """Whether a text is printable ASCII; SQLite also has half surrogates, which fail when a row with one is read."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_IsAscii)
+def _other_databases_refuse_them(element: _IsAscii, compiler: Any, **_: Any) -> str:
+    return "true"
+
+
+@compiles(_IsAscii, "sqlite")
+def _without_other_characters(element: _IsAscii, compiler: Any, **more: Any) -> str:
+    return f"{compiler.process(element.clauses, **more)} NOT GLOB '*[^ -~]*'"
+
+
 def field_in(row: Any, name: str) -> Any:
     """SQL expression for a field of an XCom's value, as text; needs ``values_are_in_the_row()``."""
     return case((_IsJson(row.value), row.value[name].as_string()))
+
+
+def ascii_only(text: Any) -> Any:
+    """SQL expression for a text that a query returns, such as a time; null if SQLite could not return it."""
+    return case((_IsAscii(text), text))
 
 
 def same_task(row: Any = XComModel) -> Any:
