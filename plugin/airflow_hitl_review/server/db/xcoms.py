@@ -50,7 +50,7 @@ def _if_valid(element: _IsJson, compiler: Any, **more: Any) -> str:
 
 
 class _IsAscii(FunctionElement[bool]):
-    """Whether a text is printable ASCII; SQLite also has half surrogates, which fail when a row with one is read."""
+    """Whether a text is printable ASCII; SQLite also stores half surrogates, and fails when it returns them."""
 
     inherit_cache = True
     type = Boolean()
