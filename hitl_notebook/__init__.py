@@ -23,15 +23,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from hitl_notebook.client import CachedPage, Client
-    from hitl_notebook.connection import Connection
-    from hitl_notebook.deliveries import (
+    from hitl_notebook.client.client import Client
+    from hitl_notebook.client.connection import Connection
+    from hitl_notebook.client.deliveries import (
         Delivery,
         DeliveryAttempt,
         DeliveryPage,
         EndpointDelivery,
         WebhookTest,
     )
+    from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, Turn, User
+    from hitl_notebook.client.review_page import CachedPage, ReviewPage
     from hitl_notebook.errors import (
         AuthenticationError,
         ConflictError,
@@ -46,9 +48,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
         WebhookNotFoundError,
     )
-    from hitl_notebook.panel import ReviewPanel
-    from hitl_notebook.records import Review, ReviewKey, ReviewSummary, Turn, User
-    from hitl_notebook.review_page import ReviewPage
+    from hitl_notebook.panel.panel import ReviewPanel
 
 __version__ = importlib.metadata.version("hitl-notebook")
 
@@ -83,15 +83,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Review", "ReviewKey", "ReviewSummary", "Turn", "User"), "records"),
-    "ReviewPage": "review_page",
+    **dict.fromkeys(("Review", "ReviewKey", "ReviewSummary", "Turn", "User"), "client.records"),
+    **dict.fromkeys(("CachedPage", "ReviewPage"), "client.review_page"),
     **dict.fromkeys(
-        ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "deliveries"
+        ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "client.deliveries"
     ),
-    "CachedPage": "client",
-    "Client": "client",
-    "Connection": "connection",
-    "ReviewPanel": "panel",
+    "Client": "client.client",
+    "Connection": "client.connection",
+    "ReviewPanel": "panel.panel",
 }
 
 

@@ -18,17 +18,17 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from hitl_notebook.client import Client
-from hitl_notebook.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
+from hitl_notebook.client.client import Client
+from hitl_notebook.client.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
+from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING
+from hitl_notebook.client.review_page import ReviewPage
+from hitl_notebook.client.transport import check_url
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING
-from hitl_notebook.review_page import ReviewPage
-from hitl_notebook.transport import check_url
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hitl_notebook.panel import ReviewPanel
+    from hitl_notebook.panel.panel import ReviewPanel
 
 _NAMES = ("hitl_review", "hitl_inbox")
 

@@ -24,9 +24,9 @@ from hitl_notebook import (
     PermissionDeniedError,
     ReviewKey,
     ReviewPanel,
-    provider_api,
 )
-from hitl_notebook.provider_api import NOTICE
+from hitl_notebook.client.backends import provider as provider_api
+from hitl_notebook.client.backends.provider import NOTICE
 from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import PROVIDER_ONLY, VERSIONS, environment
 from tests.compatibility.story import DAGS

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from hitl_notebook.widgets.elements import (
+from hitl_notebook.panel.elements import (
     Act,
     Cancel,
     Confirm,
@@ -27,7 +27,7 @@ from hitl_notebook.widgets.elements import (
     Open,
     Pick,
 )
-from hitl_notebook.widgets.views import close_all
+from hitl_notebook.panel.views import close_all
 
 STATES = [
     ("waiting", "Waiting"),
@@ -111,7 +111,7 @@ class Stage:
         for element, handler in handlers:
             element.on_message(self._note)
             element.on_message(handler)
-        css = resources.files("hitl_notebook.widgets").joinpath("panel.css").read_text(encoding="utf-8")
+        css = resources.files("hitl_notebook.panel").joinpath("panel.css").read_text(encoding="utf-8")
         style = _with(widgets.HTML(f"<style>{css}</style>"), "hitl-style")
         search = _with(widgets.Text(description="Search", placeholder="Search"), "hitl-search")
         show = widgets.Dropdown(description="Show", options=["Open reviews", "All"])

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hitl_notebook import AuthenticationError, Client, ServerError
-from hitl_notebook.auth import RENEW_BEFORE, Bearer, Secret, TokenSource, expiry_of, subject_of
+from hitl_notebook.client.auth import RENEW_BEFORE, Bearer, Secret, TokenSource, expiry_of, subject_of
 from tests.notebook.server import ReviewServer, jwt
 
 

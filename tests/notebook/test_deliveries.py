@@ -20,7 +20,7 @@ from hitl_notebook import (
     ServerError,
     WebhookNotFoundError,
 )
-from hitl_notebook.deliveries import parse_delivery
+from hitl_notebook.client.deliveries import parse_delivery
 from tests.notebook.delivery_server import KEY, attempt, endpoint, event, failing
 from tests.notebook.fixed_server import answering
 from tests.notebook.server import ReviewServer

@@ -17,10 +17,10 @@ from hitl_notebook import (
     ReviewKey,
     WebhookNotFoundError,
 )
-from hitl_notebook.widgets.background import Background
-from hitl_notebook.widgets.delivery_controller import DeliveryController
-from hitl_notebook.widgets.delivery_model import DeliveryModel, Fetch, words_for_event
-from hitl_notebook.widgets.model import ReviewModel
+from hitl_notebook.panel.background import Background
+from hitl_notebook.panel.deliveries.controller import DeliveryController
+from hitl_notebook.panel.deliveries.model import DeliveryModel, Fetch, words_for_event
+from hitl_notebook.panel.review.model import ReviewModel
 from tests.notebook.delivery_server import delivery, endpoint, failing, page
 from tests.notebook.server import ReviewServer
 from tests.notebook.times import START

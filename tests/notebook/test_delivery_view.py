@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hitl_notebook import Delivery, ReviewPanel
-from hitl_notebook.widgets.background import Background
-from hitl_notebook.widgets.delivery_model import DeliveryModel
-from hitl_notebook.widgets.delivery_view import DeliveryView, EventRow, endpoint_state, endpoints_html, event_html
-from hitl_notebook.widgets.views import close_all
+from hitl_notebook.panel.background import Background
+from hitl_notebook.panel.deliveries.model import DeliveryModel
+from hitl_notebook.panel.deliveries.view import DeliveryView, EventRow, endpoint_state, endpoints_html, event_html
+from hitl_notebook.panel.views import close_all
 from tests.notebook.delivery_server import attempt, delivery, endpoint, failing, page
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 from tests.notebook.panels import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hitl_notebook.widgets.elements import (
+from hitl_notebook.panel.elements import (
     Act,
     Cancel,
     Confirm,
@@ -22,7 +22,7 @@ from hitl_notebook.widgets.elements import (
     Open,
     Pick,
 )
-from hitl_notebook.widgets.views import close_all
+from hitl_notebook.panel.views import close_all
 
 KINDS = [InboxList, DecisionForm, LoginForm, Keyboard]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hitl_notebook import Client, ReviewKey
-from hitl_notebook.frame import COLUMNS, frame_of
+from hitl_notebook.client.frame import COLUMNS, frame_of
 from tests.notebook.server import ReviewServer, review, session
 from tests.notebook.times import START, stamp
 

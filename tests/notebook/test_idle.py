@@ -107,7 +107,7 @@ def let_it_refresh(running: Kernel, server: ReviewServer, times: int) -> None:
 def running(tmp_path: Path) -> Iterator[Kernel]:
     """A kernel that measures itself."""
     with kernel(Path(sys.executable), tmp_path, {"PYTHONASYNCIODEBUG": ""}) as started:
-        started.run("import hitl_notebook.panel")
+        started.run("import hitl_notebook.panel.panel")
         started.run(MEASURE)
         yield started
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hitl_notebook import ConnectionFailedError, ReviewKey, ReviewPage
-from hitl_notebook.widgets.inbox_model import PAGE_SIZE, Filters, InboxModel
+from hitl_notebook.panel.inbox.model import PAGE_SIZE, Filters, InboxModel
 from tests.notebook.server import review
 from tests.notebook.times import stamp
 

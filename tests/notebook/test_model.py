@@ -17,8 +17,8 @@ from hitl_notebook import (
     ServerError,
     User,
 )
-from hitl_notebook.rendering.words import words_for
-from hitl_notebook.widgets.model import Action, ReviewModel
+from hitl_notebook.panel.review.model import Action, ReviewModel
+from hitl_notebook.words import words_for
 from tests.notebook.server import page, review, turn
 from tests.notebook.times import stamp
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hitl_notebook import Client, ReviewPanel
-from hitl_notebook import panel as panel_module
+from hitl_notebook.panel import panel as panel_module
 from tests.notebook.panels import (
     click,
     confirm,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hitl_notebook import Review, ReviewKey
-from hitl_notebook.rendering.session_html import conversation_html, head_html, output_html, prepare
+from hitl_notebook.panel.review.html import conversation_html, head_html, output_html, prepare
 from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 from tests.notebook.server import review, turn

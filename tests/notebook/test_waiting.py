@@ -19,7 +19,7 @@ from hitl_notebook import (
     ServerError,
     WaitTimeoutError,
 )
-from hitl_notebook.waiting import Until, wait_for
+from hitl_notebook.client.waiting import Until, wait_for
 from tests.notebook.server import ReviewServer, jwt, session
 from tests.notebook.times import stamp
 

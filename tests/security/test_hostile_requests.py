@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_FEEDBACK_LENGTH, MAX_PAGE
-from hitl_notebook.widgets import forms
+from hitl_notebook.panel import forms
 from tests.security.hostile_bodies import HOSTILE, LARGEST_FEEDBACK
 from tests.security.routes import ROUTES, Kind, Route
 from tests.support.api_server import ReviewServer

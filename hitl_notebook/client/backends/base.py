@@ -1,0 +1,96 @@
+"""What each backend does: list reviews, return one, and send a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, check_statuses, key_of
+from hitl_notebook.client.review_page import CachedPage
+
+Channel = Literal["rest", "notebook"]
+"""Where a decision was made: in a script, or in the panel."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Filters, order and page of a list; for the fields see ``Client.sessions``."""
+
+    status: str | Sequence[str] | None = None
+    dag_id: str | None = None
+    q: str | None = None
+    include_ended: bool = False
+    limit: int = 50
+    offset: int = 0
+    order_by: str = "-updated_at"
+
+    @classmethod
+    def of(cls, **given: Any) -> Filters:
+        """Create filters; None means the default.
+
+        Raises:
+            ValueError: there is no such status.
+        """
+        check_statuses(given.get("status"))
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A reviewer's decision about one output.
+
+    Attributes:
+        action: ``"approve"``, ``"reject"`` or ``"feedback"``.
+        key: the review.
+        iteration: number of the output.
+        feedback: text of the reviewer; empty if there is none.
+        output_sha256: digest of the output that the reviewer looked at; None if unknown.
+    """
+
+    action: str
+    key: ReviewKey
+    iteration: int
+    feedback: str = ""
+    output_sha256: str | None = None
+
+
+def decision_on(
+    review: ReviewKey | ReviewSummary, action: str, iteration: int | None, feedback: str = ""
+) -> Decision:
+    """Return the decision about an output of a review.
+
+    Args:
+        review: the review; a record says which output was looked at.
+        action: as in ``Decision``.
+        iteration: number of the output; needed with a ``ReviewKey``.
+        feedback: text of the reviewer.
+
+    Raises:
+        ValueError: it is not known which output is meant.
+    """
+    if isinstance(review, ReviewKey):
+        if iteration is None:
+            raise ValueError("Say which output you looked at: iteration=..., or give a review instead of a key.")
+        return Decision(action, review, iteration, feedback)
+    if iteration is None:
+        iteration = review.iteration
+    # A retried task restarts at output 1, so the number alone does not identify the output.
+    seen = review.output_sha256 if iteration == review.iteration else ""
+    return Decision(action, key_of(review), iteration, feedback, seen or None)
+
+
+class Backend(Protocol):
+    """An API through which reviews are listed, read and decided. Thread-safe.
+
+    All methods raise ``HITLNotebookError``, see ``hitl_notebook.errors``.
+    """
+
+    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+        """Return a page of reviews; ``known`` itself if nothing has changed. See ``Client.sessions_if_changed``."""
+
+    def find(self, key: ReviewKey) -> Review:
+        """Return one review with its conversation."""
+
+    def decide(self, decision: Decision) -> Review:
+        """Send a decision and return the updated review."""

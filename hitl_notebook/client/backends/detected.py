@@ -1,0 +1,64 @@
+"""Detects whether an Airflow server runs this project's plugin or only the AI provider, and uses what is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hitl_notebook.client.backends.base import Backend, Channel, Decision, Filters
+from hitl_notebook.client.backends.plugin import NotThePluginError, PluginBackend
+from hitl_notebook.client.backends.provider import ProviderBackend
+from hitl_notebook.client.records import Review, ReviewKey
+from hitl_notebook.client.review_page import CachedPage
+from hitl_notebook.client.transport import Transport
+
+T = TypeVar("T")
+
+LOOK_AGAIN_SECONDS = 60.0
+"""How long "only the provider" is cached; the plugin may be installed later."""
+
+
+class DetectedBackend:
+    """The plugin's API, or the provider's where only that is installed. Its methods are those of ``Backend``.
+
+    Args:
+        transport: sends requests to that server.
+        channel: recorded with each decision.
+        clock: monotonic time in seconds.
+    """
+
+    def __init__(self, transport: Transport, channel: Channel, clock: Callable[[], float] = time.monotonic) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._plugin = PluginBackend(transport, channel)
+        self._provider = ProviderBackend(transport)
+        self._has_plugin = False
+        self._provider_until = 0.0
+
+    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+        """List reviews."""
+        return self._ask(lambda backend: backend.page(known, filters, max_age))
+
+    def find(self, key: ReviewKey) -> Review:
+        """Return one review."""
+        return self._ask(lambda backend: backend.find(key))
+
+    def decide(self, decision: Decision) -> Review:
+        """Send a decision, to a server whose kind is known: the provider ignores which output was looked at."""
+        if not self._has_plugin:
+            self.page(None, Filters(limit=1), 0)
+        return self._ask(lambda backend: backend.decide(decision))
+
+    def _ask(self, request: Callable[[Backend], T]) -> T:
+        if self._has_plugin or self._clock() >= self._provider_until:
+            try:
+                answer = request(self._plugin)
+            except NotThePluginError:
+                # Either the provider responds, or nobody does and this raises an error.
+                self._transport.read(lambda value: value["status"], self._transport.request("GET", "/health"))
+                self._has_plugin, self._provider_until = False, self._clock() + LOOK_AGAIN_SECONDS
+            else:
+                self._has_plugin = True
+                return answer
+        return request(self._provider)

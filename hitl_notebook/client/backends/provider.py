@@ -1,0 +1,272 @@
+"""Reviews of an Airflow with the AI provider but without this project's plugin: no review list, fewer details.
+
+Pending reviews are found through Airflow's public API, and read and decided through the provider's. What neither
+returns is derived: times are those of the XComs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from hitl_notebook.client.backends.base import Decision, Filters
+from hitl_notebook.client.records import PENDING, Review, ReviewKey, ReviewSummary, Turn, read_time
+from hitl_notebook.client.review_page import CachedPage, ReviewPage
+from hitl_notebook.client.transport import Transport
+from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
+
+NOTICE = (
+    "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
+    "are no webhooks, a rejection has no reason, and of two people who decide at the same instant one is not told."
+)
+
+LIMIT = 1000
+"""Maximum number of sessions, and of active task instances, that are read for a list."""
+
+_PREFIX = "airflow_hitl_review_"
+_SESSION = f"{_PREFIX}agent_session"
+_PAGE = 100
+_AT_ONCE = 8
+_ACTIVE = ("running", "deferred", "awaiting_input", "queued", "scheduled")
+_COMMITTED_WITHIN = 5.0
+_EXCERPT_LENGTH, _PROMPT_LENGTH = 200, 300
+_ANY = "/dags/~/dagRuns/~/taskInstances"
+
+
+class ProviderBackend:
+    """Finds and decides reviews through the provider's API. Its methods are those of ``Backend``.
+
+    Args:
+        transport: sends requests to that Airflow.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._known: dict[ReviewKey, tuple[tuple[str, str | None], Review]] = {}
+        self._lock = threading.Lock()
+
+    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+        """Return a page of reviews; it has no ETag, and is always up to date.
+
+        Needs four requests, and three more for each review that has changed since the last call; one more for each
+        run with an active task if there are more than ``LIMIT`` sessions in total.
+        """
+        page = self._page(filters)
+        return known if known is not None and known.page == page else CachedPage(page, None)
+
+    def _page(self, filters: Filters) -> ReviewPage:
+        every = self._every(filters.include_ended)
+        statuses = [filters.status] if isinstance(filters.status, str) else list(filters.status or ())
+        dag_id, q = filters.dag_id, filters.q
+        found = [
+            review
+            for review in every
+            if (not statuses or review.status in statuses)
+            and (dag_id is None or review.key.dag_id == dag_id)
+            and (not q or any(q.lower() in text.lower() for text in (*review.key[:3], review.prompt)))
+        ]
+        start = filters.offset
+        return ReviewPage(
+            reviews=tuple(
+                _summary(review) for review in _ordered(found, filters.order_by)[start : start + filters.limit]
+            ),
+            total_entries=len(found),
+            waiting=sum(review.is_pending for review in every),
+            dag_ids=tuple(sorted({review.key.dag_id for review in every})),
+            offset=start,
+            notice=NOTICE,
+        )
+
+    def find(self, key: ReviewKey) -> Review:
+        """Return one review with its conversation.
+
+        Raises:
+            ReviewNotFoundError: there is none.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
+        place = "/dags/{}/dagRuns/{}/taskInstances/{}".format(*(quote(part, safe="") for part in key[:3]))
+        which = {"xcom_key_pattern": _PREFIX, "map_index": key.map_index, "limit": _PAGE}
+        xcoms = self._public("GET", f"{place}/xcomEntries", params=which)["xcom_entries"]
+        times = {entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(_PREFIX)}
+        if _SESSION not in times:  # cleared after it was found
+            raise ReviewNotFoundError(f"No review was found for {key}.")
+        # A task that is not mapped has no URL with a map index.
+        task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
+        return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
+
+    def decide(self, decision: Decision) -> Review:
+        """Send a decision if the output is still the one shown; the provider itself does not check that.
+
+        Raises:
+            ConflictError: the output has changed; nothing was decided.
+            InvalidRequestError: a rejection has a reason, which would be lost.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        action, key, iteration = decision.action, decision.key, decision.iteration
+        if action == "reject" and decision.feedback.strip():
+            raise InvalidRequestError(
+                "The AI provider keeps no reason for a rejection: reject without one, or request changes."
+            )
+        now = self.find(key)
+        if problem := _obstacle(now, decision):
+            raise ConflictError(problem, review=now, decided_by=None)
+        body = {"feedback": decision.feedback} if action == "feedback" else None
+        answer = self._transport.request(
+            "POST", f"/sessions/{action}", expected=(409,), params=key._asdict(), json=body
+        )
+        after = self.find(key)
+        # The provider may respond before its transaction is committed: then this is still the old review.
+        end = time.monotonic() + _COMMITTED_WITHIN
+        while answer.ok and _is_undecided(after, iteration) and time.monotonic() < end:
+            time.sleep(0.1)
+            after = self.find(key)
+        if answer.status_code == 409:
+            raise ConflictError("Somebody was faster.", review=after, decided_by=None)
+        return after
+
+    def _every(self, include_ended: bool) -> list[Review]:
+        body = {"state": list(_active_states(self._public("GET", "/version")["version"]))}
+        tasks = self._pages("POST", f"{_ANY}/list", "task_instances", body)
+        active = {_key_of(item): item["state"] for item in tasks}
+        entries = self._entries(set(active), include_ended=include_ended)
+        keys: list[tuple[ReviewKey, tuple[str, str | None]]] = []
+        for entry in entries:
+            key = _key_of(entry)
+            if entry["key"] == _SESSION and (include_ended or key in active):
+                keys.append((key, (entry["timestamp"], active.get(key))))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(lambda item: self._changed(*item), keys))
+        with self._lock:
+            self._known = {key: (mark, review) for (key, mark), review in zip(keys, found, strict=True) if review}
+        return [review for review in found if review is not None]
+
+    def _changed(self, key: ReviewKey, mark: tuple[str, str | None]) -> Review | None:
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and known[0] == mark:
+            return known[1]
+        try:
+            # Without its outputs, which can be megabytes: the cache is used only for lists.
+            return replace(self.find(key), current_output="", conversation=())
+        except (ReviewNotFoundError, PermissionDeniedError):  # cleared just now, or no permission to read it
+            return None
+
+    def _entries(self, active: Collection[ReviewKey], *, include_ended: bool) -> list[Any]:
+        """Return the sessions' XComs, newest first if Airflow supports it (not before 3.2)."""
+        which = {"xcom_key_pattern": _SESSION, "order_by": "-timestamp"}
+        first = self._public("GET", f"{_ANY}/~/xcomEntries", params={**which, "limit": 1})
+        if include_ended or first["total_entries"] <= LIMIT:
+            return self._pages("GET", f"{_ANY}/~/xcomEntries", "xcom_entries", which)
+        # There are too many of ended tasks: ask for each run with an active task instead.
+        runs = sorted({(key.dag_id, key.run_id) for key in active})
+
+        def of_run(run: tuple[str, str]) -> list[Any]:
+            dag_id, run_id = (quote(part, safe="") for part in run)
+            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries"
+            return self._pages("GET", path, "xcom_entries", which)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [entry for entries in pool.map(of_run, runs) for entry in entries]
+
+    def _pages(self, method: str, path: str, name: str, asked: Mapping[str, Any]) -> list[Any]:
+        found: list[Any] = []
+        while len(found) < LIMIT:
+            if method == "POST":
+                more = {"json": {**asked, "page_limit": _PAGE, "page_offset": len(found)}}
+            else:
+                more = {"params": {**asked, "limit": _PAGE, "offset": len(found)}}
+            page = self._public(method, path, **more)
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                break
+        return found
+
+    def _public(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = self._transport.request(method, path, below="/api/v2", **kwargs)
+        return self._transport.read(lambda value: value, answer)
+
+
+def _is_undecided(review: Review, iteration: int) -> bool:
+    return review.status == PENDING and review.iteration == iteration
+
+
+def _obstacle(now: Review, decision: Decision) -> str:
+    if now.iteration != decision.iteration:
+        return f"You decided about output {decision.iteration}, but output {now.iteration} is the current one."
+    if now.status != PENDING or now.task_completed:
+        return f"The review waits no more: it is {now.status}."
+    if decision.output_sha256 not in (None, now.output_sha256):
+        return f"Output {now.iteration} is another one than you saw: the task was started anew."
+    return ""
+
+
+def _active_states(version: str) -> tuple[str, ...]:
+    """Return the active task states of this Airflow version, which rejects unknown ones."""
+    release = tuple(int(part) for part in version.split(".")[:2])
+    return _ACTIVE if release >= (3, 3) else tuple(state for state in _ACTIVE if state != "awaiting_input")
+
+
+def _key_of(item: Mapping[str, Any]) -> ReviewKey:
+    run_id = item.get("dag_run_id") or item["run_id"]
+    return ReviewKey(item["dag_id"], run_id, item["task_id"], int(item["map_index"]))
+
+
+def _review(key: ReviewKey, value: Mapping[str, Any], state: str | None, times: Mapping[str, datetime]) -> Review:
+    output, iteration, status = value["current_output"], int(value["iteration"]), value["status"]
+    updated = times[_SESSION]
+    # The provider's turns have the time when they were read, not when they were written.
+    turns = tuple(_turn(turn, times, updated) for turn in value["conversation"])
+    decided = times.get(f"{_PREFIX}human_action") if status != PENDING else None
+    return Review(
+        key=key,
+        status=status,
+        iteration=iteration,
+        max_iterations=int(value["max_iterations"]),
+        prompt=value["prompt"],
+        task_state=state,
+        task_completed=state not in _ACTIVE,
+        created_at=times.get(f"{_PREFIX}agent_output_1", updated),
+        updated_at=updated,
+        deadline_at=None,
+        last_error=None,
+        decided_by=None,
+        decided_at=decided,
+        reviewers=(),
+        output_sha256=hashlib.sha256(output.encode("utf-8", "replace")).hexdigest(),
+        output_excerpt=" ".join(output.split())[:_EXCERPT_LENGTH],
+        current_output=output,
+        output_format="text",
+        conversation=turns,
+    )
+
+
+def _turn(turn: Mapping[str, Any], times: Mapping[str, datetime], otherwise: datetime) -> Turn:
+    by_agent, iteration = turn["role"] == "assistant", int(turn["iteration"])
+    name = f"{_PREFIX}{'agent_output' if by_agent else 'human_feedback'}_{iteration}"
+    kind = "output" if by_agent else "feedback"
+    return Turn(turn["role"], kind, turn["content"], iteration, times.get(name, otherwise), None)
+
+
+def _summary(review: Review) -> ReviewSummary:
+    values = {field.name: getattr(review, field.name) for field in fields(ReviewSummary)}
+    return ReviewSummary(**{**values, "prompt": review.prompt[:_PROMPT_LENGTH]})
+
+
+def _ordered(reviews: list[Review], order_by: str) -> list[Review]:
+    name, down = order_by.removeprefix("-"), order_by.startswith("-")
+    by_key = sorted(reviews, key=lambda review: review.key)
+    if name in ("dag_id", "run_id", "task_id"):
+        return sorted(by_key, key=lambda review: str(getattr(review.key, name)), reverse=down)
+    if name not in ("updated_at", "created_at", "deadline_at"):
+        raise InvalidRequestError(f"order_by cannot be {order_by!r}.")
+    if name == "deadline_at":  # the provider has no deadlines
+        return by_key
+    return sorted(by_key, key=lambda review: str(getattr(review, name).isoformat()), reverse=down)

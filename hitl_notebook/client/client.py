@@ -1,0 +1,452 @@
+"""``Client``: the REST API, for scripts and for the panel. Mostly its documentation: the backends do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hitl_notebook.client.auth import Secret, TokenSource
+from hitl_notebook.client.backends.base import Backend, Channel, Filters, decision_on
+from hitl_notebook.client.backends.detected import DetectedBackend
+from hitl_notebook.client.connection import Connection
+from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
+from hitl_notebook.client.paging import LARGEST_PAGE, iterate
+from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, key_of
+from hitl_notebook.client.review_page import CachedPage, ReviewPage
+from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
+from hitl_notebook.client.waiting import Until, wait_for
+from hitl_notebook.client.webhook_api import WebhookApi
+from hitl_notebook.errors import InvalidRequestError, ReviewNotFoundError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Client:
+    """REST client for hitl-notebook's plugin on an Airflow API server. Thread-safe.
+
+    Args:
+        url: base URL of the API server, with its sub-path, if any; without ``/hitl-review``.
+        token: an Airflow API token; or
+        username: with ``password``: a token is fetched from ``/auth/token``, and renewed before it expires.
+        password: password of that user.
+        timeout: seconds to wait for a response.
+        channel: recorded with each decision.
+        url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
+            default.
+
+    If only Airflow's AI provider is installed, reviews are still found and decided, but with fewer details:
+    ``ReviewPage.notice`` says so.
+
+    Raises:
+        ValueError: the URL is not an HTTP URL, or the credentials are incomplete.
+
+    Example::
+
+        client = Client("http://localhost:8080", username="admin", password="admin")
+        for row in client.iter_sessions(status="pending_review"):
+            review = client.find(row)
+            print(review.current_output)
+            client.approve(review)
+
+    ``Client.from_environment()`` reads all of these from environment variables.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        timeout: float = 30.0,
+        channel: Channel = "rest",
+        url_prefix: str | None = None,
+    ) -> None:
+        # A traceback with local variables would show these.
+        token, password = Secret(token or ""), Secret(password or "")
+        self.url = check_url(url)
+        self.url_prefix = check_url_prefix(url_prefix or URL_PREFIX)
+        tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
+        transport = Transport(self.url, tokens, timeout, self.url_prefix)
+        self._tokens = tokens
+        self._backend: Backend = DetectedBackend(transport, channel)
+        self._webhooks = WebhookApi(transport)
+
+    @classmethod
+    def from_environment(
+        cls,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        timeout: float = 30.0,
+        channel: Channel = "rest",
+        url_prefix: str | None = None,
+    ) -> Client:
+        """Create a client from the arguments; missing ones are read from the environment.
+
+        ``HITL_REVIEW_URL``; ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``; see
+        ``Connection.from_environment``.
+
+        Args:
+            url: as for ``Client``.
+            token: as for ``Client``.
+            username: as for ``Client``.
+            password: as for ``Client``.
+            timeout: seconds to wait for a response.
+            channel: recorded with each decision.
+            url_prefix: as for ``Client``.
+
+        Raises:
+            ValueError: something is missing (the message says what) or invalid.
+        """
+        connection = Connection.from_environment(
+            url, token=token, username=username, password=password, url_prefix=url_prefix
+        )
+        return cls.connect(connection, channel=channel, timeout=timeout)
+
+    @classmethod
+    def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
+        """Create a client from a ``Connection``.
+
+        Args:
+            connection: URL and credentials.
+            channel: recorded with each decision.
+            timeout: seconds to wait for a response.
+
+        Raises:
+            ValueError: something is missing or invalid.
+        """
+        if connection.missing:
+            raise ValueError(f"Not enough to connect. Missing: {connection.missing}.")
+        return cls(
+            connection.url or "",
+            token=connection.token,
+            username=connection.username,
+            password=connection.password,
+            timeout=timeout,
+            channel=channel,
+            url_prefix=connection.url_prefix,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url} with {self._tokens!r}>"
+
+    @property
+    def username(self) -> str | None:
+        """User name of this client; None with a given token."""
+        return self._tokens.username
+
+    @property
+    def user_id(self) -> str | None:
+        """User id, as in ``reviewers``; None if the token does not contain it, or none was fetched yet."""
+        return self._tokens.user_id
+
+    def sessions(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        dag_id: str | None = None,
+        q: str | None = None,
+        include_ended: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+        order_by: str = "-updated_at",
+    ) -> ReviewPage:
+        """Return a page of the inbox: the reviews that you may read.
+
+        Args:
+            status: only reviews with this status, for instance ``"pending_review"``; or with one of several.
+            dag_id: only reviews of this DAG.
+            q: only reviews with this text in an id or the prompt.
+            include_ended: also include reviews whose task has ended.
+            limit: maximum number of reviews, 1 to 500.
+            offset: number of reviews to skip.
+            order_by: ``updated_at``, ``created_at``, ``deadline_at`` (those without one come last), ``dag_id``,
+                ``run_id`` or ``task_id``; a leading minus reverses the order.
+
+        Raises:
+            ValueError: there is no such status; the message lists the valid ones.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        return self.sessions_if_changed(
+            None,
+            status=status,
+            dag_id=dag_id,
+            q=q,
+            include_ended=include_ended,
+            limit=limit,
+            offset=offset,
+            order_by=order_by,
+        ).page
+
+    def sessions_if_changed(self, known: CachedPage | None, *, max_age: int = 0, **filters: Any) -> CachedPage:
+        """Like ``sessions``, but returns ``known`` itself if nothing has changed (a conditional request).
+
+        Args:
+            known: the previous result for the same filters, if any.
+            max_age: accept a "not modified" up to this many seconds old, which saves a database query in Airflow.
+            **filters: as for ``sessions``.
+
+        Raises:
+            ValueError: there is no such status.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        return self._backend.page(known, Filters.of(**filters), max_age)
+
+    def iter_sessions(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        dag_id: str | None = None,
+        q: str | None = None,
+        include_ended: bool = False,
+        order_by: str = "created_at",
+        page_size: int = 200,
+    ) -> Iterator[ReviewSummary]:
+        """Iterate over all reviews that match the filters; each page is fetched when needed.
+
+        The list may change during the iteration. No review is returned twice, and returned ones are not refreshed.
+        With the order ``created_at`` (ascending), every review that is listed from the first request to the last
+        is returned; one that joins the list meanwhile may be missed, unless it was created meanwhile. With other
+        orders, reviews that move to an earlier position may be missed too: ``-updated_at`` is the worst.
+
+        Args:
+            status: as for ``sessions``.
+            dag_id: as for ``sessions``.
+            q: as for ``sessions``.
+            include_ended: as for ``sessions``.
+            order_by: as for ``sessions``.
+            page_size: number of reviews per request, 2 to 500.
+
+        Raises:
+            ValueError: the page size or the status is invalid.
+            HITLNotebookError: see ``hitl_notebook.errors``; possibly after some reviews were returned.
+        """
+        if not 2 <= page_size <= LARGEST_PAGE:
+            raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
+        filters = Filters.of(status=status, dag_id=dag_id, q=q, include_ended=include_ended, order_by=order_by)
+        return iterate(lambda one: self._backend.page(None, one, 0).page, filters, page_size)
+
+    def to_frame(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        dag_id: str | None = None,
+        q: str | None = None,
+        include_ended: bool = False,
+        order_by: str = "created_at",
+    ) -> pd.DataFrame:
+        """Return the inbox as a pandas ``DataFrame``: all pages, one row per review, indexed from 0.
+
+        Columns, with the same names and types even if there are no rows:
+
+        * ``dag_id``, ``run_id``, ``task_id`` (string) and ``map_index`` (int64, -1 for a task that is not
+          mapped): the task instance, as in ``ReviewKey``.
+        * ``status`` (string), ``is_pending`` (bool): whether the review waits for a decision.
+        * ``iteration``, ``max_iterations`` (int64).
+        * ``prompt``, ``output_excerpt`` (string): truncated to 300 and 200 characters; ``output_sha256`` (string).
+        * ``task_state``, ``last_error`` (string, may be missing), ``task_completed`` (bool).
+        * ``created_at``, ``updated_at``, ``deadline_at``, ``decided_at``: times in UTC (``datetime64[us, UTC]``);
+          the last two may be missing (``NaT``).
+        * ``decided_by``, ``decided_by_id`` (string, may be missing): name and id of who decided.
+
+        Args:
+            status: as for ``sessions``.
+            dag_id: as for ``sessions``.
+            q: as for ``sessions``.
+            include_ended: as for ``sessions``.
+            order_by: as for ``sessions``; see ``iter_sessions`` about lists that change.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: there is no such status.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        from hitl_notebook.client.frame import frame_of
+
+        return frame_of(
+            self.iter_sessions(
+                status=status,
+                dag_id=dag_id,
+                q=q,
+                include_ended=include_ended,
+                order_by=order_by,
+                page_size=LARGEST_PAGE,
+            )
+        )
+
+    def find(self, review: ReviewKey | ReviewSummary) -> Review:
+        """Return one review with its conversation.
+
+        Args:
+            review: an item of ``sessions()``, or a ``ReviewKey(dag_id, run_id, task_id, map_index)``.
+
+        Raises:
+            ReviewNotFoundError: there is none; ``task_active`` says whether one may still appear.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        try:
+            return self._backend.find(key_of(review))
+        except ReviewNotFoundError as error:
+            if error.task_active:
+                raise
+            raise ReviewNotFoundError(f"{error} client.sessions() lists those that there are.") from None
+
+    def wait_for(
+        self,
+        review: ReviewKey | ReviewSummary,
+        *,
+        until: Until = "decided",
+        timeout: float | None = None,
+        interval: float = 2.0,
+    ) -> Review:
+        """Wait until a review is decided or has a new output. This blocks the notebook's kernel.
+
+        Polls at once, then every ``interval`` seconds. If the review does not exist yet, waits for it while its
+        task is active. Until the timeout, lost connections and 5xx (or 429) responses are retried; the first one is
+        logged as a warning. Any other error ends the wait.
+
+        Args:
+            review: which review. A record also says which output you know; a key means none.
+            until: ``"decided"``: no output waits for a decision, and none will: it was approved or rejected, is
+                past its deadline or out of iterations, or its task has ended (a request for changes does not
+                count); ``"output"``: an output newer than the known one waits for a decision, or none will come
+                (check ``is_pending`` of the result); or a predicate of a review: whether to stop.
+            timeout: seconds after which to give up, after a last poll; None for no timeout. A slow response can
+                exceed it by up to the client's own timeout.
+            interval: seconds between two polls.
+
+        Returns:
+            The current review; with a predicate, the first review for which it was true.
+
+        Raises:
+            RegenerationFailedError: with ``"output"`` and a record: the next output was requested, but making it
+                failed, so that the same output waits again.
+            WaitTimeoutError: it did not happen in time; the message gives the current state.
+            ReviewNotFoundError: there is no such review, and its task is not active.
+            AuthenticationError: the token has expired, or was rejected.
+            PermissionDeniedError: you may not read it.
+            ValueError: an argument is invalid.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        return wait_for(self.find, review, until=until, timeout=timeout, interval=interval)
+
+    def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
+        """Approve the output: the task continues with it.
+
+        Args:
+            review: the review you looked at. A record says which output that was.
+            iteration: number of the output; needed with a ``ReviewKey``.
+
+        Returns:
+            The updated review.
+
+        Raises:
+            ConflictError: already decided, or another output is current: nothing was recorded.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        return self._backend.decide(decision_on(review, "approve", iteration))
+
+    def reject(
+        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
+    ) -> Review:
+        """Reject the output: the task fails and is not retried. ``feedback`` is the reason, if any.
+
+        Other arguments, result and errors: as for ``approve``.
+        """
+        return self._backend.decide(decision_on(review, "reject", iteration, feedback))
+
+    def request_changes(
+        self, review: ReviewKey | ReviewSummary, feedback: str, *, iteration: int | None = None
+    ) -> Review:
+        """Ask for changes: the task makes the next output and waits again.
+
+        Other arguments, result and errors: as for ``approve``.
+        """
+        if not feedback.strip():
+            raise InvalidRequestError("Say what to change: the feedback is empty.")
+        return self._backend.decide(decision_on(review, "feedback", iteration, feedback))
+
+    def deliveries(
+        self,
+        review: ReviewKey | ReviewSummary | None = None,
+        *,
+        dag_id: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> DeliveryPage:
+        """Return a page of webhook events, newest first, of the reviews that you may read.
+
+        Args:
+            review: only events of this review.
+            dag_id: only events of this DAG; not together with ``review``.
+            status: only events with this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
+            limit: maximum number of events, 1 to 500.
+            offset: number of events to skip.
+
+        Raises:
+            ServerError: for example, the plugin on that Airflow is too old for this.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        if review is not None and dag_id is not None:
+            raise ValueError("Give a review or a dag_id, but not both.")
+        params: dict[str, Any] = {"limit": limit, "offset": offset}
+        if review is not None:
+            params |= key_of(review)._asdict()
+        if dag_id is not None:
+            params["dag_id"] = dag_id
+        if status is not None:
+            params["status"] = status
+        return self._webhooks.list(params)
+
+    def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
+        """Resend an event, whatever its status, with the same id and body. Needs permission to decide.
+
+        Args:
+            delivery: the event, or its id.
+            endpoint: name of the only endpoint to resend to; by default, all endpoints of the event.
+
+        Returns:
+            The updated event: pending, and due at once.
+
+        Raises:
+            WebhookNotFoundError: no such event, or no such endpoint of it.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        event_id = delivery.event_id if isinstance(delivery, Delivery) else delivery
+        if not event_id:
+            raise ValueError("The id of the event is empty.")
+        return self._webhooks.resend(event_id, endpoint)
+
+    def test_webhook(
+        self,
+        conn_id: str | None = None,
+        *,
+        url: str | None = None,
+        format: str | None = None,  # noqa: A002 - the same name as everywhere else
+    ) -> WebhookTest:
+        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and return the result.
+
+        Args:
+            conn_id: the Airflow connection to test; or
+            url: a plain URL.
+            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; by default, that of the connection.
+
+        Returns:
+            The result; an endpoint that rejects the event is not an error here.
+
+        Raises:
+            PermissionDeniedError: you may not use Airflow's connections.
+            WebhookNotFoundError: no such connection.
+            InvalidRequestError: the connection or the URL is invalid; the message says why.
+            HITLNotebookError: see ``hitl_notebook.errors``.
+        """
+        if (conn_id is None) == (url is None):
+            raise ValueError("Give a conn_id or a url, and not both.")
+        given = {"conn_id": conn_id, "url": url, "format": format}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self._webhooks.test(body)

@@ -1,0 +1,1 @@
+"""Deciding several reviews at once."""

@@ -1,0 +1,72 @@
+"""Data of a list row, as sent to the browser."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING, ReviewKey, ReviewSummary
+from hitl_rendering.render import encodable
+
+_STATES = {
+    PENDING: ("waiting", "Waiting"),
+    CHANGES_REQUESTED: ("working", "Working"),
+    "approved": ("approved", "Approved"),
+    "rejected": ("rejected", "Rejected"),
+    "timeout_exceeded": ("timed_out", "Timed out"),
+    "max_iterations_exceeded": ("ended", "Too many rounds"),
+}
+
+_PROMPT_LENGTH = 200
+
+
+def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) -> dict[str, Any]:
+    """Return a review's row, in the format of ``elements.InboxList.rows``.
+
+    Args:
+        review: a listed review, or the open one.
+        is_new: whether it arrived while the list was open.
+        listed: whether the list contains it with the current filters.
+    """
+    state, words = _STATES.get(review.status, ("ended", review.status))
+    if review.is_abandoned:
+        state, words = "abandoned", "Abandoned"
+    key = review.key
+    return {
+        "id": id_of(key),
+        "state": state,
+        "words": words,
+        "dag_id": encodable(key.dag_id),
+        "run_id": encodable(key.run_id),
+        "task_id": encodable(key.task_id),
+        "map_index": key.map_index,
+        "iteration": review.iteration,
+        "max_iterations": review.max_iterations,
+        "prompt": encodable(review.prompt[:_PROMPT_LENGTH]),
+        "excerpt": encodable(review.output_excerpt),
+        "created_at": _stamp(review.created_at),
+        "updated_at": _stamp(review.updated_at),
+        "deadline_at": _stamp(review.deadline_at) if review.deadline_at is not None else None,
+        "is_new": is_new,
+        "listed": listed,
+        "pickable": review.is_pending and listed,
+    }
+
+
+def id_of(key: ReviewKey) -> str:
+    """Return a row id for a review, which the browser sends back unchanged."""
+    return json.dumps(key)
+
+
+def key_of_id(row_id: str) -> ReviewKey | None:
+    """Return the review key of a row id; None if the id is invalid."""
+    try:
+        dag_id, run_id, task_id, map_index = json.loads(row_id)
+        return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,245 @@
+"""``ReviewPanel``: the inbox and one review, as a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any
+
+import ipywidgets as widgets
+
+from hitl_notebook.client.client import Client
+from hitl_notebook.client.connection import Connection
+from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary
+from hitl_notebook.errors import AuthenticationError, HITLNotebookError, NotConnectedError
+from hitl_notebook.panel.background import Background
+from hitl_notebook.panel.elements import Help, Keyboard, Message
+from hitl_notebook.panel.inbox.model import InboxModel
+from hitl_notebook.panel.login import LoginView
+from hitl_notebook.panel.views import close_all, html_view
+from hitl_notebook.panel.workspace import Workspace
+
+_NOT_CONNECTED = "The panel is not connected yet. Fill in its form, or give it a url and a user."
+
+_in_cell: dict[str, tuple[str, list[ReviewPanel]]] = {}
+"""Cell id -> id of the execution that made panels there, and the panels."""
+
+
+class ReviewPanel:
+    """Widget that lists pending reviews, shows one, and sends your decision.
+
+    Put it last in a cell, or ``display`` it. It keeps no important state in the kernel: running the cell
+    again restores everything.
+
+    Missing arguments are read from the environment: ``HITL_REVIEW_URL``, and ``HITL_REVIEW_TOKEN`` or
+    ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``. If that is not enough, the panel shows a form.
+
+    Args:
+        url: base URL of Airflow's API server, such as ``http://localhost:8080``.
+        token: an Airflow API token; or
+        username: with ``password``; a token is then fetched, and renewed before it expires.
+        password: password of that user. Neither it nor a token is ever put into a widget or saved in a notebook.
+        url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
+            default.
+        refresh_seconds: interval of automatic refreshes; 0 for none.
+        client: a ``Client`` to use instead of the other arguments.
+
+    Raises:
+        ValueError: the URL or the credentials are invalid.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        url_prefix: str | None = None,
+        refresh_seconds: float = 5.0,
+        client: Client | None = None,
+    ) -> None:
+        connection = None
+        if client is None:
+            connection = Connection.from_environment(
+                url, token=token, username=username, password=password, url_prefix=url_prefix
+            )
+            if connection.complete:
+                client = Client.connect(connection, channel="notebook")
+        self._closed = False
+        self._background = Background()
+        self._refresh_seconds = refresh_seconds
+        self._client: Client | None = None
+        self._workspace: Workspace | None = None
+        style = html_view("hitl-style")
+        style.value = f"<style>{_css()}</style>"
+        self._login = LoginView(self._background, self._connect)
+        self._keyboard = Keyboard()
+        self._keyboard.on_message(self._on_key, self._background.post)
+        self.widget = widgets.VBox([style, self._keyboard, self._login.widget])
+        self.widget.add_class("hitl-panel")
+        self._replace_earlier()
+        if client is not None:
+            self._connect(client)
+        else:
+            assert connection is not None
+            self._login.show(connection.url or "", connection.username or "", url_prefix=connection.url_prefix)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the panel has a URL and credentials; not whether the server responds."""
+        return self._client is not None
+
+    @property
+    def client(self) -> Client:
+        """The panel's client, which does from code everything that the panel does.
+
+        Raises:
+            NotConnectedError: the panel has no client yet.
+        """
+        if self._client is None:
+            raise NotConnectedError(_NOT_CONNECTED)
+        return self._client
+
+    @property
+    def session(self) -> Review | None:
+        """The open review, as last fetched."""
+        return self._workspace.model.review if self._workspace is not None else None
+
+    @property
+    def output(self) -> Any:
+        """The open review's output; parsed if it is JSON, None if no review is open."""
+        return self.session.output if self.session is not None else None
+
+    @property
+    def workspace(self) -> Workspace:
+        """The content of the connected panel.
+
+        Raises:
+            NotConnectedError: it is not connected yet.
+        """
+        if self._workspace is None:
+            raise NotConnectedError(_NOT_CONNECTED)
+        return self._workspace
+
+    def open(self, review: ReviewKey | ReviewSummary | None = None) -> None:
+        """Open a review. It is loaded after ``await panel.settled()``.
+
+        Args:
+            review: the review to open; by default, the first pending one in the list.
+
+        Raises:
+            NotConnectedError: the panel is not connected yet.
+            RuntimeError: there is no pending review.
+        """
+        if review is None:
+            review = next((row for row in self.workspace.inbox.page or () if row.is_pending), None)
+            if review is None:
+                raise RuntimeError("No listed review waits for a decision. (await panel.settled() first?)")
+        self.workspace.open(review)
+
+    def pick(self, reviews: ReviewKey | ReviewSummary | Iterable[ReviewKey | ReviewSummary]) -> None:
+        """Select reviews for a bulk decision; replaces the previous selection.
+
+        Args:
+            reviews: items of ``client.sessions()``, or keys of listed reviews. Decided ones are left out.
+
+        Raises:
+            NotConnectedError: the panel is not connected yet.
+            RuntimeError: decisions are being sent.
+            ValueError: a key is not listed.
+        """
+        self.workspace.pick(reviews)
+
+    async def settled(self) -> None:
+        """Wait until all clicks have been sent and the responses are shown."""
+        await self._background.settled()
+
+    def close(self) -> None:
+        """Stop refreshing and remove the widgets."""
+        self._closed = True
+        self._background.close()
+        for cell_id, (_, panels) in list(_in_cell.items()):
+            if self in panels:
+                panels.remove(self)
+            if not panels:
+                del _in_cell[cell_id]
+        close_all(self.widget)
+
+    def _connect(self, client: Client) -> None:
+        self._client = client
+        if self._workspace is not None:
+            self._workspace.reconnect(client)
+            return
+        self._workspace = Workspace(client, self._background, self._refresh_seconds, self._refused)
+        self.widget.children = (*self.widget.children, self._workspace.widget)
+        self._workspace.start()
+
+    def _on_key(self, message: Message) -> None:
+        if isinstance(message, Help):
+            self._keyboard.shown = message.shown
+
+    def _refused(self, error: HITLNotebookError) -> None:
+        """Handle a fetch error: show the log-in form if needed; typed text is kept."""
+        if isinstance(error, AuthenticationError) and not self._login.shown and self._client is not None:
+            known = self._client
+            self._login.show(known.url, known.username or "", str(error), bound=True, url_prefix=known.url_prefix)
+            self.workspace.inbox.told = str(error)
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "This review panel is closed. Run its cell again."
+        if self._workspace is None or self._client is None:
+            return "A review panel that is not connected yet."
+        return (
+            f"A review panel at {self._client.url}: {_state_of(self._workspace.inbox)}. It is seen in Jupyter; its "
+            "client does the same without: panel.client.sessions()"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if self._closed:
+            return {"text/plain": repr(self)}
+        bundle = self.widget._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/plain"] = repr(self)
+        return bundle
+
+    def _replace_earlier(self) -> None:
+        """Close the panel of an earlier execution of this cell, so that it does not keep refreshing unseen."""
+        cell = _current_cell()
+        if cell is None:
+            return
+        cell_id, run = cell
+        earlier_run, panels = _in_cell.get(cell_id, (run, []))
+        if earlier_run != run:
+            for earlier in list(panels):
+                earlier.close()
+            panels = []
+        _in_cell[cell_id] = (run, [*panels, self])
+
+
+def _state_of(inbox: InboxModel) -> str:
+    """Describe the state of the list."""
+    if inbox.page is None:
+        return f"not connected: {inbox.offline.rstrip('.')}" if inbox.offline else "not loaded yet"
+    waiting, more = inbox.waiting
+    return f"{waiting:,}{' or more' if more else ''} waiting"
+
+
+def _current_cell() -> tuple[str, str] | None:
+    """Return the current cell's id and the execution's id, if the front end sends them."""
+    try:
+        from IPython.core.getipython import get_ipython
+    except ImportError:
+        return None
+    shell = get_ipython()
+    header = getattr(shell, "parent_header", None)
+    if not isinstance(header, dict):
+        return None
+    cell_id = header.get("metadata", {}).get("cellId")
+    run = header.get("header", {}).get("msg_id")
+    return (str(cell_id), str(run)) if cell_id and run else None
+
+
+def _css() -> str:
+    return resources.files("hitl_notebook.panel").joinpath("panel.css").read_text(encoding="utf-8")

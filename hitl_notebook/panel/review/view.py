@@ -1,0 +1,99 @@
+"""The open review: prompt, conversation, output, and decision form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
+from hitl_notebook.panel.forms import about, session_form
+from hitl_notebook.panel.inbox.rows import key_of_id
+from hitl_notebook.panel.review import html
+from hitl_notebook.panel.review.model import Action, ReviewModel
+from hitl_notebook.panel.views import html_view
+from hitl_rendering import render
+
+
+class SessionView:
+    """One review with its form.
+
+    Args:
+        model: model of the open review.
+        post: calls a function on the kernel's loop.
+        act: called with the reviewer's action.
+        confirm: called when the reviewer confirms it.
+        store: key under which the browser stores drafts.
+    """
+
+    def __init__(
+        self,
+        model: ReviewModel,
+        post: Post,
+        act: Callable[[Action], object],
+        confirm: Callable[[], object],
+        store: str,
+    ) -> None:
+        self._model, self._act, self._confirm, self._store = model, act, confirm, store
+        self._head = html_view()
+        self._conversation = html_view()
+        self._output = html_view()
+        self.form = DecisionForm(state=session_form(model, store))
+        self.form.on_message(self._on_message, post)
+        self._unsent = html_view()
+        self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self.form])
+        model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id"])
+        model.observe(
+            lambda _: self.update_form(),
+            ["review", "selected", "busy", "confirming", "draft", "draft_version", "user_id"],
+        )
+        self.update()
+        self.update_form()
+
+    def update(self) -> None:
+        """Show the open review."""
+        review = self._model.review
+        if review is None:
+            self._head.value = f'<div class="hitl-empty">{self._nothing()}</div>'
+            self._conversation.value = self._output.value = ""
+            return
+        self._head.value = html.head_html(review, self._model.user_id)
+        self._conversation.value = html.conversation_html(review)
+        self._output.value = html.output_html(review)
+
+    def update_form(self) -> None:
+        """Update the form."""
+        self.form.state = session_form(self._model, self._store)
+        self._unsent.value = unsent_html(self._model.unsent) if self._model.unsent.strip() else ""
+
+    def _nothing(self) -> str:
+        if self._model.selected is None:
+            return "Choose a review to read it. In the list, j or ↓ opens the first; ? shows all keys."
+        if self._model.problem:
+            return f"This review could not be fetched. {render.inline(self._model.problem)}"
+        return "Loading…"
+
+    def _on_message(self, message: Message) -> None:
+        if not isinstance(message, (Draft, Act, Confirm, Cancel)):
+            return
+        key = key_of_id(message.key)
+        if key is None:
+            return
+        if isinstance(message, (Draft, Act, Confirm)):
+            self._model.type(key, message.text)
+        if key != self._model.selected or isinstance(message, Draft):
+            return  # ignore a click on something no longer shown
+        if isinstance(message, Cancel):
+            self._model.cancel()
+        elif message.about and message.about != about(self._model.review):
+            self._model.outdated()
+        elif isinstance(message, Act):
+            self._act(Action(message.action))
+        elif self._model.confirming is not None and self._model.confirming.action == message.action:
+            self._confirm()
+
+
+def unsent_html(text: str) -> str:
+    """Return a draft that can't be sent any more, for copying."""
+    label = '<div class="hitl-label">You had typed, and it was not sent</div>'
+    return f'{label}<div class="hitl-prompt">{render.inline(text)}</div>'

@@ -1,1 +1,0 @@
-"""Renders a whole review as HTML and describes its state. ``hitl_rendering`` renders the texts."""

@@ -1,1 +1,0 @@
-"""The panel: rules (models), connection with the client (controllers), and widgets (views)."""
