@@ -15,7 +15,7 @@ from hitl_notebook.errors import (
     ServerError,
     WaitTimeoutError,
 )
-from hitl_notebook.words import task_instance_name
+from hitl_rendering.review_words import task_name
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def wait_for(
             break
         sleep(interval if left is None else min(interval, left))
     raise WaitTimeoutError(
-        f"Waited {timeout:g} s for {task_instance_name(key)}, run {key.run_id}. {_state(last, problem)}",
+        f"Waited {timeout:g} s for {task_name(key)}, run {key.run_id}. {_state(last, problem)}",
         review=last,
     )
 

@@ -30,13 +30,13 @@ from hitl_notebook.panel.elements import (
 from hitl_notebook.panel.views import close_all
 
 STATES = [
-    ("waiting", "Waiting"),
-    ("working", "Working"),
+    ("waiting", "Waiting for a decision"),
+    ("working", "Changes requested"),
     ("approved", "Approved"),
     ("rejected", "Rejected"),
     ("timed_out", "Timed out"),
-    ("ended", "Too many rounds"),
-    ("abandoned", "Abandoned"),
+    ("ended", "Ended without approval"),
+    ("abandoned", "No longer waiting"),
 ]
 DEADLINES = [None, timedelta(minutes=40), timedelta(hours=5), timedelta(minutes=-12), timedelta(days=3)]
 

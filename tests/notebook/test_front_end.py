@@ -169,7 +169,14 @@ def stage(theatre: Staged) -> Iterator[Staged]:
 def test_a_row_tells_what_it_is(stage: Staged) -> None:
     expect(stage.rows).to_have_count(50)
     first = stage.row(1)
-    for words in ("report_1 › review [1]", "31 min", "Working", "round 2 of 5", "2030-11-02 10:00", "due in "):
+    for words in (
+        "report_1 › review [1]",
+        "31 min",
+        "Changes requested",
+        "round 2 of 5",
+        "2030-11-02 10:00",
+        "due in ",
+    ):
         expect(first).to_contain_text(words)
     expect(first).to_contain_text("Revenue rose 1% to €66,180")
     expect(first.get_by_role("checkbox")).to_have_count(0)  # nothing to decide

@@ -347,7 +347,7 @@ def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
     feedback(second).fill("typed in the second view")
     expect(feedback(first)).to_have_value("typed in the second view")
     press(first, "Request changes")
-    expect(second.locator(".hitl-pill")).to_have_text("changes requested")
+    expect(second.locator(".hitl-pill")).to_have_text("Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["typed in the second view"]
 
 

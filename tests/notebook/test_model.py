@@ -17,8 +17,8 @@ from hitl_notebook import (
     ServerError,
     User,
 )
+from hitl_notebook.panel.review.html import head_html
 from hitl_notebook.panel.review.model import Action, ReviewModel
-from hitl_notebook.words import words_for
 from tests.notebook.server import page, review, turn
 from tests.notebook.times import stamp
 
@@ -317,7 +317,7 @@ def test_only_what_waits_can_be_decided(changes: dict[str, Any]) -> None:
     assert model.review is not None
     assert not model.may_decide
     assert [begin(model, action) for action in Action] == [None, None, None]
-    assert words_for(model.review) != "waiting for you"
+    assert "Waiting for you" not in head_html(model.review)
     assert model.waits_for_output is (changes.get("status") == "changes_requested")
 
 

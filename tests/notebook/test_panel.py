@@ -215,7 +215,7 @@ def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> No
     panel = make(server)
     panel.open()
     reason = "Only ben, cleo may decide this review."
-    assert "waiting for others" in html(panel)
+    assert "Waiting for others" in html(panel)
     assert enabled(panel) == []
     assert {button["title"] for button in form(panel)["buttons"]} == {form(panel)["hint"]} == {reason}
     click(panel, "approve")
@@ -224,7 +224,7 @@ def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> No
     for user in ({"username": "ben", "password": "ben-password"}, {"token": jwt("cleo", 4e9)}):
         panel = ReviewPanel(server.url, refresh_seconds=0, **user)  # type: ignore[arg-type]
         panel.open()
-        assert "waiting for you" in html(panel)
+        assert "Waiting for you" in html(panel)
         assert len(enabled(panel)) == 3
         decide(panel, "request_changes")
         assert reason not in html(panel)

@@ -209,14 +209,14 @@ def test_the_head() -> None:
     assert "to be decided by" not in parts.text
     named = harmless(head_html(review(reviewers=["ann", "<b>bob</b>"])))
     assert "to be decided by ann, <b>bob</b>" in named.text
-    assert "waiting for you" in named.text
+    assert "Waiting for you" in named.text
     others = harmless(head_html(review(reviewers=["ann", "<b>bob</b>"]), "ada"))
-    assert "waiting for others" in others.text
+    assert "Waiting for others" in others.text
     assert "only ann, <b>bob</b> may decide" in others.text
     assert head_html(review(reviewers=["ann", "ada"]), "ada") == head_html(review(reviewers=["ann", "ada"]))
-    assert "waiting for you" in harmless(head_html(review(), "ada")).text
+    assert "Waiting for you" in harmless(head_html(review(), "ada")).text
     ended = harmless(head_html(review(reviewers=["ann"], task_completed=True), "ada")).text
-    assert "no longer waiting" in ended
+    assert "No longer waiting" in ended
     assert "may decide" not in ended
     assert 'hitl-pill bad"' in head_html(review(task_completed=True))
 

@@ -11,8 +11,8 @@ from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Dra
 from hitl_notebook.panel.forms import BULK_KEY, bulk_form
 from hitl_notebook.panel.review.model import Action
 from hitl_notebook.panel.views import html_view
-from hitl_notebook.words import task_instance_name
 from hitl_rendering import render
+from hitl_rendering.review_words import task_name
 
 
 class BulkView:
@@ -87,7 +87,7 @@ def results_html(run: BulkRun) -> str:
 
 def _outcome_html(outcome: Outcome) -> str:
     key = outcome.key
-    name = render.inline(task_instance_name(key))
+    name = render.inline(task_name(key))
     run = render.inline(render.short_run(key.run_id))
     return (
         f'<li class="bad"><div><b>{name}</b> <span class="hitl-meta">{run}, output {outcome.iteration}</span><br>'

@@ -16,7 +16,7 @@ from hitl_notebook.client.deliveries import Delivery, DeliveryPage
 from hitl_notebook.client.records import ReviewKey
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError
 from hitl_notebook.panel.review.model import Notice
-from hitl_notebook.words import task_name
+from hitl_rendering.review_words import task_name
 
 
 @dataclass(frozen=True)

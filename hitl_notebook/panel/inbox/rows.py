@@ -8,15 +8,16 @@ from typing import Any
 
 from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING, ReviewKey, ReviewSummary
 from hitl_rendering.render import encodable
+from hitl_rendering.review_words import state_of
 
 _STATES = {
-    PENDING: ("waiting", "Waiting"),
-    CHANGES_REQUESTED: ("working", "Working"),
-    "approved": ("approved", "Approved"),
-    "rejected": ("rejected", "Rejected"),
-    "timeout_exceeded": ("timed_out", "Timed out"),
-    "max_iterations_exceeded": ("ended", "Too many rounds"),
+    PENDING: "waiting",
+    CHANGES_REQUESTED: "working",
+    "approved": "approved",
+    "rejected": "rejected",
+    "timeout_exceeded": "timed_out",
 }
+"""Names of the states in ``front_end``; all others are ``"ended"``."""
 
 _PROMPT_LENGTH = 200
 
@@ -29,13 +30,11 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
         is_new: whether it arrived while the list was open.
         listed: whether the list contains it with the current filters.
     """
-    state, words = _STATES.get(review.status, ("ended", review.status))
-    if review.is_abandoned:
-        state, words = "abandoned", "Abandoned"
+    _, words = state_of(review.status, task_completed=review.task_completed)
     key = review.key
     return {
         "id": id_of(key),
-        "state": state,
+        "state": "abandoned" if review.is_abandoned else _STATES.get(review.status, "ended"),
         "words": words,
         "dag_id": encodable(key.dag_id),
         "run_id": encodable(key.run_id),

@@ -17,6 +17,7 @@ from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
 from hitl_rendering.plain_text import encodable
+from hitl_rendering.review_words import ORDER_WORDS, STATUS_WORDS
 
 MAX_SEARCH_LENGTH = 200
 """Characters; the server's limit."""
@@ -26,26 +27,12 @@ SEARCH_DELAY = 0.3
 
 _SHOWN: list[tuple[str, tuple[str | None, bool]]] = [
     ("Open reviews", (None, False)),
-    ("Waiting for a decision", (PENDING, False)),
-    ("Next output is being made", (CHANGES_REQUESTED, False)),
-    ("Approved", ("approved", True)),
-    ("Rejected", ("rejected", True)),
-    ("Timed out", ("timeout_exceeded", True)),
-    ("Too many rounds", ("max_iterations_exceeded", True)),
+    *((words, (status, status not in (PENDING, CHANGES_REQUESTED))) for status, words in STATUS_WORDS.items()),
     ("All, also ended ones", (None, True)),
 ]
 """Labels, with their values of status and ``include_ended``."""
 
-_ORDERS = [
-    ("Latest change first", "-updated_at"),
-    ("Longest unchanged first", "updated_at"),
-    ("Newest first", "-created_at"),
-    ("Oldest first", "created_at"),
-    ("Due first", "deadline_at"),
-    ("By DAG", "dag_id"),
-    ("By task", "task_id"),
-    ("By run", "run_id"),
-]
+_ORDERS = [(words, order) for order, words in ORDER_WORDS.items()]
 
 
 class InboxView:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING, Review, Turn
-from hitl_notebook.words import words_for
+from hitl_notebook.client.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
-from hitl_rendering.changes import changes
 from hitl_rendering.render import inline
+from hitl_rendering.review_words import state_of, task_name
+from hitl_rendering.rounds import Round, rounds_of
 
-_PILLS = {PENDING: "wait", CHANGES_REQUESTED: "busy", "approved": "good"}
 _PREPARING = threading.Lock()
 
 
@@ -25,8 +24,9 @@ def prepare(review: Review) -> None:
 def head_html(review: Review, user_id: str | None = None) -> str:
     """Return name, state and prompt as HTML; for this user, if known."""
     key = review.key
-    mapped = f" [{key.map_index}]" if key.map_index >= 0 else ""
-    pill = "bad" if review.is_abandoned else _PILLS.get(review.status, "bad")
+    pill, words = state_of(review.status, task_completed=review.task_completed)
+    if review.is_pending:
+        words = "Waiting for others" if review.leaves_out(user_id) else "Waiting for you"
     facts = [f"output {review.iteration} of at most {review.max_iterations}", f"run {_name(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")
@@ -38,8 +38,8 @@ def head_html(review: Review, user_id: str | None = None) -> str:
     if review.decided_by is not None and review.decided_at is not None:
         facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
     return (
-        f'<div class="hitl-name">{_name(key.dag_id)} › {_name(key.task_id)}{mapped}</div>'
-        f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words_for(review, user_id))}</span>'
+        f'<div class="hitl-name">{task_name(key, _name)}</div>'
+        f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words)}</span>'
         f"{' · '.join(facts)}</div>"
         f'<div class="hitl-label">Task</div><div class="hitl-prompt">{inline(review.prompt)}</div>'
     )
@@ -50,71 +50,46 @@ def conversation_html(review: Review) -> str:
 
     The feedback that led to the current output is not included: it is shown above that output.
     """
-    parts: list[str] = []
-    last: Turn | None = None
-    said: list[Turn] = []
-    for turn in _before(review):
-        if turn.kind != "output":
-            said.append(turn)
-            continue
-        if last is None:
-            parts += map(_turn_html, said)
+    parts = []
+    for one in rounds_of(review).earlier:
+        if one.before is not None:
+            heading = f"Changes from output {one.before.iteration} to output {one.iteration}"
+            parts.append(_card(one.said, _change_html(heading, one, is_open=False)))
         else:
-            heading = f"Changes from output {last.iteration} to output {turn.iteration}"
-            shown = _change_html(heading, last.content, turn.content, review.output_format, is_open=False)
-            parts.append(_card(said, shown))
-        shown = render.earlier_output(turn.content, review.output_format)
+            parts += map(_turn_html, one.said)
         parts.append(
-            f'<div class="hitl-turn"><details><summary>Output {turn.iteration}, '
-            f"{render.time_html(turn.timestamp)}</summary><div>{shown}</div></details></div>"
+            f'<div class="hitl-turn"><details><summary>Output {one.iteration}, '
+            f"{render.time_html(one.timestamp)}</summary><div>{one.folded_html}</div></details></div>"
         )
-        last, said = turn, []
     return '<div class="hitl-label">Conversation</div>' + "".join(parts) if parts else ""
 
 
 def output_html(review: Review) -> str:
     """Return the current output; above it its feedback and changes, below it later turns."""
-    before = _before(review)
-    ends = [number for number, turn in enumerate(before) if turn.kind == "output"]
-    if ends:
-        last = before[ends[-1]]
-        heading = f"Changes since output {last.iteration}"
-        shown = _change_html(heading, last.content, review.current_output, review.output_format, is_open=True)
-        change = _card(before[ends[-1] + 1 :], shown)
+    rounds = rounds_of(review)
+    current = rounds.current
+    if current.before is not None:
+        heading = f"Changes since output {current.before.iteration}"
+        change = _card(current.said, _change_html(heading, current, is_open=True))
     else:
-        change = "".join(map(_turn_html, before))
+        change = "".join(map(_turn_html, current.said))
     label = "Current output" if review.is_pending else f"Output {review.iteration}"
-    since = "".join(_turn_html(turn) for turn in review.conversation[len(before) + 1 :])
+    since = "".join(map(_turn_html, rounds.since))
     working = (
         '<div class="hitl-meta">The next output is being made. It appears here when it is ready.</div>'
         if review.status == CHANGES_REQUESTED and not review.task_completed
         else ""
     )
-    shown = render.output(review.current_output, review.output_format)
+    source = (
+        f'<details class="hitl-source"><summary>As it was written</summary>{current.source_html}</details>'
+        if current.source_html
+        else ""
+    )
     return (
         f'{change}<div class="hitl-label">{label}</div>'
-        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{shown}</div>'
-        f"{_source_html(review)}{since}{working}"
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{current.html}</div>'
+        f"{source}{since}{working}"
     )
-
-
-def _source_html(review: Review) -> str:
-    """Return the raw text: rendered Markdown omits link URLs, titles and extra table cells."""
-    if review.output_format == "json" or len(review.current_output) > render.MARKDOWN_LIMIT:
-        return ""
-    return (
-        '<details class="hitl-source"><summary>As it was written</summary>'
-        f"{render.plain(review.current_output)}</details>"
-    )
-
-
-def _before(review: Review) -> Sequence[Turn]:
-    """Return the turns before the current output."""
-    turns = review.conversation
-    for number, turn in enumerate(turns):
-        if turn.kind == "output" and turn.iteration == review.iteration:
-            return turns[:number]
-    return turns
 
 
 def _card(said: Sequence[Turn], change: str) -> str:
@@ -126,8 +101,8 @@ def _card(said: Sequence[Turn], change: str) -> str:
     return f'<div class="hitl-change">{beside}{change}</div>'
 
 
-def _change_html(heading: str, before: str, after: str, output_format: str, *, is_open: bool) -> str:
-    words, shown = changes(before, after, output_format)
+def _change_html(heading: str, one: Round[Turn], *, is_open: bool) -> str:
+    words, shown = one.change
     if not shown:
         return f'<div class="hitl-meta">{heading}: {words}</div>'
     return (

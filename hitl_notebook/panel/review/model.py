@@ -22,7 +22,7 @@ from hitl_notebook.errors import (
     ReviewNotFoundError,
     ServerError,
 )
-from hitl_notebook.words import task_name, words_for
+from hitl_rendering.review_words import state_of, task_name
 
 
 class Action(str, Enum):
@@ -252,7 +252,8 @@ class ReviewModel(HasTraits):
                 "You can ask again, approve the output there is, or reject it.",
             )
         elif shown.is_pending and review.status != PENDING and review.decided_by is not None:
-            self.notice = Notice("info", f"{review.decided_by.name} has decided: {words_for(review)}.")
+            _, words = state_of(review.status, task_completed=False)
+            self.notice = Notice("info", f"{review.decided_by.name} has decided: {words.lower()}.")
         elif shown.is_pending and review.task_completed:
             self.notice = Notice(
                 "warning", "The task has ended without a decision: nothing can be decided any more."
@@ -264,7 +265,10 @@ class ReviewModel(HasTraits):
         if review.key != self.selected:
             if self._drafts.get(review.key) == self._sent_text:  # otherwise the user has typed more
                 del self._drafts[review.key]
-            self.notice = Notice("success", f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}")
+            self.notice = Notice(
+                "success",
+                f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}",
+            )
             return
         if self.draft == self._sent_text:
             self._set_draft("")

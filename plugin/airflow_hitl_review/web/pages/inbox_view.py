@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from airflow_hitl_review.core.review import ReviewSummary
 from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.site import query_of
-from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy, ReviewList
+from airflow_hitl_review.server.reviews.inbox import Filters, ReviewList
 from airflow_hitl_review.web.pages.templates import fill
-from airflow_hitl_review.web.pages.words import STATUS_WORDS, Tone, status_of, task_name
-
-ORDERS: Mapping[OrderBy, str] = {
-    "-updated_at": "Last changed first",
-    "-created_at": "Newest first",
-    "created_at": "Oldest first",
-    "deadline_at": "Earliest deadline first",
-    "dag_id": "By DAG",
-}
+from hitl_rendering.review_words import ORDER_WORDS, STATUS_WORDS, Tone, state_of, task_name
 
 
 @dataclass(frozen=True)
@@ -42,12 +33,16 @@ class Row:
     @property
     def tone(self) -> Tone:
         """The colour of its state."""
-        return status_of(self.review)[0]
+        return self._state[0]
 
     @property
     def words(self) -> str:
         """Its state in words."""
-        return status_of(self.review)[1]
+        return self._state[1]
+
+    @property
+    def _state(self) -> tuple[Tone, str]:
+        return state_of(self.review.status.value, task_completed=self.review.task_completed)
 
     @property
     def prompt(self) -> str:
@@ -85,7 +80,7 @@ def address_of(filters: Filters) -> str:
 def page(reviews: ReviewList, filters: Filters, version: str) -> str:
     """Render the whole page; ``version`` identifies the state of the list that it shows."""
     following = filters.offset + filters.limit
-    orders = ORDERS if filters.order_by in ORDERS else {**ORDERS, filters.order_by: filters.order_by}
+    orders = {**ORDER_WORDS, filters.order_by: ORDER_WORDS.get(filters.order_by, filters.order_by)}
     return fill(
         "inbox.html",
         page=reviews,

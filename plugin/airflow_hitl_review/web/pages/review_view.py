@@ -16,10 +16,10 @@ from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews import decisions
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
-from airflow_hitl_review.web.pages.rounds import rounds_of
 from airflow_hitl_review.web.pages.templates import fill, safe
-from airflow_hitl_review.web.pages.words import is_open, status_of, task_name
 from hitl_rendering.render import PAUSED_DAG
+from hitl_rendering.review_words import state_of, task_name
+from hitl_rendering.rounds import rounds_of
 
 PARTS = ("head", "prompt", "earlier", "latest")
 """Parts of the page that are replaced separately when they change."""
@@ -64,15 +64,16 @@ def load_view(key: TaskKey) -> ReviewView:
 def view_of(review: ReviewResponse) -> ReviewView:
     """Make the view of a review."""
     rounds = rounds_of(review)
-    tone, words = status_of(review)
-    values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": task_name(review)}
+    tone, words = state_of(review.status.value, task_completed=review.task_completed)
+    name = task_name(review)
+    values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
     values["paused_dag"] = PAUSED_DAG
     values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
     return ReviewView(
         state={
             "status": review.status.value,
             "words": words,
-            "open": is_open(review),
+            "open": tone == "wait",
             "task_active": not review.task_completed,
             "iteration": review.iteration,
             "output_sha256": review.output_sha256,

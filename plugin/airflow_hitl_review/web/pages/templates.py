@@ -22,6 +22,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = moment
+    environment.filters["rendered"] = safe
     environment.filters["short_run"] = render.short_run
     return environment
 

@@ -1,0 +1,139 @@
+"""A review as rounds: the feedback, the output made from it, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+from hitl_rendering import render
+from hitl_rendering.changes import changes
+
+
+class Turn(Protocol):
+    """An entry of a review's conversation; other attributes are the caller's."""
+
+    @property
+    def kind(self) -> str:
+        """``"output"``, ``"feedback"`` or ``"error"``."""
+
+    @property
+    def content(self) -> str:
+        """Text of the output, the reviewer or the error."""
+
+    @property
+    def iteration(self) -> int:
+        """Number of the output that it is, or is about."""
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was written."""
+
+
+T = TypeVar("T", bound=Turn)
+T_co = TypeVar("T_co", bound=Turn, covariant=True)
+
+
+@dataclass(frozen=True)
+class Round(Generic[T]):
+    """One output, and what led to it.
+
+    Attributes:
+        said: feedback and errors since the previous output.
+        before: the previous output; None for the first.
+    """
+
+    iteration: int
+    content: str
+    timestamp: datetime
+    output_format: str
+    said: tuple[T, ...]
+    before: Round[T] | None
+
+    @cached_property
+    def html(self) -> str:
+        """The output, rendered."""
+        return render.output(self.content, self.output_format)
+
+    @cached_property
+    def folded_html(self) -> str:
+        """The output, rendered where that is fast."""
+        return render.earlier_output(self.content, self.output_format)
+
+    @cached_property
+    def source_html(self) -> str:
+        """The source text; empty if the rendered output shows all of it.
+
+        Rendered Markdown omits URLs of links, titles and extra table cells.
+        """
+        if self.output_format == "json" or len(self.content) > render.MARKDOWN_LIMIT:
+            return ""
+        return render.plain(self.content)
+
+    @cached_property
+    def change(self) -> tuple[str, str]:
+        """Changes since the previous output: in words, and as HTML, which is empty if nothing changed."""
+        assert self.before is not None
+        return changes(self.before.content, self.content, self.output_format)
+
+
+@dataclass(frozen=True)
+class Rounds(Generic[T]):
+    """All rounds of a review.
+
+    Attributes:
+        earlier: outputs before the current one, oldest first.
+        current: the output to decide on, or the last one.
+        since: feedback and errors since then.
+    """
+
+    earlier: tuple[Round[T], ...]
+    current: Round[T]
+    since: tuple[T, ...]
+
+
+class Review(Protocol[T_co]):
+    """A review with its conversation, as the client and the server have it."""
+
+    @property
+    def conversation(self) -> Sequence[T_co]:
+        """Turns, oldest first."""
+
+    @property
+    def iteration(self) -> int:
+        """Number of the current output."""
+
+    @property
+    def current_output(self) -> str:
+        """Text of the current output."""
+
+    @property
+    def output_format(self) -> str:
+        """``"text"`` or ``"json"``."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the review changed last."""
+
+
+def rounds_of(review: Review[T]) -> Rounds[T]:
+    """Sort a review's conversation into rounds."""
+    rounds: list[Round[T]] = []
+    said: list[T] = []
+
+    def add(number: int, content: str, timestamp: datetime) -> None:
+        before = rounds[-1] if rounds else None
+        rounds.append(Round(number, content, timestamp, review.output_format, tuple(said), before))
+        said.clear()
+
+    for turn in review.conversation:
+        if turn.kind != "output":
+            said.append(turn)
+        else:
+            is_current = turn.iteration == review.iteration
+            add(turn.iteration, review.current_output if is_current else turn.content, turn.timestamp)
+    if not rounds or rounds[-1].iteration != review.iteration:  # its own XCom is gone, but the session has it too
+        add(review.iteration, review.current_output, review.updated_at)
+    return Rounds(tuple(rounds[:-1]), rounds[-1], tuple(said))
