@@ -26,14 +26,17 @@ from chaos.keeper import Keeper
 from chaos.points import API, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import REVIEWERS, USERS, Reviewers
 from demo.airflow_instance import AirflowInstance, Process, StartError, free_port, wait_until
-from demo.stack import connection_to, launch_receiver
+from demo.stack import ROOT, connection_to, launch_receiver
 from hitl_webhooks import generate_secret
 from tests.support import postgres
 from tests.support.redis_server import RedisServer
 
 DAGS = Path(__file__).parent / "dags"
 DAG_ID = "chaos_reviews"
-RECEIVER_PROGRAM = ("-c", "import sys; from hitl_webhooks.receiver import main; sys.exit(main())")
+RECEIVER_PROGRAM = (
+    "-c",
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from demo.webhook_receiver import main; sys.exit(main())",
+)
 """Not ``-m``, which names the module ``__main__``: the points are in modules by their names."""
 FEW = ("worker.after.xcom.agent_session", "worker.before.park", "worker.before.result")
 """Points of the worker where less time is."""

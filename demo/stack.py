@@ -38,7 +38,7 @@ def launch_receiver(
     secret: str,
     *,
     python: Path = Path(sys.executable),
-    program: Sequence[str] = ("-m", "hitl_webhooks.receiver"),
+    program: Sequence[str] = (str(ROOT / "demo" / "webhook_receiver.py"),),
     env: Mapping[str, str] = MappingProxyType({}),
 ) -> Process:
     """Start a receiver that keeps its events in ``home``; waiting and stopping is the caller's.

@@ -24,12 +24,10 @@ from typing import Annotated
 import hitl_notebook, hitl_rendering, hitl_webhooks
 from fastapi import Depends, FastAPI
 from hitl_notebook import ReviewPanel
-from hitl_webhooks.delivery import attempt, open_client
+from hitl_webhooks.send.delivery import attempt, open_client
 from hitl_webhooks.fastapi import verified_event
-from hitl_webhooks.receiver import create_receiver
 
 secret = hitl_webhooks.generate_secret()
-create_receiver(secret)
 app = FastAPI()
 
 

@@ -55,7 +55,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
         ("airflow", "from airflow_hitl_review import HITLReviewOperator", "hitl-notebook[airflow]"),
         ("ipywidgets", "from hitl_notebook import ReviewPanel", "hitl-notebook[notebook]"),
         ("requests", "from hitl_notebook import Client", "hitl-notebook[notebook]"),
-        ("fastapi", "import hitl_webhooks.receiver", "hitl-notebook[receiver]"),
+        ("fastapi", "import hitl_webhooks.fastapi", "hitl-notebook[receiver]"),
     ],
 )
 def test_a_missing_extra_is_named(blocked: str, statement: str, extra: str) -> None:

@@ -146,4 +146,4 @@ if FOLDER:
     around("airflow_hitl_review.server.delivery.outbox", "claim_due", named("api.claim"))
     around("airflow_hitl_review.server.delivery.outbox", "record", named("api.record"))
     # Who receives.
-    around("hitl_webhooks.receiver", "EventLog.add", named("receiver.keep"))
+    around("demo.webhook_receiver", "EventLog.add", named("receiver.keep"))

@@ -30,7 +30,7 @@ from airflow_hitl_review.server.delivery.concurrency_limiter import (
     ConcurrencyLimiter,
 )
 from hitl_webhooks import InvalidEndpointError, InvalidSecretError, generate_secret
-from hitl_webhooks.schedule import STANDARD_WAITS
+from hitl_webhooks.send.schedule import STANDARD_WAITS
 from tests.airflow_side.test_operator import run
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -30,7 +30,7 @@ import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  #
 
 with atheris.instrument_imports(include=["hitl_webhooks", "json"]):
     from hitl_webhooks import WebhookVerificationError, verify
-    from hitl_webhooks.received import ReceivedEvent
+    from hitl_webhooks.receive.received import ReceivedEvent
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 SECONDS = "1767323045"

@@ -26,7 +26,7 @@ from airflow_hitl_review.server.db.transactions import option, site, transaction
 from airflow_hitl_review.server.db.xcoms import read_xcoms, set_xcom_time, write_xcom
 from airflow_hitl_review.server.delivery.dispatcher import DatabaseThreads, Dispatcher
 from hitl_webhooks import DeliveryStatus, EventType, OutboxEntry
-from hitl_webhooks.delivery import open_client
+from hitl_webhooks.send.delivery import open_client
 
 TIMEOUT = 2.0
 

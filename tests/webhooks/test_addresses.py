@@ -21,14 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hitl_webhooks import Endpoint, HITLWebhookError, PrivateAddressError
-from hitl_webhooks.addresses import (
+from hitl_webhooks.send.addresses import (
     Address,
     PublicAddressTransport,
     Resolve,
     is_public,
     look_up,
 )
-from hitl_webhooks.delivery import attempt
+from hitl_webhooks.send.delivery import attempt
 
 PUBLIC = [
     *["1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0"],

@@ -21,7 +21,7 @@ from hitl_webhooks import (
     build_event,
     generate_secret,
 )
-from hitl_webhooks.delivery import attempt, deliver_to_all, open_client
+from hitl_webhooks.send.delivery import attempt, deliver_to_all, open_client
 from tests.support.private_authority import VARIABLES, make_certificate
 from tests.webhooks.facts import FACTS
 

@@ -19,6 +19,7 @@ import pytest
 import respx
 import uvicorn
 
+from demo.webhook_receiver import create_receiver
 from hitl_webhooks import (
     Attempt,
     DeliveryStatus,
@@ -32,8 +33,7 @@ from hitl_webhooks import (
     generate_secret,
     verify,
 )
-from hitl_webhooks.delivery import attempt, deliver
-from hitl_webhooks.receiver import create_receiver
+from hitl_webhooks.send.delivery import attempt, deliver
 from tests.support import hook_server
 
 SECRET, OTHER = generate_secret(), generate_secret()

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from hitl_webhooks import Attempt, Endpoint, InvalidEndpointError
-from hitl_webhooks.addresses import Address, PublicAddressTransport, is_public, look_up
-from hitl_webhooks.delivery import attempt, open_client
+from hitl_webhooks.send.addresses import Address, PublicAddressTransport, is_public, look_up
+from hitl_webhooks.send.delivery import attempt, open_client
 from tests.support import seen_in_docs
 from tests.webhooks.destinations import CASES, PRIVATE, PUBLIC, REDIRECTING, Alone, Blocked, Case
 from tests.webhooks.test_addresses import resolving, run, serving

@@ -16,9 +16,10 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hitl_webhooks import EventType, Person, ReviewFacts, build_event, formats
+from hitl_webhooks import EventType, Person, ReviewFacts, build_event
 from hitl_webhooks.events import build_test_event
-from hitl_webhooks.formats import Rendered, format_names, get_format, register
+from hitl_webhooks.send import formats
+from hitl_webhooks.send.formats import Rendered, format_names, get_format, register
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 ID = "0b1f8c5e-5a0f-5f51-9d0c-0a0b0c0d0e0f"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.webhook_receiver import EventLog
 from hitl_webhooks import (
     DeliveryStatus,
     Endpoint,
@@ -23,7 +24,6 @@ from hitl_webhooks import (
     sign,
     verify,
 )
-from hitl_webhooks.receiver import EventLog
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 EVENT = Event("abc", EventType.OUTPUT_READY, NOW, b'{"type":"t","timestamp":"x","data":{}}')

@@ -21,7 +21,7 @@ import svix.webhooks
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from hitl_webhooks import EventType, Person, ReviewFacts, WebhookVerificationError, build_event, sign, verify
-from hitl_webhooks.formats import Rendered, get_format
+from hitl_webhooks.send.formats import Rendered, get_format
 from tests.conftest import missing
 
 JS = Path(__file__).parent.parent / "support" / "js"

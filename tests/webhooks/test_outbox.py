@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hitl_webhooks import Attempt, DeliveryStatus, EndpointDelivery, Event, EventType, OutboxEntry
-from hitl_webhooks.outbox import MAX_LOGGED_ATTEMPTS
-from hitl_webhooks.schedule import STANDARD_WAITS, RetrySchedule
+from hitl_webhooks.send.outbox import MAX_LOGGED_ATTEMPTS
+from hitl_webhooks.send.schedule import STANDARD_WAITS, RetrySchedule
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 EVENT = Event(id="some-id", type=EventType.FINALIZED, timestamp=AT, body='{"a":"é🎉\u2028"}'.encode())

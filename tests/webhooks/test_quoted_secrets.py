@@ -14,8 +14,8 @@ import pytest
 import respx
 
 from hitl_webhooks import Attempt, Endpoint, generate_secret
-from hitl_webhooks.delivery import attempt, open_client
-from hitl_webhooks.quiet import _LOGGERS
+from hitl_webhooks.send.delivery import attempt, open_client
+from hitl_webhooks.send.log_redaction import _LOGGERS
 from tests.webhooks.test_addresses import run, serving
 
 SECRET = generate_secret()

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from demo.webhook_receiver import MAX_REQUEST_BYTES, EventLog, create_receiver, main
 from hitl_webhooks import ReceivedEvent, generate_secret, sign
-from hitl_webhooks.receiver import MAX_REQUEST_BYTES, EventLog, create_receiver, main
 
 SECRET, OTHER = generate_secret(), generate_secret()
 BODY = '{"type":"hitl_review.finalized","timestamp":"2026-03-04T05:06:07.000Z","data":{"é":"🎉\u2028\\n"}}'.encode()

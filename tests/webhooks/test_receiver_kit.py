@@ -26,6 +26,7 @@ import pytest
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from demo.webhook_receiver import EventLog, create_receiver
 from hitl_webhooks import (
     DuplicateGuard,
     EventType,
@@ -38,8 +39,7 @@ from hitl_webhooks import (
     sign,
 )
 from hitl_webhooks.fastapi import verified_event
-from hitl_webhooks.received import MAX_REQUEST_BYTES
-from hitl_webhooks.receiver import EventLog, create_receiver
+from hitl_webhooks.receive.received import MAX_REQUEST_BYTES
 from tests.webhooks.facts import FACTS
 
 SECRET, OLD, UNKNOWN = generate_secret(), generate_secret(), generate_secret()

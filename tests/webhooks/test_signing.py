@@ -32,7 +32,7 @@ from hitl_webhooks import (
     sign,
     verify,
 )
-from hitl_webhooks.received import SessionRef
+from hitl_webhooks.receive.received import SessionRef
 from tests.webhooks.facts import FACTS
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_000, tzinfo=timezone.utc)

@@ -9,9 +9,6 @@ This package imports neither Airflow nor Jupyter.
 
 from __future__ import annotations
 
-from hitl_webhooks.delivery import deliver_to_all
-from hitl_webhooks.duplicates import DuplicateGuard
-from hitl_webhooks.endpoint import Endpoint
 from hitl_webhooks.errors import (
     HITLWebhookError,
     InvalidEndpointError,
@@ -25,9 +22,13 @@ from hitl_webhooks.errors import (
     WebhookVerificationError,
 )
 from hitl_webhooks.events import Event, EventType, Person, ReviewFacts, build_event, event_id
-from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
-from hitl_webhooks.received import ReceivedEvent, SessionRef
-from hitl_webhooks.signing import check_secret, generate_secret, sign, verify
+from hitl_webhooks.receive.duplicates import DuplicateGuard
+from hitl_webhooks.receive.received import ReceivedEvent, SessionRef
+from hitl_webhooks.receive.verification import verify
+from hitl_webhooks.send.delivery import deliver_to_all
+from hitl_webhooks.send.endpoint import Endpoint
+from hitl_webhooks.send.outbox import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
+from hitl_webhooks.signing import check_secret, generate_secret, sign
 
 __all__ = [
     "Attempt",

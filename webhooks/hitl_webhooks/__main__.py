@@ -19,8 +19,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from hitl_webhooks.errors import InvalidSecretError, WebhookVerificationError
-from hitl_webhooks.received import MAX_REQUEST_BYTES, ReceivedEvent
-from hitl_webhooks.signing import ID_HEADER, check_secrets, generate_secret, verify
+from hitl_webhooks.receive.received import MAX_REQUEST_BYTES, ReceivedEvent
+from hitl_webhooks.receive.verification import verify
+from hitl_webhooks.signing import ID_HEADER, check_secrets, generate_secret
 
 OUTPUT_START = 200
 FIELD_START = 300

@@ -17,8 +17,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from hitl_webhooks.errors import WebhookVerificationError
-from hitl_webhooks.received import MAX_REQUEST_BYTES, ReceivedEvent
-from hitl_webhooks.signing import TOLERANCE, check_secrets, verify
+from hitl_webhooks.receive.received import MAX_REQUEST_BYTES, ReceivedEvent
+from hitl_webhooks.receive.verification import TOLERANCE, verify
+from hitl_webhooks.signing import check_secrets
 
 try:
     # "Request" must be a module-level name: FastAPI resolves the dependency's annotations here.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from airflow_hitl_review.core.option_table import OPTIONS
 from hitl_webhooks import InvalidSecretError, check_secret
-from hitl_webhooks.schedule import RetrySchedule
+from hitl_webhooks.send.schedule import RetrySchedule
 
 log = logging.getLogger(__name__)
 

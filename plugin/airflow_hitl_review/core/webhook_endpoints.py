@@ -16,7 +16,7 @@ from airflow_hitl_review.core.connection_url import url_of
 from airflow_hitl_review.core.options import WebhookSettings
 from airflow_hitl_review.core.schema import WebhookTarget
 from hitl_webhooks import Endpoint, EventType, HITLWebhookError, InvalidEndpointError, InvalidSecretError
-from hitl_webhooks.formats import get_format
+from hitl_webhooks.send.formats import get_format
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Webhook:
             extra are sent along. For ``slack`` the password is the secret end of the URL, as in Airflow's
             ``slackwebhook`` connections.
         events: names of the events to send, such as ``"hitl_review.finalized"``; all if empty.
-        format: ``"standard"``, ``"cloudevents"``, ``"slack"``, or another one of ``hitl_webhooks.formats``.
+        format: ``"standard"``, ``"cloudevents"``, ``"slack"``, or another one of ``hitl_webhooks.send.formats``.
             If not given, ``slack`` for a connection of type ``slackwebhook``, else ``standard``.
 
     Raises:

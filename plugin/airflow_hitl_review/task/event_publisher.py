@@ -40,8 +40,8 @@ from hitl_webhooks import (
     OutboxEntry,
     deliver_to_all,
 )
-from hitl_webhooks.delivery import DELIVERY_BOUND
-from hitl_webhooks.formats import get_format
+from hitl_webhooks.send.delivery import DELIVERY_BOUND
+from hitl_webhooks.send.formats import get_format
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from datetime import datetime, timedelta
 
-from hitl_webhooks.formats import format_names, get_format
+from hitl_webhooks.send.formats import format_names, get_format
 
 MAX_IN_FLIGHT = 64
 MAX_IN_FLIGHT_PER_ENDPOINT = 16

@@ -34,8 +34,8 @@ from hitl_webhooks import (
     InvalidEndpointError,
     OutboxEntry,
 )
-from hitl_webhooks.delivery import attempt, open_client
 from hitl_webhooks.events import build_test_event
+from hitl_webhooks.send.delivery import attempt, open_client
 
 TEST_TIMEOUT = 10.0
 """Timeout of a test in seconds: somebody waits for its result."""

@@ -32,8 +32,8 @@ from airflow_hitl_review.server.delivery.concurrency_limiter import MAX_QUEUED_A
 from airflow_hitl_review.server.delivery.outbox import Claimed
 from airflow_hitl_review.server.delivery.outbox_backup import OutboxBackup
 from hitl_webhooks import Attempt, Endpoint
-from hitl_webhooks.delivery import attempt, open_client
-from hitl_webhooks.formats import get_format
+from hitl_webhooks.send.delivery import attempt, open_client
+from hitl_webhooks.send.formats import get_format
 
 log = logging.getLogger(__name__)
 

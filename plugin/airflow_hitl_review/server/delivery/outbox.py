@@ -29,7 +29,7 @@ from airflow_hitl_review.server.db.xcoms import (
     xcom_times,
 )
 from hitl_webhooks import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
-from hitl_webhooks.schedule import RetrySchedule
+from hitl_webhooks.send.schedule import RetrySchedule
 
 log = logging.getLogger(__name__)
 

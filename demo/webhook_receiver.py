@@ -1,8 +1,8 @@
 """A small FastAPI receiver: verifies each event, detects duplicates, stores events.
 
-The demo and the tests use it. Needs ``pip install "hitl-notebook[receiver]"``. Run it with::
+The demo and the tests use it. Run it with::
 
-    HITL_WEBHOOK_SECRET=whsec_... python -m hitl_webhooks.receiver --port 8090
+    HITL_WEBHOOK_SECRET=whsec_... python demo/webhook_receiver.py --port 8090
 """
 
 # No "from __future__ import annotations" here: the endpoint's annotation names a local variable, which FastAPI
@@ -17,19 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from hitl_webhooks.duplicates import DuplicateGuard
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+
 from hitl_webhooks.errors import InvalidSecretError
-from hitl_webhooks.received import MAX_REQUEST_BYTES as MAX_REQUEST_BYTES  # the limit of this receiver
-from hitl_webhooks.received import ReceivedEvent
-
-try:
-    from fastapi import Depends, FastAPI, HTTPException, Request, Response
-
-    from hitl_webhooks.fastapi import verified_event
-except ImportError as missing:
-    raise ImportError(
-        'hitl_webhooks.receiver needs FastAPI. Install it with: pip install "hitl-notebook[receiver]"'
-    ) from missing
+from hitl_webhooks.fastapi import verified_event
+from hitl_webhooks.receive.duplicates import DuplicateGuard
+from hitl_webhooks.receive.received import MAX_REQUEST_BYTES as MAX_REQUEST_BYTES  # the limit of this receiver
+from hitl_webhooks.receive.received import ReceivedEvent
 
 
 class EventLog:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit
 
 from hitl_webhooks.errors import InvalidEndpointError
-from hitl_webhooks.formats import get_format
+from hitl_webhooks.send.formats import get_format
 from hitl_webhooks.signing import SECRET_PREFIX, check_secret
 
 # RFC 9110, 5.5 and 5.6.2.
@@ -33,7 +33,7 @@ class Endpoint:
         url: absolute ``https`` URL; ``http`` only to localhost, or if allowed.
         secrets: signing secrets; two during rotation; without any, requests are unsigned.
         headers: additional headers, for instance ``Authorization``.
-        format: name of the body's format, see ``hitl_webhooks.formats``.
+        format: name of the body's format, see ``hitl_webhooks.send.formats``.
         allow_http: permit unencrypted ``http`` to other machines.
 
     Raises:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hitl_webhooks.payload import Payload, encode
-from hitl_webhooks.slack import slack_message
+from hitl_webhooks.send.slack import slack_message
 
 Render = Callable[[str, bytes], "Rendered"]
 """Converts an event's id and standard body to what is posted.

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hitl_webhooks.events import EventType
-from hitl_webhooks.mrkdwn import cut, escape, mrkdwn, quoted, size
 from hitl_webhooks.payload import Payload, one_line
+from hitl_webhooks.send.mrkdwn import cut, escape, mrkdwn, quoted, size
 
 # Slack. Limits: docs.slack.dev/reference/block-kit. They are given in characters, but several projects found
 # that Slack counts bytes, and rejects the whole message if one text is too long. So here they are UTF-8 bytes

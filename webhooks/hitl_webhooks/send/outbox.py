@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from hitl_webhooks.events import Event
-from hitl_webhooks.schedule import RetrySchedule
+from hitl_webhooks.send.schedule import RetrySchedule
 
 _T = TypeVar("_T")
 

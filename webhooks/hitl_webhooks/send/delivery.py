@@ -13,14 +13,14 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from hitl_webhooks.addresses import PublicAddressTransport
-from hitl_webhooks.certificates import ssl_context
-from hitl_webhooks.endpoint import Endpoint
 from hitl_webhooks.errors import HITLWebhookError, UnusableEnvironmentError
 from hitl_webhooks.events import Event
-from hitl_webhooks.formats import get_format
-from hitl_webhooks.outbox import Attempt, DeliveryStatus, EndpointDelivery
-from hitl_webhooks.quiet import no_request_log
+from hitl_webhooks.send.addresses import PublicAddressTransport
+from hitl_webhooks.send.certificates import ssl_context
+from hitl_webhooks.send.endpoint import Endpoint
+from hitl_webhooks.send.formats import get_format
+from hitl_webhooks.send.log_redaction import no_request_log
+from hitl_webhooks.send.outbox import Attempt, DeliveryStatus, EndpointDelivery
 from hitl_webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 DELIVERY_BOUND = 10.0

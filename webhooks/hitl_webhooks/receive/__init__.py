@@ -1,0 +1,1 @@
+"""Receiving events: verifying requests, reading events and detecting duplicates."""

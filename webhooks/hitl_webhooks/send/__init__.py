@@ -1,0 +1,1 @@
+"""Sending events: endpoints, formats, attempts and what is still to be sent."""
