@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         EndpointDelivery,
         WebhookTest,
     )
-    from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, Turn, User
     from hitl_notebook.client.review_page import CachedPage, ReviewPage
     from hitl_notebook.errors import (
         AuthenticationError,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         WebhookNotFoundError,
     )
     from hitl_notebook.panel.panel import ReviewPanel
+    from hitl_notebook.records import Review, ReviewKey, ReviewSummary, Turn, User
 
 __version__ = importlib.metadata.version("hitl-notebook")
 
@@ -83,7 +83,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Review", "ReviewKey", "ReviewSummary", "Turn", "User"), "client.records"),
+    **dict.fromkeys(("Review", "ReviewKey", "ReviewSummary", "Turn", "User"), "records"),
     **dict.fromkeys(("CachedPage", "ReviewPage"), "client.review_page"),
     **dict.fromkeys(
         ("Delivery", "DeliveryAttempt", "DeliveryPage", "EndpointDelivery", "WebhookTest"), "client.deliveries"

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hitl_notebook.client.records import Review, User
+    from hitl_notebook.records import Review, User
 
 
 class HITLNotebookError(Exception):

@@ -20,10 +20,10 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from hitl_notebook.client.client import Client
 from hitl_notebook.client.connection import PASSWORD, TOKEN, URL, USERNAME, Connection
-from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.client.transport import check_url
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,12 +11,12 @@ from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
 from hitl_notebook.client.paging import LARGEST_PAGE, iterate
-from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, key_of
 from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
 from hitl_notebook.client.waiting import Until, wait_for
 from hitl_notebook.client.webhook_api import WebhookApi
 from hitl_notebook.errors import InvalidRequestError, ReviewNotFoundError
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hitl_notebook.client.records import ReviewKey, read_time, read_time_or_none
+from hitl_notebook.records import ReviewKey, read_time, read_time_or_none
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from hitl_notebook.client.records import ReviewSummary
+from hitl_notebook.records import ReviewSummary
 from hitl_rendering.plain_text import encodable
 
 if TYPE_CHECKING:

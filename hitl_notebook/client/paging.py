@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from hitl_notebook.client.backends.base import Filters
-from hitl_notebook.client.records import ReviewKey, ReviewSummary
 from hitl_notebook.client.review_page import ReviewPage
+from hitl_notebook.records import ReviewKey, ReviewSummary
 
 LARGEST_PAGE = 500
 """Maximum number of reviews that the server returns per page."""

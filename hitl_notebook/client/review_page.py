@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, overload
 
-from hitl_notebook.client.records import ReviewSummary, parse_summary
+from hitl_notebook.records import ReviewSummary, parse_summary
 from hitl_rendering.plain_text import encodable
 
 _HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import requests
 
 from hitl_notebook.client.auth import Bearer, TokenSource
-from hitl_notebook.client.records import parse_review, parse_user
 from hitl_notebook.client.sending import send, who_answered
 from hitl_notebook.errors import (
     AuthenticationError,
@@ -23,6 +22,7 @@ from hitl_notebook.errors import (
     ReviewNotFoundError,
     ServerError,
 )
+from hitl_notebook.records import parse_review, parse_user
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Literal, Union
 
-from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, key_of
 from hitl_notebook.errors import (
     ConnectionFailedError,
     RegenerationFailedError,
@@ -15,6 +14,7 @@ from hitl_notebook.errors import (
     ServerError,
     WaitTimeoutError,
 )
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
 from hitl_rendering.review_words import task_name
 
 log = logging.getLogger(__name__)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from hitl_notebook.records import ReviewKey
 
 Decision = Literal["approve", "request_changes", "reject"]
 
@@ -161,3 +164,17 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "login": lambda m: Login(_text(m, "url"), _text(m, "username"), _text(m, "password"), _text(m, "token")),
     "help": lambda m: Help(_flag(m, "shown")),
 }
+
+
+def id_of(key: ReviewKey) -> str:
+    """Return a row id for a review, which the browser sends back unchanged."""
+    return json.dumps(key)
+
+
+def key_of_id(row_id: str) -> ReviewKey | None:
+    """Return the review key of a row id; None if the id is invalid."""
+    try:
+        dag_id, run_id, task_id, map_index = json.loads(row_id)
+        return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None

@@ -10,7 +10,6 @@ import ipywidgets as widgets
 
 from hitl_notebook.client.client import Client
 from hitl_notebook.client.connection import Connection
-from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError, NotConnectedError
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.elements import Help, Keyboard, Message
@@ -18,6 +17,7 @@ from hitl_notebook.panel.inbox.model import InboxModel
 from hitl_notebook.panel.login import LoginView
 from hitl_notebook.panel.views import close_all, html_view
 from hitl_notebook.panel.workspace import Workspace
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary
 
 _NOT_CONNECTED = "The panel is not connected yet. Fill in its form, or give it a url and a user."
 

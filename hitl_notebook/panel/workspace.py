@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable
 import ipywidgets as widgets
 
 from hitl_notebook.client.client import Client
-from hitl_notebook.client.records import ReviewKey, ReviewSummary, key_of
 from hitl_notebook.errors import HITLNotebookError
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.bulk.controller import BulkController
 from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.bulk.view import BulkView
+from hitl_notebook.panel.controller import Controller
 from hitl_notebook.panel.deliveries.controller import DeliveryController
 from hitl_notebook.panel.deliveries.model import DeliveryModel
 from hitl_notebook.panel.deliveries.view import DeliveryView
+from hitl_notebook.panel.head import HeadView, NoticeView
 from hitl_notebook.panel.inbox.model import InboxModel
 from hitl_notebook.panel.inbox.view import InboxView
-from hitl_notebook.panel.review.controller import Controller
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.review.view import SessionView
-from hitl_notebook.panel.views import HeadView, NoticeView
+from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
 
 
 class Workspace:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel
 
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage, parse_delivery
-from hitl_notebook.client.records import ReviewKey
+from hitl_notebook.records import ReviewKey
 from tests.notebook.times import stamp
 
 KEY = ReviewKey("reports", "manual__2030", "draft")

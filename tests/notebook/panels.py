@@ -11,7 +11,7 @@ import pytest
 from ipywidgets.widgets import widget as registry
 
 from hitl_notebook import ReviewKey, ReviewPanel
-from hitl_notebook.panel.inbox.rows import id_of
+from hitl_notebook.panel.messages import id_of
 from tests.notebook.server import ReviewServer
 
 

@@ -18,8 +18,8 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from hitl_notebook.client.records import Review, ReviewKey, parse_review
 from hitl_notebook.client.review_page import ReviewPage
+from hitl_notebook.records import Review, ReviewKey, parse_review
 from tests.notebook.delivery_server import Deliveries
 from tests.notebook.session_list import OrderBy, in_order, key_in, mentions, row, waits
 from tests.notebook.times import stamp

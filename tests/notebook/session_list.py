@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from hitl_notebook.client.records import ReviewKey, read_time
+from hitl_notebook.records import ReviewKey, read_time
 
 _ONLY_IN_REVIEW = ("current_output", "output_format", "conversation")
 

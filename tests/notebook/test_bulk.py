@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hitl_notebook import ReviewPanel
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.bulk.model import BulkRun, Outcome
 from hitl_notebook.panel.bulk.view import results_html
-from hitl_notebook.panel.review.model import Action
 from tests.notebook.hostile import HOSTILE, Parts
 from tests.notebook.panels import html, key, listed, make, receive, refresh, settle
 from tests.notebook.server import ReviewServer, review

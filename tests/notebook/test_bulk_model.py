@@ -14,8 +14,8 @@ from hitl_notebook import (
     ReviewNotFoundError,
     ServerError,
 )
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.bulk.model import BulkModel
-from hitl_notebook.panel.review.model import Action
 from tests.notebook.server import page, review
 
 A, B, C = (ReviewKey(name, "r", "t") for name in "abc")

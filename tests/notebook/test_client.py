@@ -20,7 +20,7 @@ from hitl_notebook import (
     ReviewNotFoundError,
     ServerError,
 )
-from hitl_notebook.client.records import STATUSES
+from hitl_notebook.records import STATUSES
 from tests.notebook.server import ReviewServer, jwt
 from tests.notebook.times import stamp
 

@@ -17,8 +17,9 @@ from hitl_notebook import (
     ServerError,
     User,
 )
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.review.html import head_html
-from hitl_notebook.panel.review.model import Action, ReviewModel
+from hitl_notebook.panel.review.model import ReviewModel
 from tests.notebook.server import page, review, turn
 from tests.notebook.times import stamp
 

@@ -8,8 +8,8 @@ import pytest
 import hitl_notebook
 from airflow_hitl_review.core.states import SessionStatus
 from hitl_notebook import ReviewKey, User
-from hitl_notebook.client.records import STATUSES, parse_review, parse_user
 from hitl_notebook.client.review_page import ReviewPage, parse_page
+from hitl_notebook.records import STATUSES, parse_review, parse_user
 from tests.notebook.hostile import HOSTILE, harmless
 from tests.notebook.server import page, review, session, turn
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from hitl_notebook.client.records import Review, ReviewKey, ReviewSummary, check_statuses, key_of
 from hitl_notebook.client.review_page import CachedPage
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, check_statuses, key_of
 
 Channel = Literal["rest", "notebook"]
 """Where a decision was made: in a script, or in the panel."""

@@ -9,9 +9,9 @@ from typing import TypeVar
 from hitl_notebook.client.backends.base import Backend, Channel, Decision, Filters
 from hitl_notebook.client.backends.plugin import NotThePluginError, PluginBackend
 from hitl_notebook.client.backends.provider import ProviderBackend
-from hitl_notebook.client.records import Review, ReviewKey
 from hitl_notebook.client.review_page import CachedPage
 from hitl_notebook.client.transport import Transport
+from hitl_notebook.records import Review, ReviewKey
 
 T = TypeVar("T")
 

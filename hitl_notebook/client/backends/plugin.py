@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from hitl_notebook.client.backends.base import Channel, Decision, Filters
-from hitl_notebook.client.records import Review, ReviewKey, parse_review
 from hitl_notebook.client.review_page import CachedPage, parse_page
 from hitl_notebook.client.transport import Transport, detail_of
+from hitl_notebook.records import Review, ReviewKey, parse_review
 
 
 class NotThePluginError(Exception):

@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 from hitl_notebook.client.backends.base import Decision, Filters
-from hitl_notebook.client.records import PENDING, Review, ReviewKey, ReviewSummary, Turn, read_time
 from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
+from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewSummary, Turn, read_time
 
 NOTICE = (
     "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "

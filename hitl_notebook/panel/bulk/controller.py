@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hitl_notebook.client.client import Client
-from hitl_notebook.client.records import Review, ReviewSummary
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.background import Background, Job
 from hitl_notebook.panel.bulk.model import BulkModel
-from hitl_notebook.panel.review.model import Action
+from hitl_notebook.records import Review, ReviewSummary
 
 
 class BulkController:

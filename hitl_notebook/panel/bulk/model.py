@@ -11,7 +11,6 @@ from typing import Any
 
 from traitlets import HasTraits, Instance, Int, Unicode
 
-from hitl_notebook.client.records import ReviewKey, ReviewSummary
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.errors import (
     AuthenticationError,
@@ -20,7 +19,8 @@ from hitl_notebook.errors import (
     HITLNotebookError,
     ServerError,
 )
-from hitl_notebook.panel.review.model import Action, Confirmation, is_unknown
+from hitl_notebook.panel.actions import Action, Confirmation, is_unknown
+from hitl_notebook.records import ReviewKey, ReviewSummary
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from hitl_notebook.panel.actions import Action
+from hitl_notebook.panel.bulk.form import BULK_KEY, bulk_form
 from hitl_notebook.panel.bulk.model import BulkModel, BulkRun, Outcome
 from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
-from hitl_notebook.panel.forms import BULK_KEY, bulk_form
-from hitl_notebook.panel.review.model import Action
 from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
 from hitl_rendering.review_words import task_name

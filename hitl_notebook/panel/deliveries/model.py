@@ -13,9 +13,9 @@ from typing import Any
 from traitlets import Bool, HasTraits, Instance, Unicode
 
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage
-from hitl_notebook.client.records import ReviewKey
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError
-from hitl_notebook.panel.review.model import Notice
+from hitl_notebook.panel.actions import Notice
+from hitl_notebook.records import ReviewKey
 from hitl_rendering.review_words import task_name
 
 

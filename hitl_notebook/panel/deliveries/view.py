@@ -9,9 +9,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from hitl_notebook.client.deliveries import Delivery, EndpointDelivery
+from hitl_notebook.panel.actions import Notice
 from hitl_notebook.panel.deliveries.model import DeliveryModel, words_for_event
 from hitl_notebook.panel.elements import Post
-from hitl_notebook.panel.review.model import Notice
 from hitl_notebook.panel.views import close_all, html_view, notices_html
 from hitl_rendering import render
 

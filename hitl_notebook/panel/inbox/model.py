@@ -11,9 +11,9 @@ from typing import Any
 
 from traitlets import HasTraits, Instance, Unicode
 
-from hitl_notebook.client.records import ReviewKey, ReviewSummary
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.records import ReviewKey, ReviewSummary
 from hitl_rendering.review_words import task_name
 
 PAGE_SIZE = 50

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
-from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING, ReviewKey, ReviewSummary
+from hitl_notebook.panel.messages import id_of
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewSummary
 from hitl_rendering.render import encodable
 from hitl_rendering.review_words import state_of
 
@@ -51,20 +51,6 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
         "listed": listed,
         "pickable": review.is_pending and listed,
     }
-
-
-def id_of(key: ReviewKey) -> str:
-    """Return a row id for a review, which the browser sends back unchanged."""
-    return json.dumps(key)
-
-
-def key_of_id(row_id: str) -> ReviewKey | None:
-    """Return the review key of a row id; None if the id is invalid."""
-    try:
-        dag_id, run_id, task_id, map_index = json.loads(row_id)
-        return ReviewKey(str(dag_id), str(run_id), str(task_id), int(map_index))
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
 
 
 def _stamp(at: datetime) -> str:

@@ -7,14 +7,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.elements import InboxList, Message, Open, Pick
 from hitl_notebook.panel.inbox.model import PAGE_SIZE, InboxModel
-from hitl_notebook.panel.inbox.rows import id_of, key_of_id, row_of
+from hitl_notebook.panel.inbox.rows import row_of
+from hitl_notebook.panel.messages import id_of, key_of_id
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING
 from hitl_rendering import render
 from hitl_rendering.plain_text import encodable
 from hitl_rendering.review_words import ORDER_WORDS, STATUS_WORDS

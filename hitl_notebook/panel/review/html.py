@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from hitl_notebook.client.records import CHANGES_REQUESTED, Review, Turn
+from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
 from hitl_rendering.render import inline
 from hitl_rendering.review_words import state_of, task_name

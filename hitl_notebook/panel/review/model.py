@@ -6,48 +6,20 @@ is set only from the thread that runs the views.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from traitlets import HasTraits, Instance, Int, Unicode
 
-from hitl_notebook.client.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.errors import (
     ConflictError,
-    ConnectionFailedError,
     HITLNotebookError,
     ReviewNotFoundError,
-    ServerError,
 )
+from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
 from hitl_rendering.review_words import state_of, task_name
-
-
-class Action(str, Enum):
-    """Actions of a reviewer."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    REQUEST_CHANGES = "request_changes"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A message for the reviewer; ``kind`` is ``"info"``, ``"success"``, ``"warning"`` or ``"error"``."""
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """A confirmation prompt for an irreversible decision; ``label`` is the text of the confirm button."""
-
-    action: Action
-    text: str
-    label: str
 
 
 class ReviewModel(HasTraits):
@@ -356,13 +328,6 @@ def _is_anew(review: Review, shown: Review) -> bool:
     """Whether the review is of a new try of the task, which counts outputs from 1 again."""
     another = review.output_sha256 != shown.output_sha256 or review.iteration < shown.iteration
     return another and review.created_at > shown.created_at and review.iteration <= shown.iteration
-
-
-def is_unknown(error: HITLNotebookError) -> bool:
-    """Whether a decision may still have been recorded: there was no response, or not one of ours."""
-    if isinstance(error, ServerError):
-        return error.status_code is None or error.status_code >= 500
-    return isinstance(error, ConnectionFailedError)
 
 
 def _output(review: Review) -> tuple[int, str]:

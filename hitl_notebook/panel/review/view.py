@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
-from hitl_notebook.panel.forms import about, session_form
-from hitl_notebook.panel.inbox.rows import key_of_id
+from hitl_notebook.panel.messages import key_of_id
 from hitl_notebook.panel.review import html
-from hitl_notebook.panel.review.model import Action, ReviewModel
+from hitl_notebook.panel.review.form import about, session_form
+from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
 

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 from hitl_notebook.client.client import Client
-from hitl_notebook.client.records import Review, ReviewKey
 from hitl_notebook.client.review_page import CachedPage
 from hitl_notebook.errors import HITLNotebookError
+from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.inbox.model import Filters, InboxModel
 from hitl_notebook.panel.review import html
-from hitl_notebook.panel.review.model import Action, ReviewModel
+from hitl_notebook.panel.review.model import ReviewModel
+from hitl_notebook.records import Review, ReviewKey
 
 LONGEST_AGE = 5.0
 """Maximum age of the list in automatic refreshes, in seconds."""
