@@ -453,7 +453,7 @@ def test_a_callback_that_fails_harms_nothing() -> None:
         def say(context): print(context["ti"], context["hitl_review"]["event"], context["hitl_review"]["output"])
         callbacks = Callbacks({"ti": "ti"}, on_output_ready=[leave, fail, say], on_finalized=say, notifiers=say)
         for type_ in EventType:
-            callbacks.call(type_, AgentSession(current_output="x"), status=None, action=None)
+            callbacks.call(type_, AgentSession(current_output="x"), status=None, decision=None)
     """)
     said = [line for line in printed.splitlines() if line.startswith("ti ")]
     assert said == ["ti hitl_review.output_ready x"] * 2 + ["ti hitl_review.finalized x"]

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core.audit_record import confirms, event_for, is_same, record_of
-from airflow_hitl_review.core.schema import HumanAction, User
+from airflow_hitl_review.core.schema import Decision, User
 from airflow_hitl_review.core.states import Action
 
 OUTPUT = "Draft 1"
 ANN = User(id="ann", name="Ann")
 
 
-def action(**changes: Any) -> HumanAction:
-    return HumanAction(**{"action": Action.APPROVE, "feedback": "fine", "iteration": 2, "user": ANN, **changes})
+def action(**changes: Any) -> Decision:
+    return Decision(**{"action": Action.APPROVE, "feedback": "fine", "iteration": 2, "user": ANN, **changes})
 
 
 def event(**changes: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     AgentSession,
     Decision,
-    HumanAction,
     User,
     feedback_key,
     sha256_of,
@@ -72,8 +71,7 @@ class MemoryTask:
     def decide(self, action: Action, feedback: str = "") -> dict[str, Any]:
         """Write a decision as the API does, and return the event that resumes the task."""
         session, now = self.session, datetime.now(timezone.utc)
-        decision = Decision(action=action, iteration=session.iteration, user=ANN, at=now)
-        taken = HumanAction(
+        decision = Decision(
             action=action,
             feedback=feedback,
             iteration=session.iteration,
@@ -81,9 +79,10 @@ class MemoryTask:
             at=now,
             output_sha256=sha256_of(session.current_output),
         )
-        after = session.moved_to(advance(session.state, action), now, decisions=[*session.decisions, decision])
+        decisions = [*session.decisions, decision.model_copy(update={"feedback": ""})]
+        after = session.moved_to(advance(session.state, action), now, decisions=decisions)
         if feedback:
             self.xcoms[feedback_key(session.iteration)] = feedback
         self.xcoms[SESSION_KEY] = after.model_dump(mode="json")
-        self.xcoms[ACTION_KEY] = taken.model_dump(mode="json")
-        return event_for(record_of(taken, session.current_output), taken, session.current_output)
+        self.xcoms[ACTION_KEY] = decision.model_dump(mode="json")
+        return event_for(record_of(decision, session.current_output), decision, session.current_output)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_hitl_review.core.schema import HumanAction, is_reviewer, sha256_of
+from airflow_hitl_review.core.schema import Decision, is_reviewer, sha256_of
 from airflow_hitl_review.core.states import Action
 
 REFUSED = "hitl_review.refused"
@@ -29,20 +29,20 @@ def event_of(action: Action) -> str:
     return f"hitl_review.{action.value}"
 
 
-def record_of(action: HumanAction, output: str) -> dict[str, Any]:
+def record_of(decision: Decision, output: str) -> dict[str, Any]:
     """The audit record: who decided what about which output, with digests instead of texts.
 
     Args:
-        action: the decision.
+        decision: the decision.
         output: the output that was decided about, as the reviewer saw it.
     """
     return {
-        "action": action.action.value,
-        "iteration": action.iteration,
-        "user_id": action.user.id if action.user else None,
+        "action": decision.action.value,
+        "iteration": decision.iteration,
+        "user_id": decision.user.id if decision.user else None,
         "output_sha256": sha256_of(output),
-        "feedback_sha256": sha256_of(action.feedback),
-        "channel": action.channel,
+        "feedback_sha256": sha256_of(decision.feedback),
+        "channel": decision.channel,
     }
 
 
@@ -51,24 +51,24 @@ def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(field) == other.get(field) for field in _COMPARED)
 
 
-def event_for(recorded: Mapping[str, Any] | None, action: HumanAction | None, output: str) -> dict[str, Any]:
+def event_for(recorded: Mapping[str, Any] | None, decision: Decision | None, output: str) -> dict[str, Any]:
     """The event that resumes a task: nobody can change it through XCom, so the worker trusts it.
 
     Args:
         recorded: the decision's audit record; None where it need not have one.
-        action: the decision, as it is in XCom when the task is resumed.
+        decision: the decision, as it is in XCom when the task is resumed.
         output: the current output, likewise.
     """
-    seen = record_of(action, output) if action is not None else None
+    seen = record_of(decision, output) if decision is not None else None
     return {"decided": True, "recorded": recorded, "seen": seen}
 
 
-def confirms(event: Mapping[str, Any] | None, action: HumanAction, output: str, reviewers: Sequence[str]) -> bool:
+def confirms(event: Mapping[str, Any] | None, decision: Decision, output: str, reviewers: Sequence[str]) -> bool:
     """Whether the resume event confirms that one of ``reviewers`` took this decision.
 
     Args:
         event: as returned by ``event_for``.
-        action: the decision, as it is in XCom.
+        decision: the decision, as it is in XCom.
         output: the current output, as it is in XCom.
         reviewers: ids of the users who may decide; everybody if empty.
     """
@@ -79,6 +79,6 @@ def confirms(event: Mapping[str, Any] | None, action: HumanAction, output: str, 
         if "seen" not in event:
             return True  # resumed by version 0.1.0, whose event lacks "seen"
         found = event["seen"]
-    if not isinstance(found, Mapping) or not is_same(found, record_of(action, output)):
+    if not isinstance(found, Mapping) or not is_same(found, record_of(decision, output)):
         return False
     return is_reviewer(found.get("user_id"), reviewers)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_hitl_review.core.schema import AgentSession, HumanAction, TaskKey, User
+from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.states import Action
 
@@ -108,8 +108,8 @@ def is_ours(options: Sequence[str], params: Mapping[str, Any]) -> bool:
     return tuple(options) == OPTIONS and OUTPUT in params
 
 
-def answer_of(action: HumanAction) -> Answer:
+def answer_of(decision: Decision) -> Answer:
     """Convert a decision, wherever it was taken, to an answer of the form."""
-    option = next(option for option, meant in ACTIONS.items() if meant is action.action)
-    params = {FEEDBACK: action.feedback, OUTPUT: action.iteration}
-    return Answer(option, params, action.user, action.at)
+    option = next(option for option, meant in ACTIONS.items() if meant is decision.action)
+    params = {FEEDBACK: decision.feedback, OUTPUT: decision.iteration}
+    return Answer(option, params, decision.user, decision.at)

@@ -15,7 +15,6 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     AgentSession,
     Decision,
-    HumanAction,
     SessionSummary,
     TaskKey,
     User,
@@ -181,10 +180,10 @@ def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
     return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
 
 
-def read_action(stored: StoredValue | None) -> HumanAction | None:
+def read_decision(stored: StoredValue | None) -> Decision | None:
     """The last decision; None in the cases of ``read_session``."""
     try:
-        return HumanAction.read(stored.value) if stored is not None else None
+        return Decision.read(stored.value) if stored is not None else None
     except ValidationError:
         return None
 
@@ -221,7 +220,7 @@ def assemble(
     session = read_session(xcoms.get(SESSION_KEY))
     if session is None:
         return None
-    decided = _final_decision(session) or _stored_action(session, xcoms)
+    decided = _final_decision(session) or _stored_decision(session, xcoms)
     return ReviewResponse(
         **_common(key, task_state, session, decided),
         prompt=session.prompt,
@@ -271,15 +270,13 @@ def _final_decision(session: AgentSession) -> Decision | None:
     return session.decisions[-1]
 
 
-def _stored_action(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
+def _stored_decision(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
     """Like ``_final_decision``, for a session that the provider's API wrote: it keeps only the last action."""
     stored = xcoms.get(ACTION_KEY)
-    action = read_action(stored)
-    if stored is None or action is None or session.status is SessionStatus.PENDING_REVIEW:
+    decision = read_decision(stored)
+    if stored is None or decision is None or session.status is SessionStatus.PENDING_REVIEW:
         return None
-    return Decision(
-        action=action.action, iteration=action.iteration, user=action.user, at=action.at or stored.timestamp
-    )
+    return decision.model_copy(update={"at": decision.at or stored.timestamp})
 
 
 def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:

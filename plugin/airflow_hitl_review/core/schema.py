@@ -32,7 +32,7 @@ SUMMARY_KEY = f"{PREFIX}summary"
 output is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
-"""``HumanAction``, the last decision. Written by the API server."""
+"""``Decision``, the last one. Written by the API server."""
 
 HISTORY_KEY = f"{PREFIX}message_history"
 """Prefix of history keys; on its own, the key of the single history that version 0.1.0 kept."""
@@ -153,13 +153,23 @@ class User(_Stored):
 
 
 class Decision(_Stored):
-    """One decision of a reviewer, kept for the conversation."""
+    """A reviewer's decision that was taken: the last one under ``ACTION_KEY``, all of them in the session.
+
+    The AI provider, whose class is ``HumanActionData``, has only the first three fields.
+
+    Attributes:
+        iteration: number of the output that it is about.
+        feedback: what to change, or a reason; empty in the session, as it has an XCom of its own.
+        output_sha256: hex digest of that output.
+    """
 
     action: Action
-    iteration: int
+    feedback: Text = ""
+    iteration: int = 1
     user: User | None = None
     at: Time | None = None
     channel: Channel = "rest"
+    output_sha256: str | None = None
 
 
 class FailedRegeneration(_Stored):
@@ -226,18 +236,6 @@ class SessionSummary(AgentSession):
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
     """Whether a user is one of ``reviewers``; True for everybody if that is empty."""
     return not reviewers or user_id in reviewers
-
-
-class HumanAction(_Stored):
-    """The last decision, under ``ACTION_KEY``."""
-
-    action: Action
-    feedback: Text = ""
-    iteration: int = 1
-    user: User | None = None
-    at: Time | None = None
-    channel: Channel = "rest"
-    output_sha256: str | None = None
 
 
 class WebhookTarget(_Stored):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
-from airflow_hitl_review.core.schema import AgentSession, HumanAction
+from airflow_hitl_review.core.schema import AgentSession, Decision
 from hitl_webhooks import EventType
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Callbacks:
         }
 
     def call(
-        self, type_: EventType, session: AgentSession, *, status: str | None, action: HumanAction | None
+        self, type_: EventType, session: AgentSession, *, status: str | None, decision: Decision | None
     ) -> None:
         """Call the callbacks for an event; never raises."""
         facts = {
@@ -65,8 +65,8 @@ class Callbacks:
             "prompt": session.prompt,
             "output": session.current_output,
             "deadline_at": session.deadline_at,
-            "feedback": action.feedback if action else None,
-            "decided_by": action.user.name if action and action.user else None,
+            "feedback": decision.feedback if decision else None,
+            "decided_by": decision.user.name if decision and decision.user else None,
         }
         for callback in self._by_type.get(type_, ()):
             try:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -56,6 +58,11 @@ LEASE = timedelta(seconds=30)
 """How long the dispatcher leaves an event to the worker: the limit of the first delivery, plus a margin."""
 
 
+@dataclass
+class _Outcome:
+    failed: bool = False
+
+
 class EventPublisher:
     """Sends the events of one task instance.
 
@@ -100,7 +107,8 @@ class EventPublisher:
     def open(self) -> None:
         """Call before the session is stored: then the API server sends its final event if the worker cannot."""
         if self._webhooks.targets:
-            self._safely("Preparing webhooks", lambda: self._push(WEBHOOKS_KEY, self._stored_webhooks()))
+            with self._going_on("Preparing webhooks"):
+                self._push(WEBHOOKS_KEY, self._stored_webhooks())
 
     def wants(self, type_: EventType) -> bool:
         """Whether any endpoint gets events of this type."""
@@ -108,18 +116,49 @@ class EventPublisher:
 
     def tell(self, type_: EventType, session: AgentSession, *, at: datetime, **decision: Any) -> None:
         """Store an event in the outbox and start its delivery; further arguments as for ``announce``."""
-        if endpoints := self._webhooks.wanting(type_.value):
-            if not self._safely(type_.value, lambda: self._make(type_, session, endpoints, at, decision)):
-                self._is_whole = False
-            self.keep()
+        endpoints = self._webhooks.wanting(type_.value)
+        if not endpoints:
+            return
+        with self._going_on(type_.value) as outcome:
+            event = announce(
+                type_,
+                session,
+                key=self._key,
+                task_instance_id=self._webhooks.task_instance_id,
+                try_number=self._webhooks.try_number,
+                site=self._site,
+                at=at,
+                **decision,
+            )
+            self._unkept.append((event, OutboxEntry.of(event, endpoints)))
+        self._is_whole = self._is_whole and not outcome.failed
+        self.keep()
 
     def keep(self) -> bool:
-        """Store events in the outbox that are not there yet; return whether all are there now."""
-        self._unkept = [one for one in self._unkept if not self._keep(*one)]
-        return not self._unkept
-
-    def _keep(self, event: Event, entry: OutboxEntry) -> bool:
-        return self._safely(event.type.value, lambda: self._begin(event, entry))
+        """Store events in the outbox that are not there yet, and start their delivery; return whether they are."""
+        unkept = []
+        for event, entry in self._unkept:
+            with self._going_on(event.type.value) as outcome:
+                for delivery in entry.deliveries:
+                    delivery.claim(_now() + LEASE)
+                # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from
+                # here on.
+                self._push(WEBHOOKS_KEY, self._stored_webhooks())
+                self._push(webhook_key(event.id), entry.to_json())
+            if outcome.failed:
+                unkept.append((event, entry))
+                continue
+            if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
+                self._deliver(event, entry)
+                continue
+            # In a thread: meanwhile the task regenerates its output, or checks for a decision.
+            thread = threading.Thread(
+                target=self._deliver, args=(event, entry), name="hitl-review-events", daemon=True
+            )
+            self._sending.append(thread)
+            thread.start()
+        self._unkept = unkept
+        return not unkept
 
     def finish(self, sleep: Callable[[float], None] = time.sleep) -> bool:
         """Wait, for a limited time, until started deliveries are done or left to the dispatcher.
@@ -139,61 +178,25 @@ class EventPublisher:
     def close(self) -> None:
         """Call after the final event: from now on the outbox only contains undelivered events, if any."""
         if self._webhooks.targets:
-            self._safely("Closing the outbox", self._close)
-
-    def _close(self) -> None:
-        # This row first, so that the outbox always has one of the two.
-        self._push(WEBHOOKS_ENDED_KEY, True)
-        self._delete(WEBHOOKS_KEY)
-
-    def _make(
-        self,
-        type_: EventType,
-        session: AgentSession,
-        endpoints: Sequence[tuple[str, str | None]],
-        at: datetime,
-        decision: dict[str, Any],
-    ) -> None:
-        event = announce(
-            type_,
-            session,
-            key=self._key,
-            task_instance_id=self._webhooks.task_instance_id,
-            try_number=self._webhooks.try_number,
-            site=self._site,
-            at=at,
-            **decision,
-        )
-        self._unkept.append((event, OutboxEntry.of(event, endpoints)))
-
-    def _begin(self, event: Event, entry: OutboxEntry) -> None:
-        for delivery in entry.deliveries:
-            delivery.claim(_now() + LEASE)
-        # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from here on.
-        self._push(WEBHOOKS_KEY, self._stored_webhooks())
-        self._push(webhook_key(event.id), entry.to_json())
-        if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
-            self._safely(event.type.value, lambda: self._deliver(event, entry))
-            return
-        # In a thread: meanwhile the task regenerates its output, or checks for a decision.
-        thread = threading.Thread(
-            target=lambda: self._safely(event.type.value, lambda: self._deliver(event, entry)),
-            name="hitl-review-events",
-            daemon=True,
-        )
-        self._sending.append(thread)
-        thread.start()
+            with self._going_on("Closing the outbox"):
+                # This row first, so that the outbox always has one of the two.
+                self._push(WEBHOOKS_ENDED_KEY, True)
+                self._delete(WEBHOOKS_KEY)
 
     def _deliver(self, event: Event, entry: OutboxEntry) -> None:
-        claimed_until = min((d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=_now())
-        resolved = [(self._resolve(delivery), delivery) for delivery in entry.deliveries]
-        targets = [(endpoint, delivery) for endpoint, delivery in resolved if endpoint is not None]
-        if _now() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
-            log.warning(
-                "Looking up the endpoints of %s took too long: the API server delivers it.", event.type.value
-            )
-            return
-        deliver_to_all(event, targets, block_private_addresses=self._settings.block_private_addresses)
+        with self._going_on(event.type.value):
+            claimed_until = min((d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=_now())
+            resolved = [(self._resolve(delivery), delivery) for delivery in entry.deliveries]
+            targets = [(endpoint, delivery) for endpoint, delivery in resolved if endpoint is not None]
+            if _now() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
+                log.warning(
+                    "Looking up the endpoints of %s took too long: the API server delivers it.", event.type.value
+                )
+                return
+            deliver_to_all(event, targets, block_private_addresses=self._settings.block_private_addresses)
+            self._store_outcome(event, entry)
+
+    def _store_outcome(self, event: Event, entry: OutboxEntry) -> None:
         for delivery in entry.deliveries:
             if delivery.attempts:
                 delivery.schedule_next(_now(), self._settings.schedule)
@@ -225,13 +228,15 @@ class EventPublisher:
     def _stored_webhooks(self) -> dict[str, Any]:
         return self._webhooks.model_dump(mode="json")
 
-    def _safely(self, what: str, step: Callable[[], None]) -> bool:
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[_Outcome]:
+        """Log an error of the block instead of raising it."""
+        outcome = _Outcome()
         try:
-            step()
+            yield outcome
         except Exception:
+            outcome.failed = True
             log.exception("%s for %s failed; the review goes on.", what, self._key)
-            return False
-        return True
 
 
 def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout
-from airflow_hitl_review.core.schema import AgentSession, HumanAction, storable
+from airflow_hitl_review.core.schema import AgentSession, Decision, storable
 from airflow_hitl_review.core.states import Action, SessionStatus, Step
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks, usable_webhooks
 from airflow_hitl_review.task import message_history as message_history_adapter
@@ -266,28 +266,28 @@ class HITLReviewMixin:
 
     def _hitl_review(self, review: ReviewSession, history: Any) -> Any:
         with self._parks_again():
-            action, history = self._last_decision(review, history)
-            review.end(None if action.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, action)
+            decision, history = self._last_decision(review, history)
+            review.end(None if decision.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, decision)
         session = review.session
-        if action.action is Action.APPROVE:
+        if decision.action is Action.APPROVE:
             return self._approved(session, history)
-        if action.action is Action.REJECT:
-            who = f" by {action.user.name}" if action.user else ""
-            why = "; the reason is in the review" if action.feedback else ""
-            raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=action.feedback)
+        if decision.action is Action.REJECT:
+            who = f" by {decision.user.name}" if decision.user else ""
+            why = "; the reason is in the review" if decision.feedback else ""
+            raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=decision.feedback)
         raise HITLMaxIterationsError(
             f"Changes were requested for output {session.iteration}, the last that "
             f"max_hitl_iterations={session.max_iterations} allows."
         )
 
-    def _last_decision(self, review: ReviewSession, history: Any) -> tuple[HumanAction, Any]:
+    def _last_decision(self, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
         """The decision that ends the review, and the history of the output that it is about."""
         while True:
-            action = self._wait_for_decision(review)
-            if action.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
-                return action, history
-            review.changes_requested(action)
-            history = self._regenerate(review, action, history)
+            decision = self._wait_for_decision(review)
+            if decision.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
+                return decision, history
+            review.changes_requested(decision)
+            history = self._regenerate(review, decision, history)
 
     @contextmanager
     def _parks_again(self) -> Iterator[None]:
@@ -308,29 +308,29 @@ class HITLReviewMixin:
         """The task's result; ``history`` belongs to the approved output."""
         return self.hitl_review_result(session.current_output, session.output_format)
 
-    def _regenerate(self, review: ReviewSession, action: HumanAction, history: Any) -> Any:
+    def _regenerate(self, review: ReviewSession, decision: Decision, history: Any) -> Any:
         try:
-            output, new_history = self.regenerate_with_feedback(feedback=action.feedback, message_history=history)
+            output, new_history = self.regenerate_with_feedback(feedback=decision.feedback, message_history=history)
             review.next_output(as_text(output), self._stored_history(new_history))
         except XComsAwayError:
             raise
         except FAILURES as error:
             reason = f"{type(error).__name__}: {error}"
             if self.on_regenerate_error == "fail":
-                review.end(None, action, status="failed")
+                review.end(None, decision, status="failed")
                 raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
             log.exception("Regenerating failed; the review goes back to the reviewer.")
-            review.regeneration_failed(action, reason)
+            review.regeneration_failed(decision, reason)
             return history
         return new_history
 
-    def _wait_for_decision(self, review: ReviewSession) -> HumanAction:  # noqa: RET503 - _park() never returns
+    def _wait_for_decision(self, review: ReviewSession) -> Decision:  # noqa: RET503 - _park() never returns
         if self.hitl_wait == "poll":
             return self._poll(review)
         review.finish_announcing()
         # This check also finds a decision that arrived while webhooks were sent.
-        if (action := review.decision()) is not None:
-            return action
+        if (decision := review.decision()) is not None:
+            return decision
         if review.is_unconfirmed:
             # The form may be answered already, if the event that confirmed the decision was lost with its process.
             # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
@@ -340,15 +340,15 @@ class HITLReviewMixin:
             self._time_out(review)
         review.require_action()
         # The last check before parking: from now on it can be decided in Airflow, too.
-        if MAY_READ_AFTER_FORM and (action := review.decision()) is not None:
-            return action
+        if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
+            return decision
         _park(review)
 
-    def _poll(self, review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> HumanAction:
+    def _poll(self, review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> Decision:
         failed = 0
         while True:
             try:
-                action = review.decision()
+                decision = review.decision()
             except Exception:
                 failed += 1
                 if failed >= MAX_FAILED_READS:
@@ -356,8 +356,8 @@ class HITLReviewMixin:
                 log.warning("Reading the review failed %d times in a row.", failed, exc_info=True)
             else:
                 failed = 0
-                if action is not None:
-                    return action
+                if decision is not None:
+                    return decision
                 if _is_over(review):
                     self._time_out(review)
             review.go_on_announcing()

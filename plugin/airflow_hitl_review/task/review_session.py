@@ -23,8 +23,8 @@ from airflow_hitl_review.core.schema import (
     HISTORY_KEY,
     SESSION_KEY,
     AgentSession,
+    Decision,
     FailedRegeneration,
-    HumanAction,
     OutputFormat,
     TaskKey,
     history_key,
@@ -164,7 +164,7 @@ class ReviewSession:
 
     # --- what the reviewer did
 
-    def decision(self) -> HumanAction | None:
+    def decision(self) -> Decision | None:
         """Read XCom; return the decision to carry out, None while the review is pending.
 
         The session's status shows whether there is one. The action alone proves nothing: after a failed
@@ -185,30 +185,30 @@ class ReviewSession:
         stored = AgentSession.read(value)
         if stored.status is SessionStatus.PENDING_REVIEW:
             return None
-        action = self._read_action()
+        decision = self._read_decision()
         must_be_confirmed = bool(self._reviewers) or self._is_resumed
-        if action is None and not must_be_confirmed:
+        if decision is None and not must_be_confirmed:
             return None  # a session without its action: that may still arrive
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
         event, self._event = self._event, None  # it confirms one decision
         if not must_be_confirmed:
-            return action
-        if action is not None and confirms(event, action, self.session.current_output, self._reviewers):
+            return decision
+        if decision is not None and confirms(event, decision, self.session.current_output, self._reviewers):
             self._is_resumed = False
-            return action
-        if action is not None and event is not None and "decided" in event:
+            return decision
+        if decision is not None and event is not None and "decided" in event:
             self._refuse()  # XCom has changed since, or an API without reviewers decided
         else:
             self.is_unconfirmed = True
         return None
 
-    def _read_action(self) -> HumanAction | None:
+    def _read_decision(self) -> Decision | None:
         """The last action; None if there is none, or the value is not an action."""
         value = self._read(ACTION_KEY)
         try:
-            return HumanAction.read(value) if value is not None else None
+            return Decision.read(value) if value is not None else None
         except ValidationError as error:
             log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
             return None
@@ -246,38 +246,38 @@ class ReviewSession:
             self.session = session
         self._announce_output()
 
-    def regeneration_failed(self, action: HumanAction, error: str) -> None:
+    def regeneration_failed(self, decision: Decision, error: str) -> None:
         """Make the current output pending again, and record the error."""
         at = utcnow()
         failure = FailedRegeneration(
             iteration=self.session.iteration,
             at=at,
-            feedback=action.feedback,
+            feedback=decision.feedback,
             error=storable(error),
-            user=action.user,
-            asked_at=action.at,
+            user=decision.user,
+            asked_at=decision.at,
         )
         state = advance(self.session.state, Step.FAIL_TO_REGENERATE)
         failures = [*self.session.failures, failure]
         self._store(self._moved(state, last_error=failure.error, failures=failures))
 
-    def end(self, step: Step | None, action: HumanAction | None = None, *, status: str | None = None) -> None:
+    def end(self, step: Step | None, decision: Decision | None = None, *, status: str | None = None) -> None:
         """End the review, by a step of the worker or as the reviewer decided, and announce it.
 
         Args:
             step: how the worker ends it; None if the session is final already, or stays unchanged.
-            action: the reviewer's decision, if there is one.
+            decision: the reviewer's decision, if there is one.
             status: the event's status, if it differs from the session's.
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
-        self._tell(EventType.FINALIZED, utcnow(), action, status=status)
+        self._tell(EventType.FINALIZED, utcnow(), decision, status=status)
         if self._publisher.finish():  # else the API server sends the final event, once the task has ended
             self._publisher.close()
 
-    def changes_requested(self, action: HumanAction) -> None:
+    def changes_requested(self, decision: Decision) -> None:
         """Announce that the reviewer requested changes, which are being made."""
-        self._tell(EventType.CHANGES_REQUESTED, action.at or utcnow(), action)
+        self._tell(EventType.CHANGES_REQUESTED, decision.at or utcnow(), decision)
 
     def finish_announcing(self) -> None:
         """Wait until the endpoints have answered, or the time limit is over."""
@@ -343,7 +343,7 @@ class ReviewSession:
         self._tell(EventType.OUTPUT_READY, self.session.updated_at or utcnow())
 
     def _tell(
-        self, type_: EventType, at: datetime, action: HumanAction | None = None, *, status: str | None = None
+        self, type_: EventType, at: datetime, decision: Decision | None = None, *, status: str | None = None
     ) -> None:
         add_span_event(type_, self.session, status)
         self._publisher.tell(
@@ -351,11 +351,11 @@ class ReviewSession:
             self.session,
             at=at,
             status=status,
-            feedback=action.feedback or None if action else None,
-            decided_by=action.user if action else None,
-            decided_at=action.at if action else None,
+            feedback=decision.feedback or None if decision else None,
+            decided_by=decision.user if decision else None,
+            decided_at=decision.at if decision else None,
         )
-        self._callbacks.call(type_, self.session, status=status, action=action)
+        self._callbacks.call(type_, self.session, status=status, decision=decision)
 
     def _store(self, session: AgentSession) -> None:
         for pause in (*SECOND_TRIES, None):

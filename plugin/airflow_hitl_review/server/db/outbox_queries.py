@@ -1,8 +1,6 @@
 """Queries on the outboxes of all task instances.
 
-Marker rows make them cheap: a task instance has a row ``WEBHOOKS_KEY`` while its review is open, and a row
-``WEBHOOKS_ENDED_KEY`` while events of an ended review are undelivered. The row's timestamp is the time of the
-dispatcher's next look. So delivered events are never read again.
+Marker rows make them cheap, see ``NextLook``: delivered events are never read again.
 """
 
 from __future__ import annotations
@@ -19,7 +17,41 @@ from sqlalchemy.orm import Session
 
 from airflow_hitl_review.core.review import ACTIVE_STATES, StoredValue
 from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey
-from airflow_hitl_review.server.db.xcoms import field_in, is_of, same_task, stored_value, values_are_in_the_row
+from airflow_hitl_review.server.db.xcoms import (
+    delete_xcom,
+    field_in,
+    is_of,
+    same_task,
+    set_xcom_time,
+    stored_value,
+    values_are_in_the_row,
+    write_xcom,
+    xcom_times,
+)
+
+
+@dataclass(frozen=True)
+class NextLook:
+    """When the dispatcher looks at an outbox next: the timestamp of the outbox's marker row.
+
+    Attributes:
+        key: the task instance whose outbox it is.
+        row: key of the marker row: ``WEBHOOKS_KEY`` while the review is open, ``WEBHOOKS_ENDED_KEY`` while events
+            of an ended review are undelivered.
+        at: when; whoever adds an event writes the row, and so makes it now.
+    """
+
+    key: TaskKey
+    row: str
+    at: datetime
+
+    def move(self, db: Session, at: datetime) -> None:
+        """Look at another time, unless somebody has written the row since it was read: they added something."""
+        set_xcom_time(db, self.key, self.row, at, was=self.at)
+
+    def end(self, db: Session) -> None:
+        """Never look again, unless somebody has written the row since it was read."""
+        delete_xcom(db, self.key, self.row, was=self.at)
 
 
 @dataclass(frozen=True)
@@ -48,15 +80,32 @@ _is_outbox_entry = and_(
 )
 
 
-def due_rows(db: Session, now: datetime, limit: int) -> list[tuple[TaskKey, str]]:
-    """Task instances whose outbox may have due events, each with the key of its marker row."""
+def due_looks(db: Session, now: datetime, limit: int) -> list[NextLook]:
+    """The looks that are due, longest overdue first."""
     rows = db.execute(
-        select(*_task_key, XComModel.key)
+        select(*_task_key, XComModel.key, XComModel.timestamp)
         .where(XComModel.key.in_((WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY)), XComModel.timestamp <= now)
         .order_by(XComModel.timestamp)
         .limit(limit)
     ).all()
-    return [(TaskKey(*row[:4]), row[4]) for row in rows]
+    return [NextLook(TaskKey(*row[:4]), row[4], row[5]) for row in rows]
+
+
+def next_look(db: Session, key: TaskKey) -> NextLook | None:
+    """The next look at one outbox; None if there is nothing to look for."""
+    times = xcom_times(db, key, (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY))
+    row = next((row for row in (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY) if row in times), None)
+    return NextLook(key, row, times[row]) if row is not None else None
+
+
+def look_by(db: Session, key: TaskKey, at: datetime) -> None:
+    """Look at an outbox by then, unless a look is due earlier."""
+    look = next_look(db, key)
+    if look is None:
+        write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
+        set_xcom_time(db, key, WEBHOOKS_ENDED_KEY, at)
+    elif at < look.at:
+        look.move(db, at)
 
 
 def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:

@@ -24,7 +24,7 @@ from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
 from airflow_hitl_review.server.db.connections import load_connection
 from airflow_hitl_review.server.db.locks import Exclusive
-from airflow_hitl_review.server.db.outbox_queries import due_rows
+from airflow_hitl_review.server.db.outbox_queries import NextLook, due_looks
 from airflow_hitl_review.server.db.task_instances import find_new_try
 from airflow_hitl_review.server.db.transactions import transaction, utcnow
 from airflow_hitl_review.server.delivery import orphaned_reviews, outbox
@@ -205,20 +205,20 @@ class Dispatcher:
 
     async def look(self, database: DatabaseThreads, client: httpx.AsyncClient) -> bool:
         """Start the due attempts; returns whether there may be more of them."""
-        rows = await database.run(lambda: _due(self._clock()))
-        for key, row in rows:
-            for claimed in await database.run(partial(self._claim, key, row)):
+        looks = await database.run(lambda: _due(self._clock()))
+        for look in looks:
+            for claimed in await database.run(partial(self._claim, look)):
                 task = asyncio.create_task(self._send(claimed, database, client))
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
-        return len(rows) == BATCH
+        return len(looks) == BATCH
 
     async def idle(self) -> None:
         """Wait until no attempt is in progress."""
         while self._sending:
             await asyncio.wait(self._sending)
 
-    def _claim(self, key: TaskKey, row: str) -> list[Claimed]:
+    def _claim(self, look: NextLook) -> list[Claimed]:
         now, admitted = self._clock(), list[str]()
 
         def admit(endpoint: str, format_: str | None, at: datetime) -> datetime | None:
@@ -228,16 +228,16 @@ class Dispatcher:
             return wait_until
 
         try:
-            claimed = outbox.claim_due(key, row, now=now, lease=self._lease, admit=admit)
+            claimed = outbox.claim_due(look, now=now, lease=self._lease, admit=admit)
         except Exception:
             for endpoint in admitted:
                 self._limiter.leave(endpoint)
             # Most likely a conflict between two processes; back off exponentially if it persists.
-            pause = self._unreadable[key] = min(2 * self._unreadable.get(key, 0.5), LONGEST_PAUSE)
-            log.exception("The outbox of %s cannot be worked on; trying again in %g s.", key, pause)
-            outbox.put_look_off(key, row, now, now + timedelta(seconds=pause))
+            pause = self._unreadable[look.key] = min(2 * self._unreadable.get(look.key, 0.5), LONGEST_PAUSE)
+            log.exception("The outbox of %s cannot be worked on; trying again in %g s.", look.key, pause)
+            outbox.put_look_off(look, now, now + timedelta(seconds=pause))
             return []
-        self._unreadable.pop(key, None)
+        self._unreadable.pop(look.key, None)
         return claimed
 
     def _record(self, claimed: Claimed, done: Attempt, format_: str | None) -> None:
@@ -303,9 +303,9 @@ class Dispatcher:
             return None, Attempt(self._clock().isoformat(), 0, error=reason)
 
 
-def _due(now: datetime) -> list[tuple[TaskKey, str]]:
+def _due(now: datetime) -> list[NextLook]:
     with transaction() as db:
-        return due_rows(db, now, BATCH)
+        return due_looks(db, now, BATCH)
 
 
 def _release(exclusive: Exclusive) -> None:

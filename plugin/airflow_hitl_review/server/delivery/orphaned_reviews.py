@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from airflow_hitl_review.core.event_builder import ABANDONED, announce
-from airflow_hitl_review.core.review import UnreadableXComError, parse_session, read_action
+from airflow_hitl_review.core.review import UnreadableXComError, parse_session, read_decision
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -116,7 +116,7 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
             "The end of the review of %s is not told: somebody wrote over its XComs (%s).", key, error.title
         )
         return []
-    action = read_action(xcoms.get(ACTION_KEY))
+    action = read_decision(xcoms.get(ACTION_KEY))
     decided = (
         action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
     )

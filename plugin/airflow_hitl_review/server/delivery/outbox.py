@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from operator import itemgetter
 from typing import Any
@@ -17,17 +17,11 @@ from typing import Any
 from airflow_hitl_review.core.review import StoredValue
 from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey, webhook_key
 from airflow_hitl_review.core.telemetry import count_attempt
+from airflow_hitl_review.server.db.outbox_queries import NextLook, look_by, next_look
 from airflow_hitl_review.server.db.stats import stats
 from airflow_hitl_review.server.db.task_instances import load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, transaction
-from airflow_hitl_review.server.db.xcoms import (
-    delete_xcom,
-    read_xcoms,
-    rewrite_xcom,
-    set_xcom_time,
-    write_xcom,
-    xcom_times,
-)
+from airflow_hitl_review.server.db.xcoms import read_xcoms, rewrite_xcom, xcom_times
 from hitl_webhooks import Attempt, DeliveryStatus, EndpointDelivery, OutboxEntry
 from hitl_webhooks.send.schedule import RetrySchedule
 
@@ -99,20 +93,20 @@ def session_of(entry: OutboxEntry) -> dict[str, Any]:
     return session if isinstance(session, dict) else {}
 
 
-def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit: Admit) -> list[Claimed]:
-    """Claim the due deliveries of one outbox, and set the time of the next poll.
+def claim_due(due: NextLook, *, now: datetime, lease: timedelta, admit: Admit) -> list[Claimed]:
+    """Claim the due deliveries of one outbox, and set the time of the next look.
 
     Args:
-        key: the task instance whose outbox it is.
-        row: the marker row that was due, ``WEBHOOKS_KEY`` or ``WEBHOOKS_ENDED_KEY``.
+        due: the look that is due.
         now: the current time.
         lease: how long a claim lasts.
         admit: whether an endpoint can take one more message now.
     """
+    key = due.key
     with transaction() as db:
         task_instance = load_task_instance(db, key, lock=True)
-        marked_at = xcom_times(db, key, (row,)).get(row) if task_instance is not None else None
-        if task_instance is None or marked_at is None or marked_at > now:
+        look = _still_due(db, due, now) if task_instance is not None else None
+        if task_instance is None or look is None:
             return []  # deleted, or another API server was here first
         claimed: list[Claimed] = []
         found = _read_entries(db, key)
@@ -134,23 +128,26 @@ def claim_due(key: TaskKey, row: str, *, now: datetime, lease: timedelta, admit:
                     claimed.append(one)
             if len(claimed) > before:
                 rewrite_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
-        # Only if the row is unchanged: a worker that has written it in the meantime has added something.
-        if not looks and row == WEBHOOKS_ENDED_KEY:
-            delete_xcom(db, key, row, was=marked_at)
+        if looks or look.row == WEBHOOKS_KEY:
+            if look.row == WEBHOOKS_KEY:
+                looks.append(now + (WORKER_INTERVAL if task_instance.state == "running" else IDLE_INTERVAL))
+            look.move(db, min(looks))
         else:
-            if row == WEBHOOKS_KEY:
-                pause = WORKER_INTERVAL if task_instance.state == "running" else IDLE_INTERVAL
-                looks.append(now + pause)
-            set_xcom_time(db, key, row, min(looks), was=marked_at)
+            look.end(db)
         return claimed
 
 
-def put_look_off(key: TaskKey, row: str, now: datetime, until: datetime) -> None:
+def put_look_off(look: NextLook, now: datetime, until: datetime) -> None:
     """Postpone an outbox that cannot be processed, so that it does not block the others."""
     with transaction() as db:
-        marked_at = xcom_times(db, key, (row,)).get(row)
-        if marked_at is not None and marked_at <= now:
-            set_xcom_time(db, key, row, until, was=marked_at)
+        if (still := _still_due(db, look, now)) is not None:
+            still.move(db, until)
+
+
+def _still_due(db: Session, look: NextLook, now: datetime) -> NextLook | None:
+    """The look as it is stored now, which a worker may have moved since; None if it is not due any more."""
+    at = xcom_times(db, look.key, (look.row,)).get(look.row)
+    return replace(look, at=at) if at is not None and at <= now else None
 
 
 def record(
@@ -196,7 +193,7 @@ def send_again(key: TaskKey, event_id: str, endpoint: str | None, *, now: dateti
 def _change(
     key: TaskKey, event_id: str, endpoint: str | None, change: Callable[[EndpointDelivery], None]
 ) -> OutboxEntry | None:
-    """Change the deliveries of one entry, and schedule the next poll of its outbox."""
+    """Change the deliveries of one entry, and schedule the next look at its outbox."""
     name = webhook_key(event_id)
     with transaction() as db:
         if load_task_instance(db, key, lock=True) is None:
@@ -209,21 +206,9 @@ def _change(
             if endpoint is None or delivery.endpoint == endpoint:
                 change(delivery)
         rewrite_xcom(db, key, name, entry.to_json())
-        wake_at(db, key, entry.next_attempt_at)
+        if next_look(db, key) is not None or entry.next_attempt_at is not None:
+            look_by(db, key, entry.next_attempt_at or _AT_ONCE)  # at once: to clean up
         return entry
-
-
-def wake_at(db: Session, key: TaskKey, at: datetime | None) -> None:
-    """Schedule a poll of an outbox by then, unless one is due earlier; None means at once, to clean up."""
-    rows = xcom_times(db, key, (WEBHOOKS_KEY, WEBHOOKS_ENDED_KEY))
-    row = WEBHOOKS_KEY if WEBHOOKS_KEY in rows else WEBHOOKS_ENDED_KEY
-    if row not in rows:
-        if at is None:
-            return
-        write_xcom(db, key, row, True)
-        set_xcom_time(db, key, row, at)
-    elif at is None or at < rows[row]:
-        set_xcom_time(db, key, row, at or _AT_ONCE)
 
 
 @dataclass(frozen=True)

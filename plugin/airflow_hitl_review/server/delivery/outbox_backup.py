@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
-from airflow_hitl_review.server.db.outbox_queries import rows_about_to_be_cleared
+from airflow_hitl_review.server.db.outbox_queries import look_by, rows_about_to_be_cleared
 from airflow_hitl_review.server.db.task_instances import BEFORE_A_TRY, load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import write_xcom, xcom_times
@@ -104,7 +104,7 @@ def _put_back(key: TaskKey, entries: list[tuple[OutboxEntry, datetime]]) -> bool
             write_xcom(db, key, webhook_key(entry.event_id), entry.to_json())
             log.info("Kept an undelivered event of an earlier try of %s.", key)
         if lost:
-            outbox.wake_at(db, key, utcnow())
+            look_by(db, key, utcnow())
         return True
 
 

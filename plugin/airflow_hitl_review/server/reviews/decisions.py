@@ -20,7 +20,6 @@ from airflow_hitl_review.core.schema import (
     AgentSession,
     Channel,
     Decision,
-    HumanAction,
     TaskKey,
     User,
     feedback_key,
@@ -141,12 +140,6 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
 
     feedback = storable(request.feedback)
     decision = Decision(
-        action=request.action, iteration=session.iteration, user=who, at=now, channel=request.channel
-    )
-    decided = session.moved_to(
-        advance(session.state, request.action), now, decisions=[*session.decisions, decision]
-    )
-    action = HumanAction(
         action=request.action,
         feedback=feedback,
         iteration=session.iteration,
@@ -155,21 +148,23 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
         channel=request.channel,
         output_sha256=sha256_of(session.current_output),
     )
+    decisions = [*session.decisions, decision.model_copy(update={"feedback": ""})]
+    decided = session.moved_to(advance(session.state, request.action), now, decisions=decisions)
     if feedback:
         write_xcom(db, key, feedback_key(session.iteration), feedback)
     elif feedback_key(session.iteration) in xcoms:  # from a failed request: it would look like this one's feedback
         delete_xcom(db, key, feedback_key(session.iteration))
     write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
     # The action is written last: by the order of the two rows, the sweep finds decided tasks that are parked.
-    write_xcom(db, key, ACTION_KEY, action.model_dump(mode="json"))
+    write_xcom(db, key, ACTION_KEY, decision.model_dump(mode="json"))
     # Closes the required action even if it was not answered; after locking the task instance, as Airflow does.
-    close_required_action(db, task_instance, answer_of(action))
+    close_required_action(db, task_instance, answer_of(decision))
     write_audit_log(
         db,
         task_instance,
         event=event_of(request.action),
         user=user,
-        extra=record_of(action, session.current_output),
+        extra=record_of(decision, session.current_output),
     )
     waited = now - session.updated_at if session.updated_at is not None else None
     after_commit(db, partial(count_decision, stats(), key, request.action, waited))

@@ -22,8 +22,8 @@ from airflow_hitl_review.core.audit_record import EVENTS, REFUSED, event_for, ev
 from airflow_hitl_review.core.options import seconds
 from airflow_hitl_review.core.required_action_form import answer_of
 from airflow_hitl_review.core.resume_guard import is_settled
-from airflow_hitl_review.core.review import UnreadableXComError, is_active, read_action, read_session
-from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, HumanAction, TaskKey
+from airflow_hitl_review.core.review import UnreadableXComError, is_active, read_decision, read_session
+from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, Decision, TaskKey
 from airflow_hitl_review.core.states import SessionStatus, advance
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
@@ -85,39 +85,39 @@ def wake(key: TaskKey) -> Wake:
             # The task is still parking, or already resumed and not running yet. The worker reads the decision
             # from the session, so checking again does no harm.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
-        action = read_action(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
-        recorded = _recorded(db, task_instance, action, session) if action is not None else None
+        decision = read_decision(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
+        recorded = _recorded(db, task_instance, decision, session) if decision is not None else None
         if recorded is None and not _others_decide():
             _refuse(db, task_instance, session)
             return Wake.REFUSED
-        if action is not None:
+        if decision is not None:
             # The required action is still open if the review was decided before the task parked.
-            close_required_action(db, task_instance, answer_of(action))
+            close_required_action(db, task_instance, answer_of(decision))
         settled = is_settled(
             parked_at=task_instance.updated_at,
             heartbeat=load_heartbeat(db, task_instance.queued_by_job_id),
             settle=settle_time(),
         )
-        event = event_for(recorded, action, session.current_output)
+        event = event_for(recorded, decision, session.current_output)
         resume(db, key, event, as_next_try=not settled)
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
 
 
 def _recorded(
-    db: Session, task_instance: TaskInstanceFacts, action: HumanAction, session: AgentSession
+    db: Session, task_instance: TaskInstanceFacts, decision: Decision, session: AgentSession
 ) -> dict[str, Any] | None:
     """The audit log's record of the decision in XCom; None if it is not the last entry."""
-    if _status_after(action, session) is not session.status:
+    if _status_after(decision, session) is not session.status:
         return None
-    wanted = record_of(action, session.current_output)
+    wanted = record_of(decision, session.current_output)
     event, record = read_last_audit_entry(db, task_instance, EVENTS) or ("", {})
-    return record if event == event_of(action.action) and is_same(record, wanted) else None
+    return record if event == event_of(decision.action) and is_same(record, wanted) else None
 
 
-def _status_after(action: HumanAction, session: AgentSession) -> SessionStatus:
+def _status_after(decision: Decision, session: AgentSession) -> SessionStatus:
     before = replace(session.state, status=SessionStatus.PENDING_REVIEW)
-    return advance(before, action.action).status
+    return advance(before, decision.action).status
 
 
 def _others_decide() -> bool:
