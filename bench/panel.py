@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.notebook.kernels import kernel
+from tests.notebook.panel.test_scale import MEASURE, fill, measure
 from tests.notebook.server import ReviewServer
-from tests.notebook.test_scale import MEASURE, fill, measure
 
 SIZES = (1_000, 10_000)
 VIEWS = 5

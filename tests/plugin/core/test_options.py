@@ -8,7 +8,7 @@ import pytest
 
 from airflow_hitl_review.core.option_table import OPTIONS
 from airflow_hitl_review.core.options import WebhookSettings, is_on, seconds
-from tests.airflow_side.test_operator import run
+from tests.plugin.task.test_operator import run
 
 SECONDS = [name for name, option in OPTIONS.items() if option.type == "float"]
 SWITCHES = [name for name, option in OPTIONS.items() if option.type == "boolean"]

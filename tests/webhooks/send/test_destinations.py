@@ -13,9 +13,9 @@ from hitl_webhooks.send.addresses import Address, PublicAddressTransport, is_pub
 from hitl_webhooks.send.delivery import attempt, open_client
 from tests.support import seen_in_docs
 from tests.webhooks.destinations import CASES, PRIVATE, PUBLIC, REDIRECTING, Alone, Blocked, Case
-from tests.webhooks.test_addresses import resolving, run, serving
+from tests.webhooks.send.test_addresses import resolving, run, serving
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "security.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "security.md"
 BEGIN, END = "<!-- measured: where webhooks may go -->", "<!-- end of where webhooks may go -->"
 BODY = b'{"type":"t","timestamp":"t","data":{}}'
 
@@ -124,4 +124,4 @@ def test_the_table_of_the_page() -> None:
         shown = ", ".join(f"`{url}`" for url in case.urls)
         rows.append([case.what, shown, case.alone, case.blocked])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    seen_in_docs.check(DOCUMENT, BEGIN, END, table, renew="tests/webhooks/test_destinations.py")
+    seen_in_docs.check(DOCUMENT, BEGIN, END, table, renew="tests/webhooks/send/test_destinations.py")

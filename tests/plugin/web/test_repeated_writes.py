@@ -15,7 +15,7 @@ from airflow_hitl_review.core.review import is_repeated
 from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
-from tests.airflow_side.test_operator import run
+from tests.plugin.task.test_operator import run
 from tests.support.api_server import ROOT
 
 AT = datetime(2026, 1, 1, tzinfo=timezone.utc)

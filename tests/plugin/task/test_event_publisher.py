@@ -31,7 +31,7 @@ from airflow_hitl_review.server.delivery.concurrency_limiter import (
 )
 from hitl_webhooks import InvalidEndpointError, InvalidSecretError, generate_secret
 from hitl_webhooks.send.schedule import STANDARD_WAITS
-from tests.airflow_side.test_operator import run
+from tests.plugin.task.test_operator import run
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 

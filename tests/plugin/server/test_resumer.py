@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from tests.airflow_side.test_reviewers import wait_for_wake
+from tests.plugin.server.test_reviewers import wait_for_wake
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 PART = "up_for_reschedule"

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_hitl_review.core.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
 from demo.airflow_instance import wait_until
-from tests.airflow_side.test_long_outputs import is_listed_by_its_summary
-from tests.airflow_side.test_reviewers import events, has_state, task_instance
 from tests.conftest import DATABASES, reviews_on
+from tests.plugin.server.test_long_outputs import is_listed_by_its_summary
+from tests.plugin.server.test_reviewers import events, has_state, task_instance
 from tests.support.api_server import ROOT, URL_SECRET, ReviewServer
 from tests.support.file_xcoms import AWAY
 from tests.support.hook_server import HookServer

@@ -16,7 +16,7 @@ import respx
 from hitl_webhooks import Attempt, Endpoint, generate_secret
 from hitl_webhooks.send.delivery import attempt, open_client
 from hitl_webhooks.send.log_redaction import _LOGGERS
-from tests.webhooks.test_addresses import run, serving
+from tests.webhooks.send.test_addresses import run, serving
 
 SECRET = generate_secret()
 BODY = b'{"type":"t","timestamp":"t","data":{}}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.airflow_side.test_operator import run
+from tests.plugin.task.test_operator import run
 
 ASK = """
     import threading, time

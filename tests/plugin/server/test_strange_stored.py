@@ -11,8 +11,8 @@ from sqlalchemy.exc import DataError
 from demo.airflow_instance import wait_until
 from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
 from hitl_webhooks import Person
-from tests.airflow_side.test_dispatch import server_log
-from tests.airflow_side.test_reviewers import has_state, stored, write, xcoms
+from tests.plugin.server.test_dispatcher import server_log
+from tests.plugin.server.test_reviewers import has_state, stored, write, xcoms
 from tests.support.api_server import DAG_ID, TASK_ID, URL_SECRET, ReviewServer
 from tests.support.hook_server import HookServer
 
