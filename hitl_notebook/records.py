@@ -71,7 +71,7 @@ class Turn(_Brief):
     user: User | None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class ReviewSummary(_Brief):
     """One row of the inbox.
 
@@ -136,7 +136,7 @@ class ReviewSummary(_Brief):
         return user_id is not None and bool(self.reviewers) and user_id not in self.reviewers
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Review(ReviewSummary):
     """A review with its conversation.
 
