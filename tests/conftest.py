@@ -183,7 +183,7 @@ def live(
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
             **statsd.settings,
             "AIRFLOW__CORE__PARALLELISM": "16",
-            # A decision soon after the output waits for a heartbeat of the scheduler, as in the demo.
+            # As in the demo.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
             # Five minutes of short waits, so that the tests need not wait long.

@@ -1,0 +1,82 @@
+"""Tasks that version 0.1.0 parked: resumed by its event or by ours, they go on with what it had stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskAwaitingInput
+
+from airflow_hitl_review import HITLRejectError, HITLReviewOperator
+from airflow_hitl_review.core.schema import output_key
+from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.task import review_session
+from tests.support.memory_xcoms import MemoryTask
+from tests.support.version_before import resume_event, task_instance_id, xcoms_of
+
+TEA = {"title": "Tea", "n": 1}
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_session, "SECOND_TRIES", ())
+    monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
+
+
+def parked(review: str) -> MemoryTask:
+    """The task as that version left it."""
+    task = MemoryTask()
+    task.id = task_instance_id(review)
+    task.xcoms = xcoms_of(review)
+    return task
+
+
+def resumed(task: MemoryTask, event: dict[str, Any]) -> Any:
+    """The task's result, or what it raises."""
+    operator = HITLReviewOperator(
+        task_id="t",
+        prompt="A drink",
+        generate=lambda context: TEA,
+        regenerate=lambda feedback, history: {"title": f"Tea: {feedback}", "n": len(history)},
+    )
+    context: Any = {"ti": task}
+    return operator.resume_hitl_review(context, event)
+
+
+def test_an_approval() -> None:
+    assert resumed(parked("approved"), resume_event("approved")) == TEA
+
+
+def test_a_rejection() -> None:
+    with pytest.raises(HITLRejectError) as error:
+        resumed(parked("rejected"), resume_event("rejected"))
+    assert error.value.feedback == "no"
+
+
+def test_a_request_for_changes() -> None:
+    task = parked("changes_requested")
+    with pytest.raises(TaskAwaitingInput):
+        resumed(task, resume_event("changes_requested"))
+    assert (task.session.iteration, task.session.status.value) == (2, "pending_review")
+    assert task.xcoms[output_key(2)] == '{\n  "title": "Tea: colder",\n  "n": 1\n}'
+    assert resumed(task, task.decide(Action.APPROVE)) == {"title": "Tea: colder", "n": 1}
+
+
+@pytest.mark.parametrize("review", ["waiting", "second_round", "told"])
+def test_a_decision_of_this_version(review: str) -> None:
+    task = parked(review)
+    shown = json.loads(task.session.current_output)
+    assert shown["title"] == ("Tea: hotter" if review == "second_round" else "Tea")
+    assert resumed(task, task.decide(Action.APPROVE)) == shown
+
+
+@pytest.mark.parametrize("review", ["waiting", "second_round"])
+def test_another_round(review: str) -> None:
+    """The history is the one that version kept for all outputs."""
+    task = parked(review)
+    with pytest.raises(TaskAwaitingInput):
+        resumed(task, task.decide(Action.CHANGES_REQUESTED, "sweeter"))
+    rounds = 2 if review == "waiting" else 3
+    assert task.session.iteration == rounds
+    assert f'"n": {2 * rounds - 3}' in task.session.current_output
