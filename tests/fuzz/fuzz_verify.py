@@ -2,7 +2,7 @@
 
 Not a test: pytest does not collect it, and atheris is no dependency of this project. From the project's folder::
 
-    python3.11 -m venv /tmp/fuzz && /tmp/fuzz/bin/pip install atheris httpx standardwebhooks
+    python3.11 -m venv /tmp/fuzz && /tmp/fuzz/bin/pip install atheris httpx
     PYTHONPATH=webhooks /tmp/fuzz/bin/python tests/fuzz/fuzz_verify.py -max_total_time=300
 
 Anything that leaves ``verify`` and is no ``WebhookVerificationError`` ends the run with a crash file, to be given

@@ -78,6 +78,8 @@ def test_an_answer_counts_for_twenty_seconds_and_for_one_user() -> None:
     assert readable(dags[:1]) == []
     assert readable_dags.REMEMBERED_SECONDS <= 30
     readable_dags.MAX_REMEMBERED = 150
+    known = readable_dags.ReadableDags()
+    readable(dags)
     readable([f"other {number}" for number in range(100)])
     assert len(known._known) <= 150
     """

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from cachetools import TTLCache
+
 from airflow_hitl_review.server.db.auth import BaseUser, may_read_each, team_names
 from airflow_hitl_review.server.db.transactions import Session
 
@@ -24,27 +26,21 @@ class ReadableDags:
     """
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
-        self._timer = timer
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], tuple[bool, float]] = {}  # the answer, and when it expires
+        self._known: TTLCache[tuple[str, str], bool] = TTLCache(MAX_REMEMBERED, REMEMBERED_SECONDS, timer)
 
     def of(self, db: Session, user: BaseUser, dag_ids: Sequence[str]) -> list[str]:
         """The DAGs among ``dag_ids`` whose reviews ``user`` may read, in the same order."""
-        user_id, now = str(user.get_id()), self._timer()
+        user_id = str(user.get_id())
         with self._lock:
-            found = {dag_id: self._known.get((user_id, dag_id), (False, now)) for dag_id in dag_ids}
-        known = {dag_id: may for dag_id, (may, until) in found.items() if until > now}
+            found = {dag_id: self._known.get((user_id, dag_id)) for dag_id in dag_ids}
+        known = {dag_id: may for dag_id, may in found.items() if may is not None}
         if unknown := [dag_id for dag_id in dag_ids if dag_id not in known]:
             asked = may_read_each(user, team_names(db, unknown))
-            self._remember({(user_id, dag_id): (may, now + REMEMBERED_SECONDS) for dag_id, may in asked.items()})
+            with self._lock:
+                self._known.update({(user_id, dag_id): may for dag_id, may in asked.items()})
             known |= asked
         return [dag_id for dag_id in dag_ids if known[dag_id]]
-
-    def _remember(self, answers: dict[tuple[str, str], tuple[bool, float]]) -> None:
-        with self._lock:
-            if len(self._known) + len(answers) > MAX_REMEMBERED:
-                self._known.clear()
-            self._known.update(answers)
 
 
 _readable = ReadableDags()

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 
+from cachetools import LRUCache
 from fastapi import Request, Response
 
 LEASE_SECONDS = 30.0
@@ -35,7 +35,7 @@ class LastETags:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tags: OrderedDict[Hashable, tuple[str, str]] = OrderedDict()
+        self._tags: LRUCache[Hashable, tuple[str, str]] = LRUCache(MOST_ETAGS)
 
     def tag(self, reader: Hashable, stamp: str) -> str | None:
         """The tag of this reader's last response, if the list still has that stamp."""
@@ -47,9 +47,6 @@ class LastETags:
         """Cache the tag of a response that was read after ``stamp``."""
         with self._lock:
             self._tags[reader] = (stamp, tag)
-            self._tags.move_to_end(reader)
-            while len(self._tags) > MOST_ETAGS:
-                self._tags.popitem(last=False)
 
 
 def revalidated(
