@@ -9,7 +9,7 @@ Tone = Literal["wait", "busy", "good", "bad"]
 """The colour of a state, as a CSS class."""
 
 STATUS_WORDS = {
-    "pending_review": "Waiting for a decision",
+    "pending_review": "Waiting",
     "changes_requested": "Changes requested",
     "approved": "Approved",
     "rejected": "Rejected",

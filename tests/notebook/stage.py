@@ -30,7 +30,7 @@ from hitl_notebook.panel.elements import (
 from hitl_notebook.panel.views import close_all
 
 STATES = [
-    ("waiting", "Waiting for a decision"),
+    ("waiting", "Waiting"),
     ("working", "Changes requested"),
     ("approved", "Approved"),
     ("rejected", "Rejected"),

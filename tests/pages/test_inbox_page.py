@@ -54,13 +54,13 @@ def test_what_others_do_appears_by_itself(stage: Stage, people: People) -> None:
     page = people.page("ann")
     page.goto(stage.address(f"inbox?q={key.run_id.replace('+', '%2B')}"))
     live(page)
-    expect(page.locator(".row .pill")).to_have_text("Waiting for a decision")
+    expect(page.locator(".row .pill")).to_have_text("Waiting")
     page.locator(".row").focus()
     stage.decide(key, "feedback", feedback="More")
     expect(page.locator(".row .pill")).to_have_text("Changes requested", timeout=5_000)
     expect(page.locator(".row")).to_be_focused()
     stage.next_output(key, "Two")
-    expect(page.locator(".row .pill")).to_have_text("Waiting for a decision", timeout=5_000)
+    expect(page.locator(".row .pill")).to_have_text("Waiting", timeout=5_000)
     expect(page.locator(".row")).to_contain_text("output 2")
 
 

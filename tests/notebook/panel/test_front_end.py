@@ -186,7 +186,7 @@ def test_a_row_tells_what_it_is(stage: Staged) -> None:
     expect(stage.row(6).locator(".hitl-row-due")).to_be_hidden()  # abandoned: no matter any more
     name = stage.row(7).get_attribute("aria-label")
     assert name.startswith(
-        "Waiting for a decision, report_7 › review [7], round 2 of 5, run 2030-11-08 10:00, for 3 h, due in 4 h"
+        "Waiting, report_7 › review [7], round 2 of 5, run 2030-11-08 10:00, for 3 h, due in 4 h"
     )
     shapes = {stage.row(n).locator("path").get_attribute("d") for n in range(7)}
     assert len(shapes) == 7
