@@ -1,4 +1,4 @@
-"""How a decision in XCom is compared with what the audit log has of it."""
+"""Compares a decision in XCom with its entry in the audit log."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def event(**changes: Any) -> dict[str, Any]:
     return {"decided": True, "recorded": record_of(action(**changes), OUTPUT)}
 
 
-def test_what_was_recorded_is_confirmed() -> None:
+def test_recorded_decision_is_confirmed() -> None:
     assert confirms(event(), action(), OUTPUT, ["bob", "ann"])
     assert confirms(event(), action(), OUTPUT, [])
-    assert confirms(event(), action(channel="chat"), OUTPUT, ["ann"])  # where it was taken is of no account
+    assert confirms(event(), action(channel="chat"), OUTPUT, ["ann"])  # the channel does not matter
 
 
 @pytest.mark.parametrize(
@@ -38,16 +38,16 @@ def test_what_was_recorded_is_confirmed() -> None:
         {"user": None},
     ],
 )
-def test_nothing_else_is(changes: dict[str, Any]) -> None:
+def test_changed_decision_is_not_confirmed(changes: dict[str, Any]) -> None:
     assert not confirms(event(), action(**changes), OUTPUT, ["ann", "bob"])
     assert not is_same(record_of(action(), OUTPUT), record_of(action(**changes), OUTPUT))
 
 
-def test_another_output_than_the_reviewer_saw_is_not_confirmed() -> None:
+def test_decision_about_another_output_is_not_confirmed() -> None:
     assert not confirms(event(), action(), "Draft 2", ["ann"])
 
 
-def test_who_is_no_reviewer_confirms_nothing() -> None:
+def test_decision_by_a_non_reviewer_is_not_confirmed() -> None:
     assert not confirms(event(), action(), OUTPUT, ["bob"])
     assert not confirms(event(user=None), action(user=None), OUTPUT, ["bob"])
 
@@ -55,12 +55,12 @@ def test_who_is_no_reviewer_confirms_nothing() -> None:
 @pytest.mark.parametrize(
     "given", [None, {}, {"error_type": "timeout"}, {"decided": True, "recorded": "x"}, {"recorded": "x"}]
 )
-def test_an_event_without_a_record_confirms_nothing(given: Any) -> None:
+def test_event_without_a_record_confirms_nothing(given: Any) -> None:
     assert not confirms(given, action(), OUTPUT, [])
 
 
-def test_where_the_ai_providers_api_decides_the_event_confirms_what_it_saw() -> None:
-    """It writes no audit log, and knows no reviewers."""
+def test_event_confirms_a_decision_of_the_ai_providers_api() -> None:
+    """That API writes no audit log and does not know reviewers."""
     given = event_for(None, action(), OUTPUT)
     assert confirms(given, action(), OUTPUT, [])
     assert not confirms(given, action(), "Draft 2", [])
@@ -72,6 +72,6 @@ def test_where_the_ai_providers_api_decides_the_event_confirms_what_it_saw() -> 
     assert not confirms(version_0_1_0, action(), OUTPUT, ["ann"])
 
 
-def test_no_text_is_recorded() -> None:
+def test_feedback_and_output_are_not_recorded() -> None:
     kept = str(record_of(action(feedback="secret words"), "secret output"))
     assert "secret" not in kept

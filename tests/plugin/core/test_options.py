@@ -1,4 +1,4 @@
-"""Settings with a typing error."""
+"""Reads options: valid, invalid, empty and unset."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ def given(value: str) -> Callable[[str, str], str]:
 
 @pytest.mark.parametrize("name", SECONDS)
 @pytest.mark.parametrize("wrong", ["soon", "0", "-1", "inf", "nan", "10 s"])
-def test_a_wrong_number_of_seconds_is_logged_and_the_default_taken(
+def test_invalid_seconds_are_logged_and_replaced_by_the_default(
     name: str, wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert seconds(name, given(wrong)) == float(OPTIONS[name].default)
     assert f"[hitl_review] {name} is wrong" in caplog.text
 
 
-def test_a_number_of_seconds_is_taken() -> None:
+def test_valid_seconds_are_used() -> None:
     assert seconds("park_settle_seconds", given("2.5")) == 2.5
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_a_switch_is_read_as_airflow_does(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_booleans_are_parsed_as_in_airflow(name: str, caplog: pytest.LogCaptureFixture) -> None:
     assert is_on(name, lambda _, default: default) is (OPTIONS[name].default == "True")
     assert [is_on(name, given(word)) for word in ("True", "on", "0", "No")] == [True, True, False, False]
     assert is_on(name, given("perhaps")) is (OPTIONS[name].default == "True")
     assert f"[hitl_review] {name} is wrong" in caplog.text
 
 
-def test_what_is_not_set_is_the_default() -> None:
+def test_unset_options_have_their_defaults() -> None:
     assert WebhookSettings.read(lambda _, default: default) == WebhookSettings()
 
 
-def test_an_empty_setting_counts_as_not_set_for_workers_and_api_servers_alike() -> None:
+def test_empty_option_counts_as_unset_on_workers_and_api_servers() -> None:
     printed = run("""
         import os
         os.environ["AIRFLOW__HITL_REVIEW__PARK_SETTLE_SECONDS"] = ""

@@ -39,7 +39,7 @@ def test_resume_guard(heartbeat: float | None, settled: bool) -> None:
     assert is_settled(parked_at=T0, heartbeat=last, settle=SETTLE) is settled
 
 
-def test_keys_are_the_providers() -> None:
+def test_xcom_keys_match_the_provider() -> None:
     assert SESSION_KEY == "airflow_hitl_review_agent_session"
     assert ACTION_KEY == "airflow_hitl_review_human_action"
     assert output_key(2) == "airflow_hitl_review_agent_output_2"
@@ -49,8 +49,8 @@ def test_keys_are_the_providers() -> None:
     assert iteration_of("airflow_hitl_review_agent_output_x", feedback=False) is None
 
 
-def test_a_session_of_the_provider_is_read() -> None:
-    """It has five fields, no times, and the last action only."""
+def test_session_of_the_provider_is_read() -> None:
+    """It has five fields, no times, and only the last action."""
     xcoms = {
         SESSION_KEY: StoredValue(
             {"status": "approved", "iteration": 2, "max_iterations": 5, "prompt": "p", "current_output": "b"}, at(9)
@@ -74,7 +74,7 @@ def test_a_session_of_the_provider_is_read() -> None:
     ("state", "failed", "more"),
     [
         ("awaiting_input", {}, {"last_error": "boom"}),
-        # The review has ended, and nobody decided after that: what is stored is still what failed.
+        # The review ended without a later decision, so the stored feedback is still the one that failed.
         (
             "failed",
             {"asked_at": at(4).isoformat()},
@@ -87,7 +87,7 @@ def test_a_session_of_the_provider_is_read() -> None:
         ),
     ],
 )
-def test_feedback_that_failed_is_told_once(state: str, failed: dict[str, Any], more: dict[str, Any]) -> None:
+def test_failed_feedback_is_shown_once(state: str, failed: dict[str, Any], more: dict[str, Any]) -> None:
     failure = {"iteration": 1, "at": at(5).isoformat(), "feedback": "shorter", "error": "boom"} | failed
     session: dict[str, Any] = AgentSession(current_output="a").model_dump(mode="json")
     xcoms = {
@@ -100,7 +100,7 @@ def test_feedback_that_failed_is_told_once(state: str, failed: dict[str, Any], m
     assert [t.kind for t in review.conversation] == ["output", "feedback", "error"]
 
 
-def test_the_reason_of_a_rejection_is_who_rejected() -> None:
+def test_rejection_reason_is_attributed_to_who_rejected() -> None:
     decisions = [
         {
             "action": "changes_requested",
@@ -123,11 +123,11 @@ def test_the_reason_of_a_rejection_is_who_rejected() -> None:
 
 
 @pytest.mark.parametrize("value", ["text", 5, None, [], {"status": "of another kind"}])
-def test_what_is_no_session_is_no_review(value: object) -> None:
+def test_invalid_session_is_not_a_review(value: object) -> None:
     assert assemble(KEY, "running", {SESSION_KEY: StoredValue(value, at(1))}) is None
 
 
-def test_what_is_no_action_tells_nobody() -> None:
+def test_invalid_action_does_not_say_who_decided() -> None:
     session = {"status": "approved", "iteration": 1, "max_iterations": 5, "prompt": "p", "current_output": "a"}
     review = assemble(
         KEY, "running", {SESSION_KEY: StoredValue(session, at(1)), ACTION_KEY: StoredValue("text", at(2))}
@@ -136,21 +136,21 @@ def test_what_is_no_action_tells_nobody() -> None:
     assert review.decided_by is None
 
 
-def test_no_session_is_no_review() -> None:
+def test_missing_session_is_not_a_review() -> None:
     assert assemble(KEY, "running", {}) is None
 
 
-def test_parked_is_active_and_waiting_for_a_retry_is_not() -> None:
+def test_parked_task_is_active_and_task_up_for_retry_is_not() -> None:
     assert is_active("awaiting_input")
     assert not any(is_active(state) for state in ("success", "failed", "up_for_retry", "removed", None))
 
 
-def test_storable_text() -> None:
+def test_storable_replaces_nul_and_lone_surrogates() -> None:
     assert storable("a\x00b\ud800c☃😀") == "a\ufffdb\ufffdc☃😀"
     assert storable("a\x00b") == "a\ufffdb"
 
 
-def test_webhooks_argument() -> None:
+def test_webhooks_argument_accepts_urls_connection_ids_and_objects() -> None:
     given: list[str | Webhook] = [
         "https://example.org/hook",
         "my_conn",
@@ -162,7 +162,7 @@ def test_webhooks_argument() -> None:
 
 
 @pytest.mark.parametrize("given", [["a", "a"], [""], [3], "  "])
-def test_webhooks_argument_is_checked(given: Any) -> None:
+def test_invalid_webhooks_argument_is_rejected(given: Any) -> None:
     with pytest.raises(ValueError, match="webhooks"):
         as_webhooks(given)
 
@@ -177,13 +177,13 @@ def test_webhooks_argument_is_checked(given: Any) -> None:
         {"conn_id": "y", "format": "xml"},
     ],
 )
-def test_a_webhook_is_checked(arguments: dict[str, Any]) -> None:
+def test_invalid_webhook_is_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Webhook"):
         Webhook(**arguments)
 
 
 @pytest.mark.parametrize("iteration", [1, 2])
-def test_feedback_is_told_also_where_its_output_is_missing_or_pending(iteration: int) -> None:
+def test_feedback_is_shown_even_if_its_output_is_missing_or_pending(iteration: int) -> None:
     session: dict[str, Any] = AgentSession(current_output="b", iteration=2).model_dump(mode="json")
     xcoms = {
         SESSION_KEY: StoredValue(session, at(5)),

@@ -1,4 +1,4 @@
-"""Where this project's app is, and where it cannot be."""
+"""URLs of this project's app, with valid and invalid URL prefixes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def site(base_url: str = "https://airflow.example/base/", prefix: str | None = N
     return Site.read(base_url, lambda name, default: default if prefix is None else prefix)
 
 
-def test_the_usual_place() -> None:
+def test_default_url_prefix() -> None:
     assert site().path == "/base/hitl-review"
     assert not site().is_moved
     assert site("").base_url == "http://localhost:8080"
@@ -26,7 +26,7 @@ def test_the_usual_place() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/reviews", "reviews", " reviews/ "])
-def test_another_place(prefix: str) -> None:
+def test_custom_url_prefix(prefix: str) -> None:
     moved = site(prefix=prefix)
     assert (moved.prefix, moved.is_moved) == ("/reviews", True)
     assert moved.links_of(KEY)["chat"].startswith("https://airflow.example/base/reviews/chat?")
@@ -36,6 +36,6 @@ def test_another_place(prefix: str) -> None:
 @pytest.mark.parametrize(
     "prefix", ["", "/", "/a/b", "/api", "/ui", "/execution", "/..", "/a b", "/ä", "/-x", "/a?b"]
 )
-def test_a_place_that_cannot_be(prefix: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_url_prefix_is_replaced_by_the_default(prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     assert site(prefix=prefix).prefix == "/hitl-review"
     assert "url_prefix is wrong" in caplog.text

@@ -21,7 +21,7 @@ ROUNDS = [(1, 1), (1, 3), (2, 3), (3, 3)]
 
 
 def expected(status: SessionStatus, event: Action | Step, n: int, limit: int) -> tuple[SessionStatus, int] | None:
-    """The table of the design, written down a second time."""
+    """The transition table of the design, written down a second time."""
     table = {
         (P, Action.APPROVE): (SessionStatus.APPROVED, n),
         (P, Action.REJECT): (SessionStatus.REJECTED, n),
@@ -48,13 +48,13 @@ def test_every_transition(status: SessionStatus, event: Action | Step, n: int, l
         assert advance(state, event) == ReviewState(*wanted, limit)
 
 
-def test_final_is_where_nothing_follows() -> None:
+def test_only_final_statuses_have_no_transitions() -> None:
     for status in SessionStatus:
         leads_on = any(expected(status, event, n, limit) for event in EVENTS for n, limit in ROUNDS)
         assert status.is_final is not leads_on
 
 
-def test_the_words_are_the_providers() -> None:
+def test_statuses_and_actions_match_the_provider() -> None:
     assert {s.value for s in SessionStatus} == {
         "pending_review",
         "changes_requested",

@@ -1,4 +1,4 @@
-"""Delivery by the API server: real dispatchers in two processes, real receivers, on each database."""
+"""Webhook delivery by the API server: real dispatchers in two processes, real receivers, each database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hooks() -> Iterator[HookServer]:
 
 @pytest.fixture
 def connect(reviews: ReviewServer, hooks: HookServer) -> Iterator[Connect]:
-    """Makes a connection to a path of its own; returns its id and the path."""
+    """Creates a connection to its own URL path; returns the connection id and the path."""
     made: list[Hook] = []
 
     def make(**more: Any) -> tuple[str, Hook]:
@@ -41,7 +41,7 @@ def connect(reviews: ReviewServer, hooks: HookServer) -> Iterator[Connect]:
         return conn_id, hook
 
     yield make
-    for hook in made:  # so that nothing is tried again and again while other tests run
+    for hook in made:  # so that no delivery is retried while other tests run
         hook.behave()
 
 
@@ -66,9 +66,9 @@ def server_log(reviews: ReviewServer) -> str:
     return reviews.airflow.processes["api-server"].log.read_text(errors="replace")
 
 
-def test_the_schedule_under_a_clock_that_jumps(reviews: ReviewServer, hooks: HookServer) -> None:
-    """500 four times, no answer, 429 with Retry-After, 200: the waits as scheduled, the same id, signed anew."""
-    hook = hooks.add("/hook")  # verified below, with the clock's time
+def test_retries_follow_the_schedule_under_a_jumping_clock(reviews: ReviewServer, hooks: HookServer) -> None:
+    """500 four times, a timeout, 429 with Retry-After, success: waits as scheduled, same id, new signatures."""
+    hook = hooks.add("/hook")  # verified below, with the time of the fake clock
     run_id = reviews.seed(1)
     answers = iter(
         [{"status": 500}] * 3 + [{"hang": 20.0}, {"status": 429, "headers": {"Retry-After": "50000"}}, {}]
@@ -111,7 +111,7 @@ def test_the_schedule_under_a_clock_that_jumps(reviews: ReviewServer, hooks: Hoo
     assert len({one["at"] for one in endpoint["log"]}) == 7
 
 
-def test_two_processes_share_the_work_and_send_nothing_twice(reviews: ReviewServer, connect: Connect) -> None:
+def test_two_processes_share_deliveries_and_send_nothing_twice(reviews: ReviewServer, connect: Connect) -> None:
     (one, at_one), (two, at_two) = connect(), connect()
     run_id = reviews.seed(30, "due", one, two)
     wait_until(lambda: len(at_one.events()) >= 30 and len(at_two.events()) >= 30, timeout=60, what="60 deliveries")
@@ -120,11 +120,11 @@ def test_two_processes_share_the_work_and_send_nothing_twice(reviews: ReviewServ
     for hook in (at_one, at_two):
         assert set(Counter(event.id for event in hook.events()).values()) == {1}
         assert {event.session.map_index for event in hook.events() if event.session} == set(range(30))
-    # Nothing is left that would be looked at again.
+    # Nothing is left that would be scanned again.
     wait_until(lambda: "webhooks_ended" not in xcom_keys(reviews, run_id), timeout=30, what="a tidy outbox")
 
 
-def test_an_endpoint_that_hangs_holds_up_no_other(reviews: ReviewServer, connect: Connect) -> None:
+def test_hanging_endpoint_does_not_delay_others(reviews: ReviewServer, connect: Connect) -> None:
     (bad, at_bad), (good, at_good) = connect(), connect()
     at_bad.behave(hang=30)
     reviews.seed(40, "due", bad, good)
@@ -135,7 +135,7 @@ def test_an_endpoint_that_hangs_holds_up_no_other(reviews: ReviewServer, connect
     assert set(Counter(event.id for event in at_good.events()).values()) == {1}
 
 
-def test_gone_is_gone(reviews: ReviewServer, connect: Connect) -> None:
+def test_410_ends_a_delivery(reviews: ReviewServer, connect: Connect) -> None:
     conn_id, hook = connect()
     hook.behave(status=410)
     run_id = reviews.seed(1, "due", conn_id)
@@ -146,10 +146,10 @@ def test_gone_is_gone(reviews: ReviewServer, connect: Connect) -> None:
     assert len(hook.requests()) == 1
 
 
-def test_a_connection_is_looked_up_anew_at_each_attempt(
+def test_connection_is_looked_up_for_each_attempt(
     reviews: ReviewServer, hooks: HookServer, connect: Connect
 ) -> None:
-    """First there is none; then it has an old secret; then both, while the receiver has the new one."""
+    """The connection is missing, then has an old secret, then both secrets; the receiver has the new one."""
     conn_id = f"late_{uuid.uuid4().hex[:8]}"
     old, new = generate_secret(), generate_secret()
     hook = hooks.add(f"/{conn_id}", [new])
@@ -175,9 +175,9 @@ def test_a_connection_is_looked_up_anew_at_each_attempt(
     wait_until(lambda: delivered(reviews, run_id), timeout=30, what="delivery")
 
 
-def test_a_deleted_run_ends_its_deliveries(reviews: ReviewServer, connect: Connect) -> None:
+def test_deleting_a_run_ends_its_deliveries(reviews: ReviewServer, connect: Connect) -> None:
     conn_id, hook = connect()
-    hook.behave(hang=1, status=500)  # so that some are deleted in the middle of an attempt
+    hook.behave(hang=1, status=500)  # so that some are deleted during an attempt
     run_id = reviews.seed(5, "due", conn_id)
     wait_until(lambda: len(hook.requests()) >= 6, timeout=30, what="attempts")
     reviews.airflow.api("PATCH", f"/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})
@@ -191,10 +191,10 @@ def test_a_deleted_run_ends_its_deliveries(reviews: ReviewServer, connect: Conne
     assert "Traceback" not in server_log(reviews)
 
 
-def test_what_others_write_under_our_keys_is_not_sent_and_hides_nothing(
+def test_forged_outbox_entries_are_not_sent_and_do_not_block_others(
     reviews: ReviewServer, hooks: HookServer, connect: Connect
 ) -> None:
-    """An event about another DAG, which would be signed; an entry under another id; no entry at all."""
+    """An event about another DAG, which would be signed; an entry under another id; invalid entries."""
     conn_id, hook = connect()
     target = hooks.add(f"/forged_{conn_id}")
     run_id = reviews.seed(1)
@@ -225,7 +225,7 @@ def test_what_others_write_under_our_keys_is_not_sent_and_hides_nothing(
     for event_id, value in zip(ids, values, strict=True):
         given = {"key": f"airflow_hitl_review_webhook_{event_id}", "value": value, "map_index": 0}
         reviews.airflow.api("POST", base, json=given)
-    fill = reviews.seed(1, "due", conn_id)  # the sweep goes on: another outbox
+    fill = reviews.seed(1, "due", conn_id)  # another outbox: the sweep continues
     reviews.airflow.api(
         "POST", base, json={"key": "airflow_hitl_review_webhooks_ended", "value": True, "map_index": 0}
     )
@@ -240,8 +240,8 @@ def test_what_others_write_under_our_keys_is_not_sent_and_hides_nothing(
     reviews.airflow.api("DELETE", f"/dags/{DAG_ID}/dagRuns/{run_id}")
 
 
-def test_reviews_that_lose_their_task(reviews: ReviewServer, connect: Connect) -> None:
-    """Undecided ones are abandoned, which only the event says; one that was decided ends as it was decided."""
+def test_reviews_whose_task_is_ended_get_a_final_event(reviews: ReviewServer, connect: Connect) -> None:
+    """Undecided reviews are abandoned, which only the event says; a decided one ends with its decision."""
     conn_id, hook = connect()
     run_id = reviews.seed(3, "open", conn_id)
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, 2), json={}).status_code == 200
@@ -265,8 +265,8 @@ def test_reviews_that_lose_their_task(reviews: ReviewServer, connect: Connect) -
     assert len(hook.events()) == 3
 
 
-def test_a_review_whose_task_is_about_to_go_on_has_not_ended(reviews: ReviewServer, connect: Connect) -> None:
-    """Airflow tries again what failed in the queue, under the same id, and takes back what a dead scheduler had."""
+def test_review_has_not_ended_while_its_task_may_continue(reviews: ReviewServer, connect: Connect) -> None:
+    """Airflow retries tasks that failed in the queue, with the same id, and adopts those of a dead scheduler."""
     conn_id, hook = connect()
     states = {reviews.seed(1, "open", conn_id): state for state in ("up_for_retry", None)}
 
@@ -289,18 +289,18 @@ def test_a_review_whose_task_is_about_to_go_on_has_not_ended(reviews: ReviewServ
     for run_id, state in states.items():
         set_state(run_id, state)
     others = set()
-    for _ in range(2):  # each of two looks tells of another one
+    for _ in range(2):  # each of two scans announces another one
         others.add(other := reviews.seed(1, "open", conn_id))
         set_state(other, "failed")
         wait_until(lambda: others <= ended(), timeout=30, what="its end")
     assert ended() == others
     for run_id in states:
-        set_state(run_id, "failed")  # no try was left
+        set_state(run_id, "failed")  # no try is left
     wait_until(lambda: ended() == others | set(states), timeout=60, what="their ends")
 
 
-def test_an_output_that_the_worker_could_not_tell_of(reviews: ReviewServer, connect: Connect) -> None:
-    """The worker was killed between showing an output and telling of it: the end brings both events."""
+def test_output_that_the_worker_did_not_announce_is_sent_later(reviews: ReviewServer, connect: Connect) -> None:
+    """The worker was killed between showing an output and announcing it: at the end, both events are sent."""
     conn_id, hook = connect()
     run_id = reviews.seed(1, "untold", conn_id)
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/0"
@@ -312,7 +312,7 @@ def test_an_output_that_the_worker_could_not_tell_of(reviews: ReviewServer, conn
     assert ready.output == "Draft of item 0."
 
 
-def test_send_again(reviews: ReviewServer, connect: Connect) -> None:
+def test_resend(reviews: ReviewServer, connect: Connect) -> None:
     (one, at_one), (two, at_two) = connect(), connect()
     run_id = reviews.seed(1, "due", one, two)
     wait_until(lambda: delivered(reviews, run_id), timeout=30, what="delivery")
@@ -326,7 +326,7 @@ def test_send_again(reviews: ReviewServer, connect: Connect) -> None:
     wait_until(lambda: delivered(reviews, run_id), timeout=30, what="its record")
     assert {event.id for event in at_two.events()} == {event_id}
     assert len(at_one.events()) == 1
-    assert reviews.call("POST", path).status_code == 200  # no body: to all
+    assert reviews.call("POST", path).status_code == 200  # no body: to all endpoints
     wait_until(lambda: len(at_one.events()) == 2 and len(at_two.events()) == 3, timeout=30, what="both repeats")
     log = reviews.airflow.api("GET", "/eventLogs", params={"event": "hitl_review.resend", "limit": 100})
     assert [e["owner"] for e in log["event_logs"] if e["run_id"] == run_id] == ["ann", "ann"]
@@ -341,7 +341,7 @@ def test_send_again(reviews: ReviewServer, connect: Connect) -> None:
     assert reviews.call("POST", path, user=None).status_code == 401
 
 
-def test_the_list(reviews: ReviewServer, connect: Connect) -> None:
+def test_deliveries_are_listed_and_filtered(reviews: ReviewServer, connect: Connect) -> None:
     (good, _), (bad, at_bad) = connect(), connect()
     at_bad.behave(status=500)
     run_id = reviews.seed(3, "due", good)
@@ -356,7 +356,7 @@ def test_the_list(reviews: ReviewServer, connect: Connect) -> None:
 
     everything = listed(limit=500)
     assert everything["total_entries"] == len(everything["deliveries"]) >= 5
-    # Not the one that another test has put into the future.
+    # Not the delivery whose time another test has set in the future.
     times = [one["timestamp"] for one in everything["deliveries"] if one["run_id"] in (run_id, failing)]
     assert times == sorted(times, reverse=True)
     pending = listed(status="pending", limit=500)["deliveries"]
@@ -378,7 +378,7 @@ def test_the_list(reviews: ReviewServer, connect: Connect) -> None:
     assert reviews.call("GET", "/deliveries", params={"limit": 0}).status_code == 422
 
 
-def test_trying_an_endpoint_out(reviews: ReviewServer, hooks: HookServer, connect: Connect) -> None:
+def test_test_event_is_sent_to_an_endpoint(reviews: ReviewServer, hooks: HookServer, connect: Connect) -> None:
     conn_id, hook = connect()
 
     def test(body: dict[str, Any], user: str | None = "admin") -> Any:
@@ -413,8 +413,8 @@ def test_trying_an_endpoint_out(reviews: ReviewServer, hooks: HookServer, connec
     assert test({"conn_id": conn_id}, user=None).status_code == 401
 
 
-def test_slack_gets_one_message_a_second(reviews: ReviewServer, hooks: HookServer, connect: Connect) -> None:
-    """From both processes together; SQLite cannot lock for that, so there each keeps its own pace."""
+def test_slack_gets_one_message_per_second(reviews: ReviewServer, hooks: HookServer, connect: Connect) -> None:
+    """From both processes together. SQLite has no lock for that, so there each process has its own limit."""
     token = "T000/B000/abcdefghijklmnop"
     hook = hooks.add(f"/services/{token}")
     conn_id, _ = connect(conn_type="slackwebhook", host=f"{hooks.url}/services", password=token)
@@ -431,7 +431,7 @@ def test_slack_gets_one_message_a_second(reviews: ReviewServer, hooks: HookServe
     assert token not in json.dumps([deliveries(reviews, run_id, n) for n in range(6)]) + server_log(reviews)
 
 
-def test_kill_9_in_the_middle_of_an_attempt_loses_nothing(reviews: ReviewServer, connect: Connect) -> None:
+def test_kill_9_during_an_attempt_loses_no_event(reviews: ReviewServer, connect: Connect) -> None:
     conn_id, hook = connect()
     hook.behave(hang=60)
     run_id = reviews.seed(3, "due", conn_id)

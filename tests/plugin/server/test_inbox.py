@@ -1,4 +1,4 @@
-"""The inbox on a real API server: orders, counts, excerpts, and who learns of which DAG."""
+"""The inbox on a real API server: order, counts, excerpts, and who sees which DAG."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def parked(value: Any, *, state: str = "awaiting_input", timestamp: str = "2026-
     return {"state": state, "session": value, "timestamp": timestamp}
 
 
-# In an order of the texts, index 0 would be created after 1 and due after 1 and 3.
+# In text order, index 0 would be created after 1 and due after 1 and 3.
 RED = [
     parked(session("2026-01-01T10:00:00Z", "2026-03-01T12:00:00+02:00", current_output=OUTPUT)),
     parked(session("2026-01-01T10:00:00.500000Z", "2026-03-01T11:00:00Z"), state="deferred"),
     parked(session("2026-01-01T12:00:00+03:00", deadline_at=None) | {"deadline_at": None}),
     parked(session("2026-01-02T00:00:00Z", "2026-03-01T10:30:00.250000Z", status="changes_requested")),
     parked(session("2026-01-03T00:00:00Z", status="approved"), state="success"),
-    parked(session(None), timestamp="2026-01-01T09:30:00+00:00"),  # as the provider writes it
+    parked(session(None), timestamp="2026-01-01T09:30:00+00:00"),  # as the AI provider writes it
     parked(session("2026-01-04T00:00:00Z"), state="failed"),
     parked("no session"),
     parked({"status": ["odd"], "created_at": {"at": "soon"}, "deadline_at": "soon"}),
@@ -48,7 +48,7 @@ OPEN = ("pending_review", "changes_requested")
 
 
 def in_environment(server: ReviewServer, module: str, given: str = "") -> Any:
-    """Run a module of ``tests.support`` in the server's environment; what it prints last is JSON."""
+    """Run a module of ``tests.support`` in the server's environment; the last line that it prints is JSON."""
     done = subprocess.run(
         [sys.executable, "-m", f"tests.support.{module}"],
         env=server.airflow.env | {"PYTHONPATH": str(ROOT)},
@@ -71,7 +71,7 @@ def seed(server: ReviewServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module", params=DATABASES)
 def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """A server of its own: these tests are about all that the inbox lists."""
+    """A separate server: these tests check everything that the inbox lists."""
     with reviews_on(request, folder, "inbox") as server:
         yield server
 
@@ -83,7 +83,7 @@ def runs(reviews: ReviewServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def elsewhere(folder: Path) -> Iterator[ReviewServer]:
-    """A server whose XCom values are not in the database, with the same reviews."""
+    """A server with the same reviews, whose XCom values are not in the database."""
     home = folder / "test_inbox_elsewhere"
     home.mkdir()
     (home / "airflow.cfg").write_text("[core]\nxcom_backend = tests.support.file_xcoms.FileXComs\n")
@@ -107,13 +107,13 @@ def listed(server: ReviewServer, **params: Any) -> list[int]:
 ORDERS = {
     "created_at": [2, 5, 0, 1, 3],
     "-created_at": [3, 1, 0, 5, 2],
-    "deadline_at": [0, 3, 1, 2, 5],  # those without one last, both times
+    "deadline_at": [0, 3, 1, 2, 5],  # those without a deadline are last, in both orders
     "-deadline_at": [1, 3, 0, 2, 5],
 }
 
 
 @pytest.mark.parametrize("order_by", ORDERS)
-def test_times_are_ordered_as_times(reviews: ReviewServer, runs: dict[str, str], order_by: str) -> None:
+def test_reviews_are_ordered_by_time_not_text(reviews: ReviewServer, runs: dict[str, str], order_by: str) -> None:
     assert listed(reviews, order_by=order_by) == ORDERS[order_by]
     pages = [listed(reviews, order_by=order_by, status=OPEN, limit=2, offset=n) for n in (0, 2, 4, 6)]
     assert [index for page in pages for index in page] == ORDERS[order_by]
@@ -124,7 +124,7 @@ def test_times_are_ordered_as_times(reviews: ReviewServer, runs: dict[str, str],
 
 
 @pytest.mark.parametrize("order_by", ORDERS)
-def test_the_order_is_the_same_with_another_xcom_backend(elsewhere: ReviewServer, order_by: str) -> None:
+def test_order_is_the_same_with_another_xcom_backend(elsewhere: ReviewServer, order_by: str) -> None:
     assert listed(elsewhere, order_by=order_by) == ORDERS[order_by]
     page = get(elsewhere, order_by=order_by, status=OPEN, limit=2, offset=1)
     assert [review["map_index"] for review in page["sessions"]] == ORDERS[order_by][1:3]
@@ -133,13 +133,13 @@ def test_the_order_is_the_same_with_another_xcom_backend(elsewhere: ReviewServer
     assert page["dag_ids"] == [DAG_ID]
 
 
-def test_another_xcom_backend_filters_by_status(elsewhere: ReviewServer) -> None:
+def test_status_filter_works_with_another_xcom_backend(elsewhere: ReviewServer) -> None:
     assert listed(elsewhere, status="changes_requested") == [3]
     assert sorted(listed(elsewhere, status="pending_review", order_by="task_id")) == [0, 1, 2, 5]
     assert get(elsewhere, user="bob")["dag_ids"] == [BLUE_DAG]
 
 
-def test_nobody_learns_of_what_they_may_not_read(reviews: ReviewServer, runs: dict[str, str]) -> None:
+def test_users_see_only_reviews_and_counts_of_readable_dags(reviews: ReviewServer, runs: dict[str, str]) -> None:
     for user, waiting, dag_ids in (
         ("ann", 4, [DAG_ID]),
         ("viv", 4, [DAG_ID]),
@@ -164,7 +164,7 @@ def test_nobody_learns_of_what_they_may_not_read(reviews: ReviewServer, runs: di
     assert get(reviews, user="admin", status="pending_review", dag_id=BLUE_DAG)["total_entries"] == 2
 
 
-def test_several_statuses(reviews: ReviewServer, runs: dict[str, str]) -> None:
+def test_status_filter_accepts_several_statuses(reviews: ReviewServer, runs: dict[str, str]) -> None:
     page = get(reviews, status=OPEN)
     assert sorted(review["map_index"] for review in page["sessions"]) == [0, 1, 2, 3, 5]
     assert page["total_entries"] == 5
@@ -175,7 +175,7 @@ def test_several_statuses(reviews: ReviewServer, runs: dict[str, str]) -> None:
     assert reviews.call("GET", "/sessions", params={"order_by": "prompt"}).status_code == 422
 
 
-def test_excerpts_stand_on_one_line(reviews: ReviewServer, runs: dict[str, str]) -> None:
+def test_excerpts_are_on_one_line(reviews: ReviewServer, runs: dict[str, str]) -> None:
     excerpts = {r["map_index"]: r["output_excerpt"] for r in get(reviews)["sessions"]}
     assert excerpts[0].startswith("Dear \u2603, the [31m figures are in. More of it follows. More")
     assert len(excerpts[0]) in (199, 200)
@@ -183,7 +183,7 @@ def test_excerpts_stand_on_one_line(reviews: ReviewServer, runs: dict[str, str])
     assert [r["output_excerpt"] for r in get(reviews, user="bob")["sessions"]] == ['{ "total": 3 }'] * 2
 
 
-def test_one_review_has_all_that_its_row_has(reviews: ReviewServer, runs: dict[str, str]) -> None:
+def test_find_returns_all_fields_of_the_list(reviews: ReviewServer, runs: dict[str, str]) -> None:
     for row in get(reviews, order_by="created_at")["sessions"]:
         key = {name: row[name] for name in ("dag_id", "run_id", "task_id", "map_index")}
         whole = reviews.call("GET", "/sessions/find", params=key).json()
@@ -191,15 +191,15 @@ def test_one_review_has_all_that_its_row_has(reviews: ReviewServer, runs: dict[s
         assert {"current_output", "conversation"} <= whole.keys() - row.keys()
 
 
-def test_the_number_of_statements_does_not_grow(reviews: ReviewServer, runs: dict[str, str]) -> None:
+def test_number_of_sql_statements_is_constant(reviews: ReviewServer, runs: dict[str, str]) -> None:
     counts = in_environment(reviews, "count_statements")
     assert len(counts) == 12
     for order_by, for_one, for_many in counts:
         assert for_one == for_many <= 5, order_by
 
 
-def test_a_tag_is_that_of_the_whole_answer(reviews: ReviewServer, runs: dict[str, str]) -> None:
-    """A review that the filters leave out changes the count, so the client must hear of it. Uses one review up."""
+def test_etag_covers_the_whole_response(reviews: ReviewServer, runs: dict[str, str]) -> None:
+    """A review that the filters exclude changes the count, so the client must be told. Uses up one review."""
     params = {"status": "changes_requested"}
     first = reviews.call("GET", "/sessions", params=params)
     tag = {"If-None-Match": first.headers["ETag"]}
@@ -228,8 +228,8 @@ def test_excerpt(output: str, excerpt: str) -> None:
     excerpt_of(output).encode()
 
 
-def test_half_a_character_does_not_hide_the_inbox() -> None:
-    """SQLite stores what cannot be sent: a lone surrogate, from a session that the worker here did not write."""
+def test_lone_surrogate_does_not_break_the_inbox() -> None:
+    """SQLite stores a lone surrogate, which cannot be sent; our worker does not write such a session."""
     at = datetime(2026, 1, 1, tzinfo=timezone.utc)
     odd = {"prompt": "p\ud83d", "current_output": "o\ud83d", "last_error": "e\ud83d"}
     key = TaskKey(DAG_ID, "run", "review")

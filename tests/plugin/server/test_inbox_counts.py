@@ -1,4 +1,4 @@
-"""How often the reviews are counted, and who is told from memory that nothing has changed."""
+"""How often reviews are counted, and when 304 is returned from cached ETags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 
 class Counted:
-    """Counts by a clock of its own; what is begun beside waits until it is let go."""
+    """Counts with a fake clock; background counts wait in ``begun`` until a test calls them."""
 
     def __init__(self, sessions: int, seconds: float) -> None:
         self.sessions, self.seconds = sessions, seconds
@@ -34,19 +34,19 @@ class Counted:
         return Totals(start, {"a": self.sessions}, {"a": ActiveCount(self.sessions, self.times)})
 
     def ask(self) -> int:
-        """Which count the answer is of."""
+        """The number of the count that the result is from."""
         active = self.counter.totals().active
         assert active is not None
         return active["a"].in_status
 
 
-def test_few_are_counted_for_each_who_asks() -> None:
+def test_few_reviews_are_counted_for_each_request() -> None:
     counted = Counted(MANY, seconds=3)
     assert [counted.ask() for _ in range(3)] == [1, 2, 3]
     assert not counted.begun
 
 
-def test_many_are_counted_now_and_then_beside_the_requests() -> None:
+def test_many_reviews_are_counted_periodically_in_the_background() -> None:
     counted = Counted(MANY + 1, seconds=0.5)
     assert [counted.ask() for _ in range(3)] == [1, 1, 1]
     counted.now += LOAD_SHARE * 0.5
@@ -54,12 +54,12 @@ def test_many_are_counted_now_and_then_beside_the_requests() -> None:
     assert not counted.begun
     counted.now += 0.1
     assert [counted.ask() for _ in range(3)] == [1, 1, 1]
-    assert len(counted.begun) == 1  # whoever asks meanwhile starts no second one
+    assert len(counted.begun) == 1  # requests in the meantime do not start a second one
     counted.begun.pop()()
     assert counted.ask() == 2
 
 
-def test_a_count_that_takes_long_is_renewed_before_it_is_too_old() -> None:
+def test_slow_count_is_renewed_before_it_expires() -> None:
     counted = Counted(MANY + 1, seconds=5)
     counted.ask()
     counted.now += OLDEST_SECONDS / 2 + 0.1
@@ -67,7 +67,7 @@ def test_a_count_that_takes_long_is_renewed_before_it_is_too_old() -> None:
     assert len(counted.begun) == 1
 
 
-def test_a_count_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_count_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     counted = Counted(MANY + 1, seconds=0.5)
     counted.ask()
     counted.now += LOAD_SHARE * 0.5 + 1
@@ -81,7 +81,7 @@ def test_a_count_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> 
     assert counted.ask() == 2
 
 
-def test_nobody_gets_an_old_count() -> None:
+def test_expired_count_is_not_used() -> None:
     counted = Counted(MANY + 1, seconds=0.5)
     counted.ask()
     counted.now += OLDEST_SECONDS + 1
@@ -107,11 +107,11 @@ def request(value: str | None) -> Request:
         ("s-max-age=5", 0),
     ],
 )
-def test_how_old_an_answer_may_be(header: str | None, seconds: float) -> None:
+def test_max_age_is_parsed(header: str | None, seconds: float) -> None:
     assert accepted_age(request(header)) == seconds
 
 
-def test_the_last_answers_are_of_one_state_and_not_without_end() -> None:
+def test_etag_cache_is_bounded_and_keyed_by_reader_and_stamp() -> None:
     answers = LastETags()
     answers.keep("ann", "state 1", "tag")
     assert answers.tag("ann", "state 1") == "tag"
@@ -123,8 +123,8 @@ def test_the_last_answers_are_of_one_state_and_not_without_end() -> None:
     assert answers.tag(MOST_ETAGS - 1, "state 1") == "tag"
 
 
-def test_an_unchanged_list_is_found_unchanged_and_a_change_is_seen(reviews: ReviewServer) -> None:
-    """With ``max-age``, within that time; without, at once. Two processes answer."""
+def test_list_returns_304_until_it_changes(reviews: ReviewServer) -> None:
+    """A change is visible within ``max-age``, or immediately without it. Two processes respond."""
     run_id = reviews.seed(2)
     query = {"q": run_id}
 
@@ -151,10 +151,10 @@ def test_an_unchanged_list_is_found_unchanged_and_a_change_is_seen(reviews: Revi
         seen = seen + 1 if answer.status_code == 200 else 0
         time.sleep(0.1)
     assert [session["status"] for session in answer.json()["sessions"]].count("approved") == 1
-    # What another one may read is another answer.
+    # A user who may read other DAGs gets another response.
     other = reviews.call("GET", "/sessions", params=query, user="bob", headers={"Cache-Control": "max-age=3"})
     assert answer.headers["ETag"] != other.headers["ETag"]
-    # Of ended reviews nothing is known beforehand.
+    # Nothing is cached about ended reviews.
     query["include_ended"] = "true"
     tag = ask(None).headers["ETag"]
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Lists of reviews whose outputs are long: right, and without reading the outputs."""
+"""Lists of reviews with long outputs: correct, without reading the outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def of_run(server: ReviewServer, run_id: str, **params: Any) -> Any:
     return row
 
 
-def test_a_long_output_is_listed_by_its_summary(reviews: ReviewServer) -> None:
+def test_long_output_is_listed_by_its_summary(reviews: ReviewServer) -> None:
     is_listed_by_its_summary(reviews)
 
 
@@ -33,7 +33,7 @@ def is_listed_by_its_summary(server: ReviewServer) -> None:
     assert row["output_sha256"] == whole["output_sha256"] == sha256_of(whole["current_output"])
     assert row["output_excerpt"] == whole["output_excerpt"] == "Draft of item 0." + (" More of it." * 20)[:184]
     assert {name: whole[name] for name in row} == row
-    # A decision is in the summary, too, and filters and orders look there.
+    # The summary has the decision, too; filters and orders use the summary.
     assert server.call("POST", "/sessions/approve", params=server.params(run_id)).status_code == 200
     for filters in ({"status": "approved"}, {"order_by": "created_at"}, {"order_by": "deadline_at"}):
         assert of_run(server, run_id, **filters)["status"] == "approved"
@@ -41,8 +41,8 @@ def is_listed_by_its_summary(server: ReviewServer) -> None:
     assert listed(server, q=run_id, status="pending_review")["sessions"] == []
 
 
-def test_a_summary_that_is_older_than_the_session_does_not_count(reviews: ReviewServer) -> None:
-    """The AI provider's API writes sessions, and knows no summary."""
+def test_summary_older_than_the_session_is_ignored(reviews: ReviewServer) -> None:
+    """The AI provider's API writes sessions without a summary."""
     run_id = reviews.seed(1, "length", "20000")
     key = "airflow_hitl_review_agent_session"
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/{key}"
@@ -55,8 +55,8 @@ def test_a_summary_that_is_older_than_the_session_does_not_count(reviews: Review
     assert of_run(reviews, run_id, order_by="deadline_at")["prompt"] == "Another one"
 
 
-def test_whoever_writes_a_session_its_summary_comes_with_it(reviews: ReviewServer) -> None:
-    """In one transaction: nobody, who writes one after the other, hides a decision that comes between the two."""
+def test_summary_is_written_with_the_session(reviews: ReviewServer) -> None:
+    """In one transaction: otherwise a decision made between the two writes could be hidden."""
     run_id = reviews.seed(1, "length", "20000")
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries"
     key = "airflow_hitl_review_agent_session"
@@ -73,12 +73,12 @@ def test_whoever_writes_a_session_its_summary_comes_with_it(reviews: ReviewServe
         at, same = write(long)
         assert at == same
         assert of_run(reviews, run_id)["output_sha256"] == sha256_of(long)
-    assert len(write("short")) == 1  # the summary of another output is gone
+    assert len(write("short")) == 1  # the summary of the previous output is deleted
     assert of_run(reviews, run_id)["output_excerpt"] == "short"
 
 
-def test_a_list_of_long_outputs_costs_about_as_much_as_one_of_short_ones(reviews: ReviewServer) -> None:
-    """20 outputs of 1 MB and 20 of 1 KB, in turns; the shortest of the times counts, as others work here, too."""
+def test_listing_long_outputs_takes_about_as_long_as_short_ones(reviews: ReviewServer) -> None:
+    """20 outputs of 1 MB and 20 of 1 KB, in turns; the shortest time counts, as other processes run here, too."""
     runs = {length: reviews.seed(20, "length", str(length)) for length in (1_000, 1_000_000)}
     took: dict[int, list[float]] = {length: [] for length in runs}
     for _ in range(7):

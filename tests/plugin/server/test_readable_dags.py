@@ -1,4 +1,4 @@
-"""How often the auth manager is asked who may read what: some make an HTTP request for each question."""
+"""How often the auth manager is asked who may read what: some send an HTTP request for each check."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ASK = """
 """
 
 
-def test_questions_are_under_way_at_the_same_time() -> None:
+def test_auth_manager_is_asked_concurrently() -> None:
     run(
         ASK.replace("KIND", "Remote")
         + """
@@ -59,7 +59,7 @@ def test_questions_are_under_way_at_the_same_time() -> None:
     )
 
 
-def test_an_answer_counts_for_twenty_seconds_and_for_one_user() -> None:
+def test_permissions_are_cached_per_user_for_a_limited_time() -> None:
     run(
         ASK.replace("KIND", "Remote")
         + """
@@ -87,7 +87,7 @@ def test_an_answer_counts_for_twenty_seconds_and_for_one_user() -> None:
 
 
 @pytest.mark.parametrize(("closed", "questions"), [(set(), 0), ({"dag 7"}, 100)])
-def test_an_auth_manager_that_can_is_asked_in_one_step(closed: set[str], questions: int) -> None:
+def test_auth_manager_with_batches_is_asked_in_one_batch(closed: set[str], questions: int) -> None:
     run(
         ASK.replace("KIND", "Batched")
         + f"""
@@ -100,7 +100,7 @@ def test_an_auth_manager_that_can_is_asked_in_one_step(closed: set[str], questio
     )
 
 
-def test_a_user_of_fab_stays_in_its_thread() -> None:
+def test_fab_users_are_not_passed_to_other_threads() -> None:
     run(
         ASK.replace("KIND", "Remote")
         + """

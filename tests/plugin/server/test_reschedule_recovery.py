@@ -1,4 +1,4 @@
-"""Tasks that Airflow starts from the beginning: rescheduled ones go on with their review, new tries do not."""
+"""Tasks that Airflow starts from the beginning: rescheduled tasks continue their review, new tries do not."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def next_methods(server: ReviewServer, run_id: str) -> list[str | None]:
     return [row.next_method for row in server.sql(statement, run=run_id)]
 
 
-def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
-    """The decision that a reviewer was told was taken stays; a new try starts from the beginning."""
+def test_rescheduled_task_continues_its_review(reviews: ReviewServer) -> None:
+    """A decision that was confirmed to a reviewer is kept; a new try starts from the beginning."""
     run_id = reviews.seed(3)
     for index in range(3):
         assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, index)).status_code == 200
-    # As Airflow leaves it. The third one is of another try than the session, and the second one is parked.
+    # As Airflow leaves them. The third one's session is of another try; the second one is parked.
     reviews.sql(
         "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
         " where run_id = :run and map_index in (0, 2)",
@@ -37,13 +37,13 @@ def test_it_goes_on_with_its_review(reviews: ReviewServer) -> None:
     assert (review["status"], review["task_completed"]) == ("approved", False)
 
 
-def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> None:
-    """The next try's start would delete the decision that a reviewer was told was taken."""
+def test_review_of_an_earlier_try_cannot_be_decided(reviews: ReviewServer) -> None:
+    """The start of the next try would delete a decision that was confirmed to a reviewer."""
     run_id = reviews.seed(1)
     body = {"dag_run_id": run_id, "task_ids": ["review"], "dry_run": False, "only_failed": False}
     cleared = reviews.airflow.api("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
     assert "review" in [one["task_id"] for one in cleared["task_instances"]]
-    # A worker deletes it itself, when the task is running already.
+    # If the task is already running, the worker itself deletes the review.
     for state in ("scheduled", "queued", "running"):
         reviews.sql(f"update task_instance set state = '{state}' where run_id = :run", run=run_id)
         before = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
@@ -55,20 +55,20 @@ def test_what_an_earlier_try_left_cannot_be_decided(reviews: ReviewServer) -> No
 
 
 @pytest.mark.timeout(120)
-def test_a_decision_counts_under_the_next_number_of_the_same_id(reviews: ReviewServer) -> None:
-    """A worker that dies before the resumed task starts: Airflow goes on with the same id and the next number."""
+def test_decision_counts_for_the_next_try_number_of_the_same_id(reviews: ReviewServer) -> None:
+    """If a worker dies before the resumed task starts, Airflow continues with the same id and the next number."""
     run_id = reviews.seed(1)
     has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
-    # As it is then parked again, since what confirmed the decision was lost with that worker.
+    # The task then parks again, since the event that confirmed the decision was lost with that worker.
     reviews.sql("update task_instance set try_number = 2 where run_id = :run and map_index = 0", run=run_id)
     has_state(reviews, run_id, "awaiting_input")
     wait_for_wake(reviews, run_id)
     assert "hitl_review.refused" not in events(reviews, run_id)
 
 
-def test_a_decision_of_an_earlier_try_does_not_count(reviews: ReviewServer) -> None:
-    """Its entry in the audit log is about another id, whatever the numbers say."""
+def test_decision_about_another_task_instance_id_does_not_count(reviews: ReviewServer) -> None:
+    """Its audit log entry has another id, whatever the try numbers are."""
     run_id = reviews.seed(1)
     has_state(reviews, run_id, "running")
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200

@@ -1,4 +1,4 @@
-"""A parked task goes on at once: soon after its park as the next try, later as the same. Real API servers."""
+"""Parked tasks resume immediately: soon after the park as the next try, later as the same. Real API servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.plugin.server.test_reviewers import wait_for_wake
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 PART = "up_for_reschedule"
-"""State of a part that ended with the park: an attempt that is over, so that its log is read to the end."""
+"""State of a part that ended with the park: the attempt is over, so its log is read to the end."""
 
 HISTORY = "select * from task_instance_history where run_id = :run and map_index = 0 order by try_number"
 
@@ -19,14 +19,14 @@ def task_instance(server: ReviewServer, run_id: str) -> Any:
 
 
 def tries(server: ReviewServer, run_id: str) -> list[tuple[int, str]]:
-    """Number and state of each, as Airflow's page of the task shows them."""
+    """Number and state of each try, as Airflow's page of the task shows them."""
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/0/tries"
     found = server.airflow.api("GET", path)["task_instances"]
     return sorted((one["try_number"], one["state"]) for one in found)
 
 
 def park(server: ReviewServer, run_id: str, ago: timedelta = timedelta()) -> None:
-    """What a worker does after it has made another output, so long ago."""
+    """Park the task, as a worker does after it has generated another output, that long ago."""
     server.sql(
         "update task_instance set state = 'awaiting_input', updated_at = :at where run_id = :run and map_index = 0",
         at=datetime.now(timezone.utc) - ago,
@@ -41,14 +41,14 @@ def ask(server: ReviewServer, run_id: str) -> None:
 
 
 def have_pending_again(server: ReviewServer, run_id: str) -> None:
-    """As after a regeneration that failed."""
+    """Set the review back to pending, as after a failed regeneration."""
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/airflow_hitl_review_agent_session"
     session = server.airflow.api("GET", path, params={"map_index": 0})["value"]
     value = {**session, "status": "pending_review"}
     server.airflow.api("PATCH", path, json={"value": value, "map_index": 0})
 
 
-def test_soon_after_its_park_a_task_goes_on_as_the_next_try(reviews: ReviewServer) -> None:
+def test_task_resumed_soon_after_its_park_is_the_next_try(reviews: ReviewServer) -> None:
     run_id = reviews.seed()
     before = task_instance(reviews, run_id)
     for number in (2, 3):
@@ -63,7 +63,7 @@ def test_soon_after_its_park_a_task_goes_on_as_the_next_try(reviews: ReviewServe
     assert len({before.id, *(part.task_instance_id for part in parts)}) == 3
     for part in parts:
         assert part.end_date is not None
-    # Whatever a part's end is, Airflow's own history of the whole try finds its id and number free.
+    # However a part ends, its id and number are not in use when Airflow writes the whole try to its history.
     body = {"dag_run_id": run_id, "task_ids": [TASK_ID], "dry_run": False, "only_failed": False}
     reviews.airflow.api("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
     parts = reviews.sql(HISTORY, run=run_id)
@@ -71,8 +71,8 @@ def test_soon_after_its_park_a_task_goes_on_as_the_next_try(reviews: ReviewServe
     assert (parts[2].try_number, parts[2].task_instance_id) == (3, before.id)
 
 
-def test_what_has_settled_goes_on_as_the_same_try(reviews: ReviewServer) -> None:
-    """Once its scheduler, alive or not, has had a heartbeat long enough after the park."""
+def test_settled_task_is_resumed_as_the_same_try(reviews: ReviewServer) -> None:
+    """That is, once its scheduler, alive or not, had a heartbeat long enough after the park."""
     run_id, other = reviews.seed(), reviews.seed()
     now = datetime.now(timezone.utc)
     for number, (run, heartbeat) in enumerate(

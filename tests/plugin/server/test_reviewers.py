@@ -1,4 +1,4 @@
-"""Reviews that only some may decide, and decisions that somebody writes into XCom by hand."""
+"""Reviews that only some users may decide, and decisions that somebody writes into XCom by hand."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServ
 
 
 def xcoms(run_id: str) -> str:
-    """Path of a review's XComs in Airflow's own API."""
+    """Path of a review's XComs in Airflow's API."""
     return f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries"
 
 
 def write(server: ReviewServer, run_id: str, key: str, value: Any, *, new: bool = False) -> None:
-    """Write an XCom by hand, as whoever may edit XComs can."""
+    """Write an XCom by hand, as anybody can who may edit XComs."""
     body = {"value": value, "map_index": 0}
     if new:
         server.airflow.api("POST", xcoms(run_id), user="ann", json={"key": key, **body})
@@ -42,7 +42,7 @@ def stored(server: ReviewServer, run_id: str, key: str) -> Any:
 
 
 def events(server: ReviewServer, run_id: str) -> list[str]:
-    """Names of the audit log's entries about a run."""
+    """The event names of a run's audit log entries."""
     params = {"dag_id": DAG_ID, "run_id": run_id, "limit": 100}
     return [entry["event"] for entry in server.airflow.api("GET", "/eventLogs", params=params)["event_logs"]]
 
@@ -54,7 +54,7 @@ def task_instance(server: ReviewServer, run_id: str) -> Any:
 
 
 def has_state(server: ReviewServer, run_id: str, state: str) -> None:
-    """Put all of a run's tasks into a state."""
+    """Set the state of all task instances of a run."""
     server.sql("update task_instance set state = :state where run_id = :run", state=state, run=run_id)
 
 
@@ -83,7 +83,7 @@ def test_only_reviewers_may_decide(reviews: ReviewServer, path: str, body: dict[
     refused = reviews.call("POST", f"/sessions/{path}", params=where, json=body)
     assert (refused.status_code, refused.json()["detail"]) == (403, DENIED)
     assert reviews.call("GET", "/sessions/find", params=where).json() == shown
-    # To be named does not give the right to decide reviews of the DAG.
+    # Being named as a reviewer does not grant permission to decide reviews of the DAG.
     viewer = reviews.call("POST", f"/sessions/{path}", user="viv", params=where, json=body)
     assert viewer.status_code == 403
     assert "You may not decide the reviews of DAG" in viewer.text
@@ -91,7 +91,7 @@ def test_only_reviewers_may_decide(reviews: ReviewServer, path: str, body: dict[
     assert taken.status_code == 200
 
 
-def test_the_page_says_who_may_decide(reviews: ReviewServer) -> None:
+def test_page_says_who_may_decide(reviews: ReviewServer) -> None:
     where = reviews.params(reviews.seed(1, "reviewers", "admin"))
     ann = reviews.call("GET", "/chat", params=where).text
     assert "Only these may: <bdi>admin</bdi>" in ann
@@ -125,8 +125,8 @@ def test_a_decision_written_by_hand_is_refused(reviews: ReviewServer, reviewers:
     assert task_instance(reviews, run_id).state == "awaiting_input"
     assert "hitl_review.refused" in events(reviews, run_id)
     assert "hitl_review.approve" not in events(reviews, run_id)
-    assert was_written_before_its_park(reviews, run_id)  # or the sweep would look at it again and again
-    # And it can be decided as ever.
+    assert was_written_before_its_park(reviews, run_id)  # otherwise the sweep would check it again and again
+    # And it can be decided as usual.
     where = reviews.params(run_id)
     assert reviews.call("POST", "/sessions/approve", user="admin", params=where, json={}).status_code == 200
     wait_for_wake(reviews, run_id)
@@ -149,7 +149,7 @@ def test_a_decision_changed_by_hand_is_refused(reviews: ReviewServer, key: str, 
     has_state(reviews, run_id, "running")
     answer = reviews.call("POST", "/sessions/feedback", params=where, json={"feedback": "shorter"})
     assert answer.status_code == 200
-    write(reviews, run_id, key, {**stored(reviews, run_id, key), **change})  # before it is parked
+    write(reviews, run_id, key, {**stored(reviews, run_id, key), **change})  # before it parks
     has_state(reviews, run_id, "awaiting_input")
     wait_until(
         lambda: "hitl_review.refused" in events(reviews, run_id), timeout=90, what="the refusal", interval=0.5
@@ -159,8 +159,8 @@ def test_a_decision_changed_by_hand_is_refused(reviews: ReviewServer, key: str, 
 
 
 @pytest.mark.timeout(180)
-def test_a_decision_that_was_undone_cannot_be_put_back(reviews: ReviewServer) -> None:
-    """It is in the audit log, but what came after it is, too."""
+def test_undone_decision_cannot_be_restored_by_hand(reviews: ReviewServer) -> None:
+    """It is in the audit log, but so are later entries."""
     run_id = reviews.seed()
     where = reviews.params(run_id)
     has_state(reviews, run_id, "running")
@@ -185,7 +185,7 @@ def test_a_decision_that_was_undone_cannot_be_put_back(reviews: ReviewServer) ->
 
 
 @pytest.mark.timeout(120)
-def test_who_has_decided_goes_to_the_task_past_xcom(reviews: ReviewServer) -> None:
+def test_task_learns_who_decided_from_its_event(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1, "reviewers", "admin")
     reviews.call("POST", "/sessions/approve", user="admin", params=reviews.params(run_id), json={})
     wait_for_wake(reviews, run_id)

@@ -1,4 +1,4 @@
-"""How far back each look goes."""
+"""How far back each scan goes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 class Looks:
-    """Looks at certain seconds."""
+    """Scans at given seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.lookback = ScanWindow(lambda: self.now)
 
     def at(self, second: float, *, fails: bool = False) -> float | None:
-        """Since which second, without the overlap."""
+        """The second at which the scan starts, without the overlap; None for a full one."""
         self.now = second
         with suppress(ConnectionError), self.lookback.look(START + timedelta(seconds=second)) as since:
             if fails:
@@ -26,13 +26,13 @@ class Looks:
         return (since + OVERLAP - START).total_seconds() if since is not None else None
 
 
-def test_all_at_first_then_what_is_new_and_all_again_now_and_then() -> None:
+def test_first_scan_is_full_and_full_scans_are_repeated_periodically() -> None:
     looks = Looks()
     assert [looks.at(second) for second in (0, 10, 20)] == [None, 0, 10]
     assert [looks.at(second) for second in (FULL_SECONDS, FULL_SECONDS + 10)] == [None, FULL_SECONDS]
 
 
-def test_a_look_that_fails_is_made_up_for() -> None:
+def test_failed_scan_is_repeated() -> None:
     looks = Looks()
     assert [looks.at(0, fails=True), looks.at(10), looks.at(20)] == [None, None, 10]
     assert [looks.at(30, fails=True), looks.at(40, fails=True), looks.at(50), looks.at(60)] == [20, 20, 20, 50]

@@ -1,4 +1,4 @@
-"""What others have written, deleted or paused around a review: told in words, and in nobody's way."""
+"""Unexpected values, deleted XComs and paused DAGs: the messages are clear, and nothing else is affected."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_times_without_an_offset_are_utc(reviews: ReviewServer) -> None:
     assert (decided.status_code, decided.json()["status"]) == (200, "approved")
 
 
-def test_a_deadline_without_an_offset_that_has_passed(reviews: ReviewServer) -> None:
+def test_past_deadline_without_an_offset_is_a_timeout(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     write(
         reviews, run_id, SESSION_KEY, stored(reviews, run_id, SESSION_KEY) | {"deadline_at": "2026-01-01T00:00:00"}
@@ -52,7 +52,7 @@ def test_a_deadline_without_an_offset_that_has_passed(reviews: ReviewServer) -> 
     assert "timed out at 2026-01-01 00:00:00 UTC" in answer.json()["detail"]["message"]
 
 
-def test_times_of_other_zones_are_told_in_utc(reviews: ReviewServer) -> None:
+def test_times_of_other_zones_are_shown_in_utc(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     session = stored(reviews, run_id, SESSION_KEY)
     write(reviews, run_id, SESSION_KEY, session | {"deadline_at": "2026-01-01T00:30:00+02:00"})
@@ -61,7 +61,7 @@ def test_times_of_other_zones_are_told_in_utc(reviews: ReviewServer) -> None:
 
 
 HALF = "\ud800"
-"""Half a surrogate pair, which SQLite keeps, and PostgreSQL refuses, as it does NaN."""
+"""Half a surrogate pair: SQLite stores it; PostgreSQL refuses it, as it refuses NaN."""
 
 WHO, AT = {"id": "ann", "name": "Ann"}, "2026-01-01T10:00:00Z"
 NOBODY = {"id": HALF, "name": HALF}
@@ -93,11 +93,11 @@ ROUTES = [
     ("GET", "/sessions", {"status": "pending_review"}),
     ("POST", "/sessions/approve", None),
 ]
-"""Those without parameters of their own get the review's."""
+"""Routes without parameters here get those of the review."""
 
 
 def put(server: ReviewServer, run_id: str, key: str, value: Any) -> bool:
-    """Write over an XCom in the database, if that takes it."""
+    """Overwrite an XCom in the database; returns whether the database accepts the value."""
     as_json = "cast(:value as jsonb)" if server.airflow.database.startswith("postgresql") else ":value"
     statement = f"update xcom set value = {as_json} where run_id = :run and map_index = 0 and key = :key"
     try:
@@ -116,7 +116,7 @@ def answers(server: ReviewServer, run_id: str) -> dict[str, int]:
 
 
 @pytest.mark.timeout(300)
-def test_no_stored_value_is_an_error_of_the_server(reviews: ReviewServer) -> None:
+def test_no_stored_value_causes_a_server_error(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     session = stored(reviews, run_id, SESSION_KEY) | {"current_output": "x" * 9_000}
     others = (ACTION_KEY, SUMMARY_KEY, "airflow_hitl_review_human_feedback_1", "airflow_hitl_review_webhooks")
@@ -163,8 +163,8 @@ OF_ENTRY: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-def test_what_is_no_entry_of_an_outbox_is_not_sent_again(reviews: ReviewServer) -> None:
-    """And what is one, but for a time without an offset or half a surrogate pair, is."""
+def test_invalid_outbox_entries_are_not_resent(reviews: ReviewServer) -> None:
+    """An entry that is valid except for a time without an offset or half a surrogate pair is resent."""
     run_id = reviews.seed(1, "due", "http://127.0.0.1:9/")
     wait_until(lambda: attempts_of(reviews, run_id) > 0, timeout=60, what="an attempt")
     event_id = events_of(reviews, run_id)[0]["event_id"]
@@ -176,12 +176,12 @@ def test_what_is_no_entry_of_an_outbox_is_not_sent_again(reviews: ReviewServer) 
         assert reviews.call("GET", "/deliveries", params={"status": "pending"}).status_code == 200, change
         answer = reviews.call("POST", f"/deliveries/{event_id}/resend")
         assert answer.status_code == wanted, (change, answer.text)
-        if wanted == 200:  # the attempt writes the entry, too: not over the next change
+        if wanted == 200:  # the attempt writes the entry, too; it must not overwrite the next change
             wait_until(lambda: attempts_of(reviews, run_id) > 1, timeout=60, what="the attempt")
 
 
 def attempts_of(server: ReviewServer, run_id: str) -> int:
-    """How often the first event of a review was sent to its first endpoint."""
+    """The number of attempts to send a review's first event to its first endpoint."""
     return int(events_of(server, run_id)[0]["endpoints"][0]["attempts"])
 
 
@@ -192,12 +192,12 @@ def events_of(server: ReviewServer, run_id: str) -> Any:
 
 
 @pytest.mark.parametrize("action", [json.dumps({"action": "approve", "user": WHO, "at": AT}), {"action": "?"}])
-def test_an_end_is_told_whatever_the_action_is(reviews: ReviewServer, action: Any) -> None:
-    """The AI provider takes an action as JSON in a text, too, and ignores one that is malformed."""
+def test_final_event_is_sent_whatever_the_action_is(reviews: ReviewServer, action: Any) -> None:
+    """The AI provider also accepts an action as JSON text, and ignores a malformed one."""
     with HookServer() as server:
         hook = server.add("/hook", [URL_SECRET])
         run_id = reviews.seed(1, "open", hook.url)
-        has_state(reviews, run_id, "running")  # or the API server would find the decision unknown, and undo it
+        has_state(reviews, run_id, "running")  # otherwise the API server would undo the unknown decision
         write(reviews, run_id, ACTION_KEY, action, new=True)
         session = stored(reviews, run_id, SESSION_KEY)
         write(reviews, run_id, SESSION_KEY, session | {"status": "approved"})
@@ -208,7 +208,7 @@ def test_an_end_is_told_whatever_the_action_is(reviews: ReviewServer, action: An
         assert event.decided_by == (Person("ann", "Ann") if isinstance(action, str) else None)
 
 
-def test_whom_to_tell_of_a_try_that_is_none_is_deleted(reviews: ReviewServer) -> None:
+def test_invalid_webhook_targets_are_deleted(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1, "open", "http://127.0.0.1:9/")
     key = "airflow_hitl_review_webhooks"
     write(reviews, run_id, key, stored(reviews, run_id, key) | {"task_instance_id": "of nobody"})
@@ -217,7 +217,7 @@ def test_whom_to_tell_of_a_try_that_is_none_is_deleted(reviews: ReviewServer) ->
     wait_until(lambda: not reviews.sql(there, run=run_id, key=key), timeout=90, what="the end", interval=0.3)
 
 
-def test_a_row_that_cannot_be_read_does_not_block_a_resend(reviews: ReviewServer) -> None:
+def test_unreadable_row_does_not_block_a_resend(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1, "due", "http://127.0.0.1:9/")
     (delivery,) = events_of(reviews, run_id)
     name, other = ENTRY_OF + delivery["event_id"], reviews.seed(1)
@@ -226,16 +226,16 @@ def test_a_row_that_cannot_be_read_does_not_block_a_resend(reviews: ReviewServer
     path = f"/deliveries/{delivery['event_id']}/resend"
     assert reviews.call("POST", path).json()["run_id"] == run_id
     reviews.sql("delete from xcom where key = :key and run_id = :run", key=name, run=run_id)
-    assert reviews.call("POST", path).status_code == 503  # this one may be the event's
+    assert reviews.call("POST", path).status_code == 503  # this row may be the event's
 
 
-def test_a_row_that_somebody_else_wrote_does_not_block_a_resend(reviews: ReviewServer) -> None:
+def test_forged_row_does_not_block_a_resend(reviews: ReviewServer) -> None:
     with HookServer() as server:
         hook = server.add("/hook", [URL_SECRET])
         run_id = reviews.seed(1, "due", hook.url)
         wait_until(lambda: len(hook.events()) == 1, timeout=60, what="the event")
         (delivery,) = reviews.call("GET", "/deliveries", params=reviews.params(run_id)).json()["deliveries"]
-        # Older, of another run, with whatever in it: as a look-up by the key alone would find it first.
+        # An older row of another run, which a lookup by key alone would find first.
         other = reviews.seed(1)
         name = f"airflow_hitl_review_webhook_{delivery['event_id']}"
         entry = stored(reviews, run_id, name)
@@ -251,7 +251,7 @@ def test_a_row_that_somebody_else_wrote_does_not_block_a_resend(reviews: ReviewS
         wait_until(lambda: len(hook.events()) == 2, timeout=60, what="the event again")
 
 
-def test_a_decision_about_a_paused_dag_says_when_the_task_goes_on(reviews: ReviewServer) -> None:
+def test_decision_in_a_paused_dag_says_when_the_task_continues(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     words = "the DAG is paused: the task goes on when the DAG does"
     was = reviews.airflow.api("GET", f"/dags/{DAG_ID}")["is_paused"]
@@ -269,8 +269,8 @@ def test_a_decision_about_a_paused_dag_says_when_the_task_goes_on(reviews: Revie
 
 
 @pytest.mark.timeout(180)
-def test_a_parked_task_whose_review_is_gone_is_told(reviews: ReviewServer) -> None:
-    """As ``airflow db clean`` leaves it. An API server process looks for such tasks when it starts."""
+def test_parked_task_with_a_deleted_review_is_logged(reviews: ReviewServer) -> None:
+    """``airflow db clean`` leaves such tasks. An API server process looks for them when it starts."""
     run_id, kept = reviews.seed(1), reviews.seed(1)
     reviews.airflow.api("DELETE", f"{xcoms(run_id)}/{SESSION_KEY}?map_index=0")
     reviews.airflow.processes["api-server"].stop()
@@ -284,7 +284,7 @@ def test_a_parked_task_whose_review_is_gone_is_told(reviews: ReviewServer) -> No
     assert not told(kept)
 
 
-def test_a_review_that_is_gone_is_not_waited_for(reviews: ReviewServer) -> None:
+def test_client_does_not_wait_for_a_deleted_review(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     where = reviews.params(run_id)
     reviews.airflow.api("DELETE", f"{xcoms(run_id)}/{SESSION_KEY}?map_index=0")

@@ -1,4 +1,4 @@
-"""XComs that cannot be read for a while: nothing is undone, dropped or lost, and all goes on afterwards."""
+"""XComs that are temporarily unreadable: nothing is undone, dropped or lost, and everything continues later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module", params=DATABASES)
 def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """XCom values are in files."""
+    """A server whose XCom values are in files."""
     settings = {
         "AIRFLOW__CORE__XCOM_BACKEND": "tests.support.file_xcoms.FileXComs",
         "AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1",
@@ -35,7 +35,7 @@ def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServ
 
 @contextmanager
 def away(server: ReviewServer, key: str) -> Iterator[None]:
-    """For the time of the block, XComs whose key begins so cannot be read."""
+    """Make XComs whose key starts with ``key`` unreadable for the duration of the block."""
     file = server.airflow.home / AWAY
     file.write_text(key)
     try:
@@ -45,7 +45,7 @@ def away(server: ReviewServer, key: str) -> Iterator[None]:
 
 
 def wait_for_log(server: ReviewServer, *words: str, after: int) -> None:
-    """Wait for a line of the API server's log, from a position in it on."""
+    """Wait for a line with these words in the API server's log, after a position in it."""
 
     def said() -> bool:
         log = server.airflow.processes["api-server"].log.read_text(errors="replace")[after:]
@@ -68,7 +68,7 @@ def status(server: ReviewServer, run_id: str) -> tuple[str, str]:
     return review["status"], review["task_state"]
 
 
-def test_a_review_that_cannot_be_read_is_neither_absent_nor_decided(reviews: ReviewServer) -> None:
+def test_unreadable_review_gets_503_and_cannot_be_decided(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     where = reviews.params(run_id)
     with away(reviews, SESSION_KEY):
@@ -83,7 +83,7 @@ def test_a_review_that_cannot_be_read_is_neither_absent_nor_decided(reviews: Rev
     assert status(reviews, run_id) == ("pending_review", "awaiting_input")
 
 
-def test_what_an_earlier_round_said_does_not_keep_a_review_from_being_read(reviews: ReviewServer) -> None:
+def test_unreadable_earlier_output_does_not_block_the_review(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     with away(reviews, f"{PREFIX}agent_output_1"):
         review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
@@ -93,7 +93,7 @@ def test_what_an_earlier_round_said_does_not_keep_a_review_from_being_read(revie
 
 
 @pytest.mark.parametrize("key", [SESSION_KEY, f"{PREFIX}human_action"])
-def test_a_decision_that_was_taken_is_not_undone(reviews: ReviewServer, key: str) -> None:
+def test_unreadable_decision_is_not_undone(reviews: ReviewServer, key: str) -> None:
     run_id = reviews.seed(1)
     after = log_end(reviews)
     has_state(reviews, run_id, "running")
@@ -108,7 +108,7 @@ def test_a_decision_that_was_taken_is_not_undone(reviews: ReviewServer, key: str
     assert "hitl_review.refused" not in events(reviews, run_id)
 
 
-def test_an_event_that_cannot_be_read_is_sent_later(reviews: ReviewServer) -> None:
+def test_unreadable_event_is_sent_later(reviews: ReviewServer) -> None:
     with HookServer() as server:
         hook = server.add("/hook", [URL_SECRET])
         after = log_end(reviews)
@@ -138,7 +138,7 @@ def _next_look(server: ReviewServer, run_id: str) -> float:
 
 
 @pytest.mark.parametrize("key", [SESSION_KEY, WEBHOOKS_KEY])
-def test_the_end_of_a_review_that_lost_its_task_is_told_later(reviews: ReviewServer, key: str) -> None:
+def test_end_of_an_abandoned_review_is_announced_later(reviews: ReviewServer, key: str) -> None:
     with HookServer() as server:
         hook = server.add("/hook", [URL_SECRET])
         after = log_end(reviews)
@@ -150,7 +150,7 @@ def test_the_end_of_a_review_that_lost_its_task_is_told_later(reviews: ReviewSer
         assert hook.events()[0].status == "abandoned"
 
 
-def test_a_task_that_was_rescheduled_goes_on_with_its_review(reviews: ReviewServer) -> None:
+def test_rescheduled_task_continues_its_review_later(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
     assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
     after = log_end(reviews)
@@ -170,7 +170,7 @@ def _next_method(server: ReviewServer, run_id: str) -> Any:
     return row.next_method
 
 
-def test_a_long_output_is_listed_without_reading_it(reviews: ReviewServer) -> None:
+def test_long_output_is_listed_without_reading_it(reviews: ReviewServer) -> None:
     is_listed_by_its_summary(reviews)
     run_id = reviews.seed(1, "length", "20000")
     with away(reviews, SESSION_KEY):

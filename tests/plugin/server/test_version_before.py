@@ -11,7 +11,7 @@ from tests.support.version_before import xcoms_of
 
 
 def restored(server: ReviewServer, review: str) -> str:
-    """Put a review's XComs in the place of a seeded one's, and return the run's id."""
+    """Replace the XComs of a seeded review by those of an old one; returns the run id."""
     run_id = server.seed(1)
     (row,) = server.sql("select id from task_instance where run_id = :run and map_index = 0", run=run_id)
     seeded = {row.key for row in server.sql("select key from xcom where run_id = :run", run=run_id)}
@@ -20,7 +20,7 @@ def restored(server: ReviewServer, review: str) -> str:
     return run_id
 
 
-def test_they_are_listed_shown_and_decided(reviews: ReviewServer) -> None:
+def test_old_reviews_are_listed_shown_and_decided(reviews: ReviewServer) -> None:
     approved, changed = restored(reviews, "waiting"), restored(reviews, "second_round")
     for run_id, iteration in ((approved, 1), (changed, 2)):
         (row,) = reviews.call("GET", "/sessions", params={"q": run_id}).json()["sessions"]
@@ -43,8 +43,8 @@ def test_they_are_listed_shown_and_decided(reviews: ReviewServer) -> None:
         wait_for_wake(reviews, run_id)
 
 
-def test_their_events_are_sent(reviews: ReviewServer) -> None:
-    """The one that is undelivered, and the final one of a review whose worker is gone."""
+def test_events_of_old_reviews_are_sent(reviews: ReviewServer) -> None:
+    """The undelivered event, and the final event of a review whose worker is gone."""
     run_id = restored(reviews, "told")
     where = reviews.params(run_id)
     assert reviews.call("POST", "/sessions/reject", params=where, json={"feedback": "no"}).status_code == 200

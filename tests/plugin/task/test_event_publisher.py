@@ -1,4 +1,4 @@
-"""Webhooks seen from the task, and how much is sent at once: without an Airflow that runs."""
+"""Webhooks of the task, and the limits of concurrent requests, without a running Airflow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Connection:
         self.__dict__.update(given)
 
 
-def test_an_endpoint_that_is_full_is_asked_again_later_and_not_all_at_once() -> None:
+def test_requests_to_a_full_endpoint_are_delayed_to_different_times() -> None:
     gate = ConcurrencyLimiter()
     assert [gate.admit("one", "standard", NOW) for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT)] == [
         None
@@ -58,7 +58,7 @@ def test_an_endpoint_that_is_full_is_asked_again_later_and_not_all_at_once() -> 
     assert gate.admit("one", "standard", NOW) is None
 
 
-def test_endpoints_that_do_not_answer_leave_places_for_the_others() -> None:
+def test_silent_endpoints_leave_capacity_for_others() -> None:
     gate = ConcurrencyLimiter()
     for number in range(MAX_IN_FLIGHT // MAX_IN_FLIGHT_PER_ENDPOINT):
         for _ in range(MAX_IN_FLIGHT_PER_ENDPOINT):
@@ -74,16 +74,16 @@ def test_endpoints_that_do_not_answer_leave_places_for_the_others() -> None:
     assert [gate.admit("silent 0", None, NOW) for _ in range(5)] == [None] * 5
 
 
-def test_a_format_with_a_pace_has_a_short_queue() -> None:
+def test_rate_limited_format_has_a_short_queue() -> None:
     gate = ConcurrencyLimiter()
     taken = [gate.admit("slack", "slack", NOW) for _ in range(10)]
     assert taken[:MAX_QUEUED_AT_A_PACE] == [None] * MAX_QUEUED_AT_A_PACE
     waits = [at for at in taken[MAX_QUEUED_AT_A_PACE:] if at is not None]
     assert [later - earlier for earlier, later in pairwise(waits)] == [timedelta(seconds=1)] * 6
-    assert gate.admit("one", "no such format", NOW) is None  # its endpoint says so
+    assert gate.admit("one", "no such format", NOW) is None  # resolving the endpoint reports the error
 
 
-def test_templates_are_left_alone_until_they_are_rendered() -> None:
+def test_templates_are_skipped_until_they_are_rendered() -> None:
     given = ["{{ var.value.hook }}", "my_conn"]
     assert [w.name for w in as_webhooks(given, "{{ var.value.url }}", rendered=False)] == ["my_conn"]
     with pytest.raises(ValueError, match="renders no template"):
@@ -102,14 +102,14 @@ def test_templates_are_left_alone_until_they_are_rendered() -> None:
         "https://[::1",
     ],
 )
-def test_a_url_with_a_secret_is_refused(url: str) -> None:
+def test_webhook_url_with_a_secret_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="Webhook url"):
         as_webhooks([url])
     with pytest.raises(ValueError, match="Webhook url"):
         as_webhooks((), url)
 
 
-def test_at_run_time_what_is_unusable_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_webhooks_are_skipped_at_run_time(caplog: pytest.LogCaptureFixture) -> None:
     given = ["good", "", "https://example.org/?token=known", 3, "good", Webhook(conn_id="other")]
     names = [webhook.name for webhook in usable_webhooks(given, "https://example.org/hook")]
     assert names == ["good", "other", "https://example.org/hook"]
@@ -122,21 +122,21 @@ def test_at_run_time_what_is_unusable_is_left_out(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     "given",
     [
-        "example.org/hook?token=known",  # addresses without a scheme
+        "example.org/hook?token=known",  # URLs without a scheme
         "user:known@example.org/hook",
         "hooks.slack.com/services/T000/B000/known",
         {"url": "https://example.org/?token=known"},
         Path("/known"),
     ],
 )
-def test_what_is_no_connection_id_is_refused_and_not_repeated(given: Any) -> None:
+def test_invalid_connection_id_is_refused_without_quoting_it(given: Any) -> None:
     with pytest.raises(ValueError, match=r"^(Webhook conn_id|webhooks takes)") as caught:
         as_webhooks([given])
     assert "known" not in str(caught.value)
     assert as_webhooks(["team/hooks.one", "a-b_c"])
 
 
-def test_addresses_that_are_secrets_are_no_endpoints_of_the_deployment(caplog: pytest.LogCaptureFixture) -> None:
+def test_secret_urls_in_webhook_conn_ids_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
     conn_ids = (
         "https://user:known@example.org/",
         "a",
@@ -149,7 +149,7 @@ def test_addresses_that_are_secrets_are_no_endpoints_of_the_deployment(caplog: p
     assert "known" not in caplog.text
 
 
-def test_a_malformed_secret_in_the_setting_is_told_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+def test_error_for_a_malformed_secret_names_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     settings = WebhookSettings.read(lambda name, _: "known" if name == "webhook_secret" else "")
     assert "[hitl_review] webhook_secret is wrong" in caplog.text
     with pytest.raises(InvalidSecretError, match=r"setting \[hitl_review\] webhook_secret .* starts with 'whsec_'"):
@@ -167,14 +167,14 @@ def test_a_malformed_secret_in_the_setting_is_told_with_its_place(caplog: pytest
     ],
     ids=["without its prefix", "not base64", "too short", "the second of two"],
 )
-def test_a_malformed_secret_of_a_connection_is_told_with_its_place(password: str, why: str) -> None:
+def test_error_for_a_malformed_secret_names_the_connection(password: str, why: str) -> None:
     with pytest.raises(InvalidSecretError, match=rf"password of connection 'one' .*{why}") as caught:
         resolve("one", None, connection=lambda _: Connection(password=password), settings=WebhookSettings())
     assert "known" not in str(caught.value)
     assert "a25vd24" not in str(caught.value)
 
 
-def test_of_an_error_that_may_quote_a_secret_only_the_kind_is_told() -> None:
+def test_only_the_type_of_an_error_that_may_quote_a_secret_is_shown() -> None:
     for error in (ValueError("known"), KeyError("known"), OSError("known"), RuntimeError("known")):
         assert "known" not in why_unusable(error)
         assert why_unusable(error).startswith(f"{type(error).__name__}, while the endpoint was looked up")
@@ -182,13 +182,13 @@ def test_of_an_error_that_may_quote_a_secret_only_the_kind_is_told() -> None:
         assert why_unusable(told) == f"{type(told).__name__}: why"
 
 
-def test_the_deployments_endpoints_come_behind_those_of_the_dag() -> None:
+def test_endpoints_of_the_deployment_follow_those_of_the_dag() -> None:
     targets = all_targets(as_webhooks(["b", "a"]), WebhookSettings(conn_ids=("a", "c", "c")))
     assert [target.endpoint for target in targets] == ["b", "a", "c"]
     assert targets[0] == WebhookTarget(endpoint="b")
 
 
-def test_what_a_connection_means() -> None:
+def test_connection_is_resolved_to_url_format_secrets_and_headers() -> None:
     one, two = generate_secret(), generate_secret()
     settings = WebhookSettings(url_secrets=(one, two))
 
@@ -223,7 +223,7 @@ URIS = {
     "https://:{secret}@example.org:8090/webhooks": "https://example.org:8090/webhooks",
     "https://:{secret}@example.org/a%2Fb%20c": "https://example.org/a/b c",
     "http://:{secret}@localhost:8090/webhooks": "http://localhost:8090/webhooks",
-    "http://:{secret}@example.org:8443/https": "https://example.org:8443",  # as the HTTP provider has it
+    "http://:{secret}@example.org:8443/https": "https://example.org:8443",  # as in the HTTP provider
     "http://:{secret}@example.org/?path=%2Fhook": "http://example.org/hook",
     "http://https://:{secret}@example.org:8443/hook": "https://example.org:8443/hook",
     "generic://:{secret}@example.org": "https://example.org",
@@ -232,7 +232,7 @@ URIS = {
 
 
 @pytest.mark.parametrize("uri", URIS)
-def test_a_connection_may_be_written_as_a_uri(uri: str) -> None:
+def test_connection_can_be_a_uri(uri: str) -> None:
     secret = generate_secret()
     written = uri.replace("{secret}", quote(secret, safe=""))
     make: Any = AirflowConnection
@@ -254,7 +254,7 @@ def test_a_connection_may_be_written_as_a_uri(uri: str) -> None:
         ({"host": "example.org/a", "schema": "b", "conn_type": "generic", "port": 1}, "https://example.org:1/a/b"),
     ],
 )
-def test_nothing_of_a_connection_is_left_out(given: dict[str, object], url: str) -> None:
+def test_all_parts_of_a_connection_are_in_the_url(given: dict[str, object], url: str) -> None:
     found = resolve("one", None, connection=lambda _: Connection(**given), settings=WebhookSettings())
     assert found.url == url
 
@@ -272,17 +272,17 @@ def test_nothing_of_a_connection_is_left_out(given: dict[str, object], url: str)
         ({"conn_type": "https", "host": "example.org", "schema": "http"}, "its type is https"),
     ],
 )
-def test_a_connection_that_contradicts_itself_is_refused(given: dict[str, object], why: str) -> None:
+def test_contradictory_or_incomplete_connection_is_refused(given: dict[str, object], why: str) -> None:
     with pytest.raises(InvalidEndpointError, match=f"Connection 'one': .*{why}"):
         resolve("one", None, connection=lambda _: Connection(**given), settings=WebhookSettings())
 
 
-def test_what_is_not_used_of_an_extra_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_unused_fields_of_an_extra_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     resolve("one", None, connection=lambda _: Connection(extra='{"token": "x"}'), settings=WebhookSettings())
     assert "webhooks do not use token of its extra" in caplog.text
 
 
-def test_settings(caplog: pytest.LogCaptureFixture) -> None:
+def test_webhook_settings(caplog: pytest.LogCaptureFixture) -> None:
     one, two = generate_secret(), generate_secret()
     given = {"webhook_secret": f" {one}  {two} ", "webhook_conn_ids": "x, y,", "webhook_allow_http": "true"}
     settings = WebhookSettings.read(lambda name, default: given.get(name, default))
@@ -297,7 +297,7 @@ def test_settings(caplog: pytest.LogCaptureFixture) -> None:
         "webhook_timeout": "nan",
     }
     settings = WebhookSettings.read(lambda name, default: wrong.get(name, default))
-    # What is safer, not what was meant.
+    # The safer value, not the intended one.
     assert (settings.allow_http, settings.block_private_addresses) == (False, True)
     assert (settings.schedule.waits, settings.sweep_seconds, settings.timeout) == (STANDARD_WAITS, 1.0, 15.0)
     assert len(caplog.records) == 5
@@ -331,7 +331,7 @@ NOTIFIER = """
 """
 
 
-def test_what_the_task_leaves_to_the_dispatcher() -> None:
+def test_task_leaves_failed_deliveries_to_the_dispatcher() -> None:
     run(
         NOTIFIER
         + """
@@ -351,7 +351,7 @@ def test_what_the_task_leaves_to_the_dispatcher() -> None:
     )
 
 
-def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answered() -> None:
+def test_secrets_in_errors_of_a_secrets_backend_are_not_exposed() -> None:
     printed = run(
         NOTIFIER
         + """
@@ -382,7 +382,7 @@ def test_what_an_error_of_a_secrets_backend_quotes_is_not_stored_logged_or_answe
     assert "known" not in printed
 
 
-def test_a_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None:
+def test_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None:
     run(
         NOTIFIER
         + """
@@ -396,7 +396,7 @@ def test_a_final_event_that_cannot_be_stored_is_left_to_the_api_server() -> None
     )
 
 
-def test_a_final_event_that_cannot_be_made_is_left_to_the_api_server() -> None:
+def test_final_event_that_cannot_be_created_is_left_to_the_api_server() -> None:
     run(
         NOTIFIER
         + """
@@ -409,7 +409,7 @@ def test_a_final_event_that_cannot_be_made_is_left_to_the_api_server() -> None:
 
 
 @pytest.mark.parametrize("way", ["with the next event", "before the task waits", "while it polls"])
-def test_what_could_not_be_stored_is_told_once_an_api_server_answers(way: str) -> None:
+def test_event_is_stored_once_an_api_server_responds_again(way: str) -> None:
     run(
         NOTIFIER
         + f"""
@@ -443,7 +443,7 @@ def test_what_could_not_be_stored_is_told_once_an_api_server_answers(way: str) -
     )
 
 
-def test_a_callback_that_fails_harms_nothing() -> None:
+def test_failing_callback_does_not_affect_others() -> None:
     printed = run("""
         from airflow_hitl_review.task.callbacks import Callbacks
         from airflow_hitl_review.core.schema import AgentSession
@@ -459,8 +459,8 @@ def test_a_callback_that_fails_harms_nothing() -> None:
     assert said == ["ti hitl_review.output_ready x"] * 2 + ["ti hitl_review.finalized x"]
 
 
-def test_the_dispatcher_starts_again_after_what_ends_it() -> None:
-    """Here: an environment with which no HTTP client can be made, mended later."""
+def test_dispatcher_restarts_after_an_error() -> None:
+    """Here: an environment in which no HTTP client can be created, until it is fixed."""
     run("""
         import os, time
         from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
@@ -487,7 +487,7 @@ def test_the_dispatcher_starts_again_after_what_ends_it() -> None:
     """)
 
 
-def test_without_certificates_a_test_event_says_why_and_the_sweep_goes_on() -> None:
+def test_missing_certificates_are_reported_and_the_sweep_continues() -> None:
     printed = run(
         """
         import os, threading

@@ -1,4 +1,4 @@
-"""What a DAG author meets, in a process of its own: errors, settings, serialization; with the provider's names."""
+"""What DAG authors use, in a separate process: errors, settings, serialization, with the provider's names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def run(source: str) -> str:
-    """Run Python with Airflow in a process of its own; Airflow's own warnings are not ours to fail on."""
+    """Run Python with Airflow in a separate process, so that Airflow's warnings do not fail our tests."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, timeout=120, check=False
     )
@@ -18,7 +18,7 @@ def run(source: str) -> str:
     return done.stdout
 
 
-def test_a_rejection_is_not_retried_and_is_the_standard_providers_too() -> None:
+def test_rejection_is_not_retried_and_errors_match_the_standard_provider() -> None:
     run("""
         from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError as Standard
         from airflow.sdk.exceptions import AirflowFailException
@@ -49,7 +49,7 @@ def test_a_rejection_is_not_retried_and_is_the_standard_providers_too() -> None:
         ("reviewers=['ann'], hitl_wait='poll'", "hitl_wait='park'"),
     ],
 )
-def test_wrong_settings_are_refused_when_the_dag_is_read(setting: str, word: str) -> None:
+def test_invalid_settings_are_refused_at_dag_parsing(setting: str, word: str) -> None:
     printed = run(f"""
         from airflow_hitl_review import HITLReviewOperator
         given = dict(task_id="t", prompt="p", generate=print, regenerate=print)
@@ -61,7 +61,7 @@ def test_wrong_settings_are_refused_when_the_dag_is_read(setting: str, word: str
     assert word in printed
 
 
-def test_a_function_that_takes_no_feedback_is_refused_when_the_dag_is_read() -> None:
+def test_function_without_feedback_parameter_is_refused_at_dag_parsing() -> None:
     printed = run("""
         from airflow.sdk import DAG, task
         for arguments in ("topic", "topic, feedback", "topic, *, feedback"):
@@ -85,7 +85,7 @@ def test_a_function_that_takes_no_feedback_is_refused_when_the_dag_is_read() -> 
     assert "max_hitl_iterations" in refusals[-1]
 
 
-def test_the_trigger_of_a_deadline_says_so_in_airflows_words() -> None:
+def test_deadline_trigger_fires_airflows_timeout_event() -> None:
     run("""
         import asyncio
         from datetime import datetime, timedelta, timezone
@@ -109,7 +109,7 @@ def test_the_trigger_of_a_deadline_says_so_in_airflows_words() -> None:
     """)
 
 
-def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() -> None:
+def test_plugin_loads_its_app_lazily_and_its_provider_info_is_valid() -> None:
     run("""
         import sys
         from airflow_hitl_review.plugin import HITLNotebookPlugin
@@ -126,7 +126,7 @@ def test_the_plugin_serves_nothing_until_asked_and_the_provider_info_is_valid() 
     """)
 
 
-def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
+def test_routes_except_health_require_a_user_and_are_plain_functions() -> None:
     run("""
         import inspect
         from airflow_hitl_review.web.app import create_app
@@ -149,8 +149,8 @@ def test_every_route_but_health_asks_for_a_user_and_is_a_plain_def() -> None:
     """)
 
 
-def test_the_operators_button_opens_the_review() -> None:
-    """Below a sub-path too, for mapped tasks and others; a review that is switched off has none."""
+def test_operator_link_opens_the_review() -> None:
+    """Also below a sub-path, for mapped and other tasks; a disabled review has no link."""
     printed = run("""
         import os
         os.environ["AIRFLOW__API__BASE_URL"] = "https://example.org/airflow/"
@@ -171,8 +171,8 @@ def test_the_operators_button_opens_the_review() -> None:
 
 
 @pytest.mark.parametrize(("setting", "said"), [("True", True), ("perhaps", True), ("False", False)])
-def test_a_review_that_cannot_be_shown_in_required_actions_goes_on(setting: str, said: bool) -> None:
-    """Here is no supervisor that could be asked for it; where the setting is off, nobody tries."""
+def test_review_continues_without_required_actions(setting: str, said: bool) -> None:
+    """Here there is no supervisor to call; if the setting is off, the task does not try."""
     printed = run(f"""
         import logging, os, sys, uuid
         from types import SimpleNamespace

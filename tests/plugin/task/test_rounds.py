@@ -1,4 +1,4 @@
-"""Rounds of a review on the worker's side, with XComs that fail: nothing is swapped, nothing is lost."""
+"""Review rounds on the worker, with failing XComs: outputs are not mixed up, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hitl_webhooks.events import event_id
 from tests.support.memory_xcoms import MemoryTask
 
 HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
-"""The writes of the second round, in their order."""
+"""The XComs that the second round writes, in order."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ DEADLINE = {"error": "Nobody decided in time.", "error_type": "timeout"}
 
 
 class Drafts:
-    """Makes drafts, and keeps the histories that it was asked with."""
+    """Generates drafts, and records the histories that it was called with."""
 
     def __init__(self) -> None:
         self.histories: list[Any] = []
@@ -64,7 +64,7 @@ def operator(**given: Any) -> Any:
 
 
 def park(reviewed: Any, task: MemoryTask, event: Any = None) -> None:
-    """Run the task until it parks: from its beginning, or from where ``event`` resumes it."""
+    """Run the task until it parks: from the beginning, or resumed with ``event``."""
     context = {"ti": task}
     go_on = partial(reviewed.execute, context) if event is None else partial(reviewed.resume_hitl_review, context)
     with pytest.raises(TaskAwaitingInput):
@@ -72,7 +72,7 @@ def park(reviewed: Any, task: MemoryTask, event: Any = None) -> None:
 
 
 def once(error: BaseException) -> Any:
-    """Raises an error the first time that it is called with a key of the list."""
+    """Returns a function that raises an error the first time that it is called."""
     left = [error]
 
     def fail(key: str) -> None:
@@ -93,7 +93,7 @@ def failing(key: str, error: BaseException) -> Any:
 @pytest.mark.parametrize("is_stored", [False, True])
 @pytest.mark.parametrize("key", HISTORIES)
 @pytest.mark.parametrize("error", [ConnectionError("away"), AirflowTaskTimeout("too late")])
-def test_after_a_failed_write_the_result_is_what_was_shown(key: str, is_stored: bool, error: Exception) -> None:
+def test_result_is_the_shown_output_after_a_failed_write(key: str, is_stored: bool, error: Exception) -> None:
     drafts, task = Drafts(), MemoryTask()
     reviewed = operator(generate=drafts.first, regenerate=drafts.next)
     park(reviewed, task)
@@ -105,7 +105,7 @@ def test_after_a_failed_write_the_result_is_what_was_shown(key: str, is_stored: 
     assert session.status is SessionStatus.PENDING_REVIEW
     assert session.current_output == ("Draft 2: shorter" if is_on_show else "Draft 1")
     assert (session.last_error is None) == is_on_show
-    # What the next round gets has nothing in it that nobody has seen.
+    # The next round's history has only what a reviewer has seen.
     park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "longer"))
     seen = ["Draft 1", "shorter", "Draft 2: shorter"] if is_on_show else ["Draft 1"]
     assert [turn["content"] for turn in drafts.histories[-1]] == seen
@@ -115,7 +115,7 @@ def test_after_a_failed_write_the_result_is_what_was_shown(key: str, is_stored: 
 
 
 @pytest.mark.parametrize("key", HISTORIES)
-def test_an_approval_after_a_failed_write_returns_the_output_that_was_shown(key: str) -> None:
+def test_approval_right_after_a_failed_write_returns_the_shown_output(key: str) -> None:
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     task.before_push = failing(key, ConnectionError("away"))
@@ -125,7 +125,7 @@ def test_an_approval_after_a_failed_write_returns_the_output_that_was_shown(key:
 
 
 def approve_and_lose_the_answer(task: MemoryTask) -> None:
-    """The next session is stored and approved at once, and the worker does not hear that it is stored."""
+    """The next session is stored and immediately approved, but the worker gets no response to its write."""
 
     def lose(key: str) -> None:
         if key == SESSION_KEY:
@@ -137,10 +137,10 @@ def approve_and_lose_the_answer(task: MemoryTask) -> None:
 
 
 @pytest.mark.parametrize("tries", [(), (0.0, 0.0)])
-def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
+def test_decision_is_not_undone_if_the_output_write_seemed_to_fail(
     tries: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The session was stored, its answer lost, and a reviewer was quick."""
+    """The session was stored, the response was lost, and a reviewer decided quickly."""
     monkeypatch.setattr(review_session, "SECOND_TRIES", tries)
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
@@ -151,7 +151,7 @@ def test_a_decision_about_an_output_whose_write_seemed_to_fail_is_not_undone(
     assert task.session.status is SessionStatus.APPROVED
 
 
-def test_a_decision_after_a_review_was_given_back_is_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decision_after_a_failed_regeneration_is_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0, 0.0))
 
     def fail(feedback: str, history: Any) -> str:
@@ -166,7 +166,7 @@ def test_a_decision_after_a_review_was_given_back_is_not_undone(monkeypatch: pyt
     assert task.session.status is SessionStatus.APPROVED
 
 
-def test_where_nobody_can_tell_what_is_stored_the_task_parks_and_looks_again() -> None:
+def test_task_parks_and_checks_again_if_the_stored_state_is_unknown() -> None:
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
@@ -182,11 +182,11 @@ def test_where_nobody_can_tell_what_is_stored_the_task_parks_and_looks_again() -
     park(reviewed, task, event)
     task.before_push = task.before_pull = lambda key: None
     assert task.session.status is SessionStatus.CHANGES_REQUESTED  # as the reviewer left it
-    park(reviewed, task, event)  # the API server wakes it again: it is decided, and parked
+    park(reviewed, task, event)  # the API server wakes it again, since it is decided and parked
     assert task.session.current_output == "Draft 3: shorter"
 
 
-def test_an_output_whose_worker_could_not_tell_whether_it_is_shown_is_announced_later() -> None:
+def test_output_is_announced_later_if_the_worker_could_not_see_that_it_is_stored() -> None:
     reviewed, task = operator(webhooks=["https://127.0.0.1:1/"]), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
@@ -204,10 +204,10 @@ def test_an_output_whose_worker_could_not_tell_whether_it_is_shown_is_announced_
     for _ in range(2):
         park(reviewed, task, DEADLINE)
         assert ready in task.xcoms
-    assert task.pushed.count(ready) <= 2  # once, and what came of its first delivery
+    assert task.pushed.count(ready) <= 2  # once, and again with the result of the first delivery attempt
 
 
-def test_a_round_is_written_again_before_it_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_of_a_round_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0,))
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
@@ -216,7 +216,7 @@ def test_a_round_is_written_again_before_it_counts_as_failed(monkeypatch: pytest
     assert (task.session.iteration, task.session.last_error) == (2, None)
 
 
-def test_a_history_of_the_version_before_is_read() -> None:
+def test_history_of_the_previous_version_is_read() -> None:
     drafts, task = Drafts(), MemoryTask()
     reviewed = operator(generate=drafts.first, regenerate=drafts.next)
     park(reviewed, task)
@@ -230,7 +230,7 @@ def test_a_history_of_the_version_before_is_read() -> None:
 
 
 @pytest.mark.parametrize("key", [SESSION_KEY, ACTION_KEY, history_key(1)])
-def test_a_task_that_cannot_read_parks_and_goes_on_later(key: str) -> None:
+def test_task_that_cannot_read_xcoms_parks_and_continues_later(key: str) -> None:
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.APPROVE)
@@ -240,11 +240,11 @@ def test_a_task_that_cannot_read_parks_and_goes_on_later(key: str) -> None:
     assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 1"
 
 
-# --- what makes the next output ends in a way of its own
+# --- errors while generating and in callbacks
 
 
 @pytest.mark.parametrize("error", [AirflowTaskTimeout("300 s"), SystemExit(1), ValueError("no")])
-def test_a_timeout_while_the_next_output_is_made_gives_the_review_back(error: BaseException) -> None:
+def test_error_while_regenerating_makes_the_review_pending_again(error: BaseException) -> None:
     def fail(feedback: str, history: Any) -> str:
         raise error
 
@@ -256,7 +256,7 @@ def test_a_timeout_while_the_next_output_is_made_gives_the_review_back(error: Ba
     assert reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE)) == "Draft 1"
 
 
-def test_a_timeout_in_a_callback_does_not_end_the_review() -> None:
+def test_timeout_in_a_callback_does_not_end_the_review() -> None:
     def hang(context: Any) -> None:
         raise AirflowTaskTimeout("300 s")
 
@@ -293,7 +293,7 @@ def pairs() -> Iterator[dict[str, int]]:
         (lambda: "a\0b", "a\ufffdb"),
     ],
 )
-def test_an_output_is_read_once_and_is_the_same_everywhere(make: Any, value: Any) -> None:
+def test_output_is_read_once_and_is_the_same_everywhere(make: Any, value: Any) -> None:
     histories: list[Any] = []
 
     def again(feedback: str, history: Any) -> Any:
@@ -319,13 +319,13 @@ def test_an_output_is_read_once_and_is_the_same_everywhere(make: Any, value: Any
         (object(), "must be text or JSON-like; object is neither"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_before_anything_is(output: Any, words: str) -> None:
+def test_unstorable_output_is_refused_before_anything_is_stored(output: Any, words: str) -> None:
     task = MemoryTask()
     with pytest.raises(TypeError) as refused:
         operator(generate=lambda context: output).execute({"ti": task})
     assert words in str(refused.value)
     assert task.pushed == []
-    # As a next output, it goes back to the reviewer.
+    # If it is a later output, the reviewer gets the review back.
     reviewed, task = operator(regenerate=lambda feedback, history: output), MemoryTask()
     park(reviewed, task)
     park(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter"))
@@ -333,7 +333,7 @@ def test_what_cannot_be_stored_is_refused_before_anything_is(output: Any, words:
     assert task.session.current_output == "Draft 1"
 
 
-def test_a_list_inside_itself_is_refused_with_words() -> None:
+def test_deeply_nested_output_is_refused_with_a_clear_error() -> None:
     inside: list[Any] = []
     for _ in range(220):
         inside = [inside]
@@ -342,7 +342,7 @@ def test_a_list_inside_itself_is_refused_with_words() -> None:
 
 
 class Own(HITLReviewMixin):
-    """An operator of somebody's own."""
+    """A custom operator with the mixin."""
 
     template_fields = ("prompt",)
 
@@ -364,22 +364,22 @@ class Own(HITLReviewMixin):
         ({"turns": [1, object()]}, r"turns\[1\] is a object, and no JSON value"),
     ],
 )
-def test_a_history_that_cannot_be_stored_is_refused_before_anything_is(history: Any, words: str) -> None:
+def test_unstorable_history_is_refused_before_anything_is_stored(history: Any, words: str) -> None:
     task = MemoryTask()
     with pytest.raises(TypeError, match=words + ".*hitl_wait='poll'"):
         Own(history).execute({"ti": task})
     assert task.pushed == []
 
 
-# --- settings that are rendered
+# --- rendered settings
 
 
 @pytest.mark.parametrize(
     ("prompt", "shown"), [(5, "5"), ({"a": [1]}, '{\n  "a": [\n    1\n  ]\n}'), (None, "null")]
 )
-def test_a_prompt_that_a_template_made_no_text_is_shown_as_json(prompt: Any, shown: str) -> None:
+def test_prompt_rendered_to_a_non_string_is_shown_as_json(prompt: Any, shown: str) -> None:
     reviewed, task = operator(), MemoryTask()
-    reviewed.prompt = prompt  # as Airflow sets what it has rendered
+    reviewed.prompt = prompt  # as Airflow does after rendering
     park(reviewed, task)
     assert task.session.prompt == shown
 
@@ -388,7 +388,7 @@ def test_a_prompt_that_a_template_made_no_text_is_shown_as_json(prompt: Any, sho
     ("rendered", "ids"),
     [(["ann"], ["ann"]), ("['ann', 'bob']", ["ann", "bob"]), ("ann", ["ann"]), (("ann",), ["ann"])],
 )
-def test_reviewers_are_a_template(rendered: Any, ids: list[str]) -> None:
+def test_reviewers_can_be_a_template(rendered: Any, ids: list[str]) -> None:
     reviewed, task = operator(reviewers="{{ params.owners }}"), MemoryTask()
     assert "reviewers" in reviewed.template_fields
     reviewed.reviewers = rendered
@@ -397,7 +397,7 @@ def test_reviewers_are_a_template(rendered: Any, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("rendered", [["{{ params.owner }}"], "{{ params.owner }}", 5, "[1]", "[", ""])
-def test_reviewers_that_are_no_ids_are_refused_before_anything_is_made(rendered: Any) -> None:
+def test_invalid_rendered_reviewers_are_refused_before_generating(rendered: Any) -> None:
     made: list[Any] = []
     reviewed = operator(reviewers="{{ params.owners }}", generate=made.append)
     reviewed.reviewers = rendered
@@ -406,13 +406,13 @@ def test_reviewers_that_are_no_ids_are_refused_before_anything_is_made(rendered:
     assert made == []
 
 
-def test_reviewers_that_nobody_would_render_are_refused_when_the_dag_is_read() -> None:
+def test_reviewers_outside_template_fields_are_refused_at_dag_parsing() -> None:
     with pytest.raises(ValueError, match=r"reviewers still holds a template.*template_fields"):
         Own(None, reviewers=["{{ params.owner }}"]).check_hitl_settings()
 
 
 @pytest.mark.parametrize("timeout", [timedelta.max, timedelta(days=400_000)])
-def test_a_timeout_beyond_the_calendar_is_refused_when_the_dag_is_read(timeout: timedelta) -> None:
+def test_too_long_timeout_is_refused_at_dag_parsing(timeout: timedelta) -> None:
     with pytest.raises(ValueError, match="hitl_timeout must be a positive timedelta of at most a hundred years"):
         operator(hitl_timeout=timeout)
 
@@ -421,17 +421,17 @@ def test_a_timeout_beyond_the_calendar_is_refused_when_the_dag_is_read(timeout: 
 
 
 @pytest.mark.parametrize("event", [DEADLINE, None, {"decided": True, "recorded": {"action": "approve"}}])
-def test_what_the_api_server_has_not_confirmed_does_not_end_a_parked_review(event: Any) -> None:
+def test_unconfirmed_decision_does_not_end_a_parked_review(event: Any) -> None:
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     task.decide(Action.APPROVE)
     park(reviewed, task, event or {})
-    # The API server wakes it for a decision that it has on record, or makes the review pending again.
+    # For a recorded decision, the API server wakes the task; otherwise it makes the review pending again.
     pending = event is not None and "decided" in event
     assert task.session.status is (SessionStatus.PENDING_REVIEW if pending else SessionStatus.APPROVED)
 
 
-def test_an_output_that_was_changed_after_the_wake_is_not_returned() -> None:
+def test_output_changed_after_the_wake_is_not_returned() -> None:
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.APPROVE)
@@ -440,11 +440,11 @@ def test_an_output_that_was_changed_after_the_wake_is_not_returned() -> None:
     assert task.session.status is SessionStatus.PENDING_REVIEW
 
 
-# --- in the place of the provider's mixin
+# --- compatibility with the provider's mixin
 
 
 def polled(*actions: Any) -> int:
-    """Poll a review with one action after the other in XCom; returns how many looks it took."""
+    """Poll a review with one action after the other in XCom; returns the number of polls."""
     task, left, looks = MemoryTask(), list(actions), [0]
 
     def look(key: str) -> None:
@@ -458,24 +458,24 @@ def polled(*actions: Any) -> int:
     return looks[0]
 
 
-def test_a_polled_action_may_be_json_in_a_text() -> None:
+def test_polled_action_may_be_json_text() -> None:
     assert polled('{"action": "approve", "feedback": "", "iteration": 1}') == 1
 
 
 @pytest.mark.parametrize("malformed", [None, "approve", 5, {"action": "approved"}])
-def test_a_malformed_polled_action_is_ignored(malformed: Any) -> None:
+def test_malformed_polled_action_is_ignored(malformed: Any) -> None:
     good = {"action": "approve", "iteration": 1}
     assert polled(*[malformed] * 15, good) == 16
 
 
-def test_zeros_mean_what_they_mean_to_the_provider() -> None:
+def test_zero_settings_mean_the_same_as_in_the_provider() -> None:
     given = {"hitl_poll_interval": 0, "hitl_timeout": timedelta(0), "max_hitl_iterations": 0}
     task = MemoryTask()
     park(Own(None, **given), task)
     assert (task.session.deadline_at, task.session.max_iterations) == (None, 1)
 
 
-def test_a_context_may_name_the_task_instance_as_the_provider_does() -> None:
+def test_context_may_have_task_instance_instead_of_ti() -> None:
     task = MemoryTask()
     with pytest.raises(TaskAwaitingInput):
         Own([1]).execute({"task_instance": task})

@@ -1,4 +1,4 @@
-"""Outputs of agents over a pause: the same when they come back, or not kept at all."""
+"""Agent outputs stored during a pause: restored unchanged, or not stored at all."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ class Colour(str, enum.Enum):
 
 
 class Marker:
-    """As pydantic-ai's ToolOutput: the type is an attribute."""
+    """Like pydantic-ai's ToolOutput: the type is an attribute."""
 
     def __init__(self, output: Any) -> None:
         self.output = output
 
 
 class Markers:
-    """As its NativeOutput."""
+    """Like pydantic-ai's NativeOutput."""
 
     def __init__(self, outputs: Any) -> None:
         self.outputs = outputs
 
 
 class Text:
-    """As its TextOutput."""
+    """Like pydantic-ai's TextOutput."""
 
     def __init__(self, output_function: Any) -> None:
         self.output_function = output_function
@@ -80,7 +80,7 @@ def make_cat(name: str) -> Cat:
 
 
 class Opaque:
-    """Nothing that pydantic could write."""
+    """A class that pydantic cannot serialize."""
 
 
 KEPT = [
@@ -120,12 +120,12 @@ KEPT = [
 
 
 def shown(value: object) -> str:
-    """As the id of a test: the same in each process."""
+    """The id of a test case: the same in each process."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 @pytest.mark.parametrize(("output", "output_type"), KEPT, ids=shown)
-def test_what_is_kept_comes_back_the_same(output: Any, output_type: Any) -> None:
+def test_stored_output_is_restored_unchanged(output: Any, output_type: Any) -> None:
     kept = keep(output, output_type)
     assert kept is not None
     back = restore(json.loads(json.dumps(kept)), output_type)
@@ -139,20 +139,20 @@ def test_what_is_kept_comes_back_the_same(output: Any, output_type: Any) -> None
         (Opaque(), Opaque),
         (Opaque(), Any),
         (float("nan"), float),
-        # Nothing in it says which of the two it was.
+        # Nothing in it says which of the two classes it was.
         ([Dog(name="Rex")], list[Cat | Dog]),
         (b"\xff", bytes),
         ("\ud800", str),
-        # Not of the declared type, as a subclass would not come back.
+        # Not of the declared type: a subclass would not be restored.
         (type("Kitten", (Cat,), {})(name="Tom"), Cat),
     ],
     ids=shown,
 )
-def test_what_would_come_back_as_another_is_not_kept(output: Any, output_type: Any) -> None:
+def test_output_that_would_change_is_not_stored(output: Any, output_type: Any) -> None:
     assert keep(output, output_type) is None
 
 
-def test_another_type_than_when_it_was_kept() -> None:
+def test_changed_output_type_is_refused() -> None:
     kept = keep(Dog(name="Rex"), [Cat, Dog])
     assert kept is not None
     for changed in (Cat, int, [int]):
@@ -164,7 +164,7 @@ class Names(BaseModel):
     names: Iterable[str]
 
 
-def test_what_can_be_read_once_comes_back_whole_each_time() -> None:
+def test_read_once_output_is_restored_completely_each_time() -> None:
     kept = keep(Names(names=iter(["Ann", "Bob"])), Names)
     assert kept is not None
     for _ in range(2):
@@ -173,6 +173,6 @@ def test_what_can_be_read_once_comes_back_whole_each_time() -> None:
         assert list(back.names) == ["Ann", "Bob"]
 
 
-def test_what_can_be_read_once_and_not_be_made_anew_is_refused() -> None:
+def test_read_once_output_that_cannot_be_restored_is_refused() -> None:
     with pytest.raises(TypeError, match="can be read only once"):
         keep(iter([1, 2]), dict)

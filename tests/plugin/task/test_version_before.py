@@ -1,4 +1,4 @@
-"""Tasks that version 0.1.0 parked: resumed by its event or by ours, they go on with what it had stored."""
+"""Tasks that version 0.1.0 parked: resumed by its event or ours, they continue with what it stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parked(review: str) -> MemoryTask:
-    """The task as that version left it."""
+    """The task as version 0.1.0 left it."""
     task = MemoryTask()
     task.id = task_instance_id(review)
     task.xcoms = xcoms_of(review)
@@ -33,7 +33,7 @@ def parked(review: str) -> MemoryTask:
 
 
 def resumed(task: MemoryTask, event: dict[str, Any]) -> Any:
-    """The task's result, or what it raises."""
+    """Resume the task; returns its result or raises its error."""
     operator = HITLReviewOperator(
         task_id="t",
         prompt="A drink",
@@ -44,17 +44,17 @@ def resumed(task: MemoryTask, event: dict[str, Any]) -> Any:
     return operator.resume_hitl_review(context, event)
 
 
-def test_an_approval() -> None:
+def test_approval_of_an_old_review() -> None:
     assert resumed(parked("approved"), resume_event("approved")) == TEA
 
 
-def test_a_rejection() -> None:
+def test_rejection_of_an_old_review() -> None:
     with pytest.raises(HITLRejectError) as error:
         resumed(parked("rejected"), resume_event("rejected"))
     assert error.value.feedback == "no"
 
 
-def test_a_request_for_changes() -> None:
+def test_request_for_changes_in_an_old_review() -> None:
     task = parked("changes_requested")
     with pytest.raises(TaskAwaitingInput):
         resumed(task, resume_event("changes_requested"))
@@ -64,7 +64,7 @@ def test_a_request_for_changes() -> None:
 
 
 @pytest.mark.parametrize("review", ["waiting", "second_round", "told"])
-def test_a_decision_of_this_version(review: str) -> None:
+def test_old_review_is_approved_by_this_version(review: str) -> None:
     task = parked(review)
     shown = json.loads(task.session.current_output)
     assert shown["title"] == ("Tea: hotter" if review == "second_round" else "Tea")
@@ -72,8 +72,8 @@ def test_a_decision_of_this_version(review: str) -> None:
 
 
 @pytest.mark.parametrize("review", ["waiting", "second_round"])
-def test_another_round(review: str) -> None:
-    """The history is the one that version kept for all outputs."""
+def test_old_review_gets_another_round(review: str) -> None:
+    """The history is the single one that version 0.1.0 stored for all outputs."""
     task = parked(review)
     with pytest.raises(TaskAwaitingInput):
         resumed(task, task.decide(Action.CHANGES_REQUESTED, "sweeter"))

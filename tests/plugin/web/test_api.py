@@ -23,17 +23,17 @@ ROUTES = [
 
 @pytest.fixture(scope="module")
 def run_id(reviews: ReviewServer) -> str:
-    """A run whose reviews the tests of this file use up, one index each."""
+    """A run whose reviews the tests of this module use up, one map index each."""
     return reviews.seed(16)
 
 
-def test_health_is_open(reviews: ReviewServer) -> None:
+def test_health_needs_no_token(reviews: ReviewServer) -> None:
     answer = reviews.call("GET", "/health", user=None)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-def test_every_other_route_wants_a_token(
+def test_other_routes_require_a_token(
     reviews: ReviewServer, run_id: str, method: str, path: str, body: Any
 ) -> None:
     answer = reviews.call(method, path, user=None, params=reviews.params(run_id), json=body)
@@ -45,7 +45,7 @@ def test_every_other_route_wants_a_token(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES[1:])
-def test_another_teams_user_is_refused(
+def test_user_of_another_team_is_refused(
     reviews: ReviewServer, run_id: str, method: str, path: str, body: Any
 ) -> None:
     answer = reviews.call(method, path, user="bob", params=reviews.params(run_id), json=body)
@@ -53,27 +53,27 @@ def test_another_teams_user_is_refused(
     assert "many_reviews" in answer.json()["detail"]
 
 
-def test_another_teams_user_sees_nothing(reviews: ReviewServer, run_id: str) -> None:
+def test_user_of_another_team_sees_no_reviews(reviews: ReviewServer, run_id: str) -> None:
     assert reviews.call("GET", "/sessions", user="ann").json()["total_entries"] >= 16
     nothing = {"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": []}
     assert reviews.call("GET", "/sessions", user="bob").json() == nothing
 
 
-def test_a_viewer_reads_and_does_not_decide(reviews: ReviewServer, run_id: str) -> None:
+def test_viewer_may_read_but_not_decide(reviews: ReviewServer, run_id: str) -> None:
     params = reviews.params(run_id)
     assert reviews.call("GET", "/sessions/find", user="viv", params=params).status_code == 200
     for method, path, body in ROUTES[2:]:
         assert reviews.call(method, path, user="viv", params=params, json=body).status_code == 403
 
 
-def test_find_has_the_conversation_and_the_times(reviews: ReviewServer, run_id: str) -> None:
+def test_find_returns_the_conversation_and_stable_times(reviews: ReviewServer, run_id: str) -> None:
     review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id, 1)).json()
     assert (review["status"], review["iteration"], review["map_index"]) == ("pending_review", 1, 1)
     assert review["task_state"] == "awaiting_input"
     assert review["task_completed"] is False
     assert [(t["role"], t["content"]) for t in review["conversation"]] == [("assistant", "Draft of item 1.")]
     again = reviews.call("GET", "/sessions/find", params=reviews.params(run_id, 1)).json()
-    assert again == review  # no time is made up when it is read
+    assert again == review  # reading does not generate a time
 
 
 def test_a_decision_is_recorded(reviews: ReviewServer, run_id: str) -> None:
@@ -116,7 +116,7 @@ def test_a_stale_iteration_is_refused_with_the_current_output(reviews: ReviewSer
         assert "output 1 is the current one" in detail["message"]
 
 
-def test_another_output_of_the_same_number_is_refused(reviews: ReviewServer, run_id: str) -> None:
+def test_decision_with_another_output_hash_is_refused(reviews: ReviewServer, run_id: str) -> None:
     params = reviews.params(run_id, 3)
     for path in ("approve", "reject", "feedback"):
         body = {"iteration": 1, "feedback": "x", "output_sha256": "0" * 64}
@@ -136,7 +136,7 @@ def test_another_output_of_the_same_number_is_refused(reviews: ReviewServer, run
         ("approve", {"iteration": "two"}, 422),
     ],
 )
-def test_bad_bodies_change_nothing(
+def test_invalid_bodies_change_nothing(
     reviews: ReviewServer, run_id: str, path: str, body: dict[str, Any], status: int
 ) -> None:
     params = reviews.params(run_id, 4)
@@ -147,7 +147,7 @@ def test_bad_bodies_change_nothing(
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        ({"map_index": "{MAP_INDEX}"}, 404),  # means -1, which the mapped task has not
+        ({"map_index": "{MAP_INDEX}"}, 404),  # means -1, which the mapped task does not have
         ({"map_index": "first"}, 422),
         ({"map_index": "-2"}, 422),
         ({"map_index": "99999999999"}, 422),
@@ -156,14 +156,16 @@ def test_bad_bodies_change_nothing(
         ({"run_id": "no such run"}, 404),
     ],
 )
-def test_bad_queries(reviews: ReviewServer, run_id: str, change: dict[str, str], status: int) -> None:
+def test_invalid_queries_are_refused(
+    reviews: ReviewServer, run_id: str, change: dict[str, str], status: int
+) -> None:
     answer = reviews.call("GET", "/sessions/find", params={**reviews.params(run_id, 4), **change})
     assert answer.status_code == status, answer.text
     if status == 404:
         assert answer.json()["detail"]["task_active"] is False
 
 
-def test_the_inbox_filters_pages_and_answers_304(reviews: ReviewServer, run_id: str) -> None:
+def test_inbox_filters_paginates_and_returns_304(reviews: ReviewServer, run_id: str) -> None:
     def get(**params: Any) -> Any:
         return reviews.call("GET", "/sessions", params=params).json()
 
@@ -197,8 +199,8 @@ def test_ended_tasks_leave_the_inbox_and_cannot_be_decided(reviews: ReviewServer
     assert "failed" in answer.json()["detail"]["message"]
 
 
-def test_fifty_pairs_at_the_same_instant(reviews: ReviewServer) -> None:
-    """Each time one decision is taken and the other told by whom; the server answers on."""
+def test_one_of_two_simultaneous_decisions_is_accepted(reviews: ReviewServer) -> None:
+    """In each of 50 pairs, the refused request is told who decided; the server keeps responding."""
     run_id = reviews.seed(50)
     reviews.token("ann"), reviews.token("admin")
 

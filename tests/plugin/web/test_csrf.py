@@ -1,4 +1,4 @@
-"""Requests that another page makes somebody's browser send: with Airflow's cookie, and nothing else."""
+"""Requests that a foreign page makes a user's browser send, with only Airflow's cookie as credentials."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FOREIGN: list[dict[str, str]] = [
     {"sec-fetch-site": "same-site", "origin": "https://notes.example.com"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "a later word"},
-    # The same host without TLS, as the browser sees it, is another origin.
+    # For the browser, the same host without TLS is another origin.
     {"sec-fetch-site": "cross-site", "origin": "http://airflow.example.com", "host": "airflow.example.com"},
     {"origin": "https://evil.example"},
     {"origin": "null"},
@@ -47,7 +47,7 @@ FOREIGN: list[dict[str, str]] = [
     {"origin": "http://inner:8081"},
 ]
 OWN: list[dict[str, str]] = [
-    {},  # no browser
+    {},  # not a browser
     {"sec-fetch-site": "same-origin", "origin": "https://whatever.the.proxy.does"},
     {"sec-fetch-site": "none"},
     {"origin": "http://inner:8080"},
@@ -62,25 +62,25 @@ OWN: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_foreign(headers: dict[str, str]) -> None:
+def test_foreign_requests_are_detected(headers: dict[str, str]) -> None:
     assert ORIGINS.is_foreign({"host": "inner:8080", **headers})
 
 
 @pytest.mark.parametrize("headers", OWN, ids=str)
-def test_own(headers: dict[str, str]) -> None:
+def test_own_requests_are_not_foreign(headers: dict[str, str]) -> None:
     assert not ORIGINS.is_foreign({"host": "inner:8080", **headers})
 
 
 @pytest.fixture(scope="module")
 def run_id(reviews: ReviewServer) -> str:
-    """A run whose reviews the tests of this file use up, one index each."""
+    """A run whose reviews the tests of this module use up, one map index each."""
     return reviews.seed(9)
 
 
 def post(
     reviews: ReviewServer, run_id: str, index: int, action: str = "approve", **kwargs: Any
 ) -> requests.Response:
-    """Decide, with nothing but the browser's cookie."""
+    """Decide with only the browser's cookie."""
     headers = {"Cookie": f"_token={reviews.token('ann')}", **kwargs.pop("headers", {})}
     params = reviews.params(run_id, index)
     return reviews.call("POST", f"/sessions/{action}", user=None, params=params, headers=headers, **kwargs)
@@ -90,7 +90,7 @@ def status(reviews: ReviewServer, run_id: str, index: int) -> Any:
     return reviews.call("GET", "/sessions/find", params=reviews.params(run_id, index)).json()["status"]
 
 
-def test_airflows_cookie_decides_so_foreign_pages_are_refused(reviews: ReviewServer, run_id: str) -> None:
+def test_foreign_requests_with_airflows_cookie_are_refused(reviews: ReviewServer, run_id: str) -> None:
     for headers in FOREIGN[:8]:
         answer = post(reviews, run_id, 0, headers=headers)
         assert answer.status_code == 403, headers
@@ -103,7 +103,7 @@ def test_airflows_cookie_decides_so_foreign_pages_are_refused(reviews: ReviewSer
     assert post(reviews, run_id, 2).status_code == 200  # a script with the cookie
 
 
-def test_behind_a_proxy(reviews: ReviewServer, run_id: str) -> None:
+def test_host_headers_of_a_proxy_are_respected(reviews: ReviewServer, run_id: str) -> None:
     outside = {"Origin": "https://airflow.example.com"}
     assert post(reviews, run_id, 3, headers=outside).status_code == 403
     assert post(reviews, run_id, 3, headers={**outside, "Host": "airflow.example.com"}).status_code == 200
@@ -112,16 +112,16 @@ def test_behind_a_proxy(reviews: ReviewServer, run_id: str) -> None:
     )
 
 
-def test_a_token_in_the_header_is_nobodys_accident(reviews: ReviewServer, run_id: str) -> None:
+def test_foreign_request_with_a_bearer_token_is_accepted(reviews: ReviewServer, run_id: str) -> None:
     params = reviews.params(run_id, 5)
-    basic = {**FOREIGN[0], "Authorization": "Basic YTpi"}  # a browser adds this by itself, too
+    basic = {**FOREIGN[0], "Authorization": "Basic YTpi"}  # a browser adds this automatically, too
     assert post(reviews, run_id, 5, headers=basic).status_code == 403
     answer = reviews.call("POST", "/sessions/approve", params=params, headers=FOREIGN[0])
     assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_a_form_can_send_is_no_json(reviews: ReviewServer, run_id: str, content_type: str) -> None:
+def test_content_types_of_forms_are_not_read_as_json(reviews: ReviewServer, run_id: str, content_type: str) -> None:
     for action in ("approve", "reject", "feedback"):
         body = b'{"feedback": "shorter", "iteration": 1}'
         answer = post(reviews, run_id, 6, action, headers={"Content-Type": content_type}, data=body)
@@ -131,7 +131,7 @@ def test_what_a_form_can_send_is_no_json(reviews: ReviewServer, run_id: str, con
 
 @pytest.fixture(scope="module")
 def open_server(folder: Path, migrated: Migrated) -> Iterator[ReviewServer]:
-    """A server that makes everybody an administrator, and whose API a page elsewhere may use."""
+    """A server where everybody is an administrator, and whose CORS settings allow another origin."""
     migrated.sqlite(folder / "origins")
     settings = {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -143,8 +143,8 @@ def open_server(folder: Path, migrated: Migrated) -> Iterator[ReviewServer]:
         yield server
 
 
-def test_where_everybody_is_logged_in_a_token_proves_nothing(open_server: ReviewServer) -> None:
-    """Airflow adds an administrator's token to each request there, so no cookie is needed."""
+def test_bearer_token_is_not_enough_where_everybody_is_an_administrator(open_server: ReviewServer) -> None:
+    """There, Airflow adds an administrator's token to each request, so no cookie is needed."""
     params = open_server.params(open_server.seed(2))
 
     def approve(headers: dict[str, str]) -> int:
@@ -160,7 +160,7 @@ def test_where_everybody_is_logged_in_a_token_proves_nothing(open_server: Review
 
 @contextmanager
 def foreign_page(html: str) -> Iterator[str]:
-    """A page on a port of its own; yields its address."""
+    """Serve a page on its own port; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -170,7 +170,7 @@ def foreign_page(html: str) -> Iterator[str]:
             self.wfile.write(html.encode())
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-            """Nothing to say."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -185,7 +185,7 @@ def foreign_page(html: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def page(reviews: ReviewServer) -> Iterator[Page]:
-    """A page of a browser that is logged in to Airflow."""
+    """A page in a browser that is logged in to Airflow."""
     chromium = need_chromium()
     with browser.new_page(chromium) as opened:
         opened.context.add_cookies(
@@ -203,7 +203,7 @@ def page(reviews: ReviewServer) -> Iterator[Page]:
 
 
 def submitted(page: Page, address: str, target: str) -> Response:
-    """What a form on a foreign page is answered when its button is pressed."""
+    """Press the button of a form on a foreign page, and return the response."""
     page.goto(address)
     with page.expect_response(lambda response: response.url.startswith(target)) as answer:
         page.get_by_role("button").click()
@@ -211,8 +211,8 @@ def submitted(page: Page, address: str, target: str) -> Response:
 
 
 @pytest.mark.browser
-def test_a_form_on_another_port_of_the_host(reviews: ReviewServer, run_id: str, page: Page) -> None:
-    """Of the same site, so the browser sends the cookie."""
+def test_form_on_another_port_of_the_host_is_refused(reviews: ReviewServer, run_id: str, page: Page) -> None:
+    """It is same-site, so the browser sends the cookie."""
     target = f"{reviews.airflow.url}/hitl-review/sessions/approve"
     query = urlencode(reviews.params(run_id, 7))
     with foreign_page(f"<form method=post action='{target}?{query}'><button>Win</button></form>") as address:
@@ -224,8 +224,8 @@ def test_a_form_on_another_port_of_the_host(reviews: ReviewServer, run_id: str, 
 
 
 @pytest.mark.browser
-def test_a_page_elsewhere_cannot_frame_ours(reviews: ReviewServer, run_id: str, page: Page) -> None:
-    """So nobody lays a button of theirs over ours; Airflow's own frame is in ``tests/pages/test_in_airflow``."""
+def test_foreign_page_cannot_frame_ours(reviews: ReviewServer, run_id: str, page: Page) -> None:
+    """This prevents clickjacking. ``tests/pages/test_in_airflow`` tests Airflow's own frame."""
     target = f"{reviews.airflow.url}/hitl-review/chat?{urlencode(reviews.params(run_id, 8))}"
     page.goto(target)
     expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()

@@ -1,4 +1,4 @@
-"""A worker's write of a session that Airflow's client repeats undoes no decision."""
+"""When Airflow's client repeats a worker's write of a session, that does not undo a decision."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ DECISION = Decision(action=Action.APPROVE, iteration=1, at=AT)
         (None, False),
         (WRITTEN, True),
         (later(status=SessionStatus.APPROVED, decisions=[DECISION]), True),
-        (later(), False),  # the round before: this is the next one
+        (later(), False),  # of the previous round; the write is of the next one
         (later(task_instance_id="b", decisions=[DECISION]), False),
     ],
 )
-def test_what_is_stored_already_is_known(stored: AgentSession | None, repeated: bool) -> None:
+def test_repeated_session_is_detected(stored: AgentSession | None, repeated: bool) -> None:
     assert is_repeated(WRITTEN, stored) is repeated
 
 
-def test_a_review_that_is_given_back_or_ended_by_the_worker_is_written() -> None:
+def test_session_that_the_worker_reopens_or_ends_is_not_a_repeat() -> None:
     asked = later(status=SessionStatus.CHANGES_REQUESTED, decisions=[DECISION])
     assert not is_repeated(later(decisions=[DECISION], updated_at=AT + timedelta(seconds=2)), asked)
     assert not is_repeated(later(status=SessionStatus.TIMEOUT_EXCEEDED), asked)
 
 
-def test_the_next_output_of_the_providers_worker_is_written() -> None:
-    """It knows nothing of the decisions that our API keeps in the session, nor of task instances."""
+def test_next_output_of_the_providers_worker_is_not_a_repeat() -> None:
+    """It does not know the decisions that our API stores in the session, nor the task instance id."""
     first = AgentSession(current_output="Draft 1")
     asked = first.model_copy(update={"status": SessionStatus.CHANGES_REQUESTED, "decisions": [DECISION]})
     assert not is_repeated(AgentSession(current_output="Draft 2", iteration=2, updated_at=AT), asked)
@@ -63,7 +63,7 @@ PATH = "/execution/xcoms/d/a%2Bb%2Fc/t/airflow_hitl_review_agent_session"
 def ask(
     answer: Any, *, method: str = "POST", path: str = PATH, token: str = "t"
 ) -> tuple[httpx.Response, list[Any]]:
-    """Ask an app that answers as Airflow does; also what reached it."""
+    """Call an app that responds as Airflow does; returns the response and the requests that reached the app."""
     app, seen = FastAPI(), list[Any]()
 
     @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH"])
@@ -83,7 +83,7 @@ def ask(
     return asyncio.run(asked()), seen
 
 
-def test_a_repeated_write_is_answered_as_done_and_reads_only() -> None:
+def test_repeated_write_gets_201_without_being_written() -> None:
     keys: list[Any] = []
 
     def repeated(key: TaskKey, body: bytes) -> bool:
@@ -98,7 +98,7 @@ def test_a_repeated_write_is_answered_as_done_and_reads_only() -> None:
     assert (refused.status_code, refused.json()) == (403, {"detail": "no"})
 
 
-def test_any_other_write_passes_as_it_is() -> None:
+def test_other_writes_are_passed_on_unchanged() -> None:
     def fail(key: TaskKey, body: bytes) -> bool:
         raise RuntimeError("the database is away")
 
@@ -112,7 +112,7 @@ def test_any_other_write_passes_as_it_is() -> None:
     ("method", "path"),
     [("GET", PATH), ("PATCH", PATH), ("POST", PATH.replace("agent_session", "agent_output_1")), ("POST", "/other")],
 )
-def test_no_other_request_is_looked_at(method: str, path: str) -> None:
+def test_other_requests_are_not_checked(method: str, path: str) -> None:
     def never(key: TaskKey, body: bytes) -> bool:
         raise AssertionError
 
@@ -121,7 +121,7 @@ def test_no_other_request_is_looked_at(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["", "tests.support.file_xcoms.FileXComs"])
-def test_a_workers_body_is_read_through_the_backend(backend: str) -> None:
+def test_body_of_a_worker_is_read_through_the_xcom_backend(backend: str) -> None:
     run(f"""
         import json, os, sys
         sys.path.insert(0, {str(ROOT)!r})

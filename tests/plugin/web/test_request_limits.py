@@ -1,4 +1,4 @@
-"""Counting a body, message by message: how a server cuts it into messages is not for a client to say."""
+"""Limits a body's size over all its ASGI messages: a client cannot control how a server splits a body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def read_all(_: Scope, receive: Receive, __: Send) -> None:
 
 
 def read_through_limit(*sizes: int) -> None:
-    """Have an app read a body that comes in pieces of these sizes; after the last, the client only waits."""
+    """Have an app read a body in chunks of these sizes; after the last one, the client only waits."""
 
     async def pieces(left: Iterable[int]) -> None:
         coming = list(left)
@@ -39,12 +39,12 @@ def read_through_limit(*sizes: int) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(MAX_BODY_BYTES,), (MAX_BODY_BYTES - 1, 1), (0,)])
-def test_up_to_the_limit_it_is_read(sizes: tuple[int, ...]) -> None:
+def test_body_up_to_the_limit_is_read(sizes: tuple[int, ...]) -> None:
     read_through_limit(*sizes)
 
 
 @pytest.mark.parametrize("sizes", [(MAX_BODY_BYTES + 1,), (MAX_BODY_BYTES, 1), (MAX_BODY_BYTES, 1, 1, 0)])
-def test_beyond_it_is_refused_at_once(sizes: tuple[int, ...]) -> None:
+def test_body_beyond_the_limit_is_rejected_immediately(sizes: tuple[int, ...]) -> None:
     with pytest.raises(HTTPException) as refused:
         read_through_limit(*sizes)
     assert refused.value.status_code == 413

@@ -1,4 +1,4 @@
-"""Reviews in Airflow's Required Actions: real API servers, answers over Airflow's own public API."""
+"""Reviews in Airflow's Required Actions: real API servers, responses through Airflow's public API."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DAG_ID = "many_reviews"
 def hitl(
     airflow: AirflowInstance, token: str, run_id: str, index: int, body: dict[str, Any] | None = None
 ) -> requests.Response:
-    """Read the row of a review, or answer it."""
+    """Read the HITL detail of a review, or respond to it."""
     url = f"{airflow.url}/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/{index}/hitlDetails"
     headers = {"Authorization": f"Bearer {token}"}
     return requests.request("PATCH" if body else "GET", url, headers=headers, json=body, timeout=60)
 
 
 def answer(option: str, feedback: str | None = None, output: int | None = None) -> dict[str, Any]:
-    """What Airflow's form sends."""
+    """The request body that Airflow's form sends."""
     return {"chosen_options": [option], "params_input": {"feedback": feedback, "output": output}}
 
 
@@ -39,7 +39,7 @@ def state_of(airflow: AirflowInstance, run_id: str, index: int = 0) -> str | Non
 
 
 def pending(airflow: AirflowInstance, run_id: str) -> list[int]:
-    """The reviews that Airflow's UI lists as pending: the filters are those it sets."""
+    """The reviews that Airflow's UI lists as pending, with the filters that it sets."""
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/hitlDetails"
     params = {"response_received": False, "state": ["awaiting_input", "deferred"], "limit": 100}
     found = airflow.api("GET", path, params=params)["hitl_details"]
@@ -47,7 +47,7 @@ def pending(airflow: AirflowInstance, run_id: str) -> list[int]:
 
 
 class Seeded:
-    """Seeded reviews, of which a user of the DAG's team answers one."""
+    """Seeded reviews; a user of the DAG's team responds to one of them."""
 
     def __init__(self, server: ReviewServer, kind: str = "parked", count: int = 1) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Seeded:
         return self.server.airflow.api("GET", path + key, params={"map_index": 0})["value"]
 
     def park(self) -> None:
-        """What the worker does of a review that was seeded as ``running``."""
+        """Park a task that was seeded as ``running``, as the worker does."""
         statement = "update task_instance set state = 'awaiting_input', updated_at = :now where run_id = :run"
         self.server.sql(statement, now=datetime.now(timezone.utc), run=self.run_id)
 
@@ -76,7 +76,7 @@ class Seeded:
         return state_of(self.server.airflow, self.run_id)
 
     def event(self) -> str:
-        """What the task was resumed with."""
+        """The event that the task was resumed with."""
         statement = "select next_kwargs from task_instance where run_id = :run and map_index = 0"
         return str(self.server.sql(statement, run=self.run_id)[0].next_kwargs)
 
@@ -93,7 +93,7 @@ class Seeded:
         ("Request changes", "Shorter ☃", "changes_requested", "changes_requested"),
     ],
 )
-def test_an_answer_is_a_decision(
+def test_response_is_a_decision(
     reviews: ReviewServer, option: str, feedback: str | None, status: str, action: str
 ) -> None:
     seeded = Seeded(reviews)
@@ -109,7 +109,7 @@ def test_an_answer_is_a_decision(
     assert (stored["feedback"], stored["output_sha256"]) == (feedback or "", review["output_sha256"])
     log = reviews.airflow.api("GET", "/eventLogs", params={"event": f"hitl_review.{action}", "limit": 100})
     assert [e["owner"] for e in log["event_logs"] if e["run_id"] == seeded.run_id] == ["ann"]
-    # Closed there, and resumed by us, not by Airflow.
+    # The required action is closed; we resume the task, not Airflow.
     row = seeded.row()
     assert (row["response_received"], row["responded_by_user"]["name"]) == (True, "ann")
     assert seeded.pending() == []
@@ -117,7 +117,7 @@ def test_an_answer_is_a_decision(
     assert "recorded" in seeded.event()
 
 
-def test_an_answered_task_is_woken_once_it_has_parked(reviews: ReviewServer) -> None:
+def test_task_decided_while_running_is_woken_after_it_parks(reviews: ReviewServer) -> None:
     seeded = Seeded(reviews, "running")
     assert seeded.answer(answer("Approve", "", 1)).status_code == 200
     seeded.park()
@@ -127,7 +127,7 @@ def test_an_answered_task_is_woken_once_it_has_parked(reviews: ReviewServer) -> 
     assert (row["chosen_options"], row["responded_by_user"]["name"]) == (["Approve"], "ann")
 
 
-def test_what_the_form_shows() -> None:
+def test_form_links_to_the_review_without_showing_prompt_or_output() -> None:
     session = AgentSession(prompt="Secret prompt", current_output="Secret output", iteration=3)
     form = form_of(
         TaskKey("a dag", "r+1/(x)", "t", 2),
@@ -140,14 +140,14 @@ def test_what_the_form_shows() -> None:
     assert form.params["output"]["schema"]["const"] == 3
 
 
-def test_airflow_shows_the_form_with_fields(reviews: ReviewServer) -> None:
+def test_airflow_returns_the_options_and_fields_of_the_form(reviews: ReviewServer) -> None:
     row = Seeded(reviews).row()
     assert row["options"] == list(OPTIONS)
     assert row["params"]["feedback"]["schema"]["format"] == "multiline"
     assert row["params"]["output"]["value"] == 1
 
 
-def test_decided_elsewhere_is_closed_here(reviews: ReviewServer) -> None:
+def test_decision_through_our_api_closes_the_required_action(reviews: ReviewServer) -> None:
     seeded = Seeded(reviews)
     params = reviews.params(seeded.run_id)
     body = {"feedback": "Shorter", "iteration": 1}
@@ -161,8 +161,8 @@ def test_decided_elsewhere_is_closed_here(reviews: ReviewServer) -> None:
     assert late.status_code == 409
 
 
-def test_an_answer_that_comes_too_late_is_told_who_decided(reviews: ReviewServer) -> None:
-    """The row of a task that has not parked stays open, so it is our rules that refuse."""
+def test_late_response_is_told_who_decided(reviews: ReviewServer) -> None:
+    """The row of a task that has not parked stays open, so our own rules refuse the response."""
     seeded = Seeded(reviews, "running")
     params = reviews.params(seeded.run_id)
     assert reviews.call("POST", "/sessions/approve", user="admin", params=params).ok
@@ -184,7 +184,7 @@ def test_an_answer_that_comes_too_late_is_told_who_decided(reviews: ReviewServer
     ],
 )
 @pytest.mark.parametrize("kind", ["parked", "running"])
-def test_an_answer_that_is_refused_changes_nothing(
+def test_refused_response_changes_nothing(
     reviews: ReviewServer, kind: str, body: dict[str, Any], code: int, words: str
 ) -> None:
     seeded = Seeded(reviews, kind)
@@ -198,14 +198,14 @@ def test_an_answer_that_is_refused_changes_nothing(
 
 
 @pytest.mark.parametrize("user", ["viv", "bob"])
-def test_who_may_not_decide_is_refused_by_airflow(reviews: ReviewServer, user: str) -> None:
+def test_airflow_refuses_users_who_may_not_decide(reviews: ReviewServer, user: str) -> None:
     seeded = Seeded(reviews)
     assert seeded.answer(answer("Approve", None, 1), user).status_code == 403
     assert seeded.review()["status"] == "pending_review"
 
 
-def test_a_task_that_has_not_parked_is_decided_and_its_row_stays_open(reviews: ReviewServer) -> None:
-    """Airflow would otherwise resume it in the instant that it parks, and then fail it."""
+def test_response_before_the_park_is_accepted_and_the_row_stays_open(reviews: ReviewServer) -> None:
+    """Otherwise Airflow would resume the task the instant that it parks, and then fail it."""
     seeded = Seeded(reviews, "running")
     given = seeded.answer(answer("Approve", None, 1))
     assert given.status_code == 200, given.text
@@ -213,15 +213,15 @@ def test_a_task_that_has_not_parked_is_decided_and_its_row_stays_open(reviews: R
     assert (seeded.row()["response_received"], seeded.state()) == (False, "running")
 
 
-def test_the_questions_of_other_operators_are_left_alone(reviews: ReviewServer) -> None:
+def test_required_actions_of_other_operators_are_ignored(reviews: ReviewServer) -> None:
     seeded = Seeded(reviews, "foreign")
     given = seeded.answer({"chosen_options": ["Approve"]})
     assert given.status_code == 200, given.text
-    assert seeded.state() == "scheduled"  # at once, by Airflow
+    assert seeded.state() == "scheduled"  # immediately, by Airflow
     assert "detail" in seeded.review()
 
 
-def test_of_an_answer_and_a_decision_at_the_same_instant_one_is_taken(reviews: ReviewServer) -> None:
+def test_one_of_two_simultaneous_decisions_is_accepted(reviews: ReviewServer) -> None:
     count = 15
     run_id = reviews.seed(count, "required_actions", "parked")
     tokens = {user: reviews.token(user) for user in ("ann", "admin")}

@@ -1,4 +1,4 @@
-"""The answer to the start of a try, without the keys that must not be deleted."""
+"""The response to the start of a try omits XCom keys that must not be deleted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANSWER = {CLEARED: KEYS, "max_tries": 1, "dag_run": {"run_id": "ä" * 2000}}
 def ask(
     look: Any, *, outside: bool = False, answer: Response | None = None, method: str = "PATCH", path: str = START
 ) -> httpx.Response:
-    """Ask an app that answers as Airflow does, and compresses its answers further inside or further outside."""
+    """Call an app that responds as Airflow does; its GZip middleware is inside or outside of ours."""
     app = FastAPI()
 
     @app.api_route("/{path:path}", methods=["GET", "PATCH"])
@@ -55,20 +55,20 @@ def keeps(*keys: str) -> Any:
 
 
 @pytest.mark.parametrize("outside", [True, False])
-def test_what_is_needed_is_not_deleted(outside: bool) -> None:
+def test_needed_keys_are_not_deleted(outside: bool) -> None:
     answer = ask(keeps(KEYS[1]), outside=outside)
     assert answer.json() == {**ANSWER, CLEARED: [KEYS[0], KEYS[2]]}
 
 
 @pytest.mark.parametrize("outside", [True, False])
-def test_where_nothing_is_needed_the_answer_stays(outside: bool) -> None:
+def test_response_is_unchanged_if_no_key_is_needed(outside: bool) -> None:
     answer = ask(keeps(), outside=outside)
     assert answer.json() == ANSWER
     assert answer.headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", START), ("PATCH", START.replace("run", "state"))])
-def test_other_requests_are_not_looked_at(method: str, path: str) -> None:
+def test_other_requests_are_ignored(method: str, path: str) -> None:
     def look(_: str) -> Collection[str]:
         raise AssertionError
 
@@ -76,18 +76,18 @@ def test_other_requests_are_not_looked_at(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409, 500])
-def test_an_error_passes_as_it_is(status: int) -> None:
+def test_error_response_is_unchanged(status: int) -> None:
     answer = ask(keeps(KEYS[1]), answer=JSONResponse(ANSWER, status))
     assert (answer.status_code, answer.json()) == (status, ANSWER)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", "null", "no JSON", json.dumps({CLEARED: None})])
-def test_an_answer_that_is_not_as_expected_stays(body: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_response_is_unchanged(body: str, caplog: pytest.LogCaptureFixture) -> None:
     assert without(body.encode(), KEYS) == body.encode()
     assert "not as expected" in caplog.text
 
 
-def test_a_look_that_fails_holds_no_task_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_lookup_does_not_block_the_task(caplog: pytest.LogCaptureFixture) -> None:
     def look(_: str) -> Collection[str]:
         raise RuntimeError("the database is away")
 
@@ -95,8 +95,8 @@ def test_a_look_that_fails_holds_no_task_up(caplog: pytest.LogCaptureFixture) ->
     assert "the database is away" in caplog.text
 
 
-def test_a_try_does_not_start_while_nobody_can_read_what_it_would_delete() -> None:
-    """Workers repeat a request that is answered with 503."""
+def test_try_does_not_start_while_xcoms_are_unreadable() -> None:
+    """Workers retry a request if the response is 503."""
 
     def look(task_instance_id: str) -> Collection[str]:
         raise UnreadableXComError("What is in XCom cannot be read just now: agent_session (OSError)")
