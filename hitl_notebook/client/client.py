@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hitl_notebook.client.auth import Secret, TokenSource
-from hitl_notebook.client.backends.base import Backend, Channel, Filters, decision_on
+from hitl_notebook.client.backends.base import Backend, Channel, ListFilters, decision_on
 from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
@@ -194,7 +194,7 @@ class Client:
             ValueError: there is no such status.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        return self._backend.page(known, Filters.of(**filters), max_age)
+        return self._backend.page(known, ListFilters.of(**filters), max_age)
 
     def iter_sessions(
         self,
@@ -227,7 +227,7 @@ class Client:
         """
         if not 2 <= page_size <= LARGEST_PAGE:
             raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
-        filters = Filters.of(status=status, dag_id=dag_id, q=q, include_ended=include_ended, order_by=order_by)
+        filters = ListFilters.of(status=status, dag_id=dag_id, q=q, include_ended=include_ended, order_by=order_by)
         return iterate(lambda one: self._backend.page(None, one, 0).page, filters, page_size)
 
     def to_frame(

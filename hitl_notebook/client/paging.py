@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from hitl_notebook.client.backends.base import Filters
+from hitl_notebook.client.backends.base import ListFilters
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.records import ReviewKey, ReviewSummary
 
@@ -13,7 +13,9 @@ LARGEST_PAGE = 500
 """Maximum number of reviews that the server returns per page."""
 
 
-def iterate(page_of: Callable[[Filters], ReviewPage], filters: Filters, page_size: int) -> Iterator[ReviewSummary]:
+def iterate(
+    page_of: Callable[[ListFilters], ReviewPage], filters: ListFilters, page_size: int
+) -> Iterator[ReviewSummary]:
     """Iterate over the reviews on all pages; see ``Client.iter_sessions`` for what a changing list means.
 
     Args:

@@ -11,7 +11,7 @@ from hitl_notebook.errors import HITLNotebookError
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.inbox.model import Filters, InboxModel
-from hitl_notebook.panel.review import html
+from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review, ReviewKey
 
@@ -117,7 +117,7 @@ class Controller:
 
         def fetch() -> Review:
             review = client.find(key)
-            html.prepare(review)  # in this thread, not the kernel's: a long review is slow to render
+            review_html.prepare(review)  # in this thread, not the kernel's: a long review is slow to render
             return review
 
         def done(review: Review) -> None:

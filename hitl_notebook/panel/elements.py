@@ -19,9 +19,9 @@ from traitlets import Bool, Dict, List, Unicode
 
 from hitl_notebook.panel.messages import (
     Act,
+    ActionName,
     Cancel,
     Confirm,
-    Decision,
     Draft,
     Help,
     Login,
@@ -33,9 +33,9 @@ from hitl_notebook.panel.messages import (
 
 __all__ = [
     "Act",
+    "ActionName",
     "Cancel",
     "Confirm",
-    "Decision",
     "DecisionForm",
     "Draft",
     "Element",

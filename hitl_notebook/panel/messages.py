@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hitl_notebook.records import ReviewKey
 
-Decision = Literal["approve", "request_changes", "reject"]
+ActionName = Literal["approve", "request_changes", "reject"]
 
 MAX_TEXT_CHARS = 1_000_000
 """Maximum length of a text in a message; no form accepts a longer one."""
@@ -51,7 +51,7 @@ class Act:
     """
 
     key: str
-    action: Decision
+    action: ActionName
     text: str
     about: str = field(default="", repr=False)
 
@@ -61,7 +61,7 @@ class Confirm:
     """The user confirmed; fields as in ``Act``."""
 
     key: str
-    action: Decision
+    action: ActionName
     text: str
     about: str = field(default="", repr=False)
 
@@ -144,11 +144,11 @@ def _flag(content: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def _decision(content: Mapping[str, Any]) -> Decision:
+def _decision(content: Mapping[str, Any]) -> ActionName:
     action: Any = content.get("action")
     if action not in ("approve", "request_changes", "reject"):
         raise _WrongShapeError
-    decision: Decision = action
+    decision: ActionName = action
     return decision
 
 

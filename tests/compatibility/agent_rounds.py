@@ -30,11 +30,11 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from airflow_hitl_review import HITLReviewMixin
 from airflow_hitl_review.core.schema import SESSION_KEY, history_key, output_key
 from airflow_hitl_review.core.states import Action, SessionStatus
-from airflow_hitl_review.task import review_session
+from airflow_hitl_review.task import task_xcoms
 from airflow_hitl_review.task.agent import AgentOperator
 from tests.support.memory_xcoms import MemoryTask
 
-vars(review_session)["SECOND_TRIES"] = ()  # nothing waits
+vars(task_xcoms)["SECOND_TRIES"] = ()  # nothing waits
 
 
 class Names(BaseModel):

@@ -74,7 +74,7 @@ def sign(*, event_id: str, timestamp: datetime, body: bytes, secrets: Sequence[s
         secrets: one secret, or more during rotation: each gives one signature.
 
     Raises:
-        InvalidSecretError: a secret is malformed.
+        InvalidSecretError: a secret is malformed, or there is none.
         ValueError: ``timestamp`` has no timezone, or ``event_id`` contains a full stop.
     """
     if timestamp.tzinfo is None:
@@ -113,5 +113,5 @@ def check_secrets(secret: str | Sequence[str]) -> list[str]:
         secret = [secret]
     known = [check_secret(s) for s in secret]
     if not known:
-        raise InvalidSecretError("No secret was given to verify with.")
+        raise InvalidSecretError("No secret was given.")
     return known

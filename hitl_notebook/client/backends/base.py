@@ -14,8 +14,8 @@ Channel = Literal["rest", "notebook"]
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Filters, order and page of a list; for the fields see ``Client.sessions``."""
+class ListFilters:
+    """ListFilters, order and page of a list; for the fields see ``Client.sessions``."""
 
     status: str | Sequence[str] | None = None
     dag_id: str | None = None
@@ -26,7 +26,7 @@ class Filters:
     order_by: str = "-updated_at"
 
     @classmethod
-    def of(cls, **given: Any) -> Filters:
+    def of(cls, **given: Any) -> ListFilters:
         """Create filters; None means the default.
 
         Raises:
@@ -37,7 +37,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecisionRequest:
     """A reviewer's decision about one output.
 
     Attributes:
@@ -57,12 +57,12 @@ class Decision:
 
 def decision_on(
     review: ReviewKey | ReviewSummary, action: str, iteration: int | None, feedback: str = ""
-) -> Decision:
+) -> DecisionRequest:
     """Return the decision about an output of a review.
 
     Args:
         review: the review; a record says which output was looked at.
-        action: as in ``Decision``.
+        action: as in ``DecisionRequest``.
         iteration: number of the output; needed with a ``ReviewKey``.
         feedback: text of the reviewer.
 
@@ -72,12 +72,12 @@ def decision_on(
     if isinstance(review, ReviewKey):
         if iteration is None:
             raise ValueError("Say which output you looked at: iteration=..., or give a review instead of a key.")
-        return Decision(action, review, iteration, feedback)
+        return DecisionRequest(action, review, iteration, feedback)
     if iteration is None:
         iteration = review.iteration
     # A retried task restarts at output 1, so the number alone does not identify the output.
     seen = review.output_sha256 if iteration == review.iteration else ""
-    return Decision(action, key_of(review), iteration, feedback, seen or None)
+    return DecisionRequest(action, key_of(review), iteration, feedback, seen or None)
 
 
 class Backend(Protocol):
@@ -86,11 +86,11 @@ class Backend(Protocol):
     All methods raise ``HITLNotebookError``, see ``hitl_notebook.errors``.
     """
 
-    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+    def page(self, known: CachedPage | None, filters: ListFilters, max_age: int) -> CachedPage:
         """Return a page of reviews; ``known`` itself if nothing has changed. See ``Client.sessions_if_changed``."""
 
     def find(self, key: ReviewKey) -> Review:
         """Return one review with its conversation."""
 
-    def decide(self, decision: Decision) -> Review:
+    def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision and return the updated review."""

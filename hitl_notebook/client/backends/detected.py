@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from hitl_notebook.client.backends.base import Backend, Channel, Decision, Filters
+from hitl_notebook.client.backends.base import Backend, Channel, DecisionRequest, ListFilters
 from hitl_notebook.client.backends.plugin import NotThePluginError, PluginBackend
 from hitl_notebook.client.backends.provider import ProviderBackend
 from hitl_notebook.client.review_page import CachedPage
@@ -36,7 +36,7 @@ class DetectedBackend:
         self._has_plugin = False
         self._provider_until = 0.0
 
-    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+    def page(self, known: CachedPage | None, filters: ListFilters, max_age: int) -> CachedPage:
         """List reviews."""
         return self._ask(lambda backend: backend.page(known, filters, max_age))
 
@@ -44,21 +44,36 @@ class DetectedBackend:
         """Return one review."""
         return self._ask(lambda backend: backend.find(key))
 
-    def decide(self, decision: Decision) -> Review:
-        """Send a decision, to a server whose kind is known: the provider ignores which output was looked at."""
-        if not self._has_plugin:
-            self.page(None, Filters(limit=1), 0)
-        return self._ask(lambda backend: backend.decide(decision))
+    def decide(self, decision: DecisionRequest) -> Review:
+        """Send a decision, once it is known to which API: the provider's ignores which output was looked at."""
+        backend = self._known()
+        if backend is None:
+            try:
+                self._plugin.page(None, ListFilters(limit=1), 0)
+                self._has_plugin, backend = True, self._plugin
+            except NotThePluginError:
+                backend = self._checked_provider()
+        return backend.decide(decision)
+
+    def _known(self) -> Backend | None:
+        """The backend of this server; None if it is not known."""
+        if self._has_plugin:
+            return self._plugin
+        return self._provider if self._clock() < self._provider_until else None
 
     def _ask(self, request: Callable[[Backend], T]) -> T:
-        if self._has_plugin or self._clock() >= self._provider_until:
+        if self._known() is not self._provider:
             try:
                 answer = request(self._plugin)
             except NotThePluginError:
-                # Either the provider responds, or nobody does and this raises an error.
-                self._transport.read(lambda value: value["status"], self._transport.request("GET", "/health"))
-                self._has_plugin, self._provider_until = False, self._clock() + LOOK_AGAIN_SECONDS
+                self._checked_provider()
             else:
                 self._has_plugin = True
                 return answer
         return request(self._provider)
+
+    def _checked_provider(self) -> Backend:
+        """The provider's API, if it answers; else raises, as nobody does."""
+        self._transport.read(lambda value: value["status"], self._transport.request("GET", "/health"))
+        self._has_plugin, self._provider_until = False, self._clock() + LOOK_AGAIN_SECONDS
+        return self._provider

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
-from hitl_notebook.client.backends.base import Channel, Decision, Filters
+from hitl_notebook.client.backends.base import Channel, DecisionRequest, ListFilters
 from hitl_notebook.client.review_page import CachedPage, parse_page
 from hitl_notebook.client.transport import Transport, detail_of
 from hitl_notebook.records import Review, ReviewKey, parse_review
@@ -27,9 +27,9 @@ class PluginBackend:
         self._transport = transport
         self._channel = channel
 
-    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+    def page(self, known: CachedPage | None, filters: ListFilters, max_age: int) -> CachedPage:
         """Return a page; raises ``NotThePluginError`` if the server has no list."""
-        params = {name: value for name, value in asdict(filters).items() if value is not None}
+        params = {field.name: getattr(filters, field.name) for field in fields(filters)}
         params["include_ended"] = str(filters.include_ended).lower()
         headers = {"If-None-Match": known.etag} if known and known.etag else {}
         if max_age > 0:
@@ -49,7 +49,7 @@ class PluginBackend:
             raise NotThePluginError
         return self._transport.read(parse_review, answer)
 
-    def decide(self, decision: Decision) -> Review:
+    def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision."""
         body: dict[str, Any] = {"iteration": decision.iteration, "channel": self._channel}
         if decision.action != "approve":

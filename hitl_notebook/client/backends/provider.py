@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from hitl_notebook.client.backends.base import Decision, Filters
+from hitl_notebook.client.backends.base import DecisionRequest, ListFilters
 from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
@@ -52,7 +52,7 @@ class ProviderBackend:
         self._known: dict[ReviewKey, tuple[tuple[str, str | None], Review]] = {}
         self._lock = threading.Lock()
 
-    def page(self, known: CachedPage | None, filters: Filters, max_age: int) -> CachedPage:
+    def page(self, known: CachedPage | None, filters: ListFilters, max_age: int) -> CachedPage:
         """Return a page of reviews; it has no ETag, and is always up to date.
 
         Needs four requests, and three more for each review that has changed since the last call; one more for each
@@ -61,7 +61,7 @@ class ProviderBackend:
         page = self._page(filters)
         return known if known is not None and known.page == page else CachedPage(page, None)
 
-    def _page(self, filters: Filters) -> ReviewPage:
+    def _page(self, filters: ListFilters) -> ReviewPage:
         every = self._every(filters.include_ended)
         statuses = [filters.status] if isinstance(filters.status, str) else list(filters.status or ())
         dag_id, q = filters.dag_id, filters.q
@@ -102,7 +102,7 @@ class ProviderBackend:
         task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
         return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
 
-    def decide(self, decision: Decision) -> Review:
+    def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision if the output is still the one shown; the provider itself does not check that.
 
         Raises:
@@ -198,7 +198,7 @@ def _is_undecided(review: Review, iteration: int) -> bool:
     return review.status == PENDING and review.iteration == iteration
 
 
-def _obstacle(now: Review, decision: Decision) -> str:
+def _obstacle(now: Review, decision: DecisionRequest) -> str:
     if now.iteration != decision.iteration:
         return f"You decided about output {decision.iteration}, but output {now.iteration} is the current one."
     if now.status != PENDING or now.task_completed:

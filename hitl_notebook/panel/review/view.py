@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
 from hitl_notebook.panel.messages import key_of_id
-from hitl_notebook.panel.review import html
+from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.form import about, session_form
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
@@ -58,9 +58,9 @@ class SessionView:
             self._head.value = f'<div class="hitl-empty">{self._nothing()}</div>'
             self._conversation.value = self._output.value = ""
             return
-        self._head.value = html.head_html(review, self._model.user_id)
-        self._conversation.value = html.conversation_html(review)
-        self._output.value = html.output_html(review)
+        self._head.value = review_html.head_html(review, self._model.user_id)
+        self._conversation.value = review_html.conversation_html(review)
+        self._output.value = review_html.output_html(review)
 
     def update_form(self) -> None:
         """Update the form."""

@@ -271,7 +271,7 @@ def _final_decision(session: AgentSession) -> Decision | None:
 
 
 def _stored_decision(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:
-    """Like ``_final_decision``, for a session that the provider's API wrote: it keeps only the last action."""
+    """Like ``_final_decision``, for a session that the provider's API wrote: it keeps only the last decision."""
     stored = xcoms.get(ACTION_KEY)
     decision = read_decision(stored)
     if stored is None or decision is None or session.status is SessionStatus.PENDING_REVIEW:

@@ -155,8 +155,9 @@ class EventPublisher:
             thread = threading.Thread(
                 target=self._deliver, args=(event, entry), name="hitl-review-events", daemon=True
             )
-            self._sending.append(thread)
-            thread.start()
+            with self._going_on(event.type.value):  # if it fails, the dispatcher delivers when the claim ends
+                thread.start()
+                self._sending.append(thread)
         self._unkept = unkept
         return not unkept
 

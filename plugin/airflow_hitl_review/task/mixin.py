@@ -25,7 +25,8 @@ from airflow_hitl_review.task.errors import (
 from airflow_hitl_review.task.json_values import as_text, stored_form
 from airflow_hitl_review.task.operator_link import push_links
 from airflow_hitl_review.task.parking import park
-from airflow_hitl_review.task.review_session import ReviewSession, XComsAwayError, utcnow
+from airflow_hitl_review.task.review_session import ReviewSession
+from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

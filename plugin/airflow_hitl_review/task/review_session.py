@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from airflow.sdk import Connection
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
-from airflow.sdk.execution_time.xcom import XCom
 from pydantic import ValidationError
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES, option, site
 from airflow_hitl_review.core.audit_record import confirms
 from airflow_hitl_review.core.options import WebhookSettings, is_on
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.review import is_repeated
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     HISTORY_KEY,
@@ -26,7 +23,6 @@ from airflow_hitl_review.core.schema import (
     Decision,
     FailedRegeneration,
     OutputFormat,
-    TaskKey,
     history_key,
     output_key,
     storable,
@@ -35,26 +31,16 @@ from airflow_hitl_review.core.schema import (
 from airflow_hitl_review.core.states import ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.webhook_endpoints import Webhook, all_targets
 from airflow_hitl_review.task.callbacks import Callbacks
-from airflow_hitl_review.task.event_publisher import SECOND_TRIES, EventPublisher
+from airflow_hitl_review.task.event_publisher import EventPublisher
+from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 from airflow_hitl_review.task.tracing import add_span_event
 from hitl_webhooks import EventType
 from hitl_webhooks.events import event_id
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 Shown: TypeAlias = "tuple[str, OutputFormat]"
 """An output as returned by ``as_text``: what the reviewer sees, and whether that is JSON."""
-
-
-def utcnow() -> datetime:
-    """The current time."""
-    return datetime.now(timezone.utc)
-
-
-class XComsAwayError(Exception):
-    """XComs could not be written or read, even after retries for some time."""
 
 
 class ReviewSession:
@@ -72,6 +58,7 @@ class ReviewSession:
         event: Mapping[str, Any] | None = None,
     ) -> None:
         self._ti = ti
+        self._xcoms = TaskXComs(ti)
         self._reviewers = reviewers
         self._is_resumed = is_resumed
         self._event = event
@@ -152,7 +139,7 @@ class ReviewSession:
             LookupError: the session is gone from XCom.
             XComsAwayError: it cannot be read just now.
         """
-        value = _again_and_again(lambda: _pull(ti, SESSION_KEY))
+        value = TaskXComs(ti).read(SESSION_KEY)
         if value is None:
             raise LookupError(
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
@@ -179,7 +166,7 @@ class ReviewSession:
             pydantic.ValidationError: somebody overwrote the session with something else.
         """
         self.is_unconfirmed = False
-        value = self._read(SESSION_KEY)
+        value = self._xcoms.read(SESSION_KEY)
         if value is None:
             return None
         stored = AgentSession.read(value)
@@ -205,8 +192,8 @@ class ReviewSession:
         return None
 
     def _read_decision(self) -> Decision | None:
-        """The last action; None if there is none, or the value is not an action."""
-        value = self._read(ACTION_KEY)
+        """The last decision; None if there is none, or the value is not one."""
+        value = self._xcoms.read(ACTION_KEY)
         try:
             return Decision.read(value) if value is not None else None
         except ValidationError as error:
@@ -241,7 +228,7 @@ class ReviewSession:
         except FAILURES as error:
             # The last write may have succeeded even though its response was lost: then this output is visible, and
             # perhaps already decided. Going back to the previous output would undo that.
-            if not self._is_stored(session):
+            if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
             self.session = session
         self._announce_output()
@@ -292,7 +279,7 @@ class ReviewSession:
         try:
             if not is_on("required_actions", option):
                 return
-            form = form_of(_key(self._ti), self.session, site())
+            form = form_of(self._xcoms.key, self.session, site())
             upsert_hitl_detail(
                 ti_id=self._ti.id,
                 options=list(OPTIONS),
@@ -314,16 +301,17 @@ class ReviewSession:
         Raises:
             XComsAwayError: it cannot be read just now.
         """
-        history = self._read(history_key(self.session.iteration))
-        return history if history is not None else self._read(HISTORY_KEY)  # version 0.1.0 had one for all outputs
+        history = self._xcoms.read(history_key(self.session.iteration))
+        # Version 0.1.0 had one history for all outputs.
+        return history if history is not None else self._xcoms.read(HISTORY_KEY)
 
     # ---
 
     def _write_round(self, session: AgentSession, history: Any) -> None:
         # The session last: whoever sees it can then also read its output and history.
         if history is not None:
-            self._push(history_key(session.iteration), history)
-        self._push(output_key(session.iteration), session.current_output)
+            self._xcoms.push(history_key(session.iteration), history)
+        self._xcoms.push(output_key(session.iteration), session.current_output)
         self._store(session)
 
     def announce_if_missing(self) -> None:
@@ -336,7 +324,7 @@ class ReviewSession:
         if not self._publisher.wants(EventType.OUTPUT_READY):
             return
         id_ = event_id(str(self._ti.id), EventType.OUTPUT_READY, self.session.iteration)
-        if self._read(webhook_key(id_)) is None:
+        if self._xcoms.read(webhook_key(id_)) is None:
             self._announce_output()
 
     def _announce_output(self) -> None:
@@ -358,78 +346,23 @@ class ReviewSession:
         self._callbacks.call(type_, self.session, status=status, decision=decision)
 
     def _store(self, session: AgentSession) -> None:
-        for pause in (*SECOND_TRIES, None):
-            try:
-                self._ti.xcom_push(key=SESSION_KEY, value=session.model_dump(mode="json"))
-                break
-            except Exception as error:
-                # Do not simply retry: if only the response was lost, somebody may have decided since.
-                if self._is_stored(session):
-                    break
-                if pause is None:
-                    raise XComsAwayError(f"{type(error).__name__}: {error}") from error
-                log.warning("The session could not be written; trying again in %g s: %r", pause, error)
-                time.sleep(pause)
+        self._xcoms.store_session(session)
         self.session = session
-
-    def _is_stored(self, session: AgentSession) -> bool:
-        """Whether XCom has that session, or the same one with a later decision."""
-        value = self._read(SESSION_KEY)
-        stored = AgentSession.read(value) if value is not None else None
-        return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
-
-    def _push(self, key: str, value: Any) -> None:
-        _again_and_again(lambda: self._ti.xcom_push(key=key, value=value))
-
-    def _read(self, key: str) -> Any:
-        return _again_and_again(lambda: _pull(self._ti, key))
 
     def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
         return self.session.moved_to(state, utcnow(), **changes)
 
 
-def _again_and_again(call: Callable[[], T]) -> T:
-    """Run ``call`` with retries: an API server or an object store may be unavailable for a moment.
-
-    Raises:
-        XComsAwayError: all retries failed; it has the last error.
-    """
-    for pause in SECOND_TRIES:
-        try:
-            return call()
-        except Exception as error:  # noqa: BLE001 - an XCom backend may raise anything
-            log.warning("An XCom could be neither written nor read; trying again in %g s: %r", pause, error)
-            time.sleep(pause)
-    try:
-        return call()
-    except Exception as error:
-        raise XComsAwayError(f"{type(error).__name__}: {error}") from error
-
-
-def _pull(ti: Any, key: str) -> Any:
-    return ti.xcom_pull(key=key, task_ids=ti.task_id, map_indexes=ti.map_index)
-
-
-def _key(ti: Any) -> TaskKey:
-    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-
-
 def _publisher(ti: Any, session: AgentSession, webhooks: Sequence[Webhook]) -> EventPublisher:
-    def push(key: str, value: Any) -> None:
-        ti.xcom_push(key=key, value=value)
-
-    def delete(key: str) -> None:
-        XCom.delete(key=key, task_id=ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id, map_index=ti.map_index)
-
-    settings = WebhookSettings.read(option)
+    xcoms, settings = TaskXComs(ti), WebhookSettings.read(option)
     return EventPublisher(
-        key=_key(ti),
+        key=xcoms.key,
         task_instance_id=str(ti.id),
         try_number=session.try_number or ti.try_number,
         targets=all_targets(webhooks, settings),
         settings=settings,
         site=site(),
-        push=push,
-        delete=delete,
+        push=xcoms.push_once,
+        delete=xcoms.delete,
         connection=Connection.get,
     )

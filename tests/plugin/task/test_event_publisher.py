@@ -309,7 +309,7 @@ NOTIFIER = """
     from airflow_hitl_review.task.event_publisher import EventPublisher
     from airflow_hitl_review.core.schema import AgentSession, TaskKey, WebhookTarget
     from airflow_hitl_review.core.options import WebhookSettings
-    from airflow_hitl_review.task.review_session import utcnow
+    from airflow_hitl_review.task.task_xcoms import utcnow
     from hitl_webhooks import EventType
     stored, broken = {}, set()
     def push(key, value):

@@ -24,7 +24,7 @@ from airflow_hitl_review.core.schema import (
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
-from airflow_hitl_review.task import review_session
+from airflow_hitl_review.task import task_xcoms
 from hitl_webhooks import EventType
 from hitl_webhooks.events import event_id
 from tests.support.memory_xcoms import MemoryTask
@@ -35,7 +35,7 @@ HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review_session, "SECOND_TRIES", ())
+    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", ())
     monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
 
 
@@ -141,7 +141,7 @@ def test_decision_is_not_undone_if_the_output_write_seemed_to_fail(
     tries: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session was stored, the response was lost, and a reviewer decided quickly."""
-    monkeypatch.setattr(review_session, "SECOND_TRIES", tries)
+    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", tries)
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter")
@@ -152,7 +152,7 @@ def test_decision_is_not_undone_if_the_output_write_seemed_to_fail(
 
 
 def test_decision_after_a_failed_regeneration_is_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0, 0.0))
+    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", (0.0, 0.0))
 
     def fail(feedback: str, history: Any) -> str:
         raise ValueError("no")
@@ -208,7 +208,7 @@ def test_output_is_announced_later_if_the_worker_could_not_see_that_it_is_stored
 
 
 def test_failed_write_of_a_round_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review_session, "SECOND_TRIES", (0.0,))
+    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", (0.0,))
     reviewed, task = operator(), MemoryTask()
     park(reviewed, task)
     task.before_push = failing(SESSION_KEY, ConnectionError("away"))

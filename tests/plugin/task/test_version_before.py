@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow_hitl_review import HITLRejectError, HITLReviewOperator
 from airflow_hitl_review.core.schema import output_key
 from airflow_hitl_review.core.states import Action
-from airflow_hitl_review.task import review_session
+from airflow_hitl_review.task import task_xcoms
 from tests.support.memory_xcoms import MemoryTask
 from tests.support.version_before import resume_event, task_instance_id, xcoms_of
 
@@ -20,7 +20,7 @@ TEA = {"title": "Tea", "n": 1}
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review_session, "SECOND_TRIES", ())
+    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", ())
     monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
 
 

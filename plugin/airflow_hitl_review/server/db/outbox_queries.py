@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow.models.taskinstance import TaskInstance
@@ -63,6 +63,8 @@ class OutboxRow:
     stored: StoredValue
 
 
+_AT_ONCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
 _MOST_OF_A_NAME = 100
 """Maximum number of XComs read for one key: an event id occurs once, unless somebody copies it."""
 
@@ -98,14 +100,17 @@ def next_look(db: Session, key: TaskKey) -> NextLook | None:
     return NextLook(key, row, times[row]) if row is not None else None
 
 
-def look_by(db: Session, key: TaskKey, at: datetime) -> None:
-    """Look at an outbox by then, unless a look is due earlier."""
+def look_by(db: Session, key: TaskKey, at: datetime | None) -> None:
+    """Look at an outbox by then, unless a look is due earlier; None means at once, if only to clean up.
+
+    The task instance's row must be locked.
+    """
     look = next_look(db, key)
-    if look is None:
+    if look is not None:
+        look.move(db, min(look.at, at or _AT_ONCE))
+    elif at is not None:
         write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
         set_xcom_time(db, key, WEBHOOKS_ENDED_KEY, at)
-    elif at < look.at:
-        look.move(db, at)
 
 
 def rows_without_worker(db: Session, limit: int) -> list[TaskKey]:

@@ -15,7 +15,7 @@ REMEMBERED_SECONDS = 20.0
 """Seconds for which lists cache the auth manager's answer about a user and a DAG."""
 
 MAX_REMEMBERED = 50_000
-"""Maximum number of the auth manager's answers that a process caches; about 10 MB."""
+"""Maximum number of the auth manager's answers that a process caches; about 20 MB."""
 
 
 class ReadableDags:

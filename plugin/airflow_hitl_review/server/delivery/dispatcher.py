@@ -87,7 +87,7 @@ class Dispatcher:
         self._sending: set[asyncio.Task[None]] = set()
         self._one_by_one: dict[str, asyncio.Lock] = {}
         self._locks = asyncio.Semaphore(MAX_LOCKS)
-        self._unreadable: dict[TaskKey, float] = {}  # seconds to wait before the next poll
+        self._unreadable: dict[TaskKey, float] = {}  # seconds to wait before the next look
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_now: asyncio.Event | None = None

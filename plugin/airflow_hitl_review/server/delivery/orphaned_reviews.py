@@ -116,10 +116,9 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
             "The end of the review of %s is not told: somebody wrote over its XComs (%s).", key, error.title
         )
         return []
-    action = read_decision(xcoms.get(ACTION_KEY))
-    decided = (
-        action if session.status.is_final and action and action.action is not Action.CHANGES_REQUESTED else None
-    )
+    last = read_decision(xcoms.get(ACTION_KEY))
+    is_final = session.status.is_final and last is not None and last.action is not Action.CHANGES_REQUESTED
+    decided = last if is_final else None
     if session.status is SessionStatus.PENDING_REVIEW:
         log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
     of_try: dict[str, Any] = {

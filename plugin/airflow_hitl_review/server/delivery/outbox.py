@@ -10,14 +10,14 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
 from airflow_hitl_review.core.review import StoredValue
 from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey, webhook_key
 from airflow_hitl_review.core.telemetry import count_attempt
-from airflow_hitl_review.server.db.outbox_queries import NextLook, look_by, next_look
+from airflow_hitl_review.server.db.outbox_queries import NextLook, look_by
 from airflow_hitl_review.server.db.stats import stats
 from airflow_hitl_review.server.db.task_instances import load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, transaction
@@ -28,15 +28,13 @@ from hitl_webhooks.send.schedule import RetrySchedule
 log = logging.getLogger(__name__)
 
 WORKER_INTERVAL = timedelta(seconds=30)
-"""Poll interval while a worker runs: it may be killed between two of its steps."""
+"""Pause between looks while a worker runs: it may be killed between two of its steps."""
 
 IDLE_INTERVAL = timedelta(days=1)
-"""Poll interval when nothing is due and no worker runs: whoever adds an event also sets the next poll."""
+"""Pause between looks when nothing is due and no worker runs: whoever adds an event also sets the next look."""
 
 UNREADABLE_INTERVAL = timedelta(seconds=10)
-"""Poll interval when an entry is temporarily unreadable."""
-
-_AT_ONCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
+"""Pause between looks when an entry is temporarily unreadable."""
 
 Admit = Callable[[str, "str | None", datetime], "datetime | None"]
 """Takes an endpoint's name, its format, and the time; returns None to send now, or the time to wait until."""
@@ -140,6 +138,7 @@ def claim_due(due: NextLook, *, now: datetime, lease: timedelta, admit: Admit) -
 def put_look_off(look: NextLook, now: datetime, until: datetime) -> None:
     """Postpone an outbox that cannot be processed, so that it does not block the others."""
     with transaction() as db:
+        load_task_instance(db, look.key, lock=True)
         if (still := _still_due(db, look, now)) is not None:
             still.move(db, until)
 
@@ -206,8 +205,7 @@ def _change(
             if endpoint is None or delivery.endpoint == endpoint:
                 change(delivery)
         rewrite_xcom(db, key, name, entry.to_json())
-        if next_look(db, key) is not None or entry.next_attempt_at is not None:
-            look_by(db, key, entry.next_attempt_at or _AT_ONCE)  # at once: to clean up
+        look_by(db, key, entry.next_attempt_at)
         return entry
 
 

@@ -1,0 +1,94 @@
+"""XComs of the running task: read and written with retries, as API servers and object stores fail now and then."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from airflow.sdk.execution_time.xcom import XCom
+
+from airflow_hitl_review.core.review import is_repeated
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.task.event_publisher import SECOND_TRIES
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def utcnow() -> datetime:
+    """The current time."""
+    return datetime.now(timezone.utc)
+
+
+class XComsAwayError(Exception):
+    """XComs could not be written or read, even after retries for some time."""
+
+
+class TaskXComs:
+    """XComs of one task instance. All methods but ``push_once`` and ``delete`` raise ``XComsAwayError``.
+
+    Args:
+        ti: the running task instance.
+    """
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
+        self.key = TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+    def read(self, name: str) -> Any:
+        """Read a value; None if there is none."""
+        ti = self._ti
+        return _retried(lambda: ti.xcom_pull(key=name, task_ids=ti.task_id, map_indexes=ti.map_index))
+
+    def push(self, name: str, value: Any) -> None:
+        """Write a value."""
+        _retried(lambda: self.push_once(name, value))
+
+    def push_once(self, name: str, value: Any) -> None:
+        """Write a value without retries, for callers that have their own."""
+        self._ti.xcom_push(key=name, value=value)
+
+    def delete(self, name: str) -> None:
+        """Delete a value, if it exists; without retries."""
+        key = self.key
+        XCom.delete(
+            key=name, task_id=key.task_id, dag_id=key.dag_id, run_id=key.run_id, map_index=self._ti.map_index
+        )
+
+    def store_session(self, session: AgentSession) -> None:
+        """Write the session, unless a response that was lost shows that it is already there."""
+        for pause in (*SECOND_TRIES, None):
+            try:
+                self.push_once(SESSION_KEY, session.model_dump(mode="json"))
+                return
+            except Exception as error:
+                # Do not simply retry: if only the response was lost, somebody may have decided since.
+                if self.has_session(session):
+                    return
+                if pause is None:
+                    raise XComsAwayError(f"{type(error).__name__}: {error}") from error
+                log.warning("The session could not be written; trying again in %g s: %r", pause, error)
+                time.sleep(pause)
+
+    def has_session(self, session: AgentSession) -> bool:
+        """Whether XCom has that session, or the same one with a later decision."""
+        value = self.read(SESSION_KEY)
+        stored = AgentSession.read(value) if value is not None else None
+        return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
+
+
+def _retried(call: Callable[[], T]) -> T:
+    for pause in SECOND_TRIES:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - an XCom backend may raise anything
+            log.warning("An XCom could be neither written nor read; trying again in %g s: %r", pause, error)
+            time.sleep(pause)
+    try:
+        return call()
+    except Exception as error:
+        raise XComsAwayError(f"{type(error).__name__}: {error}") from error
