@@ -1,4 +1,4 @@
-"""How the benchmarks sample; what they measure is for ``make bench`` itself."""
+"""The sampling of the benchmarks; ``make bench`` itself does the measuring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.measures import percentile
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_decisions_are_spread_evenly_over_the_time_between_two_looks(seed: int) -> None:
+def test_decisions_are_spread_evenly_between_polls(seed: int) -> None:
     chance = random.Random(seed)
     began = {kind: {index: 1000 + chance.random() * 4 for index in range(15)} for kind in ("polled", "provider")}
     order = Order(began, [("parked", index) for index in range(15)], chance)
@@ -21,7 +21,7 @@ def test_decisions_are_spread_evenly_over_the_time_between_two_looks(seed: int) 
         if review := order.next(now):
             assert review not in decided
             decided[review] = now
-        now += PAUSE_SECONDS + 0.1  # what a request takes
+        now += PAUSE_SECONDS + 0.1  # duration of a request
     assert len(decided) == 45
     for kind, starts in began.items():
         waited = sorted((decided[kind, index] - start) % POLL_SECONDS for index, start in starts.items())
@@ -32,4 +32,4 @@ def test_decisions_are_spread_evenly_over_the_time_between_two_looks(seed: int) 
 def test_percentiles() -> None:
     assert percentile([3, 1, 2], 50) == 2
     assert percentile(range(101), 95) == 95
-    assert [percentile([7.5], percent) for percent in (50, 95)] == [7.5, 7.5]  # one decision was taken, of 400
+    assert [percentile([7.5], percent) for percent in (50, 95)] == [7.5, 7.5]  # one decision was made, of 400

@@ -1,4 +1,4 @@
-"""Each usual change of the code, made in a copy: it works, and touches only the files that the docs name."""
+"""Each typical code change, made in a copy, works and touches only the files named in the docs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PATHS = ("", "plugin", "rendering", "webhooks")
 
 @dataclass(frozen=True)
 class Change:
-    """A change, made as a developer would.
+    """A change as a developer would make it.
 
     Attributes:
-        title: of its entry in ``docs/architecture.md``.
-        files: at most so many.
-        edits: file to text before which something is inserted, and what.
-        shows: a program that fails without the change.
+        title: title of its entry in ``docs/architecture.md``.
+        files: maximum number of files.
+        edits: file -> text before which something is inserted, and the inserted text.
+        shows: a program that fails without the change and works with it.
     """
 
     title: str
@@ -59,7 +59,8 @@ CHANGES = (
         """
         import json
         from datetime import datetime, timezone
-        from airflow_hitl_review.core.review import StoredValue, assemble, summarize, summary_of
+        from airflow_hitl_review.core.review import assemble, summarize, summary_of
+        from airflow_hitl_review.core.stored import StoredValue
         from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
         from hitl_notebook.records import parse_review, parse_summary
 
@@ -198,7 +199,7 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
-def test_a_change_touches_what_the_docs_name(change: Change, tmp_path: Path, migrated_home: Path) -> None:
+def test_change_touches_only_documented_files(change: Change, tmp_path: Path, migrated_home: Path) -> None:
     for folder in COPIED:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tests" / "__init__.py").touch()

@@ -1,4 +1,4 @@
-"""What ``make chaos`` checks at the end, on ends that were made up: each thing that does not hold is found."""
+"""The final checks of ``make chaos``, on invented end states: each violation is found."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def session(**changes: object) -> Ended:
     return replace(GOOD, xcoms={**GOOD.xcoms, "airflow_hitl_review_agent_session": {**SESSION, **changes}})
 
 
-def test_a_good_end() -> None:
+def test_valid_end_state() -> None:
     assert broken([GOOD], LOG, TOLD, RECEIVED) == []
 
 
@@ -88,7 +88,7 @@ def test_a_good_end() -> None:
         ),
         (
             lambda e, log, told, got: (
-                # Made with a history that ends with an output that nobody saw.
+                # Generated from a history that ends with an output that nobody saw.
                 replace(e, xcoms={**e.xcoms, "airflow_hitl_review_agent_output_2": f"Unseen. Before: {OUTPUT}"}),
                 log,
                 told,
@@ -102,18 +102,18 @@ def test_a_good_end() -> None:
         ),
     ],
 )
-def test_what_does_not_hold_is_found(change: Callable[..., State], said: str) -> None:
+def test_violation_is_found(change: Callable[..., State], said: str) -> None:
     ended, logged, told, received = change(GOOD, LOG, TOLD, RECEIVED)
     assert [one for one in broken([ended], logged, told, received) if said in one]
 
 
-def test_a_try_that_failed_before_it_could_start_is_no_other_review() -> None:
-    """Airflow counts one more, and keeps the id."""
+def test_try_that_never_started_is_not_another_review() -> None:
+    """Airflow increments the try number and keeps the id."""
     assert [number_of_id(number, {2, 5}) for number in (1, 2, 3, 5)] == [2, 2, 5, 5]
     assert number_of_id(7, ()) == 7
 
 
-def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
+def test_process_dies_at_the_armed_point_only_once(tmp_path: Path) -> None:
     points = Points(tmp_path)
     env = {**os.environ, **points.environment}
     code = "import sitecustomize as s; s.reach('api.before.decide'); print('alive')"
@@ -132,13 +132,13 @@ def test_a_process_dies_at_the_point_and_only_once(tmp_path: Path) -> None:
 
 
 def words_of(code: str, env: dict[str, str]) -> list[str]:
-    """What a Python process prints."""
+    """The words that a Python process prints."""
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
-def test_a_write_fails_for_a_while_in_the_process_that_reached_the_point(tmp_path: Path) -> None:
+def test_writes_fail_temporarily_in_the_process_that_reached_the_point(tmp_path: Path) -> None:
     points = Points(tmp_path)
     env = {**os.environ, **points.environment}
     code = """
@@ -169,8 +169,8 @@ for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output",
         ("airflow_hitl_review_webhooks", {}, False),
     ],
 )
-def test_writes_fail_in_the_middle_of_a_later_round(key: str, value: object, is_one: bool, tmp_path: Path) -> None:
-    """By the way that each process takes: around the function that writes."""
+def test_writes_fail_only_in_a_later_round(key: str, value: object, is_one: bool, tmp_path: Path) -> None:
+    """As each process does it: by wrapping the function that writes."""
     points = Points(tmp_path)
     (tmp_path / "task.py").write_text("class Task:\n    def push(self, key, value):\n        print('stored')\n")
     env = {**os.environ, **points.environment}
@@ -193,8 +193,8 @@ except ConnectionError:
         points.disarm(f"worker.{how}.xcom.{kind}")
 
 
-def test_each_point_is_one_that_can_be_reached() -> None:
-    """A name that nobody reaches would be a fault that is never made."""
+def test_each_point_can_be_reached() -> None:
+    """A point that is never reached would be a fault that never occurs."""
     text = (INJECT / "sitecustomize.py").read_text()
     for point in (*WORKER, *FAILING_WRITES, *SUPERVISOR, *API, *RECEIVER):
         part, side, what = point.split(".", 2)
@@ -203,7 +203,7 @@ def test_each_point_is_one_that_can_be_reached() -> None:
         assert f"{where}.{what.partition('.')[0]}" in text, point
 
 
-def test_what_stays_queued_for_long_is_forgotten() -> None:
+def test_long_queued_tasks_count_as_forgotten() -> None:
     now = 0.0
     looks = Forgotten(lambda: now)
     assert looks.among(["a", "b"]) == 0

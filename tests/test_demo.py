@@ -1,4 +1,4 @@
-"""The demo as a user meets it: ``airflow standalone`` on SQLite, the notebook, JupyterLab in a browser."""
+"""The demo as a user sees it: ``airflow standalone`` on SQLite, the notebook, JupyterLab in a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_report_follows_the_feedback() -> None:
     assert "I did not understand" in report.write(rows, report.understand(["sing it"]))
 
 
-def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     with own_folder(tmp_path / "run"):
         with pytest.raises(RuntimeError, match="Another run uses"), own_folder(tmp_path / "run"):
             pass
@@ -54,7 +54,7 @@ def jupyter(folder: Path) -> Iterator[tuple[AirflowInstance, Receiver, str]]:
 @pytest.mark.browser
 @pytest.mark.live
 @pytest.mark.timeout(600)
-def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> None:
+def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
     from playwright.sync_api import expect
 
     from tests.support import browser
@@ -83,7 +83,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         expect(panel.get_by_text("Write what should change, then")).to_be_visible()
 
         form.locator("textarea").fill("by region, as a table")
-        # The panel refreshes by itself meanwhile; what is being typed stays.
+        # The panel refreshes automatically meanwhile; typed text stays.
         page.wait_for_timeout(6_000)
         expect(form.locator("textarea")).to_have_value("by region, as a table")
         request_changes.click()
@@ -98,7 +98,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         expect(panel.get_by_text("Approved output 2.")).to_be_visible()
         expect(panel.locator(".hitl-pill")).to_have_text("approved")
         expect(form).to_be_hidden()
-        # Nothing waits now; the open review is still there to be read.
+        # Nothing is pending now; the open review can still be read.
         expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
 
         panel.get_by_role("button", name="Show webhooks").click()
@@ -117,7 +117,7 @@ def test_a_review_by_clicking_in_jupyterlab(request: pytest.FixtureRequest) -> N
         page.locator("input[name=username]").fill("admin")
         page.locator("input[name=password]").fill("admin")
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(lambda url: "/auth/" not in url)  # or it would break off where we go next
+        page.wait_for_url(lambda url: "/auth/" not in url)  # or it would interrupt the next navigation
         page.wait_for_load_state("load")
         page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/review")
         expect(page.get_by_text("Success").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Several machines' worth of Airflow: Celery, Redis, two API servers behind a proxy."""
+"""A distributed Airflow deployment: Celery, Redis, two API servers behind a proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import missing
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_reviews_on_a_cluster() -> None:
-    """Nothing is lost when an API server and a worker go away meanwhile."""
+    """Nothing is lost when an API server and a worker are stopped meanwhile."""
     pytest.importorskip("airflow.providers.celery", reason="Celery's provider needs Python 3.11")
     from deployment.cluster import missing_programs
 

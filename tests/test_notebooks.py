@@ -33,7 +33,7 @@ def check_that_nothing_secret_is_in(notebook: LiveNotebook) -> None:
 
 @pytest.fixture(scope="module")
 def airflow(folder: Path, webhook_receiver: Receiver) -> Iterator[AirflowInstance]:
-    """The demo's Airflow, with a user whose password nobody can mistake for anything else."""
+    """The demo's Airflow, with a user whose password is unmistakable."""
     instance = AirflowInstance(
         folder / "notebooks",
         DAGS,
@@ -58,7 +58,7 @@ def env(airflow: AirflowInstance, tmp_path: Path) -> dict[str, str]:
 
 
 def parked(airflow: AirflowInstance, dag_id: str, reviews: int = 1) -> str:
-    """Start a run, and return its id when so many reviews wait."""
+    """Start a run, and return its id when this many reviews wait."""
     run_id = airflow.trigger(dag_id)
 
     def waiting() -> int:
@@ -70,7 +70,7 @@ def parked(airflow: AirflowInstance, dag_id: str, reviews: int = 1) -> str:
 
 
 def ends(airflow: AirflowInstance, dag_id: str, run_id: str, state: str, task_id: str = "review") -> None:
-    """Wait until all instances of a task have ended so."""
+    """Wait until all instances of a task have ended in this state."""
 
     def ended() -> bool:
         states = [s for (task, _), s in airflow.task_states(dag_id, run_id).items() if task == task_id]
@@ -87,11 +87,11 @@ def found(airflow: AirflowInstance, dag_id: str, run_id: str) -> Review:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_saved_clean(path: Path) -> None:
+def test_notebook_is_saved_without_outputs(path: Path) -> None:
     book = json.loads(path.read_text(encoding="utf-8"))
     assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
     assert book["metadata"]["kernelspec"]["name"] == "python3"
-    assert set(book["metadata"]) == {"kernelspec", "language_info"}  # no state of widgets
+    assert set(book["metadata"]) == {"kernelspec", "language_info"}  # no widget state
     ids = [cell["id"] for cell in book["cells"]]
     assert len(ids) == len(set(ids))
     for cell in book["cells"]:
@@ -102,14 +102,14 @@ def test_a_notebook_is_saved_clean(path: Path) -> None:
     nbformat.validate(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
 
 
-def test_each_notebook_is_run_here() -> None:
+def test_all_notebooks_are_tested() -> None:
     assert {path.stem for path in NOTEBOOKS} == {"review", "review_beside_data", "bulk_review"}
 
 
-# --- the agents that they are about
+# --- the agents used in them
 
 
-def test_the_figures_are_wrong_until_the_cause_is_named() -> None:
+def test_figures_are_corrected_by_the_right_feedback() -> None:
     lines = figures.read()
     first = figures.write(lines)
     assert first["total"] == sum(region["revenue"] for region in first["regions"])
@@ -122,7 +122,7 @@ def test_the_figures_are_wrong_until_the_cause_is_named() -> None:
     assert "note" not in mended
 
 
-def test_the_descriptions_mend_what_the_feedback_names() -> None:
+def test_descriptions_follow_the_feedback() -> None:
     products = descriptions.read()
     assert len(products) == 12
     clip = next(product for product in products if product.name == "Drammen clip light")
@@ -153,7 +153,7 @@ def test_review(airflow: AirflowInstance, env: dict[str, str]) -> None:
         opened = notebook.run("print(panel.session.key.run_id)").strip()
         other = next(run for run in runs if run != opened)
 
-        # What it says about deciding from code, line by line.
+        # The notebook's code for decisions, line by line.
         text = next(cell.source for cell in notebook.book.cells if cell.id == "decide")
         request_changes, approve, reject = re.findall(r"^panel\.client\..*$", text, re.MULTILINE)
         notebook.run(request_changes)
@@ -216,7 +216,7 @@ def test_bulk_review(airflow: AirflowInstance, env: dict[str, str]) -> None:
             return sum(s == state for (task, _), s in states.items() if task == "review")
 
         wait_until(lambda: count("success") == 5, timeout=120, what="the second drafts", interval=0.5)
-        assert count("awaiting_input") == 7  # nothing is decided that nobody pressed
+        assert count("awaiting_input") == 7  # nothing is decided without a click
         notebook.press("approve", several=True)
     ends(airflow, dag_id, run_id, "success")
     ends(airflow, dag_id, run_id, "success", "publish")

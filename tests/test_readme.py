@@ -25,36 +25,36 @@ def block(mark: str) -> str:
     return str(found)
 
 
-def test_the_dag_is_a_dag(tmp_path: Path) -> None:
+def test_dag_example(tmp_path: Path) -> None:
     source = block("HITLReviewOperator(") + "\nfrom airflow.sdk import DAG\nprint(DAG.__name__)\n"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "DAG", done.stderr
 
 
-def test_the_taskflow_example_is_a_dag() -> None:
+def test_taskflow_example() -> None:
     source = block("@task.hitl_review(") + "\nprint(weekly().task_dict['summarize'].operator_name)\n"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "@task.hitl_review", done.stderr
 
 
-def test_no_example_needs_a_logical_date() -> None:
-    """A run that is triggered from the command line has none: ``{{ ds }}`` would fail its task."""
+def test_examples_need_no_logical_date() -> None:
+    """A run triggered from the command line has none: ``{{ ds }}`` would fail its task."""
     pages = [README, *(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))]
     assert not [
         found for page in pages for found in re.findall(r"{{\s*(?:ds|ts|logical_date|data_interval)\w*", page)
     ]
 
 
-def test_the_panel_opens() -> None:
-    # Nothing answers at that port in a test, and nobody has logged in: the panel shows its form.
+def test_panel_example() -> None:
+    # In a test nothing answers at that port and nobody has logged in: the panel shows its form.
     exec(compile(block("ReviewPanel(").replace("8080", "9"), "README.md", "exec"), {})
 
 
-def test_the_script_compiles() -> None:
+def test_script_example_compiles() -> None:
     compile(block("Client("), "README.md", "exec")
 
 
-def test_the_receiver_receives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_receiver_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     secret = generate_secret()
     monkeypatch.setenv("HITL_WEBHOOK_SECRET", secret)
     scope: dict[str, Any] = {}

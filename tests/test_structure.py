@@ -1,4 +1,4 @@
-"""Where Airflow is imported, and what needs what."""
+"""Where Airflow is imported, and the dependencies between packages and extras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from docs.reference import rooms
 
 PACKAGE = Path(__file__).parent.parent / "plugin" / "airflow_hitl_review"
-# Public, or what a plugin is made of; all else of Airflow is behind ``server.db``.
+# Public, or needed by any plugin; all other Airflow modules are only imported in ``server.db``.
 OPEN_TO_ALL = (
     "airflow.sdk",
     "airflow.plugins_manager",
@@ -33,17 +33,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def test_airflows_server_is_imported_in_one_room() -> None:
-    """import-linter, which holds all other arrows, knows of other packages no more than their first name."""
+def test_airflow_internals_are_imported_only_in_server_db() -> None:
+    """import-linter, which checks all other dependencies, knows only the top-level name of external packages."""
     for path in PACKAGE.rglob("*.py"):
-        if path.is_relative_to(PACKAGE / "server" / "db") or path.name == "airflow_sdk.py":  # where versions differ
+        if path.is_relative_to(PACKAGE / "server" / "db") or path.name == "airflow_sdk.py":  # versions differ
             continue
         for name in imports(path):
             inside = name == "sqlalchemy" or name.startswith(("sqlalchemy.", "airflow."))
             assert not inside or name.startswith(OPEN_TO_ALL), f"{path.name} imports {name}"
 
 
-def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+def test_package_diagram_matches_the_imports() -> None:
     assert rooms.PICTURE.read_text(encoding="utf-8") == rooms.picture(), "Run: make reference"
     for upper, lower in rooms.imports():
         assert rooms.PLACES[upper][1] < rooms.PLACES[lower][1], f"{upper} imports {lower}, which is above it"
@@ -58,7 +58,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
         ("fastapi", "import hitl_webhooks.fastapi", "hitl-notebook[receiver]"),
     ],
 )
-def test_a_missing_extra_is_named(blocked: str, statement: str, extra: str) -> None:
+def test_missing_extra_is_named(blocked: str, statement: str, extra: str) -> None:
     source = f"""
 import importlib.abc, sys
 class Block(importlib.abc.MetaPathFinder):

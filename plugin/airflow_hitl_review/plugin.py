@@ -13,8 +13,8 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_hitl_review.core.options import is_on
-from airflow_hitl_review.core.review import is_repeated, read_session
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.stored import is_repeated, read_session
 from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
 from airflow_hitl_review.web.execution_api.try_start import TryStart
 

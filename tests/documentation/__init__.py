@@ -1,1 +1,1 @@
-"""The site in ``docs`` says what the code says."""
+"""The site in ``docs`` agrees with the code."""

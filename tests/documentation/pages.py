@@ -1,4 +1,4 @@
-"""The pages as they are in the repository."""
+"""Reads the documentation pages in the repository."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def read(name: str) -> str:
 
 
 def code_words(name: str) -> set[str]:
-    """Everything that a page sets as code within its lines."""
+    """All inline code of a page."""
     without_blocks = re.sub(r"^ *```.*?^ *```", "", read(name), flags=re.DOTALL | re.MULTILINE)
     return set(re.findall(r"`([^`\n]+)`", without_blocks))

@@ -1,4 +1,4 @@
-"""Python in the pages compiles, and what it imports is there; whole DAGs are read as Airflow reads them.
+"""The Python code in the pages compiles and its imports exist; complete DAGs are parsed as Airflow parses them.
 
 The examples in ``docs/examples`` run in ``tests/webhooks/test_examples.py``, those of the README in
 ``tests/test_readme.py``.
@@ -30,13 +30,13 @@ BLOCKS = [
 DAGS = [block for block in BLOCKS if "from airflow.sdk" in str(block.values[0])]
 
 
-def test_blocks_are_found() -> None:
+def test_code_blocks_are_found() -> None:
     assert len(BLOCKS) > 6
     assert len(DAGS) > 3
 
 
 @pytest.mark.parametrize("code", BLOCKS)
-def test_it_compiles_and_its_imports_are_there(code: str) -> None:
+def test_code_block_compiles_and_imports_exist(code: str) -> None:
     plain = TransformerManager().transform_cell(code)  # type: ignore[no-untyped-call]  # magics
     compile(plain, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     for node in ast.walk(ast.parse(plain)):
@@ -56,7 +56,7 @@ for name, code in json.load(sys.stdin):
 """
 
 
-def test_dags_can_be_read() -> None:
+def test_dags_can_be_parsed() -> None:
     sources = [(block.id, block.values[0]) for block in DAGS]
     done = subprocess.run(
         [sys.executable, "-c", READ],
@@ -70,7 +70,7 @@ def test_dags_can_be_read() -> None:
 
 
 def has(module: str, name: str) -> bool:
-    """Whether a name can be imported; of a module that needs what is not installed here, whether it is defined."""
+    """Whether a name can be imported or, if the module's dependencies are not installed here, is defined in it."""
     try:
         return hasattr(importlib.import_module(module), name)
     except ImportError:

@@ -1,4 +1,4 @@
-"""What pages have from the code is what the code says now; ``make reference`` writes it anew."""
+"""The parts of the pages generated from the code are up to date; ``make reference`` regenerates them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_hitl_review.provider_info import get_provider_info
 from docs.reference import marks
 from tests.documentation.pages import ROOT, read
 
-# In a process of its own: it imports Airflow's API server, whose own warnings would be errors here.
+# In a separate process: it imports Airflow's API server, whose own warnings would be errors here.
 ASK = """
 import json, sys
 from docs.reference.__main__ import MADE
@@ -29,11 +29,11 @@ open(sys.argv[1], "w", encoding="utf-8").write(json.dumps(said))
 
 @dataclass(frozen=True)
 class Code:
-    """What the code says.
+    """What is generated from the code.
 
     Attributes:
-        parts: of pages: page, name of the marks, and what belongs between them.
-        headings: one for each route of the API.
+        parts: generated parts of pages: page, name of the marks, and the text between them.
+        headings: one per API route.
     """
 
     parts: list[tuple[str, str, str]]
@@ -49,13 +49,13 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Code:
     return Code(**json.loads(answer.read_text(encoding="utf-8")))
 
 
-def test_it_is_up_to_date(code: Code) -> None:
+def test_generated_parts_are_up_to_date(code: Code) -> None:
     assert {page for page, _, _ in code.parts} == {"settings.md", "running.md", "rest.md"}
     for page, mark, made in code.parts:
         assert marks.part(mark, read(page)) == made, "Run: make reference"
 
 
-def test_each_setting_has_its_type_and_default() -> None:
+def test_settings_have_type_and_default() -> None:
     rows = {
         line.split("|")[1].strip(): line for line in marks.part("settings", read("settings.md")).splitlines()[2:]
     }
@@ -67,14 +67,14 @@ def test_each_setting_has_its_type_and_default() -> None:
         assert option["description"] in about
 
 
-def test_each_route_is_shown_once(code: Code) -> None:
+def test_each_route_is_listed_once(code: Code) -> None:
     lines = read("rest.md").splitlines()
     assert len(code.headings) > 10
     for heading in code.headings:
         assert lines.count(heading) == 1, heading
 
 
-def test_marks_must_be_there_once() -> None:
+def test_marks_must_occur_once() -> None:
     page = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nz\n"
     assert marks.put("x", "new\n", page) == page.replace("old", "new")
     for wrong in ("", page + page, page.replace("x: end", "y: end")):

@@ -1,4 +1,4 @@
-"""Public names, events and errors have their places in the pages."""
+"""Public names, events, errors and states are documented in the pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_public_name_is_in_the_python_reference(module: ModuleType) -> None
     assert sorted(shown) == sorted(module.__all__)
 
 
-def test_each_event_is_in_the_receivers_page() -> None:
+def test_each_event_is_in_the_webhooks_page() -> None:
     rows = re.findall(r"^\| `(hitl_review\.[\w.]+)` \|", read("webhooks.md"), re.MULTILINE)
     assert sorted(rows) == sorted(type_.value for type_ in EventType)
 
@@ -39,7 +39,7 @@ def test_each_event_is_in_the_receivers_page() -> None:
     ],
     ids=lambda given: getattr(given, "__name__", None),
 )
-def test_each_error_is_explained(module: ModuleType, pages: list[str]) -> None:
+def test_each_error_is_documented(module: ModuleType, pages: list[str]) -> None:
     own = {
         name
         for name, thing in vars(module).items()
@@ -49,7 +49,7 @@ def test_each_error_is_explained(module: ModuleType, pages: list[str]) -> None:
     assert not own - set().union(*map(code_words, pages))
 
 
-def test_each_state_is_explained() -> None:
+def test_each_state_is_documented() -> None:
     assert {status.value for status in states.SessionStatus} <= code_words("how-it-works.md")
     drawing = read("pictures/states.svg")
     for status in states.SessionStatus:

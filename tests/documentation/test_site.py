@@ -1,4 +1,4 @@
-"""The site builds without a warning: all links and anchors lead somewhere. It loads nothing from other hosts."""
+"""The site builds without warnings: all links and anchors resolve. It loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOADING = {
     "link": "href",
     "object": "data",
 }
-"""Elements that load something, and the attribute that says what; links that people follow are none."""
+"""Elements that load something, and the attribute with its URL; links that people follow do not count."""
 
 STYLE_LOADS = re.compile(r"url\(\s*['\"]?([^)'\"]+)|@import\s+['\"]([^'\"]+)")
 ELSEWHERE = re.compile(r"(?i)\s*(https?:)?//")
@@ -50,23 +50,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_page_is_there(site: Path) -> None:
+def test_each_page_is_built(site: Path) -> None:
     for name in PAGES:
         assert (site / name).with_suffix(".html").is_file()
 
 
-def test_links_to_source_files_show_them(site: Path) -> None:
+def test_linked_source_files_are_rendered(site: Path) -> None:
     shown = (site / "source" / "docs" / "examples" / "receive_flask.py.html").read_text(encoding="utf-8")
     assert "MAX_CONTENT_LENGTH" in shown
     assert "source/docs/examples/receive_flask.py.html" in (site / "webhooks.html").read_text(encoding="utf-8")
 
 
-def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+def test_site_loads_nothing_from_other_hosts(site: Path) -> None:
     for path in site.rglob("*.html"):
         loads, html = Loads(), path.read_text(encoding="utf-8")
         loads.feed(html)
         assert not loads.found, path.name
-        # The theme's script would fetch this one for diagrams.
+        # The theme's script would fetch Mermaid for diagrams.
         assert 'class="mermaid"' not in html, path.name
     for path in site.rglob("*.css"):
         addresses = STYLE_LOADS.findall(path.read_text(encoding="utf-8"))
@@ -74,7 +74,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_of_what_is_beside_the_site(name: str) -> None:
+def test_links_in_root_documents(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         assert ELSEWHERE.match(target) or (ROOT / target).exists(), target

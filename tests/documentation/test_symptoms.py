@@ -1,4 +1,4 @@
-"""The messages in ``docs/troubleshooting.md`` are those of the code: word for word, but for what each fills in."""
+"""The messages in ``docs/troubleshooting.md`` match the code word for word, except for filled-in values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.documentation.pages import ROOT, read
 PACKAGES = ("hitl_notebook", "plugin", "rendering", "webhooks")
 GAP = "…"
 NO_MESSAGES = {"…", "… must be …", "… takes …"}
-"""What stands for many messages."""
+"""Patterns that match many messages."""
 
 
 def messages_in(path: Path) -> Iterator[str]:
-    """All texts of a module, with a gap where something is filled in."""
+    """All strings of a module, with a gap for each filled-in value."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield re.sub(r"%[+#0-9.]*[a-z]", GAP, node.value)
@@ -29,7 +29,7 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def symptoms() -> list[str]:
-    """What is set as code in the first column of the page's tables on what you see."""
+    """Text set as code in the first column of the page's symptom tables."""
     page = read("troubleshooting.md").partition("## All errors by name")[0]
     cells = re.findall(r"^\| (.*?) \| ", page, re.MULTILINE)
     found = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
@@ -37,11 +37,11 @@ def symptoms() -> list[str]:
 
 
 def pattern_of(symptom: str) -> re.Pattern[str]:
-    """What a message of the code must be like: a gap of the page may be one, a text, or the end."""
+    """Pattern for messages in the code: a gap in the page matches a gap, text, or the end."""
     return re.compile(".*".join(re.escape(part) for part in symptom.split(GAP)), re.DOTALL)
 
 
-def test_each_message_is_in_the_code() -> None:
+def test_documented_messages_exist_in_the_code() -> None:
     known = {text for package in PACKAGES for path in (ROOT / package).rglob("*.py") for text in messages_in(path)}
     listed = symptoms()
     assert len(listed) > 60

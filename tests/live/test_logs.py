@@ -1,4 +1,4 @@
-"""What stands in the logs of a whole Airflow: which review, never what somebody wrote."""
+"""The logs of a complete Airflow name the review, but never contain what a person wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
 def log_files(airflow: AirflowInstance) -> Iterator[Path]:
-    """Of tasks, and of scheduler, API server and DAG processor."""
+    """Log files of tasks, scheduler, API server and DAG processor."""
     yield from (path for path in airflow.home.rglob("*") if path.is_file() and ".log" in path.name)
 
 
@@ -26,8 +26,8 @@ def lines_with(airflow: AirflowInstance, text: str) -> list[str]:
     return found
 
 
-def test_logs_name_the_review_and_not_the_text(live: AirflowInstance) -> None:
-    """The next output has the feedback in it, so one mark stands for both."""
+def test_logs_name_the_review_but_not_its_text(live: AirflowInstance) -> None:
+    """The next output contains the feedback, so one mark covers both."""
     changes, reason = f"mark-{uuid.uuid4()}", f"mark-{uuid.uuid4()}"
     run_id = live.trigger(DAG_ID, {"count": 2})
     wait_for(live, run_id, {"awaiting_input": 2})

@@ -1,4 +1,4 @@
-"""What Airflow's stats are told of reviews, up to a StatsD server and an OpenTelemetry collector."""
+"""Metrics of reviews in Airflow's stats, up to a StatsD server and an OpenTelemetry collector."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TAGS = {"dag_id": "d", "task_id": "t"}
 
 
 class Told:
-    """Airflow's stats, that only remember."""
+    """A stand-in for Airflow's stats that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -47,7 +47,7 @@ class Told:
 
 
 class Broken(Told):
-    """Stats of which each call fails."""
+    """Stats whose calls all fail."""
 
     def incr(self, stat: str, *, tags: dict[str, Any] | None = None) -> None:
         raise OSError("no way to the server")
@@ -56,7 +56,7 @@ class Broken(Told):
         raise OSError("no way to the server")
 
 
-def test_what_an_attempt_has_led_to() -> None:
+def test_metrics_of_delivery_attempts() -> None:
     stats = Told()
     for status in DeliveryStatus:
         telemetry.count_attempt(stats, KEY, status, timedelta(seconds=3))
@@ -69,19 +69,19 @@ def test_what_an_attempt_has_led_to() -> None:
     ]
 
 
-def test_a_clock_that_was_set_back_measures_nothing_negative() -> None:
+def test_latency_is_not_negative_after_clock_reset() -> None:
     stats = Told()
     telemetry.count_decision(stats, KEY, Action.APPROVE, timedelta(seconds=-3))
     assert stats.calls[1] == ("hitl_review.decision_latency", timedelta(0), TAGS)
 
 
-def test_a_measure_that_cannot_be_sent_undoes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_to_send_metrics_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         telemetry.count_decision(Broken(), KEY, Action.REJECT, None)
     assert "could not be sent" in caplog.text
 
 
-def test_the_gauge_goes_on_after_a_failure_and_sends_nothing_it_cannot_count() -> None:
+def test_pending_gauge_survives_failures_and_skips_unknown_counts() -> None:
     pending = {"a": ActiveCount(5, 3), "b": ActiveCount(1, 1)}
     answers: Iterator[Totals | Exception] = iter(
         [Totals(0.0, {}, pending), OSError("the database is away"), Totals(0.0, {}, None), Totals(0.0, {}, {})]
@@ -124,9 +124,9 @@ def measured(folder: Path, migrated: Migrated, collector: OtlpServer) -> Iterato
         yield server
 
 
-def test_a_decision_reaches_an_opentelemetry_collector(measured: ReviewServer, collector: OtlpServer) -> None:
+def test_decision_metrics_reach_opentelemetry_collector(measured: ReviewServer, collector: OtlpServer) -> None:
     run_id = measured.seed(2)
-    for what in ("approve", "approve"):  # the second one is refused, and does not count
+    for what in ("approve", "approve"):  # the second one is refused and not counted
         measured.call("POST", f"/sessions/{what}", params=measured.params(run_id, 0))
     wait_until(
         lambda: "hitl_review.decisions.approve" in collector.points(), timeout=30, what="the decision's measure"
@@ -135,14 +135,14 @@ def test_a_decision_reaches_an_opentelemetry_collector(measured: ReviewServer, c
     assert points["hitl_review.decisions.approve"].value == 1
     assert points["hitl_review.decision_latency"].value == 1
     assert points["hitl_review.decisions.approve"].tags == {"dag_id": DAG_ID, "task_id": TASK_ID}
-    assert points["hitl_review.pending"].value == 0  # of the time when the server started
+    assert points["hitl_review.pending"].value == 0  # as of server start
 
 
 @pytest.mark.live
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
-def test_a_reviewed_task_reaches_statsd(live: AirflowInstance, statsd: StatsdServer) -> None:
-    """From the worker and the API server of a whole Airflow; what other tests do there is counted, too."""
+def test_review_metrics_reach_statsd(live: AirflowInstance, statsd: StatsdServer) -> None:
+    """Sent by the worker and the API server of a complete Airflow; other tests there are counted, too."""
     before = {name: len(statsd.measures(name)) for name in (metric.name for metric in telemetry.METRICS)}
     run_id = live.trigger("webhook_review", {"hook": "test_webhook"})
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="webhook_review")

@@ -1,4 +1,4 @@
-"""Reviews in Airflow's Required Actions, with a whole Airflow."""
+"""Reviews in Airflow's Required Actions, with a complete Airflow."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def token(live: AirflowInstance) -> str:
 @pytest.mark.live
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
-def test_rounds_answered_in_airflow(live: AirflowInstance, token: str) -> None:
-    """Also before and in the instant of the park; and each round is open again, about its own output."""
+def test_rounds_answered_in_required_actions(live: AirflowInstance, token: str) -> None:
+    """Also before and at the moment of parking; each round is open again, for its own output."""
     count = 16
     run_id = live.trigger(DAG_ID, {"count": count})
     engine = create_engine(live.database)
@@ -35,7 +35,7 @@ def test_rounds_answered_in_airflow(live: AirflowInstance, token: str) -> None:
     try:
         # 0 to 5: approved as soon as they are parked. 6: changes. 7: rejected. 8: changes, over REST. 9: later.
         # From 10: approved as soon as there is a form, most of them before they park: Airflow alone would resume
-        # them in the instant of the park, and then fail them.
+        # them at the moment of parking, and then fail them.
         while len(codes) < count - 1:
             assert time.monotonic() < end, codes
             with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""A whole Airflow on PostgreSQL: real scheduler, workers and API server."""
+"""A complete Airflow on PostgreSQL: real scheduler, workers and API server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def wait_for(
     )
 
 
-def test_fifty_pending_reviews_use_no_slot(live: AirflowInstance) -> None:
+def test_pending_reviews_use_no_pool_slots(live: AirflowInstance) -> None:
     run_id = live.trigger(DAG_ID, {"count": 50})
     wait_for(live, run_id, {"awaiting_input": 50})
     pool = live.api("GET", "/pools/default_pool")
@@ -63,18 +63,18 @@ def test_fifty_pending_reviews_use_no_slot(live: AirflowInstance) -> None:
         answer = call(live, "POST", "approve", token, query(run_id, index), {"iteration": 1})
         assert answer.status_code == 200
     wait_for(live, run_id, {"success": 10, "awaiting_input": 40})
-    live.api("PATCH", f"/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})  # the others have shown enough
+    live.api("PATCH", f"/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})  # the rest is not needed
 
 
 DELAYS = (0, 0.2, 0.5, 1, 3)
-"""Seconds after the park."""
+"""Seconds after parking."""
 
 FOR_EACH = 10
-"""Tasks that are decided with each delay."""
+"""Number of tasks decided with each delay."""
 
 
-def test_decisions_soon_after_the_park(live: AirflowInstance) -> None:
-    """None fails, none is lost, however soon after its park a task is decided; `make chaos` does many more."""
+def test_decisions_soon_after_parking(live: AirflowInstance) -> None:
+    """No task fails and no decision is lost, however soon after parking; `make chaos` tries many more."""
     runs = {live.trigger(DAG_ID, {"count": FOR_EACH}): delay for delay in DELAYS}
     token = live.token()
     parked: dict[tuple[str, int], float] = {}
@@ -108,7 +108,7 @@ def test_decisions_soon_after_the_park(live: AirflowInstance) -> None:
         )
 
 
-def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
+def test_each_part_of_quick_rounds_has_a_log(live: AirflowInstance) -> None:
     run_id, token = live.trigger(DAG_ID, {"count": 1}), live.token()
     params = query(run_id)
 
@@ -117,7 +117,7 @@ def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
 
     for number in range(1, 6):
         wait_until(lambda n=number: find().get("iteration") == n, timeout=60, what=f"output {number}")  # type: ignore[misc]
-        wait_for(live, run_id, {"awaiting_input": 1})  # before that, its worker takes the decision up by itself
+        wait_for(live, run_id, {"awaiting_input": 1})  # before that, the worker itself picks up the decision
         body = {"feedback": f"round {number}", "iteration": number}
         path = "feedback" if number < 5 else "approve"
         assert call(live, "POST", path, token, params, body).status_code == 200
@@ -136,8 +136,8 @@ def test_quick_rounds_have_a_log_for_each_part(live: AirflowInstance) -> None:
         assert "Task instance is in running state" in log or "task_runner" in log, log[-500:]
 
 
-def test_changes_failure_and_the_last_round(live: AirflowInstance, webhook_receiver: Receiver) -> None:
-    """Rounds of one review: changes, a regeneration that fails, approval; another one ends by the limit."""
+def test_changes_failed_regeneration_and_iteration_limit(live: AirflowInstance, webhook_receiver: Receiver) -> None:
+    """One review with changes, a failed regeneration and approval; another one reaches the iteration limit."""
     run_id = live.trigger(DAG_ID, {"count": 3})
     wait_for(live, run_id, {"awaiting_input": 3})
     token = live.token()
@@ -217,8 +217,8 @@ def test_timeout_templates_and_polling(live: AirflowInstance) -> None:
     assert "timed out" in late.json()["detail"]["message"]
 
 
-def test_an_output_that_is_no_text_comes_back_as_json_values(live: AirflowInstance) -> None:
-    """Also over a pause; and a history that cannot be kept does not cost the review."""
+def test_non_text_output_is_returned_as_json_values(live: AirflowInstance) -> None:
+    """Also after parking; and a history that cannot be stored does not end the review."""
     run_id = live.trigger("json_review")
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="json_review")
     token = live.token()
@@ -242,7 +242,7 @@ def test_an_output_that_is_no_text_comes_back_as_json_values(live: AirflowInstan
 def test_a_decision_survives_kill_9_of_the_api_server(live: AirflowInstance) -> None:
     run_id = live.trigger(DAG_ID, {"count": 1})
     wait_for(live, run_id, {"awaiting_input": 1})
-    # At once after the park, so that the wake cannot have been done when the server dies.
+    # Immediately after parking, so that the task cannot have been woken before the server dies.
     answer = call(live, "POST", "approve", live.token(), query(run_id), {"iteration": 1})
     live.kill("api-server")
     assert answer.status_code == 200
@@ -251,8 +251,8 @@ def test_a_decision_survives_kill_9_of_the_api_server(live: AirflowInstance) -> 
     wait_for(live, run_id, {"success": 1}, timeout=120)
 
 
-def test_reviewers_decide_as_soon_as_there_is_something(live: AirflowInstance) -> None:
-    """The task then waits for the API server to confirm who it was, however early the decision came."""
+def test_reviewers_can_decide_as_soon_as_there_is_output(live: AirflowInstance) -> None:
+    """However early the decision, the task then waits for the API server to confirm who made it."""
     run_id = live.trigger("for_admin")
     token, params = live.token(), query(run_id, -1, dag_id="for_admin")
 
@@ -271,8 +271,8 @@ def test_reviewers_decide_as_soon_as_there_is_something(live: AirflowInstance) -
     assert result["value"] == "Draft 1 after: shorter"
 
 
-def test_a_confirmation_that_was_lost_comes_again(live: AirflowInstance) -> None:
-    """As when the process that was to carry the decision out is killed: its form is answered by then."""
+def test_lost_confirmation_is_repeated(live: AirflowInstance) -> None:
+    """As if the process that should carry out the decision was killed after the form had been answered."""
     run_id = live.trigger("for_admin")
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_admin")
     params = query(run_id, -1, dag_id="for_admin")
@@ -291,14 +291,14 @@ def test_a_confirmation_that_was_lost_comes_again(live: AirflowInstance) -> None
         wait_until(is_lost, timeout=60, what="the resumed task", interval=0.02)
         wait_for(live, run_id, {"success": 1}, timeout=90, dag_id="for_admin")
         with engine.connect() as connection:
-            # Not tried again: each part ended with a park.
+            # Not retried: each part ended by parking.
             parts = text("select state from task_instance_history where run_id = :run and task_id = 'review'")
             assert set(connection.scalars(parts, {"run": run_id})) == {"up_for_reschedule"}
     finally:
         engine.dispose()
 
 
-def test_reviewers_are_those_of_the_dag_whatever_xcom_says(live: AirflowInstance) -> None:
+def test_reviewers_are_taken_from_the_dag_not_from_xcom(live: AirflowInstance) -> None:
     run_id = live.trigger("for_ada")
     wait_for(live, run_id, {"awaiting_input": 1}, dag_id="for_ada")
     token, params = live.token(), query(run_id, -1, dag_id="for_ada")

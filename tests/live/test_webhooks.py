@@ -1,7 +1,7 @@
-"""Webhooks of a whole Airflow on PostgreSQL: receivers that are down or hang, workers that are killed.
+"""Webhooks of a complete Airflow on PostgreSQL: receivers that are down or hang, workers that are killed.
 
-Almost all of a review's time is waiting. So the tests marked ``@overlapping`` run beside each other: they begin
-together with the first of them, and each pytest test only waits for its own to end.
+Reviews spend almost all their time waiting. So the tests marked ``@overlapping`` run concurrently: they all start
+with the first of them, and each pytest test only waits for its own body to finish.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tests.support.hook_server import Hook, LiveHooks
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 LONG = 180.0
-"""Seconds; for what takes a few on a quiet machine."""
+"""Timeout in seconds for operations that take a few seconds on an idle machine."""
 
 PREFIX = "airflow_hitl_review_"
 READY, CHANGES, FINAL = (f"hitl_review.{name}" for name in ("output_ready", "changes_requested", "finalized"))
 
 
 class Reviews:
-    """What the tests do with the live Airflow; thread-safe."""
+    """Operations of the tests on the live Airflow; thread-safe."""
 
     def __init__(self, airflow: AirflowInstance, hooks: LiveHooks, engine: Engine, folder: Path) -> None:
         self.airflow = airflow
@@ -71,7 +71,7 @@ class Run:
         self.run_id = run_id
         self._ids = {"dag": dag_id, "run": run_id}
 
-    # --- what there is
+    # --- state
 
     def states(self) -> dict[tuple[str, int], tuple[str | None, int]]:
         """State and try number of each task instance."""
@@ -84,7 +84,7 @@ class Run:
     def wait_for(
         self, state: str, *, task_id: str = "review", count: int = 1, try_number: int | None = None
     ) -> None:
-        """Wait until so many instances of the task are in that state, and in that try if one is given."""
+        """Wait until this many instances of the task are in the state, and in the try if one is given."""
 
         def there() -> bool:
             found = [v for (task, _), v in self.states().items() if task == task_id]
@@ -94,7 +94,7 @@ class Run:
         wait_until(there, timeout=LONG, what=what, interval=0.3)
 
     def wait_for_end(self, state: str) -> None:
-        """Wait until the run itself has ended so."""
+        """Wait until the run itself has ended in this state."""
         statement = "select state from dag_run where dag_id = :dag and run_id = :run"
         wait_until(
             lambda: self.reviews.query(statement, **self._ids)[0].state == state,
@@ -104,7 +104,7 @@ class Run:
         )
 
     def xcoms(self, task_id: str = "review", map_index: int = -1) -> dict[str, datetime]:
-        """Key and time of each of our XComs of a task instance, as the database has them."""
+        """Key and time of each of our XComs of a task instance, from the database."""
         rows = self.reviews.query(
             "select key, timestamp from xcom where dag_id = :dag and run_id = :run"
             " and task_id = :task and map_index = :index",
@@ -115,34 +115,34 @@ class Run:
         return {row.key.removeprefix(PREFIX): row.timestamp for row in rows if row.key.startswith(PREFIX)}
 
     def find(self, task_id: str = "review", map_index: int = -1) -> Any:
-        """The review, as the API shows it."""
+        """The review, as returned by the API."""
         return self._call("GET", "sessions/find", task_id, map_index).json()
 
     def deliveries(self, task_id: str = "review", map_index: int = -1) -> list[Any]:
-        """Its deliveries, as the API shows them."""
+        """Its deliveries, as returned by the API."""
         answer = self._call("GET", "deliveries", task_id, map_index)
         assert answer.ok, answer.text
         found: list[Any] = answer.json()["deliveries"]
         return found
 
     def events(self, hook: Hook, type_: str | None = None, **session: Any) -> list[ReceivedEvent]:
-        """Verified events of this run that a hook received, oldest first, repeats included.
+        """Verified events of this run that a hook received, oldest first, including duplicates.
 
         Args:
-            hook: which one.
-            type_: only those.
-            session: only those whose ``data["session"]`` has these values.
+            hook: the receiver.
+            type_: only events of this type.
+            session: only events whose ``data["session"]`` has these values.
         """
         wanted = {"run_id": self.run_id, **session}
         found = [e for e in hook.events() if type_ in (None, e.type)]
         return [e for e in found if wanted.items() <= e.data.get("session", {}).items()]
 
     def ids(self, hook: Hook, type_: str | None = None, **session: Any) -> list[str]:
-        """Their ids, each once, in the order in which they came first."""
+        """Ids of these events without duplicates, in order of first arrival."""
         return list(dict.fromkeys(event.id for event in self.events(hook, type_, **session)))
 
     def wait_for_events(self, count: int, hook: Hook, type_: str, **session: Any) -> list[ReceivedEvent]:
-        """Wait until so many different events have arrived; returns each once."""
+        """Wait until this many different events have arrived; returns each once."""
         wait_until(
             lambda: len(self.ids(hook, type_, **session)) >= count,
             timeout=LONG,
@@ -152,7 +152,7 @@ class Run:
         assert len(found) == count, found
         return list(found.values())
 
-    # --- what a reviewer does
+    # --- actions of a reviewer
 
     def approve(self, task_id: str = "review", map_index: int = -1, *, iteration: int = 1) -> None:
         self._decide("approve", {"iteration": iteration}, task_id, map_index)
@@ -171,7 +171,7 @@ class Run:
         ids = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": task_id, "map_index": map_index}
         return self.reviews.call(method, f"/hitl-review/{path}", params=ids, **kwargs)
 
-    # --- what somebody does in Airflow
+    # --- actions in Airflow
 
     def mark(self, state: str, task_id: str = "review") -> None:
         path = f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}"
@@ -185,13 +185,13 @@ class Run:
         assert answer.ok, answer.text
 
 
-# --- tests that run beside each other
+# --- tests that run concurrently
 
 Body = Callable[[Reviews], None]
 
 
 class Background:
-    """The bodies of overlapping tests, each in a thread."""
+    """Runs the bodies of overlapping tests, each in a thread."""
 
     def __init__(self, bodies: list[Body], reviews: Reviews) -> None:
         self._executor = ThreadPoolExecutor(max(1, len(bodies)), thread_name_prefix="overlapping")
@@ -207,7 +207,7 @@ class Background:
 
 
 def overlapping(body: Body) -> Callable[[Background], None]:
-    """Decorator: a test whose body runs beside those of the others."""
+    """Decorator: a test whose body runs concurrently with those of the others."""
 
     def test(background: Background) -> None:
         background.wait_for(body)
@@ -226,7 +226,7 @@ def reviews(live: AirflowInstance, hooks: LiveHooks, folder: Path) -> Iterator[R
 
 @pytest.fixture(scope="module")
 def background(request: pytest.FixtureRequest, reviews: Reviews) -> Iterator[Background]:
-    """Starts those overlapping tests of this module that were asked for."""
+    """Starts the overlapping tests of this module that were selected."""
     functions = [getattr(item, "function", None) for item in request.session.items if item.path == Path(__file__)]
     running = Background([f.body for f in functions if f is not None and hasattr(f, "body")], reviews)
     yield running
@@ -234,8 +234,8 @@ def background(request: pytest.FixtureRequest, reviews: Reviews) -> Iterator[Bac
 
 
 @overlapping
-def test_a_receiver_that_comes_up_after_the_run_has_ended(reviews: Reviews) -> None:
-    """Each event arrives, the same as in the attempts that failed, signed anew; then the outbox is closed."""
+def test_receiver_starts_after_the_run_has_ended(reviews: Reviews) -> None:
+    """Each event arrives unchanged since the failed attempts, with a new signature; then the outbox is closed."""
     hook, server = reviews.hooks["late"], reviews.hooks.server("late")
     server.down()
     run = reviews.trigger("webhook_review", hook="hook_late")
@@ -250,7 +250,7 @@ def test_a_receiver_that_comes_up_after_the_run_has_ended(reviews: Reviews) -> N
         assert all(a["status_code"] is None and "ConnectError" in a["error"] for a in late["log"])
     assert hook.requests() == []
 
-    # Lost once more, after it was received: what is sent again must be the same.
+    # Lost once more, after it was received: the resent event must be identical.
     hook.behave(status=500)
     server.up()
     wait_until(lambda: len(run.ids(hook)) == 2, timeout=LONG, what="both events")
@@ -266,7 +266,7 @@ def test_a_receiver_that_comes_up_after_the_run_has_ended(reviews: Reviews) -> N
     assert {r[0].event.type for r in by_id.values()} == {READY, FINAL}
     for requests_ in by_id.values():
         assert len({r.body for r in requests_}) == 1
-        # Signed at the time of each attempt, not of the event.
+        # Signed with the time of each attempt, not of the event.
         assert all(abs(r.at - r.event.sent_at) < timedelta(seconds=30) for r in requests_)
         assert len({r.headers["webhook-signature"] for r in requests_}) == len({r.event.sent_at for r in requests_})
     for delivery in run.deliveries():
@@ -280,8 +280,8 @@ def test_a_receiver_that_comes_up_after_the_run_has_ended(reviews: Reviews) -> N
 
 
 @overlapping
-def test_a_worker_that_is_killed_in_its_first_attempt(reviews: Reviews) -> None:
-    """The event still arrives, with the same id; and that the review has lost its task is told too."""
+def test_worker_is_killed_during_first_attempt(reviews: Reviews) -> None:
+    """The event still arrives, with the same id; an event also reports that the review lost its task."""
     hook = reviews.hooks["killed"]
     hook.behave(hang=60)
     run = reviews.trigger("webhook_review", hook="hook_killed")
@@ -293,10 +293,10 @@ def test_a_worker_that_is_killed_in_its_first_attempt(reviews: Reviews) -> None:
     assert run.states()["review", -1] == ("running", 1)
 
     wait_until(lambda: len(run.events(hook, READY)) >= 2, timeout=LONG, what="the event again")
-    # The final event may have come in between.
+    # The final event may have arrived in between.
     again = [r for r in hook.requests() if r.event is not None and r.event.type == READY][1]
     assert (again.id, again.body) == (first.id, first.body)
-    # Nobody else sent it while the dead worker's claim lasted.
+    # No one else sent it while the dead worker's claim was valid.
     assert again.monotonic - first.monotonic > 25
     assert again.monotonic - killed_at < 90
 
@@ -309,7 +309,7 @@ def test_a_worker_that_is_killed_in_its_first_attempt(reviews: Reviews) -> None:
 
 
 def owner_of(port: int) -> int:
-    """The process that has the connection from this local TCP port."""
+    """The process that owns the connection from this local TCP port."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inode = next(f[9] for f in lines if f[1].endswith(f":{port:04X}") and f[3] == "01")
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
@@ -317,7 +317,7 @@ def owner_of(port: int) -> int:
             if str(entry.readlink()) == f"socket:[{inode}]":
                 return int(entry.parts[2])
         except OSError:
-            continue  # gone meanwhile
+            continue  # ended in the meantime
     raise LookupError(f"nobody has port {port}")
 
 
@@ -328,18 +328,18 @@ def parent_of(pid: int) -> int:
 
 
 def kill_task(runner: int, scheduler: int) -> None:
-    """``kill -9`` a task's process and the one that watches over it."""
+    """``kill -9`` a task's process and its supervisor."""
     supervisor = parent_of(runner)
     assert scheduler not in (runner, supervisor)
     assert os.getpgid(supervisor) == scheduler, "not a worker of this test's Airflow"
-    # This one first: it would report the other one's end.
+    # The supervisor first: it would report the task's end.
     os.kill(supervisor, signal.SIGKILL)
     os.kill(runner, signal.SIGKILL)
 
 
 @overlapping
-def test_a_review_that_is_marked_failed_or_successful(reviews: Reviews) -> None:
-    """Whoever does that in Airflow takes the review from its reviewer: one event says so."""
+def test_review_is_marked_failed_or_successful(reviews: Reviews) -> None:
+    """Doing this in Airflow takes the review away from its reviewer: one event reports it."""
     hook = reviews.hooks["marked"]
     runs = {state: reviews.trigger("webhook_review", hook="hook_marked") for state in ("failed", "success")}
     for run in runs.values():
@@ -352,19 +352,19 @@ def test_a_review_that_is_marked_failed_or_successful(reviews: Reviews) -> None:
         assert (final.data["status"], final.data["session"]["status"]) == ("abandoned", "pending_review")
         assert (final.data["decided_by"], final.data["feedback"]) == (None, None)
         assert final.data["output"] == "Draft of item -1."
-        # There is no further one: only from this row could it be made.
+        # There is no further event: it could only be built from this row.
         assert "webhooks" not in run.xcoms()
         assert run.ids(hook, FINAL) == [final.id]
 
 
 @overlapping
-def test_ten_reviews_that_are_cleared_while_nobody_listens(reviews: Reviews) -> None:
-    """Airflow deletes their XComs as they start anew, but no event is lost; each try has its own."""
+def test_reviews_are_cleared_while_the_receiver_is_down(reviews: Reviews) -> None:
+    """Airflow deletes their XComs when they restart, but no event is lost; each try has its own events."""
     hook, server = reviews.hooks["cleared"], reviews.hooks.server("cleared")
     server.down()
     run = reviews.trigger("webhook_cleared")
     run.wait_for("awaiting_input", count=10)
-    # One by one, so that the scheduler and the dispatcher are met at different moments.
+    # One by one, so that scheduler and dispatcher are caught at different moments.
     for index in range(10):
         run.clear(["review", index])
     run.wait_for("awaiting_input", count=10, try_number=2)
@@ -389,12 +389,12 @@ def test_ten_reviews_that_are_cleared_while_nobody_listens(reviews: Reviews) -> 
 
 
 @overlapping
-def test_what_is_undelivered_survives_a_retry(reviews: Reviews) -> None:
-    """A review times out while nobody listens, and Airflow retries its task at once."""
+def test_undelivered_events_survive_a_retry(reviews: Reviews) -> None:
+    """A review times out while the receiver is down, and Airflow retries its task immediately."""
     hook, server = reviews.hooks["retried"], reviews.hooks.server("retried")
     server.down()
     run = reviews.trigger("webhook_retried")
-    # The second try has begun its review: by then Airflow has deleted all that the first one left.
+    # The second try has started its review: by then Airflow has deleted everything the first one left.
     wait_until(
         lambda: run.states()["review", -1][1] == 2 and "webhooks" in run.xcoms(),
         timeout=LONG,
@@ -409,8 +409,8 @@ def test_what_is_undelivered_survives_a_retry(reviews: Reviews) -> None:
 
 
 @overlapping
-def test_a_new_try_deletes_nothing_that_is_undelivered(reviews: Reviews) -> None:
-    """At no moment is it in the memory of an API server alone, which may be killed."""
+def test_new_try_keeps_undelivered_events(reviews: Reviews) -> None:
+    """They are never only in the memory of an API server, which may be killed."""
     hook, server = reviews.hooks["kept"], reviews.hooks.server("kept")
     server.down()
     run = reviews.trigger("webhook_kept")
@@ -431,8 +431,8 @@ def test_a_new_try_deletes_nothing_that_is_undelivered(reviews: Reviews) -> None
 
 
 @overlapping
-def test_all_endings(reviews: Reviews) -> None:
-    """Each way in which a review ends, and what happens on the way, is told: with who, when and why."""
+def test_events_of_all_endings(reviews: Reviews) -> None:
+    """Every ending of a review and every step on the way sends an event, with who, when and why."""
     hook = reviews.hooks["endings"]
     run = reviews.trigger("webhook_endings")
     for task_id in ("approved", "rejected", "limited", "failing"):
@@ -495,15 +495,15 @@ def test_all_endings(reviews: Reviews) -> None:
 
 
 def in_order(events: list[ReceivedEvent]) -> list[ReceivedEvent]:
-    """Each event once, as things happened; two at almost the same time may arrive in either order."""
+    """Each event once, in chronological order; two at almost the same time may arrive in either order."""
     return sorted({event.id: event for event in events}.values(), key=lambda event: event.timestamp)
 
 
 @overlapping
-def test_callbacks_and_the_deployments_default(reviews: Reviews) -> None:
-    """Functions and notifiers of the DAG are called, each round anew; one that raises harms nothing.
+def test_callbacks_and_default_webhook(reviews: Reviews) -> None:
+    """Functions and notifiers of the DAG are called in each round; one that raises does no harm.
 
-    The DAG names no webhook: its events go where the deployment sends all.
+    The DAG names no webhook: its events go to the deployment's default.
     """
     path = reviews.folder / "callbacks.jsonl"
     run = reviews.trigger("webhook_callbacks", path=str(path))
@@ -553,8 +553,8 @@ def test_callbacks_and_the_deployments_default(reviews: Reviews) -> None:
 
 
 @overlapping
-def test_secrets_show_nowhere(reviews: Reviews) -> None:
-    """Not in a log, not in the database, not in an answer; whether an endpoint works or fails, and how."""
+def test_secrets_are_not_exposed(reviews: Reviews) -> None:
+    """Not in logs, the database or responses, whether an endpoint works or fails, and however it fails."""
     hooks = reviews.hooks
     run = reviews.trigger("webhook_secrets")
     run.wait_for("awaiting_input")
@@ -565,12 +565,12 @@ def test_secrets_show_nowhere(reviews: Reviews) -> None:
 
     def attempted() -> bool:
         endpoints = {e["endpoint"]: e for d in run.deliveries() if d["type"] == READY for e in d["endpoints"]}
-        # Three attempts are the worker's, so of more the dispatcher has made some.
+        # The worker makes three attempts, so any more come from the dispatcher.
         return all(endpoints[name]["attempts"] > 3 for name in failing)
 
     wait_until(attempted, timeout=LONG, what="attempts at all endpoints", interval=1)
 
-    # Those that work got it, signed with both secrets, or in Slack's form.
+    # The working endpoints received it, signed with both secrets, or in Slack's format.
     wait_until(lambda: len(run.ids(hooks["rotating"])) == 2, timeout=LONG, what="both events")
     signatures = hooks["rotating"].requests()[0].headers["webhook-signature"].split()
     assert len(set(signatures)) == 2
@@ -603,7 +603,7 @@ def test_secrets_show_nowhere(reviews: Reviews) -> None:
 
 
 def leaks_in(places: dict[str, bytes], known: Sequence[str]) -> list[str]:
-    """Which secrets are where, with what stands around them."""
+    """Which secrets were found where, with their context."""
     return [
         f"{place}: {content[max(at - 150, 0) : at + 80]!r}"
         for place, content in places.items()
@@ -620,18 +620,18 @@ def dump(database: str) -> bytes:
     return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
 
 
-# --- those that need Airflow for themselves
+# --- tests that need Airflow to themselves
 
 
 @pytest.fixture(scope="module")
 def timed_runs(reviews: Reviews) -> tuple[Run, Run]:
-    """Reviews one after the other: with three endpoints, one of which hangs; and with none."""
+    """Sequential reviews: with three endpoints, one of which hangs; and with none."""
     reviews.hooks["hanging"].behave(hang=30)
     return reviews.trigger("webhook_three"), reviews.trigger("webhook_none")
 
 
-def test_an_endpoint_that_hangs_delays_nobody(reviews: Reviews, timed_runs: tuple[Run, Run]) -> None:
-    """Beside it two others hear at once of the review, which can be decided while it hangs, and of its end."""
+def test_hanging_endpoint_delays_no_other(reviews: Reviews, timed_runs: tuple[Run, Run]) -> None:
+    """Two others are notified at once of the review, which can be decided while one hangs, and of its end."""
     run, _ = timed_runs
     good = [reviews.hooks["good_one"], reviews.hooks["good_two"]]
     wait_until(
@@ -662,7 +662,7 @@ def test_an_endpoint_that_hangs_delays_nobody(reviews: Reviews, timed_runs: tupl
 
 
 def test_webhooks_do_not_delay_the_review(reviews: Reviews, timed_runs: tuple[Run, Run]) -> None:
-    """It is open for decisions within 0.1 s of where it would be without webhooks; medians of 8 each."""
+    """It is open for decisions within 0.1 s of the time without webhooks; medians of 8 each."""
     medians = []
     for run in timed_runs:
         for index in range(1, 9):
@@ -681,5 +681,5 @@ def test_webhooks_do_not_delay_the_review(reviews: Reviews, timed_runs: tuple[Ru
         print(run.dag_id, [round(seconds, 3) for seconds in sorted(taken)])  # noqa: T201
     assert "webhooks" in timed_runs[0].xcoms(map_index=1)
     assert "webhooks" not in timed_runs[1].xcoms(map_index=1)
-    # On a machine so busy that the two or three XComs without webhooks take longer, one more takes longer too.
+    # On a machine so busy that the two or three XComs without webhooks take longer, one more does too.
     assert medians[0] - medians[1] < max(0.1, medians[1]), medians

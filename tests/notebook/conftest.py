@@ -1,4 +1,4 @@
-"""One server for all of these tests, empty for each."""
+"""One server for all of these tests, emptied for each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def server(_server: ReviewServer) -> ReviewServer:
 
 @pytest.fixture
 def outdated() -> Iterator[ReviewServer]:
-    """A server of before there were routes about webhooks."""
+    """A server from before the webhook routes existed."""
     server = ReviewServer(outdated=True)
     yield server
     server.stop()
@@ -47,5 +47,5 @@ def outdated() -> Iterator[ReviewServer]:
 
 @pytest.fixture
 def client(server: ReviewServer) -> Client:
-    """A client of somebody who may decide."""
+    """A client whose user may decide."""
     return Client(server.url, username="ada", password="ada-password", timeout=10)

@@ -1,4 +1,4 @@
-"""The part of the tests' server that is about webhooks."""
+"""The webhook part of the test server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ KEY = ReviewKey("reports", "manual__2030", "draft")
 
 
 def attempt(**changes: Any) -> dict[str, Any]:
-    """An attempt as the API answers it."""
+    """An attempt as the API returns it."""
     value = {"at": stamp(0), "duration_ms": 12, "status_code": 204, "error": None, "retry_after": None}
     return {**value, **changes}
 
 
 def endpoint(name: str = "audit", **changes: Any) -> dict[str, Any]:
-    """An endpoint of an event as the API answers it."""
+    """An endpoint of an event as the API returns it."""
     value: dict[str, Any] = {
         "endpoint": name,
         "format": "standard",
@@ -48,7 +48,7 @@ def failing(name: str = "audit", **changes: Any) -> dict[str, Any]:
 
 
 def event(key: ReviewKey = KEY, **changes: Any) -> dict[str, Any]:
-    """An event as the API answers it."""
+    """An event as the API returns it."""
     value: dict[str, Any] = {
         "event_id": "00000000-0000-5000-8000-000000000001",
         "type": "hitl_review.output_ready",
@@ -64,23 +64,23 @@ def event(key: ReviewKey = KEY, **changes: Any) -> dict[str, Any]:
 
 
 def delivery(key: ReviewKey = KEY, **changes: Any) -> Delivery:
-    """The same as a record."""
+    """An event as a record."""
     return parse_delivery(event(key, **changes))
 
 
 def page(*deliveries: Delivery, total: int | None = None) -> DeliveryPage:
-    """A page with these."""
+    """A page with these deliveries."""
     return DeliveryPage(deliveries, len(deliveries) if total is None else total)
 
 
 class ResendBody(BaseModel):
-    """Body of a request to send an event again; may be left out."""
+    """Body of a request to resend an event; optional."""
 
     endpoint: str
 
 
 class TestBody(BaseModel):
-    """Body of a request to try an endpoint."""
+    """Body of a request to test an endpoint."""
 
     __test__ = False
     conn_id: str | None = None
@@ -89,11 +89,11 @@ class TestBody(BaseModel):
 
 
 class Deliveries:
-    """Events and connections; tests put them in.
+    """Events and connections; filled by tests.
 
     Attributes:
         events: by their id, oldest first.
-        connections: connection id or URL -> what an attempt there comes to.
+        connections: connection id or URL -> result of an attempt there.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Deliveries:
         self.connections: dict[str, dict[str, Any]] = {}
 
     def add(self, key: ReviewKey = KEY, **changes: Any) -> str:
-        """Put an event in, the newest; returns its id."""
+        """Add an event as the newest; returns its id."""
         number = len(self.events) + 1
         name = f"00000000-0000-5000-8000-{number:012}"
         value = event(key, **{"event_id": name, "timestamp": stamp(number), **changes})
@@ -113,13 +113,13 @@ class Deliveries:
         return str(value["event_id"])
 
     def set(self, event_id: str, *endpoints: dict[str, Any]) -> None:
-        """Change what became of an event."""
+        """Change the endpoints of an event."""
         value = {**self.events[event_id], "endpoints": list(endpoints)}
         del value["status"]
         self.events[event_id] = event(**value)
 
     def add_routes(self, app: FastAPI, user_of: Callable[[Request], str]) -> None:
-        """Serve them."""
+        """Add the webhook routes."""
 
         @app.get("/hitl-review/deliveries")
         async def deliveries(

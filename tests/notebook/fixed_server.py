@@ -1,4 +1,4 @@
-"""Servers with one answer."""
+"""Servers that always give the same response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 def answering(
     status: int, body: bytes, headers: Mapping[str, str] | None = None, *, tls: ssl.SSLContext | None = None
 ) -> Iterator[str]:
-    """A server that gives the same answer to everything; yields its address."""
+    """A server that gives the same response to every request; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -33,7 +33,7 @@ def answering(
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # seconds between looks for its end
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # shutdown poll interval in seconds
         thread.start()
         try:
             yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
@@ -44,12 +44,12 @@ def answering(
 
 @contextmanager
 def hanging_up(body: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers the first request of a connection and hangs up on the second.
+    """A server that answers the first request of a connection and disconnects on the second.
 
-    That is what an idle connection looks like that the server closes just as it is used again.
+    This is how an idle connection looks that the server closes just as it is reused.
 
     Yields:
-        Its address, and the first line of each request that came in.
+        Its address, and the first line of each request received.
     """
     seen: list[bytes] = []
 

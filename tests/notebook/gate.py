@@ -1,4 +1,4 @@
-"""A cell that runs until the test says so: a kernel is busy for as long as the test needs, on any machine."""
+"""A cell that runs until the test ends it, so that a kernel is busy as long as the test needs, on any machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Gate:
     """A cell that keeps its kernel busy until ``open`` is called.
 
     Args:
-        folder: that this process and the kernel can reach.
+        folder: accessible to this process and the kernel.
 
     Attributes:
-        path: there is a file as soon as the gate is open.
+        path: a file that exists once the gate is open.
         cell: the cell's source.
     """
 
@@ -24,7 +24,7 @@ class Gate:
         self.cell = f"import os, time\nwhile not os.path.exists({str(self.path)!r}):\n    time.sleep(0.02)"
 
     def when(self, action: str) -> str:
-        """For ``Staged.do``: have an expression evaluated on the stage as soon as the gate is open."""
+        """For ``Staged.do``: evaluate an expression on the stage as soon as the gate is open."""
         return f"when({str(self.path)!r}, lambda: {action})\n"
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Texts that want to be more than text, and what a browser would make of them."""
+"""Hostile texts, and what a browser would make of them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _OWN_LABEL = re.compile(r"Current output|Output \d+|Changes (from output \d+ to|
 
 
 class Parts(HTMLParser):
-    """What a browser would make of it: tags, attributes and text."""
+    """HTML as a browser would parse it: tags, attributes and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Parts(HTMLParser):
 
 
 def is_own(name: str, value: str) -> bool:
-    """Whether it is an attribute as our own elements have them, with nothing from outside in it."""
+    """Whether it is an attribute of our own elements, without foreign content."""
     if name == "aria-label":
         return _OWN_LABEL.fullmatch(value) is not None
     if name == "class":
@@ -100,7 +100,7 @@ def is_own(name: str, value: str) -> bool:
 
 
 def harmless(html: str, *, text_tags: bool = True, also: Collection[str] = ()) -> Parts:
-    """Assert that only our own tags and those of plain text are there, with safe attributes."""
+    """Assert that there are only our own tags and those of plain text, with safe attributes."""
     parts = Parts(html)
     assert set(parts.tags) <= _OWN_TAGS | set(also) | (_TEXT_TAGS if text_tags else set())
     assert parts.others == []

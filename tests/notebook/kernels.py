@@ -1,4 +1,4 @@
-"""Real kernels, of any version of ipykernel, and what a browser would know of the widgets in them."""
+"""Real kernels of any version of ipykernel, and what a browser would know of their widgets."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from jupyter_client.connect import write_connection_file
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv-kernels"
 TIMEOUT = 30.0
-"""Seconds in which what is waited for must happen."""
+"""Default timeout of waits in seconds."""
 
 SILENCE = 3.0
-"""Seconds without a word from a kernel after which it is woken."""
+"""Seconds without a message from a kernel after which it is woken."""
 
 Message = dict[str, Any]
 
 
 class NotInstalledError(Exception):
-    """A version of ipykernel could not be installed; says why."""
+    """A version of ipykernel could not be installed; the message says why."""
 
 
 def python_with(version: str) -> Path:
     """The interpreter of a virtual environment with hitl_notebook and this version of ipykernel.
 
-    It is made once, and made again when what it is made from has changed.
+    It is created once, and again when its sources have changed.
 
     Args:
         version: such as ``"7.4"``.
@@ -84,18 +84,18 @@ def _make_environment(folder: Path, version: str) -> None:
 
 
 class Kernel:
-    """A kernel in a process of its own, and a browser that shows its widgets.
+    """A kernel in a separate process, and a browser that shows its widgets.
 
     Args:
         python: the interpreter that it runs on.
         folder: for its files.
-        environment: variables that it gets. Of this process's own it gets none of ours, and none of pytest's: by
-            them ipykernel would know that it is tested, and do less.
+        environment: variables for the kernel. From this process it inherits neither ours nor pytest's: the latter
+            would tell ipykernel that it is being tested, and it would do less.
 
     Attributes:
-        widgets: comm id -> state, of all that are open.
-        custom: what came from the kernel for one widget, that is not state: comm id and content.
-        heard: all messages from the kernel, as they came.
+        widgets: comm id -> state of each open widget.
+        custom: custom messages from the kernel to a widget (not state): comm id and content.
+        heard: all messages from the kernel, in order of arrival.
     """
 
     def __init__(self, python: Path, folder: Path, environment: Mapping[str, str]) -> None:
@@ -109,8 +109,8 @@ class Kernel:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("HITL_", "PYTEST_"))},
             "IPYTHONDIR": str(folder / "ipython"),
-            "JPY_PARENT_PID": str(os.getpid()),  # it ends with us, whatever happens
-            "PYTHONASYNCIODEBUG": "1",  # what only the loop's own thread may do is refused to others
+            "JPY_PARENT_PID": str(os.getpid()),  # it ends with us in any case
+            "PYTHONASYNCIODEBUG": "1",  # calls from other threads that the loop does not allow fail
             **environment,
         }
         self.widgets: dict[str, dict[str, Any]] = {}
@@ -124,17 +124,17 @@ class Kernel:
     # --- the process
 
     def restart(self) -> None:
-        """Kill it and start it anew; the browser still shows what it knew."""
+        """Kill and restart it; the browser still shows what it knew."""
         self._kill()
         self._start()
 
     def close(self) -> None:
-        """End it."""
+        """Stop the kernel."""
         self._kill()
 
     @property
     def log(self) -> str:
-        """What it wrote to its standard error."""
+        """The kernel's standard error output."""
         return self._log.read_text(errors="replace")
 
     def _start(self) -> None:
@@ -150,7 +150,7 @@ class Kernel:
         self._client = BlockingKernelClient()
         self._client.load_connection_file(self._connection_file)
         self._client.start_channels(hb=False)
-        # Not the client's own wait_for_ready: to it a kernel that is slow to start on a busy machine is dead.
+        # Not the client's own wait_for_ready: it takes a kernel that starts slowly on a busy machine for dead.
         since = len(self.heard)
         self.until(lambda: self._is_ready(since), timeout=60)
 
@@ -168,14 +168,14 @@ class Kernel:
         """Run a cell to its end, and return what it printed.
 
         Args:
-            code: of the cell.
-            cell: its id, as JupyterLab tells it; none if empty.
+            code: the cell's source.
+            cell: the cell id, as sent by JupyterLab; none if empty.
             timeout: seconds.
         """
         return self.finish(self.begin(code, cell=cell), timeout=timeout)
 
     def begin(self, code: str, *, cell: str = "") -> str:
-        """Run a cell, and don't wait for its end; returns the id of the request."""
+        """Run a cell without waiting for its end; returns the id of the request."""
         content = {
             "code": code,
             "silent": False,
@@ -195,7 +195,7 @@ class Kernel:
         return "".join(m["content"]["text"] for m in answers if m["msg_type"] == "stream")
 
     def ended(self, request: str) -> bool:
-        """Whether the kernel is done with a request."""
+        """Whether the kernel has finished a request."""
         return any(
             m["msg_type"] == "status"
             and m["content"]["execution_state"] == "idle"
@@ -205,7 +205,7 @@ class Kernel:
 
     @contextmanager
     def subshell(self) -> Iterator[None]:
-        """Meanwhile what comes from widgets goes over a subshell, as JupyterLab does it from ipykernel 7 on."""
+        """Meanwhile widget messages go to a subshell, as in JupyterLab since ipykernel 7."""
         reply = self._ask_control("create_subshell_request")
         self._subshell, self._sent = reply["subshell_id"], []
         try:
@@ -218,7 +218,7 @@ class Kernel:
     # --- widgets
 
     def widget(self, kind: str, **state: Any) -> str:
-        """Id of the open widget of this class, with this in its state."""
+        """Id of the open widget of this class with this state."""
         found = [
             comm_id
             for comm_id, known in self.widgets.items()
@@ -233,24 +233,24 @@ class Kernel:
         return "\n".join(w["value"] for w in self.widgets.values() if w.get("_model_name") == "HTMLModel")
 
     def message(self, widget: str, **content: Any) -> str:
-        """What the front end of a widget says; returns the ``ref`` that the kernel answers with."""
+        """Send a message from a widget's front end; returns the ``ref`` of the kernel's answer."""
         ref = uuid.uuid4().hex
         self._comm(widget, {"method": "custom", "content": {**content, "ref": ref}})
         return ref
 
     def change(self, widget: str, **state: Any) -> None:
-        """What was changed in a stock widget."""
+        """Change the state of a stock widget."""
         self._comm(widget, {"method": "update", "state": state, "buffer_paths": []})
 
     def press(self, description: str) -> None:
-        """A click on a stock button."""
+        """Click a stock button."""
         button = self.widget("ButtonModel", description=description)
         self._comm(button, {"method": "custom", "content": {"event": "click"}})
 
     # --- messages
 
     def until(self, holds: Callable[[], Any], *, timeout: float = TIMEOUT) -> None:
-        """Listen to the kernel until this holds."""
+        """Process messages from the kernel until this holds."""
         end = time.monotonic() + timeout
         heard, woken = len(self.heard), time.monotonic()
         while not holds():
@@ -260,17 +260,17 @@ class Kernel:
             if len(self.heard) > heard:
                 heard, woken = len(self.heard), time.monotonic()
             elif time.monotonic() > woken + SILENCE:
-                # ipykernel 7.0 to 7.3 now and then overlooks requests until somebody connects.
+                # ipykernel 7.0 to 7.3 sometimes overlooks requests until something connects.
                 self._connections.append(self._client.connect_shell())
                 woken = time.monotonic()
 
     def listen_for(self, seconds: float) -> None:
-        """Listen to the kernel for so long."""
+        """Process messages from the kernel for this many seconds."""
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() > end, timeout=seconds + TIMEOUT)
 
     def listen(self, seconds: float) -> None:
-        """Listen to the kernel for so long, or until it has ended something."""
+        """Process messages from the kernel for this many seconds, or until it has finished something."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -280,15 +280,15 @@ class Kernel:
             self.heard.append(message)
             self._show(message)
             if message["msg_type"] == "status":
-                return  # something may have ended
+                return  # something may have finished
 
     def size(self, since: int = 0) -> int:
-        """Bytes of what came about widgets since so many messages, as JSON."""
+        """Bytes of the widget messages after the first ``since`` messages, as JSON."""
         about = [m for m in self.heard[since:] if m["msg_type"].startswith("comm_")]
         return sum(len(json.dumps(m["content"]).encode()) + sum(map(len, m["buffers"])) for m in about)
 
     def _is_ready(self, since: int) -> bool:
-        """Whether it answers, and what it publishes arrives here."""
+        """Whether it answers, and its published messages arrive here."""
         self._client.kernel_info()
         try:
             self._client.get_shell_msg(timeout=0.5)
@@ -336,7 +336,7 @@ class Kernel:
 
 @contextmanager
 def kernel(python: Path, folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
-    """A kernel that is ended afterwards."""
+    """A kernel that is stopped afterwards."""
     running = Kernel(python, folder, environment)
     try:
         yield running

@@ -20,12 +20,12 @@ _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name":
 
 
 class Lab:
-    """A Jupyter server, and one page of a browser at it.
+    """A Jupyter server, and a browser page on it.
 
     Attributes:
-        page: of the browser.
-        dialogs: messages of all alert boxes and the like that any page has opened.
-        requests: addresses of all requests to another machine than this.
+        page: the browser page.
+        dialogs: messages of all alert boxes and other dialogs that any page has opened.
+        requests: addresses of all requests to other machines.
     """
 
     def __init__(self, folder: Path, page: Page, address: Callable[[str], str]) -> None:
@@ -43,7 +43,7 @@ class Lab:
 
         Args:
             server: whose reviews are shown.
-            more_cells: source of further cells; they are there, and not run.
+            more_cells: source of further cells, which are not run.
             app: ``lab/tree``, or ``notebooks`` for Notebook 7.
 
         Returns:
@@ -57,7 +57,7 @@ class Lab:
             "panel"
         )
         write_notebook(self._folder / name, source, *more_cells)
-        # In a workspace of its own, or JupyterLab opens the notebooks of before as well.
+        # In a separate workspace, or JupyterLab also reopens the previous notebooks.
         app = app.replace("lab/", f"lab/workspaces/w{self._count}/")
         self.page.goto(self._address(f"{app}/{name}"))
         return self.run_first_cell()
@@ -73,7 +73,7 @@ class Lab:
         return panel
 
     def run_cell(self, number: int) -> None:
-        """Run a cell, without waiting for its end."""
+        """Run a cell without waiting for its end."""
         cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
         cell.locator(".jp-InputArea-editor").click()
         self.page.keyboard.press("Control+Enter")
@@ -106,7 +106,7 @@ def rows(panel: Locator) -> Locator:
 
 
 def row(panel: Locator, dag_id: str) -> Locator:
-    """The row of the server's review of this DAG."""
+    """The row of the review of this DAG."""
     return panel.locator(".hitl-row").filter(has=panel.page.get_by_text(dag_id, exact=True))
 
 
@@ -116,7 +116,7 @@ def session_form(panel: Locator) -> Locator:
 
 
 def feedback(panel: Locator) -> Locator:
-    """Its text."""
+    """The feedback field of that form."""
     return session_form(panel).locator("textarea")
 
 
@@ -126,12 +126,12 @@ def press(panel: Locator, name: str) -> None:
 
 
 def tell(panel: Locator, text: str) -> None:
-    """Wait until the panel tells this."""
+    """Wait until the panel shows this text."""
     expect(panel.locator(".hitl-notice").filter(has_text=text).first).to_be_visible()
 
 
 def write_notebook(path: Path, *sources: str) -> None:
-    """A notebook with these code cells."""
+    """Write a notebook with these code cells."""
     cells = [_cell(number, text) for number, text in enumerate(sources)]
     book = {"cells": cells, "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(book), encoding="utf-8")

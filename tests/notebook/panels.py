@@ -1,4 +1,4 @@
-"""Panels in tests, and what can be seen of them."""
+"""Panels in tests, and accessors for what they show."""
 
 from __future__ import annotations
 
@@ -21,75 +21,75 @@ def make(server: ReviewServer, refresh_seconds: float = 0, *, user: str = "ada")
 
 
 def receive(widget: Any, **message: Any) -> None:
-    """What comes from the browser."""
+    """Receive a message from the browser."""
     widget._handle_custom_msg(message, [])
 
 
 def open_row(panel: ReviewPanel, dag_id: str) -> None:
-    """A click on the row of the server's review of this DAG."""
+    """Click the row of this DAG's review."""
     receive(panel.workspace.list.list, do="open", id=id_of(key(dag_id)))
 
 
 def typed(panel: ReviewPanel, text: str) -> None:
-    """Text typed about the open review."""
+    """Type text for the open review."""
     form = panel.workspace.session.form
     receive(form, do="draft", key=form.state["key"], text=text)
 
 
 def click(panel: ReviewPanel, action: str) -> None:
-    """A click on a button below the open review; what is asked back stays asked."""
+    """Click a button below the open review, without confirming."""
     form = panel.workspace.session.form
     receive(form, do="act", key=form.state["key"], action=action, text=panel.workspace.model.draft)
 
 
 def confirm(panel: ReviewPanel) -> None:
-    """A click on the button that says yes."""
+    """Click the confirmation button."""
     form = panel.workspace.session.form
     action = form.state["confirm"]["action"]
     receive(form, do="confirm", key=form.state["key"], action=action, text=panel.workspace.model.draft)
 
 
 def decide(panel: ReviewPanel, action: str) -> None:
-    """Both clicks, where two are needed."""
+    """Click a button and, if required, confirm."""
     click(panel, action)
     if panel.workspace.session.form.state["confirm"] is not None:
         confirm(panel)
 
 
 def refresh(panel: ReviewPanel) -> None:
-    """A click on Refresh."""
+    """Click Refresh."""
     panel.workspace.head.refresh.click()
 
 
 def form(panel: ReviewPanel) -> dict[str, Any]:
-    """What the browser is told about the form of the open review."""
+    """State of the open review's form, as sent to the browser."""
     state: dict[str, Any] = panel.workspace.session.form.state
     return state
 
 
 def enabled(panel: ReviewPanel) -> list[str]:
-    """Actions whose button can be pressed."""
+    """Actions whose button is enabled."""
     state = form(panel)
     return [button["action"] for button in state["buttons"] if state["shown"] and button["enabled"]]
 
 
 def listed(panel: ReviewPanel) -> list[str]:
-    """DAG ids of the rows, from the top."""
+    """DAG ids of the rows, from top to bottom."""
     return [row["dag_id"] for row in panel.workspace.list.list.rows]
 
 
 def open_widgets() -> dict[str, Any]:
-    """All that are not closed, their layouts and styles too."""
+    """All widgets that are not closed, including layouts and styles."""
     return dict(registry._instances)
 
 
 def key(dag_id: str) -> ReviewKey:
-    """Of the server's review of this DAG."""
+    """Key of this DAG's review on the server."""
     return ReviewKey(dag_id, "manual__2030", "draft")
 
 
 def html(panel: ReviewPanel) -> str:
-    """All HTML that the panel shows."""
+    """All HTML shown by the panel."""
 
     def below(widget: Any) -> list[str]:
         own = [widget.value] if isinstance(widget, widgets.HTML) else []
@@ -106,13 +106,13 @@ def notice(panel: ReviewPanel) -> tuple[str, str]:
 
 
 async def settle(panel: ReviewPanel) -> None:
-    """Let what was just clicked begin, then wait for its end."""
+    """Let the action just clicked start, then wait for its end."""
     await asyncio.sleep(0)
     await panel.settled()
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait for it, at most ten seconds."""
+    """Wait until this holds, at most ten seconds."""
     for _ in range(1000):
         if holds():
             return

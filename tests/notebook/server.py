@@ -1,4 +1,4 @@
-"""A small server that speaks the review API, with sessions in memory, on a free loopback port."""
+"""A small server for the review API, with sessions in memory, on a free loopback port."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.notebook.session_list import OrderBy, in_order, key_in, mentions, row
 from tests.notebook.times import stamp
 
 THREAD = "review-server"
-"""Name of the thread of each server."""
+"""Name of each server's thread."""
 
 
 def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
-    """A review as the API answers it."""
+    """A review as the API returns it."""
     key = key or ReviewKey("reports", "manual__2030", "draft")
     output = changes.get("current_output", "# First draft")
     value: dict[str, Any] = {
@@ -56,13 +56,13 @@ def session(key: ReviewKey | None = None, **changes: Any) -> dict[str, Any]:
 
 
 def _about(output: str) -> dict[str, str]:
-    """What is told of an output in the list."""
+    """Fields of an output in the list."""
     digest = hashlib.sha256(output.encode(errors="surrogatepass")).hexdigest()
     return {"output_sha256": digest, "output_excerpt": " ".join(output.split())[:200]}
 
 
 def turn(kind: str, content: str, iteration: int, user: dict[str, str] | None = None) -> dict[str, Any]:
-    """One turn of a conversation as the API answers it."""
+    """One turn of a conversation as the API returns it."""
     role = "human" if kind == "feedback" else "assistant"
     return {
         "role": role,
@@ -75,17 +75,17 @@ def turn(kind: str, content: str, iteration: int, user: dict[str, str] | None = 
 
 
 def review(key: ReviewKey | None = None, **changes: Any) -> Review:
-    """The same as a record."""
+    """A review as a record."""
     return parse_review(session(key, **changes))
 
 
 def page(*reviews: Review) -> ReviewPage:
-    """A page with these."""
+    """A page with these reviews."""
     return ReviewPage(reviews, len(reviews))
 
 
 def jwt(user: str, expires_at: float, number: int = 0) -> str:
-    """A token with an expiry; its signature is worth nothing."""
+    """A token with an expiry and an invalid signature."""
     claims = json.dumps({"sub": user, "exp": expires_at, "jti": number}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
 
@@ -107,31 +107,31 @@ class FeedbackBody(DecisionBody):
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came in."""
+    """A received request."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
-    output_sha256: str | None = None  # out of the body
+    output_sha256: str | None = None  # from the body
 
 
 class ReviewServer:
-    """Serves until ``stop``; tests put sessions in and look at what was asked.
+    """Serves until ``stop``; tests add sessions and inspect the requests.
 
     Attributes:
-        sessions: what there is.
-        seen: the requests, oldest first.
-        broken: start of a path -> status, media type and body that are answered there instead.
-        moved: start of a path -> where the server says that it is now.
+        sessions: the sessions by key.
+        seen: the received requests, oldest first.
+        broken: path prefix -> status, media type and body of the response sent instead.
+        moved: path prefix -> redirect target.
         refused: tokens that are no longer accepted.
-        unreadable: sessions that are counted and not listed, as something else was written there.
-        lifetime: of new tokens, in seconds.
-        webhooks: what there is of webhooks.
+        unreadable: sessions that are counted but not listed, as if something else was stored there.
+        lifetime: lifetime of new tokens, in seconds.
+        webhooks: the webhook events and connections.
 
     Args:
-        outdated: it is of before there were routes about webhooks, and tells less about the list.
+        outdated: simulate a version without webhook routes and with fewer fields in the list.
     """
 
     def __init__(self, *, outdated: bool = False) -> None:
@@ -171,7 +171,7 @@ class ReviewServer:
         assert not self._thread.is_alive()
 
     def add(self, dag_id: str = "reports", run_id: str = "manual__2030", **changes: Any) -> ReviewKey:
-        """Put a review in; later ones are listed first."""
+        """Add a review; later ones are listed first."""
         key = ReviewKey(dag_id, run_id, "draft")
         self.sessions[key] = session(key, **{"updated_at": self._now(), **changes})
         return key
@@ -182,7 +182,7 @@ class ReviewServer:
         self.sessions[key] = {**self.sessions[key], "updated_at": self._now(), **about, **changes}
 
     def next_output(self, key: ReviewKey, output: str) -> None:
-        """What the task does when changes are requested."""
+        """Do what the task does when changes are requested."""
         number = self.sessions[key]["iteration"] + 1
         turns = [*self.sessions[key]["conversation"], turn("output", output, number)]
         self.change(

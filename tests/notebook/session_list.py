@@ -1,4 +1,4 @@
-"""What the test server lists: which sessions, in which order, and as which rows."""
+"""The session list of the test server: filters, order and rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def row(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_in(item: dict[str, Any]) -> ReviewKey:
-    """Which task instance a session is about."""
+    """Key of the task instance of a session."""
     return ReviewKey(item["dag_id"], item["run_id"], item["task_id"], item["map_index"])
 
 
@@ -42,12 +42,12 @@ def waits(item: dict[str, Any]) -> bool:
 
 
 def mentions(item: dict[str, Any], text: str) -> bool:
-    """Whether an id or the prompt has this text, in any case."""
+    """Whether an id or the prompt contains this text, ignoring case."""
     return any(text.casefold() in item[name].casefold() for name in ("dag_id", "run_id", "task_id", "prompt"))
 
 
 def in_order(order_by: str, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those without a value come last either way, and the ids decide among equals."""
+    """Sessions without a value come last in either direction; ties are ordered by id."""
     field = order_by.removeprefix("-")
     items = sorted(items, key=key_in)
     known = [item for item in items if item[field] is not None]

@@ -1,4 +1,4 @@
-"""The elements on a stage: what a kernel shows in the tests of the front end, without a server."""
+"""The elements on a stage: what a kernel shows in the front-end tests, without a server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DEADLINES = [None, timedelta(minutes=40), timedelta(hours=5), timedelta(minutes=
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
-    """A row of the list; the first seven have a state each, the others wait."""
+    """A row of the list; the first seven each have a different state, the others wait."""
     now = datetime.now(timezone.utc)
     state, words = STATES[number] if number < len(STATES) else STATES[0]
     due = DEADLINES[number % len(DEADLINES)]
@@ -69,7 +69,7 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def form_state(**changes: Any) -> dict[str, Any]:
-    """What a form shows."""
+    """The state of a form."""
     actions = [("approve", "Approve", "good"), ("request_changes", "Request changes", "plain")]
     actions.append(("reject", "Reject", "bad"))
     return {
@@ -93,7 +93,7 @@ def form_state(**changes: Any) -> dict[str, Any]:
 
 
 class Stage:
-    """The four elements in a panel, behaving as the real one does; what they send is listed below them."""
+    """The four elements in a panel that behaves like the real one; their messages are listed below them."""
 
     def __init__(self, rows: int = 50) -> None:
         self.list = InboxList(rows=[row(n) for n in range(rows)], selected="r0", empty="Nothing waits.")
@@ -128,7 +128,7 @@ class Stage:
         self.form.state = {**self.form.state, **changes}
 
     def set_draft(self, text: str, **changes: Any) -> None:
-        """Change the text in the form, as opening another review or a decision does."""
+        """Change the text in the form, as when another review is opened or a decision is made."""
         self.change_form(draft=text, draft_version=self.form.state["draft_version"] + 1, **changes)
 
     def _note(self, message: Message) -> None:
@@ -171,10 +171,10 @@ class Stage:
 
 
 class Theatre:
-    """A stage that can be made anew without a new kernel.
+    """A stage that can be renewed without a new kernel.
 
     Attributes:
-        widget: to display. What is put into its last field is executed, with ``stage`` as the present stage.
+        widget: to display. Text put into its last field is executed, with ``stage`` as the current stage.
     """
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class Theatre:
         self.widget = widgets.VBox([self.stage.widget, remote])
 
     def renew(self, name: str) -> None:
-        """Put a new stage in the place of the last; its widget gets ``name`` as a class."""
+        """Replace the stage by a new one; its widget gets ``name`` as a class."""
         last, self.stage = self.stage, Stage()
         self.stage.widget.add_class(name)
         self.widget.children = (self.stage.widget, *self.widget.children[1:])
@@ -194,7 +194,7 @@ class Theatre:
         exec(code, {**globals(), "stage": self.stage, "theatre": self, "when": self._when})
 
     def _when(self, path: str, function: Callable[[], object]) -> None:
-        """Call a function as soon as there is a file at ``path``."""
+        """Call a function as soon as a file exists at ``path``."""
         if Path(path).exists():
             function()
         else:

@@ -8,5 +8,5 @@ START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
 def stamp(seconds: float) -> str:
-    """A time, so many seconds after the start."""
+    """A time, this many seconds after the start."""
     return (START + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")

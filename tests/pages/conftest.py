@@ -1,4 +1,4 @@
-"""A server below a sub-path, with reviews; and people who look at it."""
+"""A server below a sub-path, with reviews, and people with browsers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.support.api_server import review_server
 from tests.support.migrated import Migrated
 
 PATH = "/airflow"
-"""All pages are tested below a path; the demo's test has Airflow at the root."""
+"""All pages are tested below a sub-path; the demo's test has Airflow at the root."""
 
 
 @pytest.fixture(scope="session")
 def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
     """Reviews on an API server of two processes, on SQLite."""
     migrated.sqlite(folder / "pages")
-    settings = {"AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN": "(?s).*"}  # for ids that want to be more than text
+    settings = {"AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN": "(?s).*"}  # for hostile ids
     with (
         review_server(folder / "pages", DAGS, "", path=PATH, migrate=False, settings=settings) as server,
         stage_on(server) as running,
@@ -37,7 +37,7 @@ def _people(stage: Stage) -> Iterator[People]:
 
 @pytest.fixture
 def people(_people: People) -> Iterator[People]:
-    """People with browsers; nothing they open asks another machine, opens a box, or has an error in its script."""
+    """People with browsers; no page may contact other machines, open a dialog or have a script error."""
     for seen in (_people.dialogs, _people.foreign, _people.errors):
         seen.clear()
     yield _people

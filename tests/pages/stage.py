@@ -35,12 +35,12 @@ class Key:
 
     @property
     def query(self) -> str:
-        """As a query."""
+        """The key as a query string."""
         return urlencode(self.params)
 
     @property
     def params(self) -> dict[str, Any]:
-        """The same for ``requests``."""
+        """The key as parameters for ``requests``."""
         return {
             "dag_id": self.dag_id,
             "run_id": self.run_id,
@@ -51,10 +51,10 @@ class Key:
 
 @dataclass
 class Stage:
-    """Reviews that a worker seems to work on, on a running server.
+    """Reviews of a simulated worker on a running server.
 
     Attributes:
-        prefix: path below which the server is served.
+        prefix: path prefix of the server.
     """
 
     server: ReviewServer
@@ -62,29 +62,29 @@ class Stage:
     prefix: str = ""
 
     def make(self, *reviews: dict[str, Any], mapped: bool = True) -> list[Key]:
-        """Make a run with these reviews, see ``tests.support.seed_pages``."""
+        """Create a run with these reviews, see ``tests.support.seed_pages``."""
         dag_id = DAG_ID if mapped else UNMAPPED_DAG_ID
         run_id = self._do("make", dag_id, reviews)
         return [Key(dag_id, run_id, TASK_ID, index if mapped else -1) for index in range(len(reviews))]
 
     def one(self, *, mapped: bool = True, **review: Any) -> Key:
-        """Make one review."""
+        """Create one review."""
         return self.make({"outputs": ["# Draft\n\nThe first draft."], **review}, mapped=mapped)[0]
 
     def next_output(self, key: Key, output: str) -> None:
-        """The worker has made the next output."""
+        """Store the next output, as the worker does."""
         self._do("next", list(key.params.values()), output)
 
     def set_state(self, key: Key, state: str) -> None:
-        """The task instance is in another state."""
+        """Change the state of the task instance."""
         self._do("state", list(key.params.values()), state)
 
     def drop(self, key: Key) -> None:
-        """The session is gone."""
+        """Delete the session."""
         self._do("drop", list(key.params.values()))
 
     def address(self, path: str) -> str:
-        """Of a page of ours, such as ``inbox``."""
+        """Address of one of our pages, such as ``inbox``."""
         return f"{self.server.airflow.url}/hitl-review/{path}"
 
     def chat(self, key: Key) -> str:
@@ -96,7 +96,7 @@ class Stage:
         return self.server.call("GET", "/sessions/find", params=key.params).json()
 
     def decide(self, key: Key, action: str, *, user: str = "admin", **body: Any) -> requests.Response:
-        """Decide it over REST."""
+        """Decide a review over REST."""
         return self.server.call("POST", f"/sessions/{action}", user=user, params=key.params, json=body)
 
     def _do(self, *command: Any) -> str:
@@ -112,7 +112,7 @@ class Stage:
 
 @contextmanager
 def stage_on(server: ReviewServer) -> Iterator[Stage]:
-    """Start the process that makes reviews."""
+    """Start the process that creates reviews."""
     with (server.airflow.home / "seed_pages.log").open("ab") as log:
         seeder = subprocess.Popen(
             [sys.executable, "-m", "tests.support.seed_pages"],
@@ -134,12 +134,12 @@ def stage_on(server: ReviewServer) -> Iterator[Stage]:
 
 @dataclass
 class People:
-    """People with browsers of their own, who are logged in.
+    """Logged-in people, each with their own browser session.
 
     Attributes:
-        dialogs: messages of all alert boxes and the like.
-        foreign: addresses of all requests to another machine.
-        errors: of the pages' scripts and of their policy; not what could not be loaded, which tests bring about.
+        dialogs: messages of all alert boxes and other dialogs.
+        foreign: addresses of all requests to other machines.
+        errors: script and policy errors of the pages; not failed loading, which tests cause themselves.
     """
 
     stage: Stage
@@ -150,7 +150,7 @@ class People:
     _contexts: list[BrowserContext] = field(default_factory=list)
 
     def page(self, user: str | None = "ann", **options: Any) -> Page:
-        """A page of a new browser session; None for somebody who is not logged in."""
+        """A page of a new browser session; ``user=None`` is not logged in."""
         options = {"viewport": {"width": 1200, "height": 900}, **options}
         context = self.chromium.new_context(**options)
         self._contexts.append(context)
@@ -165,7 +165,7 @@ class People:
         return page
 
     def log_in(self, context: BrowserContext, user: str, token: str | None = None) -> None:
-        """Give the browser the cookie that Airflow's log-in gives."""
+        """Set the cookie that Airflow's login sets."""
         value = token or self.stage.server.token(user)
         context.add_cookies([{"name": "_token", "value": value, "url": self.stage.server.airflow.url + "/"}])
 
@@ -189,7 +189,7 @@ class People:
 
 @contextmanager
 def open_chromium(path: str) -> Iterator[Browser]:
-    """A browser without a window."""
+    """A headless browser."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=browser.ARGUMENTS)
         expect.set_options(timeout=WAIT)
@@ -200,10 +200,10 @@ def open_chromium(path: str) -> Iterator[Browser]:
 
 
 def unreachable(route: Route) -> None:
-    """What a request meets when the connection is lost."""
+    """Route handler for requests while the connection is lost."""
     route.abort("connectionfailed")
 
 
 def picture(page: Page, name: str, folder: Path) -> None:
-    """A screenshot."""
+    """Take a screenshot."""
     page.screenshot(path=folder / f"{name}.png")

@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious on the pages, in any state, light or dark, wide or narrow."""
+"""axe-core finds nothing serious on the pages in any state, light or dark, wide or narrow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def axe(folder: Path) -> str:
 
 
 def faults(page: Page, axe: str) -> list[str]:
-    """What axe-core calls serious or critical, and where."""
+    """Serious and critical violations found by axe-core, with their location."""
     page.evaluate(axe)
     found: dict[str, Any] = page.evaluate("() => axe.run()")
     assert found["passes"], "axe-core looked at nothing"
@@ -50,7 +50,9 @@ def faults(page: Page, axe: str) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 380])
-def test_every_state_of_the_pages(stage: Stage, people: People, axe: str, scheme: Any, width: int) -> None:
+def test_pages_have_no_accessibility_violations(
+    stage: Stage, people: People, axe: str, scheme: Any, width: int
+) -> None:
     table = "# Sales\n\n| Region | Sales |\n|---|---|\n| North | 39 |\n\n- a `code`\n\n> quoted [link](http://x.example)"
     keys = stage.make(
         {"prompt": "Summarise.", "outputs": ["# One\n\nShort", table], "feedback": ["A table"]},

@@ -1,4 +1,4 @@
-"""The pages inside Airflow's own UI: a tab of the task instance, an entry in the menu."""
+"""The pages inside Airflow's UI: a tab of the task instance and a menu entry."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def frame(page: Page) -> FrameLocator:
     return page.frame_locator("iframe")
 
 
-def test_the_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
+def test_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
     key = stage.make({"outputs": ["Zero"]}, {"outputs": ["One"]})[1]
     page = people.page("ann")
     page.goto(task_page(stage, key))
     page.get_by_role("link", name="Review", exact=True).click()
     expect(frame(page).locator(".output")).to_have_text("One")
-    # Airflow says above which task it is.
+    # Airflow shows above which task it is.
     expect(frame(page).get_by_role("link", name="All reviews")).to_be_hidden()
     frame(page).get_by_role("button", name="Approve", exact=True).click()
     frame(page).get_by_role("button", name="Approve output 1").click()
@@ -37,8 +37,8 @@ def test_the_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
     assert stage.find(key)["decided_by"]["name"] == "ann"
 
 
-def test_a_link_of_an_output_opens_beside_airflow(stage: Stage, people: People) -> None:
-    """Airflow's frame may open no window by itself."""
+def test_link_in_output_opens_outside_airflow(stage: Stage, people: People) -> None:
+    """Airflow's frame cannot open windows by itself."""
     target = f"{stage.server.airflow.url}/hitl-review/health"
     key = stage.one(outputs=[f"See [the health]({target})."])
     page = people.page("ann")
@@ -50,7 +50,7 @@ def test_a_link_of_an_output_opens_beside_airflow(stage: Stage, people: People) 
     expect(frame(page).locator(".output")).to_be_visible()
 
 
-def test_the_tab_of_a_task_that_is_not_mapped_in_the_dark(stage: Stage, people: People) -> None:
+def test_tab_of_an_unmapped_task_in_dark_mode(stage: Stage, people: People) -> None:
     key = stage.one(mapped=False, outputs=["Not mapped"])
     page = people.page("ann", color_scheme="light")
     page.goto(task_page(stage, key))
@@ -73,7 +73,7 @@ def test_a_task_without_a_review_has_no_tab(stage: Stage, people: People) -> Non
     expect(page.get_by_role("link", name="Review", exact=True)).to_have_count(0)
 
 
-def test_the_list_in_the_menu(stage: Stage, people: People) -> None:
+def test_list_from_the_menu(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["From the list"])
     page = people.page("ann")
     page.goto(stage.server.airflow.url)
@@ -86,8 +86,8 @@ def test_the_list_in_the_menu(stage: Stage, people: People) -> None:
     expect(listed).to_be_visible()
 
 
-def test_airflows_own_form(stage: Stage, people: People) -> None:
-    """Somebody answers in Required Actions; whoever has the review's page open sees it."""
+def test_required_actions_form(stage: Stage, people: People) -> None:
+    """An answer in Required Actions is shown to everyone who has the review's page open."""
     run_id = stage.server.seed(1, "required_actions", "parked")
     key = Key(DAG_ID, run_id)
     other = people.page("admin")
@@ -96,7 +96,7 @@ def test_airflows_own_form(stage: Stage, people: People) -> None:
     page.goto(f"{task_page(stage, key)}/required_actions")
     link = page.get_by_role("link", name="Open the review")
     expect(link).to_have_attribute("href", stage.chat(key))
-    expect(page.get_by_text("Draft of item 0.")).to_have_count(0)  # it would stay there over the next output
+    expect(page.get_by_text("Draft of item 0.")).to_have_count(0)  # it would still be shown for the next output
     expect(page.get_by_text("Number of the output")).to_have_count(0)
     page.locator("textarea, input[type=text]").last.fill("By region")
     page.get_by_role("button", name="Request changes", exact=True).click()

@@ -49,7 +49,7 @@ def test_filters_counts_and_pages(stage: Stage, people: People) -> None:
     expect(page.locator(".row").first).to_be_visible()
 
 
-def test_what_others_do_appears_by_itself(stage: Stage, people: People) -> None:
+def test_actions_of_others_appear_automatically(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.goto(stage.address(f"inbox?q={key.run_id.replace('+', '%2B')}"))
@@ -76,7 +76,7 @@ def test_from_the_list_to_a_review_and_back(stage: Stage, people: People) -> Non
     assert "q=seed" in page.url
 
 
-def test_the_way_back_needs_no_script(stage: Stage, people: People) -> None:
+def test_back_link_works_without_javascript(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.route("**/assets/*.js", lambda route: route.abort())

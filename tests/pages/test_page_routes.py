@@ -1,4 +1,4 @@
-"""Who gets which page, and with which headers; without a browser."""
+"""Access to the pages and their headers, without a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def get(stage: Stage, path: str, user: str | None = "ann", **kwargs: Any) -> req
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_whoever_is_not_logged_in_is_sent_to_airflows_login(stage: Stage, key: Key, path: str) -> None:
+def test_anonymous_user_is_redirected_to_login(stage: Stage, key: Key, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer x.y.z"}):
         answer = get(stage, path, None, params=key.params, headers=headers)
         assert answer.status_code == 307
@@ -41,7 +41,7 @@ def test_whoever_is_not_logged_in_is_sent_to_airflows_login(stage: Stage, key: K
 
 
 @pytest.mark.parametrize("path", OTHERS)
-def test_programs_get_a_status(stage: Stage, key: Key, path: str) -> None:
+def test_anonymous_request_to_data_routes_gets_401(stage: Stage, key: Key, path: str) -> None:
     assert get(stage, path, None, params=key.params).status_code == 401
 
 
@@ -66,22 +66,20 @@ def test_another_teams_user_is_refused(stage: Stage, key: Key, path: str) -> Non
         (None, "inbox"),
     ],
 )
-def test_a_review_leads_back_to_the_list_it_was_opened_from(
-    stage: Stage, key: Key, referer: str | None, link: str
-) -> None:
+def test_back_link_of_a_review(stage: Stage, key: Key, referer: str | None, link: str) -> None:
     address = stage.address(referer.lstrip("/")) if referer and referer.startswith("/") else referer
     answer = get(stage, "chat", params=key.params, headers={"Referer": address} if address else {})
     assert f'<a id="back" href="{link}">All reviews</a>' in answer.text
 
 
-def test_another_teams_user_has_an_empty_list(stage: Stage, key: Key) -> None:
+def test_another_teams_user_sees_an_empty_list(stage: Stage, key: Key) -> None:
     answer = get(stage, "inbox", "bob")
     assert "Nothing waits for you." in answer.text
     assert key.run_id not in answer.text
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_only_own_files_may_run_and_only_airflow_may_frame(stage: Stage, key: Key, path: str) -> None:
+def test_security_headers(stage: Stage, key: Key, path: str) -> None:
     answer = get(stage, path, params=key.params)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -95,8 +93,8 @@ def test_only_own_files_may_run_and_only_airflow_may_frame(stage: Stage, key: Ke
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("field", ["dag_id", "run_id", "task_id", "map_index", "q", "status", "order_by", "limit"])
-def test_an_address_is_shown_as_text(stage: Stage, key: Key, path: str, field: str) -> None:
-    """What somebody put into a link that others follow: each text in each field, as the page that explains it."""
+def test_query_parameters_are_escaped(stage: Stage, key: Key, path: str, field: str) -> None:
+    """Hostile text in a link that others follow: each text in each field, also on the error page."""
     plain = Parts(get(stage, path, params=key.params | {field: "x"}).text)
     answer = get(stage, path, params=key.params | {field: "\n".join(HOSTILE)})
     assert answer.status_code < 500
@@ -116,7 +114,7 @@ def test_an_address_is_shown_as_text(stage: Stage, key: Key, path: str, field: s
         ({"run_id": "no such run"}, 404, "This task has no review."),
     ],
 )
-def test_bad_addresses_are_explained(
+def test_invalid_addresses_are_explained(
     stage: Stage, key: Key, change: dict[str, str], status: int, words: str
 ) -> None:
     answer = get(stage, "chat", params={**key.params, **change})
@@ -125,13 +123,13 @@ def test_bad_addresses_are_explained(
     assert words in answer.text
 
 
-def test_a_wrong_status_in_the_lists_address(stage: Stage) -> None:
+def test_invalid_status_in_inbox_address(stage: Stage) -> None:
     answer = get(stage, "inbox", params={"status": "sleeping"})
     assert answer.status_code == 422
     assert "Something in the address is missing or wrong." in answer.text
 
 
-def test_assets_are_open_and_revalidated(stage: Stage) -> None:
+def test_assets_are_public_and_revalidated(stage: Stage) -> None:
     for name in ("page.css", "review.js", "live.js", "inbox.js", "appearance.js", "review.svg", "review-dark.svg"):
         answer = get(stage, f"assets/{name}", None)
         assert answer.status_code == 200, name
@@ -142,7 +140,7 @@ def test_assets_are_open_and_revalidated(stage: Stage) -> None:
 
 @contextmanager
 def listening(stage: Stage, path: str, params: dict[str, Any], user: str = "ann") -> Iterator[Iterator[Any]]:
-    """Events of a stream, parsed."""
+    """Parsed events of a stream."""
     answer = stage.server.call("GET", f"/{path}", user=user, params=params, stream=True)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
 
@@ -160,7 +158,7 @@ def listening(stage: Stage, path: str, params: dict[str, Any], user: str = "ann"
         answer.close()
 
 
-def test_events_of_a_review(stage: Stage) -> None:
+def test_event_stream_of_a_review(stage: Stage) -> None:
     key = stage.one(outputs=["One"])
     known = get(stage, "chat/updates", params=key.params)
     version = known.json()["version"]
@@ -175,11 +173,11 @@ def test_events_of_a_review(stage: Stage) -> None:
         assert update["version"] != version
     with listening(stage, "chat/events", {**key.params, "version": version}) as events:
         assert next(events)[0] == "hello"
-        assert next(events)[1]["state"]["status"] == "approved"  # who comes late hears it at once
+        assert next(events)[1]["state"]["status"] == "approved"  # a late listener is told immediately
     assert get(stage, "chat/updates", params=key.params, headers=tag).status_code == 200
 
 
-def test_events_of_the_list(stage: Stage) -> None:
+def test_event_stream_of_the_list(stage: Stage) -> None:
     version = get(stage, "inbox/updates").json()["version"]
     with listening(stage, "inbox/events", {"version": version}) as events:
         assert next(events)[0] == "hello"
@@ -192,7 +190,7 @@ def test_events_of_the_list(stage: Stage) -> None:
     assert set(update) == {"version"}
 
 
-def test_a_decision_without_a_reason_does_not_get_that_of_a_failed_request(stage: Stage) -> None:
+def test_rejection_without_reason_does_not_reuse_earlier_feedback(stage: Stage) -> None:
     key = stage.one(outputs=["One"], feedback=["what could not be done"], last_error="boom")
     assert [turn["kind"] for turn in stage.find(key)["conversation"]] == ["output", "feedback", "error"]
     assert stage.decide(key, "reject").status_code == 200

@@ -1,4 +1,4 @@
-"""One review as a page, in a browser, with an API server of two processes behind it."""
+"""The review page in a browser, with an API server of two processes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.api_server import DAG_ID
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SEEN_WITHIN = 2.0
-"""Seconds until another person's decision is on the screen: the median of some, as machines stall at times."""
+"""Seconds until another person's decision is displayed: the median of several, as machines stall at times."""
 
 
 def live(page: Page) -> None:
-    """Wait until the page hears of changes."""
+    """Wait until the page receives updates."""
     expect(page.locator("html")).to_have_attribute("data-connection", re.compile("live|asking"))
 
 
@@ -30,7 +30,7 @@ def button(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_the_whole_way(stage: Stage, people: People) -> None:
+def test_full_review(stage: Stage, people: People) -> None:
     key = stage.one(prompt="Summarise the sales.", outputs=["# Sales\n\nAll in **one** line."])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -73,7 +73,7 @@ def test_the_whole_way(stage: Stage, people: People) -> None:
 
 
 def test_two_people_see_each_others_decisions(stage: Stage, people: People) -> None:
-    """Whichever of the two server processes each of them talks to."""
+    """No matter which of the two server processes each of them talks to."""
     keys = stage.make(*({"outputs": ["One"]} for _ in range(5)))
     seconds: list[float] = []
     for key in keys:
@@ -94,7 +94,7 @@ def test_two_people_see_each_others_decisions(stage: Stage, people: People) -> N
     assert statistics.median(seconds) < SEEN_WITHIN, seconds
 
 
-def test_a_conflict_is_explained(stage: Stage, people: People) -> None:
+def test_conflict_is_explained(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.route("**/chat/events*", unreachable)
@@ -111,7 +111,7 @@ def test_a_conflict_is_explained(stage: Stage, people: People) -> None:
     expect(page.locator(".pill")).to_have_text("Approved")
 
 
-def test_only_the_output_on_the_screen_is_decided(stage: Stage, people: People) -> None:
+def test_decision_applies_only_to_the_displayed_output(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     for path in ("events", "updates"):
@@ -125,8 +125,8 @@ def test_only_the_output_on_the_screen_is_decided(stage: Stage, people: People) 
     assert stage.find(key)["status"] == "pending_review"
 
 
-def test_mapped_and_not_mapped(stage: Stage, people: People) -> None:
-    """Also as Airflow's own links name them, with the placeholder that it leaves as it is."""
+def test_mapped_and_unmapped_tasks(stage: Stage, people: People) -> None:
+    """Also with Airflow's own links, in which it leaves the placeholder unchanged."""
     plain = stage.one(mapped=False, outputs=["Not mapped"])
     mapped = stage.make({"outputs": ["Number 0"]}, {"outputs": ["Number 1"]})
     page = people.page("ann")
@@ -146,8 +146,8 @@ def test_mapped_and_not_mapped(stage: Stage, people: People) -> None:
         expect(page.locator(".output")).to_have_text(f"Number {key.map_index}")
 
 
-def test_hostile_texts_stay_texts(stage: Stage, people: People) -> None:
-    """In each place where text of a model or a person is shown, at once and after an update."""
+def test_hostile_text_is_escaped(stage: Stage, people: People) -> None:
+    """Wherever text of a model or a person is shown, initially and after an update."""
     page = people.page("ann")
     everything = "\n\n".join(HOSTILE)
     keys = stage.make(
@@ -155,13 +155,13 @@ def test_hostile_texts_stay_texts(stage: Stage, people: People) -> None:
         {"outputs": ['{"<img src=x onerror=alert(1)>": "</li><script>alert(1)</script>"}'], "format": "json"},
         {"outputs": [everything], "user": "<img src=x onerror=alert(1)>", "last_error": everything},
     )
-    # Only where Airflow's allowed_run_id_pattern was changed, as for these tests.
+    # Only possible with a changed allowed_run_id_pattern, as in these tests.
     keys += stage.make({"run": "\"'><img src=x onerror=alert(1)>", "outputs": ["One"]})
     for key in keys:
         page.goto(stage.chat(key))
         live(page)
         page.evaluate("() => document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-        answer = stage.decide(key, "feedback", feedback=everything.replace("\0", ""))  # which is refused
+        answer = stage.decide(key, "feedback", feedback=everything.replace("\0", ""))  # NUL is refused
         assert answer.status_code == 200, answer.text
         expect(page.locator(".pill")).to_have_text("Changes requested")
         stage.next_output(key, f"{everything}\n\nnext")
@@ -180,8 +180,8 @@ def test_hostile_texts_stay_texts(stage: Stage, people: People) -> None:
         expect(page.locator(".row").first).to_contain_text(run_id)
 
 
-def test_an_expired_login(stage: Stage, people: People) -> None:
-    """Nothing that was typed is lost, and the way back leads to the same review."""
+def test_expired_login(stage: Stage, people: People) -> None:
+    """Typed text is kept, and the login returns to the same review."""
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -199,7 +199,7 @@ def test_an_expired_login(stage: Stage, people: People) -> None:
     expect(page.locator(".pill")).to_have_text("Changes requested")
 
 
-def test_whoever_is_not_logged_in_is_asked_to(stage: Stage, people: People) -> None:
+def test_anonymous_user_must_log_in(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page(None)
     page.goto(stage.chat(key))
@@ -207,12 +207,12 @@ def test_whoever_is_not_logged_in_is_asked_to(stage: Stage, people: People) -> N
     page.locator("input[name=password]").fill("viv")
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".output")).to_have_text("One")
-    # A viewer reads, and is told why there are no buttons.
+    # A viewer can read, and is told why there are no buttons.
     expect(page.get_by_text("You may read this review, but not decide it.")).to_be_visible()
     expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
 
-def test_a_lost_connection(stage: Stage, people: People) -> None:
+def test_lost_connection(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -232,8 +232,8 @@ def test_a_lost_connection(stage: Stage, people: People) -> None:
     expect(page.get_by_label("Your feedback")).to_have_value("Shorter")
 
 
-def test_a_proxy_that_holds_the_stream_back(stage: Stage, people: People) -> None:
-    """The page asks now and then instead."""
+def test_polling_when_a_proxy_buffers_the_stream(stage: Stage, people: People) -> None:
+    """The page polls instead."""
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.route("**/chat/events*", lambda route: None)  # never answered
@@ -244,8 +244,8 @@ def test_a_proxy_that_holds_the_stream_back(stage: Stage, people: People) -> Non
 
 
 @pytest.mark.parametrize("path", ["updates", "events"])
-def test_what_is_older_than_the_screen_is_not_shown(stage: Stage, people: People, path: str) -> None:
-    """Another process of the API server may hear of a decision later than the one that took it."""
+def test_outdated_update_is_not_shown(stage: Stage, people: People, path: str) -> None:
+    """Another API server process may learn of a decision later than the one that accepted it."""
     key = stage.one(outputs=["One"])
     before = stage.server.call("GET", "/chat/updates", params=key.params).text
     page = people.page("ann")
@@ -261,13 +261,13 @@ def test_what_is_older_than_the_screen_is_not_shown(stage: Stage, people: People
         page.route("**/chat/events*", unreachable)
         page.route("**/chat/updates*", lambda route: route.fulfill(body=before, content_type="application/json"))
     with page.expect_request(f"**/chat/{path}*"):
-        page.evaluate("() => dispatchEvent(new Event('online'))")  # opens the stream anew
+        page.evaluate("() => dispatchEvent(new Event('online'))")  # reopens the stream
     page.wait_for_timeout(700)
     expect(page.locator(".pill")).to_have_text("Approved")
     expect(page.locator("#decision")).to_be_hidden()
 
 
-def test_a_stream_that_always_breaks_off(stage: Stage, people: People) -> None:
+def test_polling_when_the_stream_keeps_failing(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     opened: list[str] = []
@@ -280,7 +280,7 @@ def test_a_stream_that_always_breaks_off(stage: Stage, people: People) -> None:
     assert len(opened) == 2
 
 
-def test_a_page_that_nobody_sees_costs_nothing_and_catches_up(stage: Stage, people: People) -> None:
+def test_hidden_page_sends_no_requests_and_catches_up(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     requests: list[str] = []
@@ -298,7 +298,7 @@ def test_a_page_that_nobody_sees_costs_nothing_and_catches_up(stage: Stage, peop
     expect(page.locator(".pill")).to_have_text("Approved")
 
 
-def test_a_task_that_ends_while_the_page_is_open(stage: Stage, people: People) -> None:
+def test_task_ends_while_the_page_is_open(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -310,7 +310,7 @@ def test_a_task_that_ends_while_the_page_is_open(stage: Stage, people: People) -
     expect(page.locator("#decision")).to_be_hidden()
 
 
-def test_a_review_that_is_yet_to_come_and_one_that_goes(stage: Stage, people: People) -> None:
+def test_review_appears_and_disappears(stage: Stage, people: People) -> None:
     key = stage.one(outputs=[], task_state="running")
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -336,7 +336,7 @@ def test_a_review_that_is_yet_to_come_and_one_that_goes(stage: Stage, people: Pe
     expect(page.get_by_text("This task has no review.")).to_be_visible()
 
 
-def test_the_last_round_is_asked_back(stage: Stage, people: People) -> None:
+def test_last_round_needs_confirmation(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"], max_iterations=1)
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -351,8 +351,8 @@ def test_the_last_round_is_asked_back(stage: Stage, people: People) -> None:
     expect(page.get_by_text("What you wrote is not sent with an approval.")).to_be_visible()
 
 
-def test_drafts_survive(stage: Stage, people: People) -> None:
-    """A reload, another review, an update; and they are not another person's."""
+def test_drafts_are_kept(stage: Stage, people: People) -> None:
+    """Over a reload, another review and an update; another person does not see them."""
     first, second = stage.make({"outputs": ["One"]}, {"outputs": ["Other"]})
     page = people.page("ann")
     page.goto(stage.chat(first))
@@ -368,7 +368,7 @@ def test_drafts_survive(stage: Stage, people: People) -> None:
     expect(page.get_by_label("Your feedback")).to_have_value("")
 
 
-def test_keyboard_alone(stage: Stage, people: People) -> None:
+def test_review_with_keyboard_only(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -385,7 +385,7 @@ def test_keyboard_alone(stage: Stage, people: People) -> None:
     page.keyboard.type("By region")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".pill")).to_have_text("Changes requested")
-    # The focus has somewhere to be, so that a screen reader goes on from there.
+    # The focus stays somewhere, so that a screen reader continues from there.
     assert page.evaluate("() => document.activeElement.tagName") == "H1"
     stage.next_output(key, "Two")
     expect(page.get_by_text("Output 2 is here.")).to_be_visible()
@@ -401,7 +401,7 @@ def test_keyboard_alone(stage: Stage, people: People) -> None:
     expect(page.locator(".pill")).to_have_text("Approved")
 
 
-def test_what_is_unfolded_and_focused_stays_over_an_update(stage: Stage, people: People) -> None:
+def test_update_keeps_unfolded_details_and_focus(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One", "Two"], feedback=["more"])
     page = people.page("ann")
     page.goto(stage.chat(key))
@@ -417,7 +417,7 @@ def test_what_is_unfolded_and_focused_stays_over_an_update(stage: Stage, people:
     assert page.evaluate("() => document.activeElement !== document.body")
 
 
-def test_light_and_dark_follow_airflow(stage: Stage, people: People) -> None:
+def test_theme_follows_airflow(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = people.page("ann", color_scheme="light")
     page.goto(stage.chat(key))
@@ -434,7 +434,7 @@ def test_light_and_dark_follow_airflow(stage: Stage, people: People) -> None:
     wait_until(lambda: page.evaluate(back) == dark, timeout=5, what="dark")
 
 
-def test_without_javascript_it_can_be_read(stage: Stage, people: People) -> None:
+def test_page_is_readable_without_javascript(stage: Stage, people: People) -> None:
     key = stage.one(prompt="The task", outputs=["# One", "# Two"], feedback=["More"])
     page = people.page("ann", java_script_enabled=False)
     page.goto(stage.chat(key))
@@ -452,8 +452,8 @@ def test_without_javascript_it_can_be_read(stage: Stage, people: People) -> None
 
 
 @pytest.mark.parametrize("which", ["review", "inbox"])
-def test_the_first_view_is_one_small_page(stage: Stage, people: People, which: str) -> None:
-    """One request for HTML, nothing but assets besides, and under 60 KB in all as the server sends it."""
+def test_first_view_is_small(stage: Stage, people: People, which: str) -> None:
+    """One request for HTML, otherwise only assets, and under 60 KB in total as sent by the server."""
     text = "Sales were good. " * 120
     key = stage.one(outputs=[text, f"{text} And better."], feedback=["More"])
     if which == "inbox":

@@ -1,4 +1,4 @@
-"""The watcher by itself: how often it asks, and what it tells."""
+"""The watcher on its own: how often it queries, and what it reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.notebook.panels import until
 
 
 class Database:
-    """What a watcher looks at."""
+    """A fake database for the watcher."""
 
     def __init__(self) -> None:
         self.stamps: dict[str, str] = {}
@@ -67,14 +67,14 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher_module, "SHORTEST_PAUSE", 0.01)
 
 
-def test_with_nobody_looking_nothing_is_asked() -> None:
+def test_no_queries_without_watchers() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         await asyncio.sleep(0.5)
 
     assert run(scenario).looks == []
 
 
-def test_many_who_wait_cost_one_look_and_one_load() -> None:
+def test_many_waiting_clients_share_one_look_and_one_load() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.stamps["a"] = "1"
 
@@ -96,7 +96,7 @@ def test_many_who_wait_cost_one_look_and_one_load() -> None:
     run(scenario)
 
 
-def test_many_who_come_at_once_share_one_look() -> None:
+def test_concurrent_requests_share_one_look() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         names = [str(n) for n in range(200)]
         database.stamps.update(dict.fromkeys(names, "1"))
@@ -108,7 +108,7 @@ def test_many_who_come_at_once_share_one_look() -> None:
     run(scenario, look_seconds=10)
 
 
-def test_a_nudge_is_answered_at_once_from_any_thread() -> None:
+def test_nudge_from_any_thread_takes_effect_immediately() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.stamps["a"] = "1"
         async with watcher.watching("a"):
@@ -124,7 +124,7 @@ def test_a_nudge_is_answered_at_once_from_any_thread() -> None:
     run(scenario, look_seconds=60)
 
 
-def test_a_look_of_its_own_is_as_new_as_the_database() -> None:
+def test_fresh_reads_the_current_value() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.stamps["a"] = "1"
         async with watcher.watching("a"):
@@ -137,8 +137,8 @@ def test_a_look_of_its_own_is_as_new_as_the_database() -> None:
     run(scenario, look_seconds=60)
 
 
-def test_the_same_value_is_no_change() -> None:
-    """A stamp may differ where nothing that people see does."""
+def test_same_value_is_not_a_change() -> None:
+    """A stamp may change without any visible change."""
 
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.stamps["a"] = "1"
@@ -151,13 +151,13 @@ def test_the_same_value_is_no_change() -> None:
     run(scenario)
 
 
-def test_what_nobody_looks_at_any_more_is_forgotten() -> None:
+def test_unwatched_subjects_are_forgotten() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         async with watcher.watching("a"):
             await watcher.value("a")
         asked = time.monotonic()
         await watcher.value("b", keep_seconds=1)
-        await until(lambda: watcher.watched == 1)  # who asks now and then
+        await until(lambda: watcher.watched == 1)  # "b" was requested without watching
         await until(lambda: watcher.watched == 0)
         assert time.monotonic() - asked >= 1
         looks = len(database.looks)
@@ -167,7 +167,7 @@ def test_what_nobody_looks_at_any_more_is_forgotten() -> None:
     run(scenario)
 
 
-def test_one_that_cannot_be_read_does_not_stop_the_others() -> None:
+def test_unreadable_subject_does_not_affect_others() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.broken = {"bad"}
         results = await asyncio.gather(*(watcher.value(name) for name in ("bad", "good")), return_exceptions=True)
@@ -179,7 +179,7 @@ def test_one_that_cannot_be_read_does_not_stop_the_others() -> None:
     run(scenario)
 
 
-def test_it_goes_on_after_the_database_was_away() -> None:
+def test_watcher_recovers_after_database_outage() -> None:
     async def scenario(watcher: Watcher[str, str], database: Database) -> None:
         database.stamps["a"] = "1"
         async with watcher.watching("a"):

@@ -1,4 +1,4 @@
-"""The model of the protocol in ``review.pml``, checked whole by Spin: every order of steps, and every kill."""
+"""The protocol model in ``review.pml``, exhaustively checked by Spin: every order of steps and every kill."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
-    """Search all states; returns how many errors were found (Spin stops at the first), and how many states.
+    """Search all states; returns the number of errors (Spin stops at the first) and of states.
 
     Args:
-        folder: empty, for what Spin and the compiler make.
-        definitions: of the model's preprocessor.
-        ltl: name of a property, checked under weak fairness; the assertions alone if empty.
+        folder: empty folder for the files of Spin and the compiler.
+        definitions: preprocessor definitions for the model.
+        ltl: name of a property, checked under weak fairness; only the assertions if empty.
     """
     for program, how in (
         ("spin", "Debian: apt-get install spin"),
@@ -40,7 +40,7 @@ def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
     # NFAIR=3: room for the fairness counters of six processes.
     # COLLAPSE: half the memory.
     run("gcc", "-O1", "-DCOLLAPSE", "-o", "pan", "pan.c", *(["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]))
-    # -m: the deepest path; it must not be cut off, or the search would not be whole.
+    # -m: maximum depth; paths must not be cut off, or the search would be incomplete.
     said = run("./pan", "-m1000000", *(["-a", "-f", "-N", ltl] if ltl else []))
     assert "max search depth too small" not in said
     errors = re.search(r"errors: (\d+)", said)
@@ -50,14 +50,14 @@ def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
     return int(errors[1]), int(float(states[1]))
 
 
-def test_nothing_bad_happens(tmp_path: Path) -> None:
+def test_safety(tmp_path: Path) -> None:
     errors, states = check(tmp_path)
     assert errors == 0
     assert states > 1_000_000
 
 
 @pytest.mark.parametrize("ltl", ["decided_ends", "never_stuck"])
-def test_what_is_decided_comes_to_an_end(tmp_path: Path, ltl: str) -> None:
+def test_liveness(tmp_path: Path, ltl: str) -> None:
     errors, states = check(tmp_path, "DEADLINES=0", ltl=ltl)
     assert errors == 0
     assert states > 500_000
@@ -69,17 +69,17 @@ def test_each_guard_is_needed(tmp_path: Path, guard: str) -> None:
 
 
 FAILING = ("FAILS=2", "READS=2", "KILLS=1", "TRIES=1")
-"""Writes of a round and reads fail, and a process is killed besides."""
+"""Writes of a round and reads fail, and a process is killed as well."""
 
 
-def test_after_failed_writes_and_reads_the_result_is_what_was_shown(tmp_path: Path) -> None:
+def test_safety_with_failed_writes_and_reads(tmp_path: Path) -> None:
     errors, states = check(tmp_path, *FAILING)
     assert errors == 0
     assert states > 1_000_000
 
 
 @pytest.mark.parametrize("ltl", ["decided_ends", "never_stuck"])
-def test_what_is_decided_comes_to_an_end_after_failed_writes_and_reads(tmp_path: Path, ltl: str) -> None:
+def test_liveness_with_failed_writes_and_reads(tmp_path: Path, ltl: str) -> None:
     assert check(tmp_path, "FAILS=1", "READS=2", "KILLS=1", "TRIES=1", "DEADLINES=0", ltl=ltl)[0] == 0
 
 
@@ -89,21 +89,21 @@ def test_each_guard_against_failed_writes_and_reads_is_needed(tmp_path: Path, gu
 
 
 FORGED = ("FORGER=2", "KILLS=1", "TRIES=1")
-"""Somebody writes decisions by hand."""
+"""Somebody forges decisions."""
 
 
-def test_nobody_decides_by_hand(tmp_path: Path) -> None:
+def test_safety_with_forged_decisions(tmp_path: Path) -> None:
     errors, states = check(tmp_path, *FORGED)
     assert errors == 0
     assert states > 1_000_000
 
 
-def test_a_decision_written_by_hand_does_not_hold_a_review_up(tmp_path: Path) -> None:
+def test_liveness_with_forged_decisions(tmp_path: Path) -> None:
     assert check(tmp_path, *FORGED, "DEADLINES=0", ltl="never_stuck")[0] == 0
 
 
 @pytest.mark.parametrize("guard", ["NO_CONFIRMATION", "NO_LAST_ENTRY"])
-def test_each_guard_against_that_is_needed(tmp_path: Path, guard: str) -> None:
+def test_each_guard_against_forged_decisions_is_needed(tmp_path: Path, guard: str) -> None:
     assert check(tmp_path, *FORGED, guard)[0] == 1
 
 

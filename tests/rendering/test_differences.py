@@ -32,7 +32,7 @@ def shown(difference: Difference) -> str:
 
 
 @given(TEXTS, TEXTS)
-def test_nothing_is_lost(before: str, after: str) -> None:
+def test_difference_contains_both_texts(before: str, after: str) -> None:
     difference = compare(before, after)
     assert text_of(difference, "equal", "removed") == before
     assert text_of(difference, "equal", "added") == after
@@ -45,14 +45,14 @@ def test_nothing_is_lost(before: str, after: str) -> None:
 
 
 @given(TEXTS, TEXTS)
-def test_the_way_back_is_the_mirror_image(before: str, after: str) -> None:
+def test_reverse_comparison_is_symmetric(before: str, after: str) -> None:
     there, back = compare(before, after), compare(after, before)
     assert (there.words_added, there.words_removed) == (back.words_removed, back.words_added)
     assert text_of(there, "removed") == text_of(back, "added")
 
 
 @given(TEXTS, st.lists(st.tuples(st.integers(0, 50), TEXTS), max_size=5))
-def test_edits_of_a_text(before: str, edits: list[tuple[int, str]]) -> None:
+def test_edited_text(before: str, edits: list[tuple[int, str]]) -> None:
     after = before
     for at, text in edits:
         after = after[:at] + text + after[at + len(text) // 2 :]
@@ -66,7 +66,7 @@ TOKENS = st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), max_size=60)
 
 
 @given(TOKENS, TOKENS, TOKENS, st.integers(0, 3_000))
-def test_little_effort_finds_less_but_nothing_false(
+def test_limited_effort_finds_only_true_matches(
     before: list[str], after: list[str], common: list[str], cells: int
 ) -> None:
     first, second = before + common + after, after + common + before
@@ -106,7 +106,7 @@ def test_little_effort_finds_less_but_nothing_false(
         ("x\ny\nz\n", "x\nz\n", "x\n[-y\n-]z\n", "1 word removed"),
     ],
 )
-def test_words(before: str, after: str, expected: str, words: str) -> None:
+def test_word_differences(before: str, after: str, expected: str, words: str) -> None:
     difference = compare(before, after)
     assert shown(difference) == expected
     assert in_words(difference) == words
@@ -142,7 +142,7 @@ HARD = {
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_a_megabyte_is_compared_in_bounded_time(name: str) -> None:
+def test_one_megabyte_is_compared_in_bounded_time(name: str) -> None:
     before, after, coarse = HARD[name]
     start = time.thread_time()
     difference = compare(before, after)
@@ -151,12 +151,12 @@ def test_a_megabyte_is_compared_in_bounded_time(name: str) -> None:
     assert text_of(difference, "equal", "removed") == before
     assert text_of(difference, "equal", "added") == after
     assert difference.coarse == coarse
-    assert took < 3  # less than 1 s on a machine of its own
+    assert took < 3  # less than 1 s on an idle machine
     assert len(html) < 500_000
 
 
-def test_lines_are_paired_as_long_as_their_characters_allow() -> None:
-    """63 x 63 lines of 2,000 characters take some 0.3 s; eight such passages must not take eight times as long."""
+def test_line_pairing_effort_depends_on_characters() -> None:
+    """63 x 63 lines of 2,000 characters take about 0.3 s; eight such passages must not take eight times as long."""
     work = random.Random(1)
 
     def passage() -> list[str]:
@@ -165,12 +165,12 @@ def test_lines_are_paired_as_long_as_their_characters_allow() -> None:
     budget = Effort(_PAIRS_EFFORT)
     affordable = [budget.take(cells(passage(), passage())) for _ in range(8)]
     assert affordable == [True] + [False] * 7
-    # Short lines, as those of tables, are paired in many passages.
+    # Short lines, such as table rows, are paired in many passages.
     budget = Effort(_PAIRS_EFFORT)
     assert all(budget.take(cells(["| a | b |\n"] * 63, ["| a | c |\n"] * 63)) for _ in range(40))
 
 
-def test_after_very_many_changed_lines_the_rest_count_as_changed_as_a_whole() -> None:
+def test_rest_counts_as_changed_after_very_many_changed_lines() -> None:
     before = "".join(f"This is line number {n} of the text\n" for n in range(80_000))
     after = re.sub(r"(?m)^(.*[02468] of) the", r"\1 a", before)
     found = compare(before, after)
@@ -181,13 +181,13 @@ def test_after_very_many_changed_lines_the_rest_count_as_changed_as_a_whole() ->
     assert "".join(s.text for s in found.segments if s.kind != "removed") == after
 
 
-def test_many_changes_are_found_one_by_one() -> None:
+def test_many_changes_are_found_individually() -> None:
     difference = compare(*HARD["one line, many changes"][:2])
     assert difference.words_added == difference.words_removed == 13_000
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_html_is_text(text: str) -> None:
+def test_html_escapes_hostile_text(text: str) -> None:
     for before, after in (
         (text, "x"),
         ("x", text),
@@ -200,18 +200,18 @@ def test_html_is_text(text: str) -> None:
         assert "".join(after.split()) in "".join(parts.text.split()) or before != "x"
 
 
-def test_html_reads_without_colour() -> None:
+def test_html_is_readable_without_colour() -> None:
     html = to_html(compare("The quick fox.", "The slow fox."))
     assert Parts(html).text == "The [removed: quick][added: slow] fox."
     assert '<del><span class="hitl-unseen">[removed: </span>quick' in html
 
 
-def test_changed_spaces_are_seen() -> None:
+def test_changed_white_space_is_visible() -> None:
     text = Parts(to_html(compare("a b\nc", "a\tb\n\nc"))).text
     assert text == "a[removed: ·][added: →]b\n[added: ↵\n]c"
 
 
-def test_what_stayed_is_folded_with_its_context() -> None:
+def test_unchanged_lines_are_folded_with_context() -> None:
     numbers = [f"line {number}\n" for number in range(100)]
     html = to_html(compare("".join(numbers), "".join([*numbers[:50], "new\n", *numbers[50:]])))
     before, after = html.split("<ins>")
@@ -221,7 +221,7 @@ def test_what_stayed_is_folded_with_its_context() -> None:
     assert Parts(html).text.count("line 20") == 1  # within the fold
 
 
-def test_very_long_passages_are_not_all_shown() -> None:
+def test_very_long_passages_are_shortened() -> None:
     before = "old\n" * 100_000
     parts = Parts(to_html(compare("a\n" + before, "a\n" + "new\n" * 100_000)))
     assert "… 99,879 more lines removed …" in parts.text
@@ -231,14 +231,14 @@ def test_very_long_passages_are_not_all_shown() -> None:
     assert parts.tags.count("details") == 0
 
 
-def test_a_long_line_is_folded_too() -> None:
+def test_long_line_is_folded() -> None:
     text = "word " * 2_000
     html = to_html(compare(text + "old " + text, text + "new " + text))
     assert html.count("unchanged characters …") == 2
     assert Parts(html).text.count("word") == 4_000
 
 
-def test_a_column_added_to_a_table_is_told_row_by_row() -> None:
+def test_column_added_to_a_table_is_shown_row_by_row() -> None:
     before = "| Region | Revenue |\n|---|---|\n| North | 1.9 |\n| South | 1.3 |\n\nIt will grow."
     after = "| Region | Revenue | Growth |\n|---|---|---|\n| North | 1.9 | +14 % |\n| South | 1.3 | +9 % |\n"
     after += "\nIt may shrink."
@@ -253,7 +253,7 @@ def test_a_column_added_to_a_table_is_told_row_by_row() -> None:
     ]
 
 
-def test_rows_that_went_and_came_stand_between_those_that_changed() -> None:
+def test_added_and_removed_rows_between_changed_rows() -> None:
     before = "alpha costs 10 euro\nbeta costs 20 euro\ngamma costs 30 euro\n"
     after = "alpha costs 11 euro\ngamma costs 31 euro\ndelta is free of charge\n"
     changes = [tuple(segment) for segment in compare(before, after).segments if segment.kind != "equal"]

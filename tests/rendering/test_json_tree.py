@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 0, 3]))
-def test_indented_it_is_the_same_value(value: object, ascii_only: bool, indent: int | None) -> None:
+def test_indented_json_has_the_same_value(value: object, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     document = Document(text)
     assert json.dumps(json.loads(document.pretty())) == json.dumps(value)
@@ -26,13 +26,13 @@ def test_indented_it_is_the_same_value(value: object, ascii_only: bool, indent: 
 
 
 @given(VALUES)
-def test_indented_it_looks_as_pythons(value: object) -> None:
+def test_indentation_matches_python(value: object) -> None:
     if "\\ud" not in json.dumps(value):
         assert Document(json.dumps(value)).pretty() == json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_keys_and_values_are_text(text: str) -> None:
+def test_keys_and_values_are_escaped(text: str) -> None:
     source = json.dumps({text: text, "list": [text, [text + "\n" + text]], f"{text}{text}": {text: None}})
     parts = harmless(render.output(source, "json"))
     for escaped in (json.dumps(text, ensure_ascii=False), json.dumps(text + text, ensure_ascii=False)):
@@ -40,7 +40,7 @@ def test_keys_and_values_are_text(text: str) -> None:
     assert set(parts.tags) <= {"div", "span", "details", "summary", "ul", "li", "pre"}
 
 
-def test_everything_looks_as_in_the_source() -> None:
+def test_values_are_shown_as_in_the_source() -> None:
     source = '{"a": 1.10, "a": -0, "b": [12345678901234567890, 1E+5, NaN, -Infinity], "c": true, "d": "\\u00fc\\/"}'
     for shown in (Parts(Document(source).tree()).text, Document(source).pretty()):
         for part in ("1.10", "-0", "12345678901234567890", "1E+5", "NaN", "-Infinity", "true", '"ü/"'):
@@ -48,35 +48,35 @@ def test_everything_looks_as_in_the_source() -> None:
         assert shown.count('"a"') == 2
 
 
-def test_a_number_that_python_would_not_read() -> None:
+def test_number_too_long_for_python() -> None:
     number = "9" * 10_000
     assert number in Parts(render.output(f"[{number}]", "json")).text
 
 
-def test_two_levels_are_open() -> None:
+def test_two_levels_are_unfolded() -> None:
     tree = Document('{"a": {"b": {"c": {"d": 1}}}}').tree()
     assert re.findall("<details( open)?>", tree) == [" open", " open", "", ""]
     assert "1 entry" in tree
 
 
-def test_empty_ones_need_no_folding() -> None:
+def test_empty_containers_are_not_folded() -> None:
     tree = Document('[{}, [], "", 0]').tree()
     assert tree.count("<details") == 1
     assert "0: {}" in Parts(tree).text
 
 
-def test_strings_of_several_lines_are_shown_as_lines() -> None:
+def test_multi_line_strings_are_shown_as_lines() -> None:
     tree = Document(json.dumps({"text": "one\n\ttwo\u0000\\n", "other": "no\\nlines"})).tree()
     assert "one\n\ttwo\\u0000\\n" in Parts(tree).text
     assert '"no\\\\nlines"' in Parts(tree).text
 
 
-def test_lone_surrogates_stay_as_they_are_written() -> None:
+def test_lone_surrogates_stay_escaped() -> None:
     assert "\\ud800" in Parts(Document('["\\ud800", "\\udfff\\n"]').tree()).text
     assert Document('"\\ud800"').pretty() == '"\\ud800"'
 
 
-def test_long_lists_and_objects_are_in_groups() -> None:
+def test_long_lists_and_objects_are_grouped() -> None:
     parts = Parts(Document(json.dumps({"list": list(range(250))})).tree())
     for group in ("[0 … 99]", "[100 … 199]", "[200 … 249]"):
         assert group in parts.text
@@ -85,7 +85,7 @@ def test_long_lists_and_objects_are_in_groups() -> None:
     assert "…" not in Document(json.dumps(list(range(100)))).tree()
 
 
-def test_too_many_values_are_text() -> None:
+def test_too_many_values_are_shown_as_text() -> None:
     values = list(range(MAX_VALUES))
     parts = harmless(render.output(json.dumps(values), "json"))
     assert f"This JSON has {MAX_VALUES + 1:,} values. It is shown as text, not as a tree." in parts.text
@@ -94,23 +94,23 @@ def test_too_many_values_are_text() -> None:
 
 
 @pytest.mark.parametrize("levels", [61, 500, 100_000])
-def test_what_is_nested_too_deeply_is_shown_as_it_is(levels: int) -> None:
+def test_too_deeply_nested_json_is_shown_unchanged(levels: int) -> None:
     source = "[" * levels + "]" * levels
     assert source in Parts(render.output(source, "json")).text
     assert render.comparable(source, "json") == source
 
 
-def test_sixty_levels_are_a_tree() -> None:
+def test_sixty_levels_are_shown_as_tree() -> None:
     assert Parts(render.output("[" * 60 + "]" * 60, "json")).tags.count("details") == 59
 
 
-def test_a_short_text_that_would_become_a_long_one() -> None:
+def test_indentation_does_not_inflate_the_output() -> None:
     source = "[" * 59 + "1," * 50_000 + "1" + "]" * 59
     assert len(render.output(source, "json")) < 2 * len(source)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "{'a': 1}", "[1] x", "\ufeff[]", '"\n"', "nul", "[" * 100_000])
-def test_what_is_no_json_is_shown_as_it_is(text: str) -> None:
+def test_invalid_json_is_shown_unchanged(text: str) -> None:
     assert render.output(text, "json") == render.plain(text)
     with pytest.raises(ValueError, match=r"\w"):
         Document(text)

@@ -1,4 +1,4 @@
-"""Rendered texts are kept for the next time, within a bound of bytes."""
+"""The cache of rendered texts, limited in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hitl_rendering.kept import kept
 
 
-def test_what_was_used_longest_ago_goes_first() -> None:
+def test_least_recently_used_is_evicted_first() -> None:
     made: list[str] = []
 
     @kept(most_bytes=2_000)
@@ -20,13 +20,13 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     for text in ("aaaa", "bbbb", "cccc", "aaaa", "dddd", "bbbb", "aaaa"):
         assert double(text) == 2 * text
     assert made == ["aaaa", "bbbb", "cccc", "dddd", "bbbb"]
-    assert double("x" * 2_000) == "x" * 4_000  # too large to be kept, and nothing goes for it
+    assert double("x" * 2_000) == "x" * 4_000  # too large to be cached, and nothing is evicted for it
     double("aaaa")
     assert made[-1] == "x" * 2_000
     assert double(text="aaaa", kind="k") == double("aaaa", "k") == "aaaaaaaa"
 
 
-def test_an_error_is_not_kept_and_threads_may_call_it() -> None:
+def test_errors_are_not_cached_and_threads_are_safe() -> None:
     calls = iter([True, *[False] * 100])
 
     @kept(most_bytes=10_000)

@@ -1,1 +1,1 @@
-"""Who gets what from each route, with each of Airflow's auth managers."""
+"""Access control of each route, with each of Airflow's auth managers, and hostile requests."""

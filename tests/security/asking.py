@@ -1,4 +1,4 @@
-"""Each route asked by each caller, on a running server."""
+"""Requests to each route by each caller, on a running server."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.support.api_server import URL_SECRET, ReviewServer
 from tests.support.hook_server import Hook, HookServer
 
 ENOUGH = 60
-"""Reviews: one for each time that a decision is asked for."""
+"""Number of reviews: one for each requested decision."""
 
 
 @dataclass
 class Asked:
-    """What was answered.
+    """The requests and their answers.
 
     Attributes:
-        run_id: of the reviews; the first is read, each of the others is for one decision.
-        hook: where webhooks go.
-        event_id: of a webhook event.
-        answers: by caller and route.
+        run_id: the run of the reviews; the first review is read, each of the others is for one decision.
+        hook: receives the webhooks.
+        event_id: id of a webhook event.
+        answers: answers by caller and route.
         refused: reviews whose decision was refused, by map index.
     """
 
@@ -37,13 +37,13 @@ class Asked:
     _used: int = 0
 
     def ask_all(self, everybody: Iterable[Caller]) -> None:
-        """Have each of them ask each route."""
+        """Send a request to each route as each caller."""
         for caller in everybody:
             for route in ROUTES:
                 self.ask(caller, route)
 
     def ask(self, caller: Caller, route: Route) -> None:
-        """Ask once, and keep what comes back."""
+        """Send one request and store the answer."""
         index = 0
         if route.path.startswith("/sessions/") and route.method == "POST":
             self._used += 1
@@ -80,7 +80,7 @@ class Asked:
         return self.run_id.partition("+")[2] in text or self.event_id in text or "Draft of item" in text
 
     def still_pending(self) -> set[int]:
-        """Map indexes of the reviews that nobody has decided, but for the first."""
+        """Map indexes of the undecided reviews, except the first."""
         params = {"q": self.run_id, "status": "pending_review", "limit": ENOUGH + 1}
         listed = self.server.call("GET", "/sessions", user="admin", params=params).json()["sessions"]
         return {row["map_index"] for row in listed} & set(range(1, self._used + 1))
@@ -88,7 +88,7 @@ class Asked:
 
 @contextmanager
 def asking(server: ReviewServer) -> Iterator[Asked]:
-    """Reviews and webhooks, about which nobody has asked yet."""
+    """Reviews and webhooks, without any requests yet."""
     with HookServer() as hooks:
         hook = hooks.add("/hook", [URL_SECRET])
         told = server.seed(1, "due", hook.url)

@@ -1,4 +1,4 @@
-"""Who calls: people with each role, and tokens that are none."""
+"""Callers: people with each role, and invalid tokens."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.api_server import ReviewServer
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who calls.
+    """A caller of the API.
 
     Attributes:
-        name: for the table.
-        right: what they may.
-        token: empty for none.
+        name: shown in the table.
+        right: what the caller may do.
+        token: empty if there is none.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of each request."""
+        """Headers of each request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
@@ -40,7 +40,7 @@ SIMPLE_USERS = {
     "opa": "op:red",
     "admin": "admin",
 }
-"""Of SimpleAuthManager; the reviews' DAG belongs to the team "red"."""
+"""People in SimpleAuthManager; the reviews' DAG belongs to the team "red"."""
 
 SIMPLE_PEOPLE = {
     "bob": ("`user` of another team", Right.NOT_THIS_DAG),
@@ -64,14 +64,14 @@ FAB_PEOPLE = {
     "opa": ("`Op`", Right.CONNECT),
     "admin": ("`Admin`", Right.CONNECT),
 }
-"""Of FAB's auth manager; those of single DAGs have the roles of ``fab_people``."""
+"""People in FAB's auth manager; those with rights on single DAGs have the roles of ``fab_people``."""
 
 
 def callers(server: ReviewServer, people: Mapping[str, tuple[str, Right]]) -> list[Caller]:
-    """Everybody who calls, those who may least first."""
+    """All callers, those with the fewest rights first."""
     tokens = _changed_tokens(server.token("admin"), server.airflow.env["AIRFLOW__API_AUTH__JWT_SECRET"])
     found = [Caller("no token", Right.NOT_LOGGED_IN)]
-    # Those that are refused are refused for what is wrong with them: made anew without a fault, it is taken.
+    # The unchanged token, encoded again, must be accepted: so the others are refused only for what was changed.
     control = Caller(CONTROL, *tokens.pop(CONTROL))
     assert server.call("GET", "/sessions", user=None, headers=control.headers).status_code == 200
     found += [Caller(name, *token) for name, token in tokens.items()]
@@ -80,7 +80,7 @@ def callers(server: ReviewServer, people: Mapping[str, tuple[str, Right]]) -> li
 
 
 def _changed_tokens(good: str, secret: str) -> dict[str, tuple[Right, str]]:
-    """An administrator's token made anew, and others with one thing wrong each."""
+    """An administrator's token encoded again, and others with one error each."""
     head = jwt.get_unverified_header(good)
     claims: dict[str, Any] = jwt.decode(good, options={"verify_signature": False})
     more = {key: value for key, value in head.items() if key not in ("alg", "typ")}

@@ -1,4 +1,4 @@
-"""Schemathesis, run as a program against a running server."""
+"""Runs Schemathesis as a program against a running server."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.support.hook_server import HookServer
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 USER = "ann"
-"""Reads and decides, but may not have Airflow post to addresses that the fuzzer makes up."""
+"""May read and decide, but not make Airflow post to addresses that the fuzzer generates."""
 
 PATIENCE = 120
-"""Seconds that a run may take beyond its time: a test case is not broken off."""
+"""Seconds that a run may exceed its time: test cases are not interrupted."""
 
 
 @dataclass(frozen=True)
 class Fuzzed:
-    """What came of a run.
+    """Result of a run.
 
     Attributes:
-        passed: whether nothing was found.
-        report: what schemathesis says, for people.
-        generated: how many requests it made up.
+        passed: whether no failure was found.
+        report: the report of Schemathesis, for people.
+        generated: number of generated requests.
     """
 
     passed: bool
@@ -36,9 +36,9 @@ class Fuzzed:
 
 
 def fuzz(server: ReviewServer, folder: Path, *, seconds: int, seed: int) -> Fuzzed:
-    """Ask everything that the server's own OpenAPI document has, for so long.
+    """Fuzz everything in the server's own OpenAPI document for this many seconds.
 
-    Reviews, and webhooks that can be sent again, are made first; the fuzzer finds them by itself, in the lists.
+    Reviews and webhooks that can be resent are created first; the fuzzer finds them in the lists by itself.
     """
     with HookServer() as hooks:
         hook = hooks.add("/fuzzed", [URL_SECRET])

@@ -1,4 +1,4 @@
-"""Bodies that no route can take, each with words of the answer that must say why."""
+"""Request bodies that every route must refuse, each with words that the error must contain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_BODY_DEPTH, MAX_FEEDBACK_LENGTH
 
 LARGEST_FEEDBACK = json.dumps({"feedback": "🎌" * MAX_FEEDBACK_LENGTH}).encode()
-"""The longest feedback, in the longest way to write it."""
+"""The longest feedback in its longest encoding."""
 
 TOO_LARGE_FEEDBACK = json.dumps({"feedback": "x" * MAX_BODY_BYTES}).encode()
 
@@ -17,7 +17,7 @@ _TOO_DEEP = MAX_BODY_DEPTH  # one level is the body itself
 
 
 def _with(value: bytes, name: bytes = b"more") -> bytes:
-    """A request for changes, as it should be but for one further field."""
+    """A valid request for changes, except for one additional field."""
     return b'{"feedback": "shorter", "' + name + b'": ' + value + b"}"
 
 

@@ -1,4 +1,4 @@
-"""The app's routes: which there are, what each is asked, and what each answers to whom."""
+"""The app's routes: their requests, and their answers to each caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(json.dumps(sorted(walk(create_app().routes))))
 
 
 class Right(IntEnum):
-    """What a caller may; each may what those before may."""
+    """Rights of a caller; each includes those before it."""
 
     NOT_LOGGED_IN = 0
     FORGED = 1
@@ -41,7 +41,7 @@ LOGIN = "307"
 
 
 class Kind(Enum):
-    """What kind of route it is; the value is what it answers to each ``Right``, in their order."""
+    """Kind of a route; the value has its answer for each ``Right``, in order."""
 
     OPEN = ("200", "200", "200", "200", "200", "200")
     LOGGED_IN = ("401", "403", "200", "200", "200", "200")
@@ -53,19 +53,19 @@ class Kind(Enum):
     CONNECTION = ("401", "403", "403", "403", "403", "200")
 
     def to(self, right: Right) -> str:
-        """What it must answer."""
+        """The expected answer."""
         return str(self.value[right])
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A route, and how it is asked.
+    """A route and its request.
 
     Attributes:
-        method: of HTTP; ``mount`` for a folder of files.
-        path: as the app writes it.
-        body: JSON that it is sent.
-        asked: path that is asked, where it is another.
+        method: HTTP method; ``mount`` for a folder of files.
+        path: as declared in the app.
+        body: JSON of the request.
+        asked: requested path, if different.
     """
 
     method: str
@@ -76,7 +76,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """For the table."""
+        """Name in the table."""
         return f"`GET {self.path}/...`" if self.method == "mount" else f"`{self.method} {self.path}`"
 
 
@@ -103,6 +103,6 @@ ROUTES = (
 
 
 def routes_of(server: ReviewServer) -> set[tuple[str, str]]:
-    """Method and path of each route of the app that this server runs, as the app itself has them."""
+    """Method and path of each route of the app that this server runs, as declared in the app."""
     listed = server.airflow.run("python", "-c", LIST_ROUTES).splitlines()[-1]
     return {(method, path) for method, path in json.loads(listed)}

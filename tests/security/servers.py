@@ -1,4 +1,4 @@
-"""An API server with each of Airflow's auth managers."""
+"""API servers with each of Airflow's auth managers."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _NEW_ROLES = {
 
 @contextmanager
 def simple_server(home: Path) -> Iterator[ReviewServer]:
-    """With SimpleAuthManager and teams; the database in ``home`` has its tables."""
+    """A server with SimpleAuthManager and teams; the database in ``home`` is migrated."""
     with review_server(home, DAGS, "", migrate=False, api_workers=1, users=SIMPLE_USERS) as server:
         yield server
 
 
 @contextmanager
 def fab_server(home: Path) -> Iterator[ReviewServer]:
-    """With FAB's auth manager, its users and roles made over its own API, as administrators make them."""
+    """A server with FAB's auth manager; users and roles are created over its API, as administrators do."""
     settings = {"AIRFLOW__CORE__AUTH_MANAGER": FAB_MANAGER}
     programs = environment(FAB)
     with review_server(

@@ -1,4 +1,4 @@
-"""The table of ``docs/security.md``: what each route answers to whom, as it was seen."""
+"""The table in ``docs/security.md``: observed answers of each route to each caller."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BEGIN, END = "<!-- measured: who gets what -->", "<!-- end -->"
 
 
 def table(answers: Mapping[tuple[Caller, Route], str]) -> str:
-    """Markdown; callers who are answered the same share a column, routes that answer the same a row."""
-    # Not a set: the order must be the same each time.
+    """The table as Markdown; callers with the same answers share a column, routes with the same answers a row."""
+    # Not a set: the order must be stable.
     everybody = sorted(dict.fromkeys(caller for caller, _ in answers), key=lambda caller: caller.right)
     columns: dict[tuple[str, ...], list[str]] = {}
     for caller in everybody:
@@ -35,5 +35,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def check(wanted: str) -> None:
-    """Compare the document with ``wanted``, or write it; see ``tests.support.seen_in_docs``."""
+    """Compare the document with ``wanted``, or update it; see ``tests.support.seen_in_docs``."""
     seen_in_docs.check(DOCUMENT, BEGIN, END, wanted, renew="tests/security")

@@ -1,4 +1,4 @@
-"""What no client of ours sends, sent to a server on each database: it is refused in words, and nothing is lost."""
+"""Requests that no client of ours sends, with each database: refused with an explanation, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DECISIONS = [route.path for route in POSTS if route.path.startswith("/sessions/"
 
 @pytest.fixture(scope="module")
 def run_id(reviews: ReviewServer) -> str:
-    """Reviews; all but the last few stay pending."""
+    """Run id of reviews; all but the last few stay pending."""
     return reviews.seed(4)
 
 
@@ -41,11 +41,11 @@ def still_pending(reviews: ReviewServer, run_id: str, index: int = 0) -> bool:
 
 
 @pytest.mark.parametrize("path", [route.path for route in POSTS])
-def test_hostile_bodies_are_refused_by_every_route(reviews: ReviewServer, run_id: str, path: str) -> None:
+def test_every_route_refuses_hostile_bodies(reviews: ReviewServer, run_id: str, path: str) -> None:
     for name, (body, words) in HOSTILE.items():
         answer = post(reviews, run_id, path, body)
         if words.startswith("less than") and path not in DECISIONS:
-            assert answer.status_code in (404, 422), name  # it has no such field
+            assert answer.status_code in (404, 422), name  # the route has no such field
             continue
         assert answer.status_code == (413 if "bytes" in words else 422), (name, answer.text[:300])
         assert words in str(answer.json()["detail"]), name
@@ -55,7 +55,7 @@ def test_hostile_bodies_are_refused_by_every_route(reviews: ReviewServer, run_id
 
 @pytest.mark.parametrize("path", DECISIONS)
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_is_not_said_to_be_json_is_refused(reviews: ReviewServer, run_id: str, path: str, kind: str) -> None:
+def test_non_json_content_type_is_refused(reviews: ReviewServer, run_id: str, path: str, kind: str) -> None:
     headers = {"Content-Type": kind}
     answer = reviews.call(
         "POST", path, params=reviews.params(run_id), data=b'{"feedback": "\xff\x00"}', headers=headers
@@ -65,7 +65,7 @@ def test_what_is_not_said_to_be_json_is_refused(reviews: ReviewServer, run_id: s
 
 
 @pytest.mark.parametrize("path", ["/sessions/feedback", "/sessions/reject"])
-def test_feedback_that_is_too_long_is_told_the_limit(reviews: ReviewServer, run_id: str, path: str) -> None:
+def test_too_long_feedback_error_names_the_limit(reviews: ReviewServer, run_id: str, path: str) -> None:
     answer = post(reviews, run_id, path, json.dumps({"feedback": "x" * (MAX_FEEDBACK_LENGTH + 1)}).encode())
     assert answer.status_code == 422
     (problem,) = answer.json()["detail"]
@@ -77,7 +77,7 @@ def test_feedback_that_is_too_long_is_told_the_limit(reviews: ReviewServer, run_
     assert still_pending(reviews, run_id)
 
 
-def test_the_longest_feedback_is_taken_whole(reviews: ReviewServer, run_id: str) -> None:
+def test_longest_feedback_is_accepted_unchanged(reviews: ReviewServer, run_id: str) -> None:
     assert len(LARGEST_FEEDBACK) < 0.75 * MAX_BODY_BYTES
     assert forms.MAX_FEEDBACK_LENGTH == MAX_FEEDBACK_LENGTH
     assert post(reviews, run_id, "/sessions/feedback", LARGEST_FEEDBACK, 3).status_code == 200
@@ -85,7 +85,7 @@ def test_the_longest_feedback_is_taken_whole(reviews: ReviewServer, run_id: str)
     assert found["conversation"][-1]["content"] == "🎌" * MAX_FEEDBACK_LENGTH
 
 
-def test_the_page_keeps_to_the_limit(reviews: ReviewServer, run_id: str) -> None:
+def test_page_has_the_feedback_limit(reviews: ReviewServer, run_id: str) -> None:
     page = reviews.call("GET", "/chat", params=reviews.params(run_id)).text
     assert f'maxlength="{MAX_FEEDBACK_LENGTH}"' in page
 
@@ -95,8 +95,8 @@ def chunked(size: int) -> Iterator[bytes]:
         yield b"x" * 65536
 
 
-def test_a_body_without_a_length_is_counted(reviews: ReviewServer, run_id: str) -> None:
-    """Sent in chunks, nothing says beforehand how much comes."""
+def test_body_without_content_length_is_limited(reviews: ReviewServer, run_id: str) -> None:
+    """With chunked encoding, the length is not known in advance."""
     url = f"{reviews.airflow.url}/hitl-review/sessions/feedback"
     headers = {**JSON, "Authorization": f"Bearer {reviews.token('ann')}"}
     answer = requests.post(
@@ -108,7 +108,7 @@ def test_a_body_without_a_length_is_counted(reviews: ReviewServer, run_id: str) 
     assert still_pending(reviews, run_id)
 
 
-def test_a_body_without_an_end_is_not_read_for_ever(reviews: ReviewServer, run_id: str) -> None:
+def test_endless_body_is_not_read_forever(reviews: ReviewServer, run_id: str) -> None:
     address = urlsplit(reviews.airflow.url)
     assert address.hostname
     assert address.port
@@ -127,7 +127,7 @@ def test_a_body_without_an_end_is_not_read_for_ever(reviews: ReviewServer, run_i
     assert MAX_BODY_BYTES < sent < 25 * MAX_BODY_BYTES
 
 
-def test_who_has_no_token_cannot_send_large_bodies_either(reviews: ReviewServer, run_id: str) -> None:
+def test_large_body_without_token_is_refused(reviews: ReviewServer, run_id: str) -> None:
     data = b"x" * (MAX_BODY_BYTES + 1)
     answer = reviews.call("POST", "/sessions/approve", user=None, params=reviews.params(run_id), data=data)
     assert answer.status_code == 413
@@ -137,7 +137,7 @@ def test_who_has_no_token_cannot_send_large_bodies_either(reviews: ReviewServer,
 @pytest.mark.parametrize(
     "route", [r for r in ROUTES if r.kind is not Kind.OPEN], ids=lambda r: f"{r.method} {r.path}"
 )
-def test_nul_in_an_address_is_refused(reviews: ReviewServer, run_id: str, route: Route, name: str) -> None:
+def test_nul_in_query_is_refused(reviews: ReviewServer, run_id: str, route: Route, name: str) -> None:
     query = urlencode({key: value for key, value in reviews.params(run_id).items() if key != name})
     path = f"{route.path.replace('{event_id}', 'x')}?{query}&{name}={NUL}"
     answer = reviews.call(route.method, path, user="admin", json=route.body)
@@ -146,17 +146,17 @@ def test_nul_in_an_address_is_refused(reviews: ReviewServer, run_id: str, route:
 
 
 @pytest.mark.parametrize("path", [f"/deliveries/{NUL}/resend", f"/deliveries/x/resend?a={NUL}"])
-def test_nul_in_a_path_is_refused(reviews: ReviewServer, path: str) -> None:
+def test_nul_in_path_is_refused(reviews: ReviewServer, path: str) -> None:
     assert reviews.call("POST", path).status_code == 422
 
 
 @pytest.mark.parametrize("path", [f"/assets/{NUL}", f"/sess{NUL}ions", f"/assets/{HALF_A_PAIR}"])
-def test_there_is_nothing_with_such_a_name(reviews: ReviewServer, path: str) -> None:
+def test_hostile_paths_are_not_found(reviews: ReviewServer, path: str) -> None:
     assert reviews.call("GET", path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/sessions/find", "/chat"])
-def test_ids_that_are_not_utf_8_are_of_no_review(reviews: ReviewServer, path: str) -> None:
+def test_non_utf8_ids_are_not_found(reviews: ReviewServer, path: str) -> None:
     assert reviews.call("GET", f"{path}?dag_id={HALF_A_PAIR}&run_id=%FF&task_id=%C3").status_code == 404
 
 
@@ -165,17 +165,17 @@ def test_ids_that_are_not_utf_8_are_of_no_review(reviews: ReviewServer, path: st
     [
         "dag_id=" + "x" * 251 + "&run_id=x&task_id=x",
         "dag_id=x&run_id=x&task_id=x&map_index=1e3",
-        "dag_id=x&run_id=x&task_id=x&map_index=%D9%A3",  # a digit, but of another script
+        "dag_id=x&run_id=x&task_id=x&map_index=%D9%A3",  # a digit of another script
         "dag_id=x&run_id=x&task_id=x&map_index=" + "9" * 5000,
     ],
 )
-def test_ids_that_cannot_be(reviews: ReviewServer, query: str) -> None:
+def test_invalid_ids(reviews: ReviewServer, query: str) -> None:
     for path in ("/sessions/find", "/chat", "/chat/updates", "/deliveries"):
         answer = reviews.call("GET", f"{path}?{query}")
         assert answer.status_code == 422, answer.text
 
 
-def test_an_index_that_cannot_be_is_refused_also_where_no_review_is_named(reviews: ReviewServer) -> None:
+def test_invalid_map_index_without_other_ids_is_refused(reviews: ReviewServer) -> None:
     answer = reviews.call("GET", "/deliveries?map_index=first")
     assert answer.status_code == 422
     assert "map_index" in answer.json()["detail"]
@@ -197,7 +197,7 @@ def test_an_index_that_cannot_be_is_refused_also_where_no_review_is_named(review
         ("offset=%EF%BC%91x", "integer"),
     ],
 )
-def test_pages_have_bounds(reviews: ReviewServer, path: str, query: str, says: str) -> None:
+def test_invalid_paging_is_refused(reviews: ReviewServer, path: str, query: str, says: str) -> None:
     answer = reviews.call("GET", f"{path}?{query}")
     assert answer.status_code == 422, answer.text
     assert says in answer.text
@@ -205,6 +205,6 @@ def test_pages_have_bounds(reviews: ReviewServer, path: str, query: str, says: s
 
 
 @pytest.mark.parametrize("path", ["/sessions", "/deliveries", "/inbox"])
-def test_pages_at_their_bounds(reviews: ReviewServer, run_id: str, path: str) -> None:
+def test_paging_limits(reviews: ReviewServer, run_id: str, path: str) -> None:
     for query in ("limit=1", f"limit={MAX_PAGE}", f"offset={2**31}"):
         assert reviews.call("GET", f"{path}?{query}").status_code == 200

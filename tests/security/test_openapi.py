@@ -1,6 +1,6 @@
-"""The API does what its OpenAPI document says, whatever is asked: no error of the server, no undeclared answer.
+"""The API behaves as its OpenAPI document says for any request: no server errors, no undeclared answers.
 
-``HITL_FUZZ_SECONDS`` makes the run longer (``make fuzz SECONDS=600``), ``HITL_FUZZ_SEED`` another one.
+``HITL_FUZZ_SECONDS`` makes the run longer (``make fuzz SECONDS=600``), ``HITL_FUZZ_SEED`` changes the seed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 @pytest.fixture(scope="module", params=[pytest.param("postgresql", marks=pytest.mark.postgres)])
 def fuzzed_server(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    """A server of its own: the fuzzer decides whatever it finds."""
+    """A separate server: the fuzzer decides every review it finds."""
     with reviews_on(request, folder, "fuzzed") as server:
         yield server
 
@@ -44,8 +44,8 @@ def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]
     }
 
 
-def test_each_route_declares_what_it_answers_to_whom(document: dict[str, Any]) -> None:
-    """The answers of ``docs/security.md``, which were seen; bodies can be too large, and all else be wrong, too."""
+def test_each_route_declares_its_answers(document: dict[str, Any]) -> None:
+    """The answers observed in ``docs/security.md``, plus those for too large bodies and other invalid input."""
     declared = {key: set(operation["responses"]) for key, operation in operations(document).items()}
     routes = {(route.method, route.path): route for route in ROUTES if route.method != "mount"}
     assert declared.keys() == routes.keys() - {("GET", "/openapi.json")}
@@ -70,7 +70,7 @@ def test_each_answer_has_a_schema(document: dict[str, Any]) -> None:
                 assert content["schema"], (key, status)
 
 
-def test_each_link_leads_to_a_route_that_takes_it(document: dict[str, Any]) -> None:
+def test_links_refer_to_matching_routes(document: dict[str, Any]) -> None:
     known = operations(document)
     links = [
         link
@@ -87,7 +87,7 @@ def test_each_link_leads_to_a_route_that_takes_it(document: dict[str, Any]) -> N
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_nothing_breaks(fuzzed_server: ReviewServer, tmp_path: Path) -> None:
+def test_fuzzing_finds_no_failure(fuzzed_server: ReviewServer, tmp_path: Path) -> None:
     fuzzed = fuzz(fuzzed_server, tmp_path, seconds=SECONDS, seed=SEED)
     print(fuzzed.report)  # noqa: T201 - for pytest -s, as "make fuzz" runs it
     assert fuzzed.passed, fuzzed.report

@@ -1,4 +1,4 @@
-"""Every route of the app, asked by everybody, on a real API server with each of Airflow's auth managers."""
+"""Every route of the app requested by every caller, on a real API server with each of Airflow's auth managers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.security.servers import fab_server, simple_server
 from tests.security.table import check, table
 from tests.support.migrated import Migrated
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first time, an environment is made
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first run creates an environment
 
 
 @pytest.fixture(scope="module")
 def simple(folder: Path, migrated: Migrated) -> Iterator[Asked]:
-    """What was answered with SimpleAuthManager."""
+    """The answers with SimpleAuthManager."""
     migrated.sqlite(folder / "security_simple")
     with simple_server(folder / "security_simple") as server, asking(server) as asked:
         asked.ask_all(callers(server, SIMPLE_PEOPLE))
@@ -30,7 +30,7 @@ def simple(folder: Path, migrated: Migrated) -> Iterator[Asked]:
 
 @pytest.fixture(scope="module")
 def fab(folder: Path) -> Iterator[Asked]:
-    """What was answered with FAB's auth manager."""
+    """The answers with FAB's auth manager."""
     need_python(FAB)
     with fab_server(folder / "security_fab") as server, asking(server) as asked:
         asked.ask_all(callers(server, FAB_PEOPLE))
@@ -39,17 +39,17 @@ def fab(folder: Path) -> Iterator[Asked]:
 
 @pytest.fixture(params=["simple", "fab"])
 def asked(request: pytest.FixtureRequest) -> Asked:
-    """Each of both."""
+    """The answers with each of both."""
     found: Asked = request.getfixturevalue(request.param)
     return found
 
 
-def test_no_route_is_left_out(asked: Asked) -> None:
-    """A new route has to say in ``ROUTES`` of what kind it is."""
+def test_all_routes_are_covered(asked: Asked) -> None:
+    """The kind of a new route must be declared in ``ROUTES``."""
     assert routes_of(asked.server) == {(route.method, route.path) for route in ROUTES}
 
 
-def test_everybody_gets_what_they_should(asked: Asked) -> None:
+def test_each_caller_gets_the_expected_answer(asked: Asked) -> None:
     wrong = {
         f"{caller.name}: {route.name}": (seen, wanted)
         for (caller, route), seen in asked.answers.items()
@@ -59,8 +59,8 @@ def test_everybody_gets_what_they_should(asked: Asked) -> None:
     assert {caller.right for caller, _ in asked.answers} == set(Right)
 
 
-def test_without_a_token_there_is_only_what_is_open_and_the_login(asked: Asked) -> None:
-    """The same in other words, so that no mistake in ``Kind`` opens a route."""
+def test_anonymous_callers_reach_only_public_routes_and_login(asked: Asked) -> None:
+    """The same without ``Kind``, so that no mistake in it opens a route."""
     open_to_all = {
         route.path
         for (caller, route), seen in asked.answers.items()
@@ -75,7 +75,7 @@ def test_without_a_token_there_is_only_what_is_open_and_the_login(asked: Asked) 
     assert redirected == {"/chat", "/chat-by-task", "/inbox"}
 
 
-def test_who_may_only_read_changes_nothing(asked: Asked) -> None:
+def test_readers_change_nothing(asked: Asked) -> None:
     changed = {
         caller.right
         for (caller, route), seen in asked.answers.items()
@@ -88,7 +88,7 @@ def test_who_may_only_read_changes_nothing(asked: Asked) -> None:
     assert len(tests) == len({caller.name for caller, _ in asked.answers if caller.right is Right.CONNECT})
 
 
-def test_who_has_another_dag_sees_nothing_of_this_one(asked: Asked) -> None:
+def test_users_of_another_dag_see_nothing_of_this_one(asked: Asked) -> None:
     server, params = asked.server, asked.server.params(asked.run_id)
     nothing = {"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": []}
     assert server.call("GET", "/sessions", user="bob").json() == nothing
@@ -98,10 +98,10 @@ def test_who_has_another_dag_sees_nothing_of_this_one(asked: Asked) -> None:
     by_name = {"dag_id": params["dag_id"]}
     assert server.call("GET", "/deliveries", user="bob", params=by_name).json()["deliveries"] == []
     assert server.call("GET", "/deliveries", user="bob", params=params).status_code == 403
-    # Neither whether there is such a review: the answer to one that is not there is the same.
+    # Nor whether such a review exists: the answer for a missing one is the same.
     other = server.params("no such run")
     assert server.call("GET", "/sessions/find", user="bob", params=other).status_code == 403
 
 
-def test_the_table_says_so(simple: Asked, fab: Asked) -> None:
+def test_table_in_the_docs(simple: Asked, fab: Asked) -> None:
     check(table({**simple.answers, **fab.answers}))

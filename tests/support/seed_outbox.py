@@ -18,7 +18,6 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_hitl_review.core.event_builder import announce
-from airflow_hitl_review.core.review import parse_session
 from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
@@ -28,6 +27,7 @@ from airflow_hitl_review.core.schema import (
     WebhookTarget,
     webhook_key,
 )
+from airflow_hitl_review.core.stored import parse_session
 from airflow_hitl_review.server.db.transactions import site, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
 from hitl_webhooks import EventType, OutboxEntry

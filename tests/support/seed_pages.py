@@ -21,7 +21,6 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import update
 
-from airflow_hitl_review.core.review import parse_session
 from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     AgentSession,
@@ -34,6 +33,7 @@ from airflow_hitl_review.core.schema import (
     storable,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, Step, advance
+from airflow_hitl_review.core.stored import parse_session
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
 from tests.support.api_server import DAG_ID, TASK_ID

@@ -15,8 +15,8 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.review import parse_session
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.stored import parse_session
 from airflow_hitl_review.server.db.transactions import site, transaction
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms
 

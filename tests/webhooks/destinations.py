@@ -1,7 +1,6 @@
-"""Where the URL of a webhook can lead, and what becomes of it: the table of ``docs/security.md``.
+"""Possible destinations of webhook URLs, and how they are treated: the table in ``docs/security.md``.
 
-On the machine of the tests, ``PUBLIC`` stands for any public address; all else of loopback is as private as it is
-anywhere.
+In the tests, ``PUBLIC`` stands for any public address; all other loopback addresses are private as usual.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ PUBLIC = "127.0.0.3"
 PRIVATE = "127.0.0.1"
 
 Alone = Literal["https only", "http, too", "refused"]
-"""What is taken as an endpoint without a setting."""
+"""Whether an endpoint is accepted by default."""
 
 Blocked = Literal["sent", "refused", "no such host", "not followed"]
-"""What happens with ``webhook_block_private_addresses``."""
+"""The outcome with ``webhook_block_private_addresses``."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,11 @@ class Case:
     """A row of the table.
 
     Attributes:
-        what: the form of the address.
-        urls: of those that can be http and https the host alone.
-        alone: without a setting.
-        blocked: with ``webhook_block_private_addresses``.
-        answers: what the name server says to one question after the other; the system's own if empty.
+        what: description of the address.
+        urls: examples; only the host for those that can be http and https.
+        alone: result by default.
+        blocked: result with ``webhook_block_private_addresses``.
+        answers: successive DNS answers; the system's own if empty.
     """
 
     what: str
@@ -40,7 +39,7 @@ class Case:
 
 
 REDIRECTING = "redirecting.example"
-"""Whose server answers with a redirect to ``PRIVATE``."""
+"""A host whose server redirects to ``PRIVATE``."""
 
 CASES = (
     Case("a name with a public address", ("hooks.example",), "https only", "sent", ((PUBLIC,),)),

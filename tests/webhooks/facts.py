@@ -1,4 +1,4 @@
-"""An approved review, of which several tests make an event."""
+"""An approved review, from which several tests build an event."""
 
 from __future__ import annotations
 

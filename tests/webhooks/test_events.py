@@ -1,4 +1,4 @@
-"""Events: ids that never change and bodies that always fit."""
+"""Events have stable ids and bodies within the size limit."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ FACTS = ReviewFacts(
     decided_at=AT,
     links={"review": "https://airflow.example/review"},
 )
-# Any code point, lone surrogates included.
+# Any code point, including lone surrogates.
 TEXT = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('"\\\n\x00\x7f\u2028é🎉'))
 
 
 def json_bytes(text: str) -> int:
-    """Bytes of ``text`` inside a JSON string, as they are sent."""
+    """Size of ``text`` in bytes inside a JSON string, as sent."""
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) - 2
 
 
@@ -60,24 +60,24 @@ def test_id_is_stable_and_known() -> None:
     assert event_id(TASK_INSTANCE, EventType.FINALIZED, 2) == str(expected)
     assert event_id("018F3C5E7A1B7C3D8E4F5A6B7C8D9E0F", EventType.FINALIZED, 2) == str(expected)
     assert event_id(TASK_INSTANCE, EventType.FINALIZED, 2, occurrence=0) == str(expected)
-    # Written down: an id that changes with a release would make receivers take a repeat for news.
+    # Fixed: if an id changed with a release, receivers would take a duplicate for a new event.
     assert str(expected) == "c3cd87da-03b1-5d79-b9e2-a080a9fc4237"
     assert "." not in str(expected)
 
 
-def test_a_second_request_for_changes_has_an_id_of_its_own() -> None:
+def test_each_request_for_changes_has_its_own_id() -> None:
     ids = {event_id(TASK_INSTANCE, EventType.CHANGES_REQUESTED, 2, occurrence=n) for n in range(3)}
     assert len(ids) == 3
 
 
-def test_the_events_word_and_the_sessions() -> None:
+def test_event_status_and_session_status() -> None:
     data = data_of(replace(FACTS, status="abandoned", session_status="pending_review"))
     assert (data["status"], data["session"]["status"]) == ("abandoned", "pending_review")
     data = data_of(FACTS)
     assert (data["status"], data["session"]["status"]) == ("approved", "approved")
 
 
-def test_a_test_event_says_that_it_is_one() -> None:
+def test_test_event() -> None:
     one, two = (build_test_event(at=AT, address="https://airflow.example") for _ in range(2))
     assert one.id != two.id
     event = json.loads(one.body)
@@ -96,14 +96,14 @@ def test_id_differs_by_type_iteration_and_task_instance() -> None:
     assert len(ids) == 3 * len(EventType) * 4
 
 
-def test_same_facts_give_the_same_bytes() -> None:
+def test_same_facts_produce_the_same_bytes() -> None:
     first, again = (build_event(EventType.FINALIZED, FACTS, at=AT) for _ in range(2))
     assert first == again
     later = build_event(EventType.FINALIZED, replace(FACTS, output="other"), at=AT + timedelta(hours=1))
     assert later.id == first.id == event_id(TASK_INSTANCE, EventType.FINALIZED, 2)
 
 
-def test_body_tells_the_review() -> None:
+def test_body_describes_the_review() -> None:
     event = json.loads(build_event(EventType.OUTPUT_READY, FACTS, at=AT).body)
     assert event == {
         "type": "hitl_review.output_ready",
@@ -141,7 +141,7 @@ def test_absent_facts_are_null() -> None:
 
 
 @pytest.mark.parametrize("unit", ["x", "é", "🎉", "\x00", '"', "\\", "\n", "\u2028", "\ud800", "a🎉\x1b\udc80"])
-def test_huge_texts_are_cut_to_fit(unit: str) -> None:
+def test_huge_texts_are_truncated(unit: str) -> None:
     text = unit * 60_000
     data = data_of(replace(FACTS, output=text, prompt=text, feedback=text))
     sent = text.encode("utf-8", "replace").decode()
@@ -152,7 +152,7 @@ def test_huge_texts_are_cut_to_fit(unit: str) -> None:
         assert sent.startswith(value)
     assert json_bytes(data["session"]["prompt"]) <= 2_000
     assert json_bytes(data["feedback"]) <= 4_000
-    # Not cut more than needed: no further character would fit (one takes at most 6 bytes).
+    # Not truncated more than needed: no further character would fit (one takes at most 6 bytes).
     body = build_event(EventType.FINALIZED, replace(FACTS, output=text, prompt=text, feedback=text), at=AT).body
     assert len(body) > MAX_BODY_BYTES - 16
 
@@ -165,8 +165,8 @@ def test_body_always_fits_and_is_utf8_json(output: str, prompt: str, feedback: s
         assert data["output"] == (output * times).encode("utf-8", "replace").decode()
 
 
-def test_links_that_would_take_the_outputs_place_are_left_out() -> None:
-    """The longest ids that Airflow permits, of signs that take most bytes."""
+def test_links_that_leave_no_room_for_output_are_omitted() -> None:
+    """The longest ids that Airflow permits, of characters that take the most bytes."""
     ids: Any = dict.fromkeys(("dag_id", "run_id", "task_id"), "\U0001f600" * 250)
     encoded = "/".join(quote(one) for one in ids.values())
     links = {name: f"https://airflow.example.org/{name}/{encoded}" for name in ("review", "chat", "api")}
@@ -179,7 +179,7 @@ def test_links_that_would_take_the_outputs_place_are_left_out() -> None:
     assert data_of(replace(FACTS, links={"review": "x" * 20_000}))["links"] == {}
 
 
-def test_what_cannot_be_cut_is_refused() -> None:
+def test_too_large_ids_are_refused() -> None:
     with pytest.raises(ValueError, match="exceed 20000 bytes"):
         build_event(EventType.FINALIZED, replace(FACTS, dag_id="x" * 20_000), at=AT)
 

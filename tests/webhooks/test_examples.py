@@ -1,4 +1,4 @@
-"""The examples in ``docs/examples`` run as they say, and do what they promise."""
+"""The examples in ``docs/examples`` run as documented and work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hitl_webhooks import EventType, Person, ReviewFacts, build_event, generate_
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 SECRET, NEXT = generate_secret(), generate_secret()
-# How each one's docstring says to start it, here with this Python's own tools.
+# The start command in each docstring, here with this Python's own tools.
 COMMANDS = {
     "receive_fastapi.py": ["-m", "uvicorn", "--app-dir", str(FOLDER), "receive_fastapi:app", "--port"],
     "receive_flask.py": ["-m", "flask", "--app", str(FOLDER / "receive_flask"), "run", "--port"],
@@ -42,7 +42,7 @@ FACTS = ReviewFacts(
 
 
 class Example:
-    """A running example; started again in the same folder, it finds what it left there."""
+    """A running example; restarted in the same folder, it finds its stored data."""
 
     def __init__(self, name: str, folder: Path) -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as probe:
@@ -110,7 +110,7 @@ def example(name: str, tmp_path: Path) -> Iterator[Example]:
 def test_examples(name: str, example: Example, tmp_path: Path) -> None:
     sent = build_event(EventType.FINALIZED, FACTS, at=datetime.now(timezone.utc))
     other = build_event(EventType.FINALIZED, FACTS, at=datetime.now(timezone.utc))
-    # A bad signature first: it must not make the event known.
+    # An invalid signature first: it must not make the event known.
     assert example.post(sent.body, sent.id, secret=generate_secret()) == 401
     assert example.post(b"{}", sent.id) == 401
     assert [example.post(sent.body, sent.id) for _ in range(3)] == [204] * 3
@@ -118,7 +118,7 @@ def test_examples(name: str, example: Example, tmp_path: Path) -> None:
     assert example.post(b"x" * 300_000, "large") == 413
     wait_for(example, "other")
     assert example.worked_on(sent.id) == 1
-    # After a restart it still knows the repeat.
+    # After a restart it still recognises the duplicate.
     example.end()
     again = Example(name, tmp_path)
     try:
@@ -132,14 +132,14 @@ def test_examples(name: str, example: Example, tmp_path: Path) -> None:
 
 
 def wait_for(example: Example, event_id: str) -> None:
-    """Wait until it has worked on the event; what came before it was worked on by then, one after the other."""
+    """Wait until it has processed the event; as it works sequentially, earlier ones are processed by then."""
     end = time.monotonic() + 10
     while not example.worked_on(event_id):
         assert time.monotonic() < end, example.log()
         time.sleep(0.02)
 
 
-def test_examples_are_short_and_start_as_they_say() -> None:
+def test_examples_are_short_and_document_their_command() -> None:
     for name in COMMANDS:
         text = (FOLDER / name).read_text(encoding="utf-8")
         assert len(text.splitlines()) < 50

@@ -1,6 +1,6 @@
-"""Others' libraries accept what we sign, and we what they sign.
+"""Other libraries accept our signatures, and we accept theirs.
 
-The official library of Standard Webhooks, and Svix's, each for Python and for JavaScript.
+Tested with the official Standard Webhooks library and Svix's, each for Python and JavaScript.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ Node = Callable[[Job], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Signed:
-    """A request as it arrives."""
+    """A received request."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
 def signed(body: bytes, *secrets: str, ago: timedelta = timedelta(0)) -> Signed:
-    """As ``delivery`` does it; now, because not every library's clock can be set."""
+    """Signed as in ``delivery``, with the current time, because not every library's clock can be set."""
     at = datetime.now(timezone.utc) - ago
     headers = {
         "webhook-id": EVENT.id,
@@ -109,9 +109,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 Verify = Callable[[Signed, str], bool]
-"""Whether a library accepts a request under a secret."""
+"""Whether a library accepts a request with a secret."""
 Sign = Callable[[bytes, str, datetime], str]
-"""The header that a library makes for a body, under a secret, at a time."""
+"""The header that a library creates for a body, with a secret and a time."""
 
 
 def verified_by_us(request: Signed, secret: str) -> bool:
@@ -203,11 +203,11 @@ def changed(request: Signed, **headers: str) -> Signed:
 
 
 @pytest.mark.parametrize("rendered", BODIES, ids=["standard", "cloudevents"])
-def test_what_we_sign_is_verified(rendered: Rendered, verified: Verify) -> None:
+def test_libraries_verify_our_signature(rendered: Rendered, verified: Verify) -> None:
     assert verified(signed(rendered.body, SECRETS[0]), SECRETS[0])
 
 
-def test_while_a_secret_rotates_each_verifies(verified: Verify) -> None:
+def test_both_secrets_verify_during_rotation(verified: Verify) -> None:
     request = signed(EVENT.body, SECRETS[0], SECRETS[1])
     assert verified(request, SECRETS[0])
     assert verified(request, SECRETS[1])
@@ -215,14 +215,14 @@ def test_while_a_secret_rotates_each_verifies(verified: Verify) -> None:
 
 
 @pytest.mark.parametrize("position", [0, len(EVENT.body) // 2, -1])
-def test_a_changed_byte_fails(position: int, verified: Verify) -> None:
+def test_changed_byte_fails(position: int, verified: Verify) -> None:
     request = signed(EVENT.body, SECRETS[0])
     body = bytearray(EVENT.body)
     body[position] ^= 1
     assert not verified(Signed(request.headers, bytes(body)), SECRETS[0])
 
 
-def test_a_changed_header_fails(verified: Verify) -> None:
+def test_changed_header_fails(verified: Verify) -> None:
     request = signed(EVENT.body, SECRETS[0])
     later = str(int(request.headers["webhook-timestamp"]) + 1)
     assert not verified(changed(request, webhook_id=EVENT.id[:-1] + "x"), SECRETS[0])
@@ -231,11 +231,11 @@ def test_a_changed_header_fails(verified: Verify) -> None:
 
 
 @pytest.mark.parametrize("minutes", [6, -6])
-def test_what_is_too_old_or_too_new_fails(minutes: int, verified: Verify) -> None:
+def test_timestamp_too_old_or_too_new_fails(minutes: int, verified: Verify) -> None:
     assert not verified(signed(EVENT.body, SECRETS[0], ago=timedelta(minutes=minutes)), SECRETS[0])
 
 
-def test_what_others_sign_is_verified_by_us(signature: Sign) -> None:
+def test_we_verify_signatures_of_libraries(signature: Sign) -> None:
     now = datetime.now(timezone.utc)
     made = signature(EVENT.body, SECRETS[0], now)
     headers = {"webhook-id": EVENT.id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": made}
@@ -244,7 +244,7 @@ def test_what_others_sign_is_verified_by_us(signature: Sign) -> None:
     assert made == sign(event_id=EVENT.id, timestamp=now, body=EVENT.body, secrets=[SECRETS[0]])
 
 
-def test_a_signed_cloudevent_is_one_for_the_official_sdk() -> None:
+def test_official_sdk_reads_signed_cloudevent() -> None:
     rendered = get_format("cloudevents").render(EVENT.id, EVENT.body)
     request = signed(rendered.body, SECRETS[0])
     assert verified_by_standardwebhooks(request, SECRETS[0])

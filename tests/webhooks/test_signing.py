@@ -1,4 +1,4 @@
-"""The signature: known answers, interop, and one family of errors for all that is wrong."""
+"""Signatures: known answers, interoperability, and one error hierarchy for everything that can be wrong."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BODY = '{"type":"hitl_review.finalized","timestamp":"2026-03-04T05:06:07.000Z","
 
 
 def expected_signature(secret: str, event_id: str, seconds: int, body: bytes) -> str:
-    """The definition of Standard Webhooks, with nothing but the standard library."""
+    """The definition of Standard Webhooks, implemented with only the standard library."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.new(key, f"{event_id}.{seconds}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
@@ -57,7 +57,7 @@ def signed(body: bytes = BODY, *secrets: str, at: datetime = NOW) -> dict[str, s
     }
 
 
-def test_known_answer_of_the_standard() -> None:
+def test_known_answer_from_the_standard() -> None:
     signature = sign(
         event_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
         timestamp=datetime.fromtimestamp(1614265330, tz=timezone.utc),
@@ -76,7 +76,7 @@ def test_signature_is_hmac_of_id_time_and_body(body: bytes, size: int, zone: tim
     assert signature == expected_signature(secret, ID, int(NOW.timestamp()), body)
 
 
-def test_standardwebhooks_accepts_what_we_sign_and_we_what_it_signs() -> None:
+def test_interoperability_with_standardwebhooks() -> None:
     now = datetime.now(timezone.utc)
     headers = signed(BODY, SECRET, OTHER, at=now)
     for secret in (SECRET, OTHER):
@@ -85,7 +85,7 @@ def test_standardwebhooks_accepts_what_we_sign_and_we_what_it_signs() -> None:
     assert verify(BODY, theirs, SECRET).data == {"né": "🎉"}
 
 
-def test_verified_event_and_header_names_in_any_case() -> None:
+def test_header_names_are_case_insensitive() -> None:
     event = verify(BODY, {name.title(): value for name, value in signed().items()}, SECRET, now=NOW)
     assert event == hitl_webhooks.ReceivedEvent(
         id=ID,
@@ -121,7 +121,7 @@ def test_tolerance_with_an_injected_clock(seconds: int, word: str | None) -> Non
         assert verify(BODY, signed(), SECRET, now=now, tolerance=timedelta(days=30)).id == ID
 
 
-def test_clock_is_the_systems_when_none_is_given() -> None:
+def test_system_clock_is_the_default() -> None:
     with pytest.raises(TimestampError, match="too old"):
         verify(BODY, signed(at=datetime(2020, 1, 1, tzinfo=timezone.utc)), SECRET)
 
@@ -198,7 +198,7 @@ def test_tampered_id(event_id: str) -> None:
         verify(BODY, signed() | {"webhook-id": event_id}, SECRET, now=NOW)
 
 
-def test_an_id_with_a_full_stop_is_refused_even_if_signed() -> None:
+def test_signed_id_with_full_stop_is_refused() -> None:
     # "a.1" sent at 2 and "a" sent at 1 with the body "2...." have the same signature.
     at = int(NOW.timestamp())
     headers = signed() | {"webhook-id": "a.1", "webhook-signature": expected_signature(SECRET, "a.1", at, BODY)}
@@ -229,13 +229,13 @@ def test_tampered_timestamp_within_tolerance() -> None:
         b'{"type":"t","timestamp":"t"}',
     ],
 )
-def test_signed_body_that_is_no_event(body: bytes) -> None:
+def test_signed_body_that_is_not_an_event(body: bytes) -> None:
     with pytest.raises(MalformedEventError):
         verify(body, signed(body), SECRET, now=NOW)
 
 
 def test_secret_rotation() -> None:
-    # The sender signs with both, the receiver knows either; or the other way about.
+    # The sender signs with both and the receiver knows either, or vice versa.
     for known in (SECRET, OTHER, [OTHER, SECRET]):
         assert verify(BODY, signed(BODY, SECRET, OTHER), known, now=NOW).id == ID
     for used in (SECRET, OTHER):
@@ -261,8 +261,8 @@ def test_secret_within_bounds_is_random() -> None:
     assert generate_secret() != generate_secret()
 
 
-def test_white_space_around_a_secret_is_not_part_of_it() -> None:
-    """As where it is read from a file."""
+def test_white_space_around_a_secret_is_stripped() -> None:
+    """For example when it was read from a file."""
     for written in (f"{SECRET}\n", f" {SECRET} "):
         assert check_secret(written) == SECRET
         assert verify(BODY, signed(BODY, SECRET), written, now=NOW).id == ID
@@ -283,13 +283,13 @@ def test_malformed_secret_is_named_but_never_shown(secret: str) -> None:
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_no_secret_at_all_never_verifies() -> None:
+def test_no_secret_is_an_error() -> None:
     with pytest.raises(InvalidSecretError):
         verify(BODY, signed(), [], now=NOW)
 
 
 @pytest.mark.parametrize(("event_id", "at"), [("a.b", NOW), (ID, NOW.replace(tzinfo=None))])
-def test_what_cannot_be_signed(event_id: str, at: datetime) -> None:
+def test_sign_with_invalid_arguments(event_id: str, at: datetime) -> None:
     with pytest.raises(ValueError, match="must"):
         sign(event_id=event_id, timestamp=at, body=BODY, secrets=[SECRET])
 
@@ -299,12 +299,12 @@ def body_of(data: dict[str, Any], type_: str = "hitl_review.finalized") -> bytes
 
 
 def received(body: bytes) -> ReceivedEvent:
-    # Not by sign(), which takes only text.
+    # Not signed with sign(), which accepts only text.
     headers = signed(b"") | {"webhook-signature": expected_signature(SECRET, ID, int(NOW.timestamp()), body)}
     return verify(body, headers, SECRET, now=NOW)
 
 
-def test_what_our_events_carry_is_typed() -> None:
+def test_received_event_has_typed_fields() -> None:
     sent = build_event(EventType.FINALIZED, FACTS, at=NOW)
     later = NOW + timedelta(hours=5)
     event = verify(sent.body, signed(sent.body, at=later), SECRET, now=later)
@@ -316,7 +316,7 @@ def test_what_our_events_carry_is_typed() -> None:
     assert (event.feedback, event.decided_by) == ("Shorter", Person("7", "ann"))
 
 
-def test_long_outputs_say_that_they_were_cut() -> None:
+def test_long_output_is_marked_as_truncated() -> None:
     facts = replace(FACTS, output="x" * 50_000, feedback=None, decided_by=None)
     event = received(build_event(EventType.OUTPUT_READY, facts, at=NOW).body)
     assert event.output_truncated is True
@@ -325,14 +325,14 @@ def test_long_outputs_say_that_they_were_cut() -> None:
     assert (event.feedback, event.decided_by) == (None, None)
 
 
-def test_events_that_this_version_does_not_know() -> None:
+def test_unknown_events() -> None:
     event = received(body_of({"status": "test", "news": 1}, "hitl_review.delivery.test"))
     assert (event.type, event.status, event.session) == ("hitl_review.delivery.test", "test", None)
     assert (event.output, event.output_truncated, event.feedback, event.decided_by) == (None, False, None, None)
     assert event.data["news"] == 1
 
 
-def test_the_events_status_comes_before_the_sessions() -> None:
+def test_event_status_takes_precedence_over_session_status() -> None:
     session = {"status": "pending_review"}
     assert received(body_of({"session": session})).status == "pending_review"
     assert received(body_of({"session": session, "status": "failed"})).status == "failed"
@@ -364,7 +364,7 @@ SESSION: dict[str, Any] = {
         ({"prompt": ["p"]}, False),
     ],
 )
-def test_a_session_is_whole_or_none(change: dict[str, Any], formed: bool) -> None:
+def test_incomplete_session_is_none(change: dict[str, Any], formed: bool) -> None:
     event = received(body_of({"session": {**SESSION, **change}}))
     assert event.session == (SessionRef(**SESSION) if formed else None)
     assert received(body_of({"session": {k: v for k, v in SESSION.items() if k != "run_id"}})).session is None
@@ -381,7 +381,7 @@ def test_a_session_is_whole_or_none(change: dict[str, Any], formed: bool) -> Non
         (None, None),
     ],
 )
-def test_who_decided(value: object, person: Person | None) -> None:
+def test_decided_by(value: object, person: Person | None) -> None:
     assert received(body_of({"decided_by": value})).decided_by == person
 
 
@@ -403,7 +403,7 @@ def test_who_decided(value: object, person: Person | None) -> None:
     ],
 )
 @pytest.mark.parametrize("as_cloudevent", [False, True])
-def test_times(text: str, expected: datetime | None, as_cloudevent: bool) -> None:
+def test_timestamps(text: str, expected: datetime | None, as_cloudevent: bool) -> None:
     value = {"type": "t", "timestamp": text, "data": {}}
     if as_cloudevent:
         value = {"specversion": "1.0", "id": ID, "source": "s", "type": "t", "time": text, "data": {}}
@@ -455,7 +455,7 @@ def test_malformed_cloudevents(change: dict[str, Any], why: str) -> None:
 
 
 @pytest.mark.parametrize("value", [r"\ud800", r"\udc00\ud800"])
-def test_what_others_could_not_pass_on_is_no_event(value: str) -> None:
+def test_non_portable_json_is_malformed(value: str) -> None:
     whole = '{"type":"t","timestamp":"2026-03-04T05:06:07Z","data":{"x":%s}}'
     assert received((whole % r'"\ud83c\udf89"').encode()).data == {"x": "🎉"}
     for wrong in (f'"{value}"', "NaN", "-Infinity", "1e999", f'{{"{value}":1}}'):
@@ -474,7 +474,7 @@ class Pairs:
         return self._pairs
 
 
-def test_a_repeated_header_must_say_the_same() -> None:
+def test_repeated_header_must_have_the_same_value() -> None:
     body = body_of({})
     headers = signed(body)
     pairs = tuple(headers.items())
@@ -485,7 +485,7 @@ def test_a_repeated_header_must_say_the_same() -> None:
                 verify(body, Pairs(*doubled), SECRET, now=NOW)
 
 
-def test_mistakes_of_the_receiver_are_not_blamed_on_the_sender() -> None:
+def test_receiver_mistakes_are_not_verification_errors() -> None:
     body = body_of({})
     headers: dict[Any, Any] = dict(signed(body))
     payload: Any
@@ -500,12 +500,12 @@ def test_mistakes_of_the_receiver_are_not_blamed_on_the_sender() -> None:
     for secret in (None, "", [], [None], b"whsec_", 5):
         with pytest.raises(InvalidSecretError):
             verify(body, headers, secret, now=NOW)
-    # That a header is absent is up to the sender, in whichever way the framework says so.
+    # A missing header is the sender's mistake, however the framework represents it.
     with pytest.raises(MissingHeaderError, match="webhook-id"):
         verify(body, headers | {"webhook-id": None}, SECRET, now=NOW)
 
 
-def test_tree_of_errors_and_exported_names() -> None:
+def test_error_hierarchy_and_exported_names() -> None:
     for error in (MissingHeaderError, TimestampError, InvalidSignatureError, MalformedEventError):
         assert issubclass(error, WebhookVerificationError)
     for mistake in (InvalidSecretError, InvalidEndpointError):

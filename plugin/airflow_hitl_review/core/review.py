@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
@@ -24,6 +23,14 @@ from airflow_hitl_review.core.schema import (
     storable,
 )
 from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.stored import (
+    StoredValue,
+    UnreadableXComError,
+    parse_session,
+    read_decision,
+    read_session,
+    with_times,
+)
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
 """Task instance states in which a decision still reaches the worker."""
@@ -34,39 +41,9 @@ _EXCERPT_LENGTH = 200
 _LONG_OUTPUT = 8_000
 """In characters; a session with a longer output also gets a summary without the output."""
 
-_S = TypeVar("_S", bound="AgentSession")
-
 # Characters that can be shown on one line: no white space, no control characters, and no Unicode direction marks,
 # as truncation may remove the mark that ends the direction.
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
-
-
-class UnreadableXComError(Exception):
-    """An XCom exists, but its backend cannot read it just now; that differs from a missing XCom."""
-
-
-@dataclass(frozen=True)
-class StoredValue:
-    """An XCom: its deserialised value, and when it was stored (timezone-aware).
-
-    Attributes:
-        unreadable: why the XCom backend could not read the value; None if it could.
-    """
-
-    _value: Any
-    timestamp: datetime
-    unreadable: str | None = None
-
-    @property
-    def value(self) -> Any:
-        """The value.
-
-        Raises:
-            UnreadableXComError: the XCom backend could not read it.
-        """
-        if self.unreadable is not None:
-            raise UnreadableXComError(f"What is in XCom cannot be read just now: {self.unreadable}")
-        return self._value
 
 
 class ConversationEntry(BaseModel):
@@ -138,60 +115,12 @@ def excerpt_of(output: str) -> str:
     return storable(" ".join(words)[:_EXCERPT_LENGTH].rstrip())
 
 
-def parse_session(stored: StoredValue) -> AgentSession:
-    """Read a session; times that its writer (the AI provider) did not set are taken from the XCom row.
-
-    Raises:
-        pydantic.ValidationError: the value is not a session.
-        UnreadableXComError: it cannot be read just now.
-    """
-    return _timed(AgentSession.read(stored.value), stored.timestamp)
-
-
-def _timed(session: _S, stored_at: datetime) -> _S:
-    session.created_at = session.created_at or stored_at
-    session.updated_at = session.updated_at or stored_at
-    return session
-
-
-def read_session(stored: StoredValue | None) -> AgentSession | None:
-    """Like ``parse_session``, but None if nothing is stored or the value is not a session.
-
-    Raises:
-        UnreadableXComError: the stored value cannot be read just now.
-    """
-    try:
-        return parse_session(stored) if stored is not None else None
-    except ValidationError:
-        return None
-
-
-def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
-    """Whether a session about to be written is already stored, or was decided since.
-
-    Args:
-        written: the session that the worker writes.
-        stored: the session in XCom.
-    """
-    if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
-        return False
-    if (written.task_instance_id, written.iteration) != (stored.task_instance_id, stored.iteration):
-        return False  # such as the next output; the AI provider's worker writes it without the earlier decisions
-    return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
-
-
-def read_decision(stored: StoredValue | None) -> Decision | None:
-    """The last decision; None in the cases of ``read_session``."""
-    try:
-        return Decision.read(stored.value) if stored is not None else None
-    except ValidationError:
-        return None
-
-
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
     """Build one row of the inbox, from the session or its summary."""
     is_summary = isinstance(stored.value, dict) and "output_sha256" in stored.value
-    session = _timed(SessionSummary.read(stored.value), stored.timestamp) if is_summary else parse_session(stored)
+    session = (
+        with_times(SessionSummary.read(stored.value), stored.timestamp) if is_summary else parse_session(stored)
+    )
     common = _common(key, task_state, session, _final_decision(session))
     return ReviewSummary(**common, prompt=session.prompt[:_SUMMARY_PROMPT_LENGTH])
 

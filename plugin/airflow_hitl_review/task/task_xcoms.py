@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from airflow.sdk.execution_time.xcom import XCom
 
-from airflow_hitl_review.core.review import is_repeated
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.core.stored import is_repeated
 from airflow_hitl_review.task.event_publisher import SECOND_TRIES
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from tests.notebook.server import ReviewServer, jwt
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that is set manually."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -32,7 +32,9 @@ class Clock:
         ("", "", ""),
     ],
 )
-def test_incomplete_credentials(token: str | None, username: str | None, password: str | None) -> None:
+def test_incomplete_or_conflicting_credentials(
+    token: str | None, username: str | None, password: str | None
+) -> None:
     for make in (TokenSource, Client):
         with pytest.raises(ValueError, match=r"token|username"):
             make("http://host", token=token, username=username, password=password)
@@ -62,7 +64,7 @@ def test_a_given_token_is_used_until_it_expires() -> None:
         source.get()
 
 
-def test_only_the_refused_token_is_forgotten(server: ReviewServer) -> None:
+def test_only_the_rejected_token_is_discarded(server: ReviewServer) -> None:
     source = TokenSource(server.url, username="ada", password="ada-password")
     first = source.get()
     source.forget("another")
@@ -86,7 +88,7 @@ def test_threads_share_one_token(server: ReviewServer) -> None:
     assert len(server.asked("/auth/token")) == 1
 
 
-def test_a_wrong_password(server: ReviewServer) -> None:
+def test_wrong_password(server: ReviewServer) -> None:
     with pytest.raises(AuthenticationError, match=r"username and password \('ada'\)") as error:
         Client(server.url, username="ada", password="wrong-one").sessions()
     assert "wrong-one" not in str(error.value)
@@ -95,20 +97,20 @@ def test_a_wrong_password(server: ReviewServer) -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(404, "Not Found"), (200, "<html>"), (200, "[]"), (201, "{}"), (500, "null")]
 )
-def test_something_else_answers(server: ReviewServer, status: int, body: str) -> None:
+def test_unexpected_token_response(server: ReviewServer, status: int, body: str) -> None:
     server.broken["/auth"] = (status, "application/json", body)
     with pytest.raises(ServerError, match="is that Airflow's API server"):
         TokenSource(server.url, username="ada", password="ada-password").get()
 
 
-def test_a_password_does_not_follow_a_redirect(server: ReviewServer, outdated: ReviewServer) -> None:
+def test_password_is_not_sent_to_redirect_target(server: ReviewServer, outdated: ReviewServer) -> None:
     server.moved["/auth"] = f"{outdated.url}/auth/token"
     with pytest.raises(ServerError, match=f"redirects to {outdated.url}: begin the address with that"):
         TokenSource(server.url, username="ada", password="ada-password").get()
     assert outdated.seen == []
 
 
-def test_a_secret_is_text_that_is_not_shown() -> None:
+def test_secret_is_hidden_in_repr() -> None:
     secret = Secret("s3cret")
     assert (secret, f"{secret}", len(secret)) == ("s3cret", "s3cret", 6)
     assert "s3cret" not in repr([secret, {"a": secret}, vars(Bearer("s3cret"))])

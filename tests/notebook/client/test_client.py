@@ -27,7 +27,7 @@ from tests.notebook.times import stamp
 FOREVER = 4e9
 
 
-def test_a_decision_names_the_output_that_was_seen(server: ReviewServer, client: Client) -> None:
+def test_decision_sends_the_iteration_that_was_seen(server: ReviewServer, client: Client) -> None:
     key = server.add()
     seen = client.find(key)
     after = client.request_changes(seen, "Shorter, please: ünï\n<b>&</b>")
@@ -57,7 +57,7 @@ def test_reject_sends_the_reason_and_the_channel(server: ReviewServer) -> None:
     assert client.reject(other, "Not this quarter").conversation[-1].content == "Not this quarter"
 
 
-def test_a_key_alone_does_not_say_which_output_was_seen(server: ReviewServer, client: Client) -> None:
+def test_decision_by_key_alone_needs_iteration(server: ReviewServer, client: Client) -> None:
     key = server.add()
     with pytest.raises(ValueError, match="which output"):
         client.approve(key)
@@ -77,7 +77,7 @@ def test_empty_feedback_is_not_sent(server: ReviewServer, client: Client, feedba
 
 
 @pytest.mark.parametrize("run_id", ["scheduled__2030-01-02T00:00:00+00:00", "a b&c=d#e?f%2B/ü", "日本 🎌"])
-def test_ids_survive_the_query(server: ReviewServer, client: Client, run_id: str) -> None:
+def test_ids_are_encoded_in_queries(server: ReviewServer, client: Client, run_id: str) -> None:
     key = server.add("dag.a+b", run_id)
     review = client.find(client.sessions().reviews[0])
     assert review.key == key
@@ -119,7 +119,7 @@ def test_filters(server: ReviewServer, client: Client) -> None:
         ("-dag_id", "cba"),
     ],
 )
-def test_orders(server: ReviewServer, client: Client, order_by: str, expected: str) -> None:
+def test_order_by(server: ReviewServer, client: Client, order_by: str, expected: str) -> None:
     server.add("a", created_at=stamp(9))
     server.add("b", created_at=stamp(1), deadline_at=stamp(20))
     server.add("c", created_at=stamp(1.5), deadline_at=stamp(10.5))
@@ -127,7 +127,7 @@ def test_orders(server: ReviewServer, client: Client, order_by: str, expected: s
     assert [row.key.dag_id for row in client.iter_sessions(order_by=order_by, page_size=2)] == list(expected)
 
 
-def test_what_a_page_tells_of_the_whole_list(server: ReviewServer, client: Client, outdated: ReviewServer) -> None:
+def test_page_has_totals_of_the_whole_list(server: ReviewServer, client: Client, outdated: ReviewServer) -> None:
     for there in (server, outdated):
         for name in "cab":
             there.add(name)
@@ -144,12 +144,12 @@ def test_what_a_page_tells_of_the_whole_list(server: ReviewServer, client: Clien
     assert page[0].output_excerpt == ""
 
 
-def test_an_order_that_the_server_does_not_know(client: Client) -> None:
+def test_unknown_order_is_rejected(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match="order_by"):
         client.sessions(order_by="beauty")
 
 
-def test_a_status_that_there_is_not(server: ReviewServer, client: Client) -> None:
+def test_unknown_status_is_rejected(server: ReviewServer, client: Client) -> None:
     words = r"^status must be one of pending_review, changes_requested, .*_exceeded, not 'pending'\.$"
     calls: list[Callable[..., object]] = [client.sessions, client.iter_sessions, client.to_frame]
     for call in calls:
@@ -161,7 +161,7 @@ def test_a_status_that_there_is_not(server: ReviewServer, client: Client) -> Non
     assert len(client.sessions(status=STATUSES)) == 1
 
 
-def test_all_pages_one_after_the_other(server: ReviewServer, client: Client) -> None:
+def test_iter_sessions_reads_all_pages_lazily(server: ReviewServer, client: Client) -> None:
     keys = [server.add("many", f"r{number}", created_at=stamp(number)) for number in range(11)]
     rows = client.iter_sessions(page_size=4)
     assert server.seen == []
@@ -173,12 +173,12 @@ def test_all_pages_one_after_the_other(server: ReviewServer, client: Client) -> 
 
 
 @pytest.mark.parametrize("page_size", [0, 1, 501])
-def test_no_such_page_size(client: Client, page_size: int) -> None:
+def test_invalid_page_size(client: Client, page_size: int) -> None:
     with pytest.raises(ValueError, match="from 2 to 500"):
         client.iter_sessions(page_size=page_size)
 
 
-def test_reviews_that_leave_the_list_hide_no_others(server: ReviewServer, client: Client) -> None:
+def test_iteration_skips_nothing_when_reviews_leave_the_list(server: ReviewServer, client: Client) -> None:
     keys = [server.add("many", f"r{number:02}", created_at=stamp(number)) for number in range(20)]
     approved = []
     for row in client.iter_sessions(status="pending_review", page_size=4):
@@ -188,7 +188,7 @@ def test_reviews_that_leave_the_list_hide_no_others(server: ReviewServer, client
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_list_that_changes_while_it_is_read(server: ReviewServer, client: Client, seed: int) -> None:
+def test_iteration_over_a_changing_list(server: ReviewServer, client: Client, seed: int) -> None:
     chance = random.Random(seed)
     stay = {server.add("stays", f"r{number}", created_at=stamp(chance.randrange(50))) for number in range(15)}
     leave = [server.add("leaves", f"r{number}", created_at=stamp(chance.randrange(50))) for number in range(15)]
@@ -208,7 +208,7 @@ def test_a_list_that_changes_while_it_is_read(server: ReviewServer, client: Clie
 
 
 @pytest.mark.parametrize("unreadable", [range(3, 4), range(2, 9), range(12), range(6, 12), range(0, 12, 2)])
-def test_what_the_server_counts_and_cannot_read(server: ReviewServer, client: Client, unreadable: range) -> None:
+def test_iteration_over_unreadable_sessions(server: ReviewServer, client: Client, unreadable: range) -> None:
     keys = [server.add("many", f"r{number:02}", created_at=stamp(number)) for number in range(12)]
     server.unreadable = {keys[number] for number in unreadable}
     rows = client.iter_sessions(page_size=4)
@@ -224,7 +224,7 @@ def test_ten_thousand_reviews(server: ReviewServer, client: Client) -> None:
     assert len({row.key for row in client.iter_sessions(page_size=500)}) == 10_000
 
 
-def test_an_unchanged_page_is_not_sent_again(server: ReviewServer, client: Client) -> None:
+def test_unchanged_page_is_not_resent(server: ReviewServer, client: Client) -> None:
     key = server.add()
     first = client.sessions_if_changed(None)
     assert client.sessions_if_changed(first) is first
@@ -236,7 +236,7 @@ def test_an_unchanged_page_is_not_sent_again(server: ReviewServer, client: Clien
     assert sent == [None, first.etag, first.etag]
 
 
-def test_conflicts_carry_the_review_as_it_is_now(server: ReviewServer, client: Client) -> None:
+def test_conflict_has_the_current_review(server: ReviewServer, client: Client) -> None:
     key = server.add()
     stale = client.find(key)
     server.next_output(key, "Second")
@@ -254,7 +254,7 @@ def test_conflicts_carry_the_review_as_it_is_now(server: ReviewServer, client: C
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_no_such_review(server: ReviewServer, client: Client, active: bool) -> None:
+def test_review_not_found(server: ReviewServer, client: Client, active: bool) -> None:
     key = ReviewKey("running" if active else "ended", "r", "t")
     with pytest.raises(ReviewNotFoundError, match="No review was found") as read:
         client.find(key)
@@ -264,14 +264,14 @@ def test_no_such_review(server: ReviewServer, client: Client, active: bool) -> N
     assert (read.value.task_active, decided.value.task_active) == (active, active)
 
 
-def test_who_may_read_only(server: ReviewServer) -> None:
+def test_reader_may_not_decide(server: ReviewServer) -> None:
     client = Client(server.url, username="viewer", password="viewer-password")
     review = client.find(server.add("sales"))
     with pytest.raises(PermissionDeniedError, match="may not decide the reviews of DAG 'sales'"):
         client.approve(review)
 
 
-def test_what_cannot_be_used(server: ReviewServer, client: Client) -> None:
+def test_invalid_arguments_are_rejected_by_server(server: ReviewServer, client: Client) -> None:
     review = client.find(server.add())
     with pytest.raises(InvalidRequestError, match=r"body\.feedback: .*1000"):
         client.request_changes(review, "x" * 1001)
@@ -295,7 +295,7 @@ def test_what_cannot_be_used(server: ReviewServer, client: Client) -> None:
         (200, "", ServerError, "plugin installed"),
     ],
 )
-def test_every_other_answer(
+def test_other_responses(
     server: ReviewServer,
     client: Client,
     status: int,
@@ -310,7 +310,7 @@ def test_every_other_answer(
         assert type(error.value) is expected
 
 
-def test_nobody_answers() -> None:
+def test_no_server() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -324,7 +324,7 @@ def test_nobody_answers() -> None:
             assert "password" not in str(error.value)
 
 
-def test_an_address_with_https_that_speaks_http(server: ReviewServer) -> None:
+def test_https_url_of_an_http_server(server: ReviewServer) -> None:
     url = server.url.replace("http:", "https:")
     for client in (Client(url, token="opaque"), Client(url, username="ada", password="ada-password")):
         with pytest.raises(ConnectionFailedError) as error:
@@ -333,7 +333,7 @@ def test_an_address_with_https_that_speaks_http(server: ReviewServer) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_renewed_once(server: ReviewServer, client: Client, status: int) -> None:
+def test_rejected_token_is_renewed_once(server: ReviewServer, client: Client, status: int) -> None:
     review = client.find(server.add())
     server.refused.add(server.seen[-1].headers["authorization"].removeprefix("Bearer "))
     assert client.approve(review).status == "approved"
@@ -355,24 +355,24 @@ def test_a_given_token_is_not_renewed(server: ReviewServer) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "airflow:8080", "ftp://host", "http://", "file:///etc", "/hitl-review"])
-def test_bad_addresses(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     with pytest.raises(ValueError, match="address of Airflow's API server"):
         Client(url, token="t")
 
 
-def test_credentials_do_not_belong_in_the_address() -> None:
+def test_url_with_credentials_is_rejected() -> None:
     with pytest.raises(ValueError, match="as arguments") as error:
         Client("http://ada:secret@host", token="t")
     assert "secret" not in str(error.value)
 
 
-def test_secrets_are_not_shown(server: ReviewServer) -> None:
+def test_repr_hides_secrets(server: ReviewServer) -> None:
     shown = repr(Client(server.url, token="s3cret")) + repr(Client(server.url, username="ada", password="s3cret"))
     assert "s3cret" not in shown
     assert server.url in shown
 
 
-def test_who_connects(server: ReviewServer, client: Client) -> None:
+def test_username_and_user_id(server: ReviewServer, client: Client) -> None:
     assert client.username == "ada"
     assert Client(server.url, token="t").username is None
     assert Client(server.url, token="t").user_id is None
@@ -383,7 +383,7 @@ def test_who_connects(server: ReviewServer, client: Client) -> None:
 
 
 def locals_of(error: BaseException) -> str:
-    """What a traceback with all local variables shows below the test's own; also of what led to the error."""
+    """The local variables a traceback shows below the test's own frame; including those of the error's causes."""
     shown = []
     trace = error.__traceback__
     while trace is not None:
@@ -404,7 +404,7 @@ def locals_of(error: BaseException) -> str:
     ],
 )
 @pytest.mark.parametrize("way", ["nobody", "down", "refused", "wrong", "not ours"])
-def test_secrets_are_in_no_traceback(
+def test_tracebacks_contain_no_secrets(
     server: ReviewServer, way: str, call: Callable[[Client, ReviewKey], object]
 ) -> None:
     token = jwt("ada", FOREVER)
@@ -423,7 +423,7 @@ def test_secrets_are_in_no_traceback(
             Client(url, username="ada", password="wr0ng" if way == "wrong" else "ada-password", timeout=2),
         ):
             if way == "nobody" and "wait_for" in call.__code__.co_names:
-                continue  # it would go on waiting
+                continue  # it would keep waiting
             if way in ("refused", "wrong") and (way == "refused") is (client.username is not None):
                 continue
             with pytest.raises(HITLNotebookError) as error:
@@ -436,7 +436,7 @@ def test_secrets_are_in_no_traceback(
             assert "Bearer e30" not in told
 
 
-def test_a_netrc_file_does_not_take_the_tokens_place(
+def test_netrc_does_not_replace_the_token(
     server: ReviewServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password eve-password\n")

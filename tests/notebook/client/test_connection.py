@@ -26,7 +26,7 @@ def read(environment: dict[str, str], **given: Any) -> tuple[Any, ...]:
         (WITH_TOKEN, {}, (HERE, "env-token", None, None)),
         (WITH_USER, {}, (HERE, None, "ada", "env-password")),
         (WITH_TOKEN | WITH_USER, {}, (HERE, "env-token", None, None)),
-        # arguments win
+        # arguments take precedence
         (WITH_TOKEN, {"token": "mine"}, (HERE, "mine", None, None)),
         (WITH_USER, {"token": "mine"}, (HERE, "mine", None, None)),
         (WITH_TOKEN, {"username": "bob", "password": "b"}, (HERE, None, "bob", "b")),
@@ -34,7 +34,7 @@ def read(environment: dict[str, str], **given: Any) -> tuple[Any, ...]:
         (WITH_USER, {"password": "b"}, (HERE, None, "ada", "b")),
         (WITH_USER, {"username": "ada"}, (HERE, None, "ada", "env-password")),
         ({"HITL_REVIEW_PASSWORD": "p"}, {"url": HERE, "username": "bob"}, (HERE, None, "bob", "p")),
-        # what belongs together is not mixed
+        # credentials that belong together are not mixed
         (WITH_USER, {"username": "bob"}, (HERE, None, "bob", None)),
         (WITH_TOKEN, {"username": "bob"}, (HERE, None, "bob", None)),
         (WITH_TOKEN, {"url": THERE}, (THERE, None, None, None)),
@@ -42,12 +42,12 @@ def read(environment: dict[str, str], **given: Any) -> tuple[Any, ...]:
         (WITH_USER, {"url": THERE, "username": "ada"}, (THERE, None, "ada", None)),
         (WITH_USER, {"url": f"{HERE}/"}, (HERE, None, "ada", "env-password")),
         ({"HITL_REVIEW_TOKEN": "t"}, {"url": THERE}, (THERE, "t", None, None)),
-        # empty is not set
+        # empty counts as not set
         (dict.fromkeys(WITH_TOKEN | WITH_USER, " "), {"password": ""}, (None, None, None, " ")),
         (WITH_USER, {"url": "", "username": "", "token": ""}, (HERE, None, "ada", "env-password")),
     ],
 )
-def test_arguments_then_the_environment(
+def test_arguments_take_precedence_over_environment(
     environment: dict[str, str], given: dict[str, str], expected: tuple[str | None, ...]
 ) -> None:
     assert read(environment, **given) == (*expected, None)
@@ -63,14 +63,12 @@ def test_arguments_then_the_environment(
         ({"HITL_REVIEW_URL": "http://a", "HITL_REVIEW_URL_PREFIX": "/reviews"}, {"url": "http://b"}, None),
     ],
 )
-def test_another_path_of_the_plugin(
-    environment: dict[str, str], given: dict[str, str], expected: str | None
-) -> None:
+def test_url_prefix(environment: dict[str, str], given: dict[str, str], expected: str | None) -> None:
     assert read(environment, **given)[-1] == expected
 
 
 @pytest.mark.parametrize("prefix", ["/", "/a/b", "/a b", "/..", "/ä", "?"])
-def test_a_path_that_cannot_be(prefix: str) -> None:
+def test_invalid_url_prefix(prefix: str) -> None:
     with pytest.raises(ValueError, match="url_prefix must be one path segment"):
         read({"HITL_REVIEW_URL_PREFIX": prefix})
 
@@ -87,7 +85,7 @@ def test_a_path_that_cannot_be(prefix: str) -> None:
         ({}, "the address of the API server (url, or HITL_REVIEW_URL); a token"),
     ],
 )
-def test_what_is_missing_is_said(fields: dict[str, str], missing: str) -> None:
+def test_missing_fields_are_named(fields: dict[str, str], missing: str) -> None:
     connection = Connection(**fields)
     assert connection.missing.startswith(missing)
     assert connection.complete is (missing == "")
@@ -100,14 +98,14 @@ def test_what_is_missing_is_said(fields: dict[str, str], missing: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["airflow:8080", "http://ada:s3cret@host", "ada:s3cret@host", "http://a:s3cret @h"])
-def test_an_address_that_cannot_be_used_is_told_at_once(url: str) -> None:
+def test_invalid_url_is_rejected_immediately(url: str) -> None:
     for given, environment in ((url, {}), (None, {"HITL_REVIEW_URL": url})):
         with pytest.raises(ValueError, match=r"url") as error:
             Connection.from_environment(given, environment=environment)
         assert "s3cret" not in str(error.value)
 
 
-def test_nothing_secret_is_shown() -> None:
+def test_repr_hides_secrets() -> None:
     connections = [Connection(HERE, token="s3cret"), Connection("http://ada:s3cret@host", None, "ada", "s3cret")]
     for connection in connections:
         assert "s3cret" not in f"{connection!r} {connection} {connection.missing}"
@@ -119,7 +117,7 @@ def test_nothing_secret_is_shown() -> None:
         connections[0].token = "other"  # type: ignore[misc]
 
 
-def test_a_client_from_the_environment(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_from_environment(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in WITH_TOKEN | WITH_USER:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="HITL_REVIEW_URL"):

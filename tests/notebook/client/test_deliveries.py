@@ -1,4 +1,4 @@
-"""The client's calls about webhooks, against a real server."""
+"""The client's webhook calls, against a real server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.notebook.times import START, stamp
 OTHER = ReviewKey("other", "manual__2030", "draft", 3)
 
 
-def test_an_event_is_read_whole(server: ReviewServer, client: Client) -> None:
+def test_event_is_parsed_completely(server: ReviewServer, client: Client) -> None:
     server.webhooks.add(
         OTHER,
         type="hitl_review.changes_requested",
@@ -59,7 +59,7 @@ def test_an_event_is_read_whole(server: ReviewServer, client: Client) -> None:
         read.status = "delivered"  # type: ignore[misc]
 
 
-def test_what_is_not_known_is_none() -> None:
+def test_unknown_fields_are_none() -> None:
     value = event(endpoints=[endpoint(format=None)])
     del value["iteration"]
     read = parse_delivery(value)
@@ -93,20 +93,20 @@ def test_filters(server: ReviewServer, client: Client) -> None:
     assert asked[1].query == {"limit": "50", "offset": "0", **{n: str(v) for n, v in KEY._asdict().items()}}
 
 
-def test_a_review_and_a_dag_at_once(server: ReviewServer, client: Client) -> None:
+def test_review_and_dag_filters_exclude_each_other(server: ReviewServer, client: Client) -> None:
     with pytest.raises(ValueError, match="not both"):
         client.deliveries(KEY, dag_id="reports")
     assert server.seen == []
 
 
-def test_filters_that_cannot_be_used(server: ReviewServer, client: Client) -> None:
+def test_invalid_filters(server: ReviewServer, client: Client) -> None:
     with pytest.raises(InvalidRequestError, match=r"query\.limit: .*500"):
         client.deliveries(limit=501)
     with pytest.raises(InvalidRequestError, match=r"query\.status: "):
         client.deliveries(status="lost")
 
 
-def test_sending_again(server: ReviewServer, client: Client) -> None:
+def test_resend(server: ReviewServer, client: Client) -> None:
     event_id = server.webhooks.add(endpoints=[endpoint("a"), endpoint("b")])
     (before,) = client.deliveries(KEY)
     after = client.resend(before)
@@ -119,7 +119,7 @@ def test_sending_again(server: ReviewServer, client: Client) -> None:
     assert [(seen.method, seen.body) for seen in asked] == [("POST", None), ("POST", {"endpoint": "b"})]
 
 
-def test_sending_again_what_is_not_there(server: ReviewServer, client: Client) -> None:
+def test_resend_of_unknown_event_or_endpoint(server: ReviewServer, client: Client) -> None:
     event_id = server.webhooks.add()
     with pytest.raises(WebhookNotFoundError, match="No webhook event nothing"):
         client.resend("nothing")
@@ -130,7 +130,7 @@ def test_sending_again_what_is_not_there(server: ReviewServer, client: Client) -
     assert server.webhooks.events[event_id]["status"] == "delivered"
 
 
-def test_an_id_stays_in_its_place_of_the_path(server: ReviewServer, client: Client) -> None:
+def test_event_id_is_encoded_in_the_path(server: ReviewServer, client: Client) -> None:
     server.add()
     with pytest.raises(HITLNotebookError):
         client.resend("../sessions/approve?dag_id=reports&run_id=manual__2030&task_id=draft&map_index=-1#")
@@ -138,7 +138,7 @@ def test_an_id_stays_in_its_place_of_the_path(server: ReviewServer, client: Clie
     assert [seen for seen in server.seen if "approve" in seen.path and "deliveries" not in seen.path] == []
 
 
-def test_who_may_read_only(server: ReviewServer) -> None:
+def test_reader_may_not_resend_or_test(server: ReviewServer) -> None:
     event_id = server.webhooks.add()
     client = Client(server.url, username="viewer", password="viewer-password")
     assert len(client.deliveries()) == 1
@@ -148,7 +148,7 @@ def test_who_may_read_only(server: ReviewServer) -> None:
         client.test_webhook("audit")
 
 
-def test_trying_an_endpoint(server: ReviewServer, client: Client) -> None:
+def test_webhook_test(server: ReviewServer, client: Client) -> None:
     server.webhooks.connections["audit"] = attempt()
     server.webhooks.connections["https://x.example"] = attempt(status_code=None, error="no answer within 5 s")
     good = client.test_webhook("audit")
@@ -160,7 +160,7 @@ def test_trying_an_endpoint(server: ReviewServer, client: Client) -> None:
     assert bodies == [{"conn_id": "audit"}, {"url": "https://x.example", "format": "slack"}]
 
 
-def test_trying_what_cannot_be_tried(server: ReviewServer, client: Client) -> None:
+def test_webhook_test_with_invalid_arguments(server: ReviewServer, client: Client) -> None:
     with pytest.raises(WebhookNotFoundError, match="There is no connection 'nothing'"):
         client.test_webhook("nothing")
     with pytest.raises(InvalidRequestError, match=r"body\.format: "):
@@ -176,7 +176,7 @@ def calls(client: Client) -> list[Any]:
     return [lambda: client.deliveries(KEY), lambda: client.resend("x"), lambda: client.test_webhook("audit")]
 
 
-def test_a_server_of_before_says_what_to_do(outdated: ReviewServer) -> None:
+def test_outdated_server_error_says_what_to_do(outdated: ReviewServer) -> None:
     client = Client(outdated.url, username="ada", password="ada-password")
     for call in calls(client):
         with pytest.raises(ServerError, match="is older than this one, or not installed") as error:
@@ -196,7 +196,7 @@ def test_a_server_of_before_says_what_to_do(outdated: ReviewServer) -> None:
         (302, "", ServerError, "plugin installed"),
     ],
 )
-def test_every_other_answer(
+def test_other_responses(
     server: ReviewServer,
     client: Client,
     status: int,
@@ -220,13 +220,13 @@ def test_every_other_answer(
         '{"deliveries": ["x"], "total_entries": null}',
     ],
 )
-def test_another_shape_is_an_error_in_words(body: str) -> None:
+def test_unexpected_json_raises_server_error(body: str) -> None:
     with answering(200, body.encode()) as url:
         for call in calls(Client(url, token="t")):
             with pytest.raises(ServerError, match="plugin installed"):
                 call()
 
 
-def test_times_without_a_z_are_read_too() -> None:
+def test_timestamp_with_numeric_utc_offset() -> None:
     value = event(timestamp=stamp(0).replace("Z", "+00:00"))
     assert parse_delivery(value).timestamp == START

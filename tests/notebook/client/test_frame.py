@@ -23,7 +23,7 @@ def kinds(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(kind) for name, kind in frame.dtypes.items()}
 
 
-def test_a_row_per_review(server: ReviewServer, client: Client) -> None:
+def test_one_row_per_review(server: ReviewServer, client: Client) -> None:
     mapped = ReviewKey("b", "r", "draft", 7)
     server.sessions[mapped] = session(
         mapped,
@@ -50,7 +50,7 @@ def test_a_row_per_review(server: ReviewServer, client: Client) -> None:
     assert (second["output_excerpt"], second["is_pending"]) == ("# First draft", True)
 
 
-def test_types_do_not_depend_on_what_there_is(server: ReviewServer, client: Client) -> None:
+def test_column_types_do_not_depend_on_the_data(server: ReviewServer, client: Client) -> None:
     expected = {name: KINDS.get(name, "string") for name in COLUMNS}
     empty = client.to_frame()
     assert len(empty) == 0
@@ -62,7 +62,7 @@ def test_types_do_not_depend_on_what_there_is(server: ReviewServer, client: Clie
     assert len(pd.concat([empty, client.to_frame()])) == 2
 
 
-def test_all_pages_and_the_filters(server: ReviewServer, client: Client) -> None:
+def test_frame_has_all_pages_and_filters(server: ReviewServer, client: Client) -> None:
     for number in range(1_203):
         server.add("many", f"r{number:05}", created_at=stamp(number))
     server.add("one", status="approved", task_completed=True)
@@ -75,7 +75,7 @@ def test_all_pages_and_the_filters(server: ReviewServer, client: Client) -> None
     assert list(client.to_frame(q="R01202", order_by="-run_id")["run_id"]) == ["r01202"]
 
 
-def test_extremes_are_kept() -> None:
+def test_extreme_values_are_kept() -> None:
     far = "9999-12-31T23:59:59.999999Z"
     text = "a\udc80\x00 日本 🎌"
     frame = frame_of([review(prompt=text, deadline_at=far)])
@@ -84,7 +84,7 @@ def test_extremes_are_kept() -> None:
     frame.to_csv().encode()
 
 
-def test_without_pandas_it_is_said_what_to_install() -> None:
+def test_missing_pandas_error_says_what_to_install() -> None:
     source = """
 import sys
 sys.modules["pandas"] = None
@@ -98,7 +98,7 @@ except ImportError as error:
     assert "pip install pandas" in done.stdout, done.stderr
 
 
-def test_pandas_is_not_imported_before_it_is_needed() -> None:
+def test_pandas_is_imported_lazily() -> None:
     source = (
         "import sys, hitl_notebook; hitl_notebook.Client; print('pandas' in sys.modules, 'IPython' in sys.modules)"
     )

@@ -17,14 +17,14 @@ from tests.notebook.server import page, review, session, turn
 @pytest.mark.parametrize(
     "written", ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05+00:00", "2030-01-02T04:04:05+01:00"]
 )
-def test_times_are_aware(written: str) -> None:
+def test_times_are_timezone_aware(written: str) -> None:
     expected = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     read = parse_review(session(created_at=written, updated_at=written, deadline_at=written, decided_at=written))
     assert [read.created_at, read.updated_at, read.deadline_at, read.decided_at] == [expected] * 4
     assert read.created_at.tzinfo is not None
 
 
-def test_a_review_is_read_whole() -> None:
+def test_review_is_parsed_completely() -> None:
     key = ReviewKey("d", "r+1", "t", 3)
     turns = [turn("output", "one", 1), turn("feedback", "more", 1, {"id": "7", "name": "Ada"})]
     read = parse_review(session(key, conversation=turns, decided_by={"id": 7, "name": "Ada"}, extra="ignored"))
@@ -39,7 +39,7 @@ def test_a_review_is_read_whole() -> None:
         read.status = "approved"  # type: ignore[misc]
 
 
-def test_a_page_is_read_in_order() -> None:
+def test_page_keeps_order() -> None:
     items = [session(ReviewKey(name, "r", "t")) for name in "ba"]
     rows = parse_page({"sessions": items, "total_entries": 9})
     assert [row.key.dag_id for row in rows] == ["b", "a"]
@@ -77,7 +77,7 @@ def test_is_open(status: str, completed: bool, expected: bool) -> None:
     assert review(status=status, task_completed=completed).is_open is expected
 
 
-def test_a_page_of_an_older_server() -> None:
+def test_page_of_an_older_server() -> None:
     item = session()
     del item["output_excerpt"]
     older = parse_page({"sessions": [item], "total_entries": 1})
@@ -86,7 +86,7 @@ def test_a_page_of_an_older_server() -> None:
     assert parse_review(item).output_excerpt == ""
 
 
-def test_a_page_of_this_server() -> None:
+def test_page_of_a_current_server() -> None:
     value = {"sessions": [session()], "total_entries": 51, "waiting": 7, "dag_ids": ["a", "b"], "more": "ignored"}
     rows = parse_page(value, 50)
     assert (rows.waiting, rows.dag_ids, rows.offset) == (7, ("a", "b"), 50)
@@ -95,7 +95,7 @@ def test_a_page_of_this_server() -> None:
     assert parse_page({**value, "waiting": None}).waiting is None
 
 
-def test_a_repr_fits_a_screen() -> None:
+def test_repr_is_short() -> None:
     turns = [turn("output", "x" * 1_000_000, 1), turn("feedback", "more", 1)]
     long = review(current_output="x" * 1_000_000, prompt="y" * 1_000_000, conversation=turns)
     assert len(repr(long)) < 2_000
@@ -106,7 +106,7 @@ def test_a_repr_fits_a_screen() -> None:
     assert len(repr(long.conversation)) < 1_000
 
 
-def test_a_page_is_shown_as_a_table() -> None:
+def test_page_repr_is_a_table() -> None:
     rows = page(
         review(deadline_at="2030-01-02T03:04:05+01:00"),
         review(ReviewKey("d", "r", "t", 3), task_completed=True, output_excerpt=""),
@@ -129,14 +129,14 @@ def test_a_page_is_shown_as_a_table() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_text_in_a_table(text: str) -> None:
+def test_table_escapes_hostile_text(text: str) -> None:
     rows = page(review(ReviewKey(text, text, text), prompt=text, output_excerpt=text, status=text))
     parts = harmless(rows._repr_html_(), also=["p"])
     assert set(parts.tags) == {"table", "thead", "tbody", "tr", "th", "td", "p"}
     assert repr(rows).replace("\n", "").isprintable()
 
 
-def test_no_character_breaks_a_table() -> None:
+def test_control_characters_do_not_break_the_table() -> None:
     text = "\x1b[31mred\x1b[0m\r\n\t\u202e\udc80\x00"
     rows = page(review(ReviewKey(text, text, text), output_excerpt=text))
     assert len(repr(rows).splitlines()) == 3
@@ -145,12 +145,12 @@ def test_no_character_breaks_a_table() -> None:
     rows._repr_html_().encode()
 
 
-def test_nobody_is_no_user() -> None:
+def test_parse_user_of_none() -> None:
     assert parse_user(None) is None
     assert ReviewKey("d", "r", "t").map_index == -1
 
 
-def test_the_statuses_are_those_of_airflows_side() -> None:
+def test_statuses_match_the_plugin() -> None:
     assert tuple(status.value for status in SessionStatus) == STATUSES
 
 

@@ -1,4 +1,4 @@
-"""Answers, outputs and orders of events that nobody wishes for."""
+"""Unwelcome responses, outputs and sequences of events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.notebook.server import session
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"detail": "x"}', b"<html>", b'{"sessions": 3}'])
-def test_another_shape_is_an_error_in_words(body: bytes) -> None:
+def test_unexpected_json_raises_server_error(body: bytes) -> None:
     with answering(200, body) as url:
         client = Client(url, token="t")
         for call in (client.sessions, lambda: client.find(ReviewKey("d", "r", "t"))):
@@ -25,19 +25,19 @@ def test_another_shape_is_an_error_in_words(body: bytes) -> None:
         panel.close()
 
 
-def test_a_conflict_without_its_session_is_an_error_in_words() -> None:
+def test_conflict_without_session_raises_server_error() -> None:
     with answering(409, b'{"detail": {"session": {}}}') as url, pytest.raises(ServerError):
         Client(url, token="t").approve(ReviewKey("d", "r", "t"), iteration=1)
 
 
-def test_an_idle_connection_that_the_server_closes_is_no_outage() -> None:
+def test_closed_idle_connection_is_not_an_outage() -> None:
     value = json.dumps(session()).encode()
     with hanging_up(value) as (url, seen):
         client = Client(url, token="t", timeout=10)
         key = ReviewKey("d", "r", "t")
         reviews = [client.find(key), client.find(key)]
         assert reviews[0] == reviews[1]
-        assert len(seen) == 3  # the second one was asked for once more
+        assert len(seen) == 3  # the second request was repeated once
         client.approve(key, iteration=1)
         client.approve(key, iteration=1)
         assert [line.startswith(b"POST") for line in seen[3:]] == [True, True]  # each once
@@ -46,23 +46,23 @@ def test_an_idle_connection_that_the_server_closes_is_no_outage() -> None:
 @pytest.mark.parametrize(
     "url", ["http://localhost:99999", "http://h ost", "http://host?x=1", "http://host/#x", "airflow:8080"]
 )
-def test_addresses_that_cannot_be_one(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     with pytest.raises(ValueError, match="such as http://localhost:8080"):
         Client(url, token="t")
 
 
 @pytest.mark.parametrize("token", ["tök€n", "a\nb"])
-def test_tokens_that_cannot_be_one(token: str) -> None:
+def test_invalid_tokens(token: str) -> None:
     with pytest.raises(ValueError, match="copied whole"):
         Client("http://localhost:8080", token=token)
 
 
-def test_outputs_that_are_hard_to_show() -> None:
+def test_rendering_of_difficult_outputs() -> None:
     assert "[[[" in render.output("[" * 100_000, "json")
     render.output('"\\ud800"', "json").encode()
 
 
-def test_settled_waits_for_the_panel_at_once_and_close_ends_it() -> None:
+def test_settled_waits_and_close_ends_the_panel() -> None:
     async def main(url: str) -> str:
         panel = ReviewPanel(url, token="t", refresh_seconds=5)
         await asyncio.wait_for(panel.settled(), 10)

@@ -27,7 +27,7 @@ RUNNING = ReviewKey("running", "manual__2030", "draft")
 
 
 class Time:
-    """A clock that runs only while somebody sleeps; each sleep ends with the next step."""
+    """A clock that advances only during sleep; each sleep ends with the next step."""
 
     def __init__(self, *steps: Callable[[], object]) -> None:
         self.now = 100.0
@@ -53,7 +53,7 @@ def nothing() -> None:
 
 
 @pytest.mark.parametrize("status", ["approved", "rejected", "timeout_exceeded", "max_iterations_exceeded"])
-def test_until_it_is_decided(server: ReviewServer, client: Client, status: str) -> None:
+def test_wait_until_decided(server: ReviewServer, client: Client, status: str) -> None:
     key = server.add()
     time = Time(
         nothing,
@@ -66,7 +66,7 @@ def test_until_it_is_decided(server: ReviewServer, client: Client, status: str) 
     assert time.slept == [2.0] * 4
 
 
-def test_what_has_happened_already_is_not_waited_for(server: ReviewServer, client: Client) -> None:
+def test_wait_returns_at_once_if_already_done(server: ReviewServer, client: Client) -> None:
     key = server.add(task_completed=True, task_state="failed")
     time = Time()
     assert wait(client, key, time, timeout=0).is_open is False
@@ -74,7 +74,7 @@ def test_what_has_happened_already_is_not_waited_for(server: ReviewServer, clien
     assert time.slept == []
 
 
-def test_until_a_newer_output_than_the_one_seen_waits(server: ReviewServer, client: Client) -> None:
+def test_wait_until_newer_output(server: ReviewServer, client: Client) -> None:
     key = server.add()
     seen = client.find(key)
     client.request_changes(seen, "Shorter")
@@ -87,7 +87,7 @@ def test_until_a_newer_output_than_the_one_seen_waits(server: ReviewServer, clie
         wait(client, second, Time(), until="output", timeout=1)
 
 
-def test_no_newer_output_comes_when_the_review_ends(server: ReviewServer, client: Client) -> None:
+def test_wait_for_output_ends_with_the_review(server: ReviewServer, client: Client) -> None:
     key = server.add()
     seen = client.find(key)
     time = Time(lambda: server.change(key, status="approved"))
@@ -96,11 +96,11 @@ def test_no_newer_output_comes_when_the_review_ends(server: ReviewServer, client
 
 
 def fails(server: ReviewServer, key: ReviewKey, error: str = "TypeError: no region.") -> None:
-    """What the task does when making the next output fails."""
+    """What the task does when the regeneration fails."""
     server.change(key, status="pending_review", last_error=error, decided_by=None, decided_at=None)
 
 
-def test_an_output_that_could_not_be_made_ends_it_at_once(server: ReviewServer, client: Client) -> None:
+def test_failed_regeneration_ends_the_wait(server: ReviewServer, client: Client) -> None:
     key = server.add()
     before = client.find(key)
     row = client.sessions()[0]
@@ -116,7 +116,7 @@ def test_an_output_that_could_not_be_made_ends_it_at_once(server: ReviewServer, 
             wait(client, known, Time(), until="output", timeout=0)
 
 
-def test_an_old_failure_ends_no_waiting(server: ReviewServer, client: Client) -> None:
+def test_old_failure_does_not_end_the_wait(server: ReviewServer, client: Client) -> None:
     key = server.add()
     client.request_changes(client.find(key), "Shorter")
     fails(server, key)
@@ -138,7 +138,7 @@ def test_an_old_failure_ends_no_waiting(server: ReviewServer, client: Client) ->
     assert wait(client, again, approved, until="decided").status == "approved"
 
 
-def test_a_task_that_starts_anew_has_not_failed_since(server: ReviewServer, client: Client) -> None:
+def test_restarted_task_does_not_count_as_failed(server: ReviewServer, client: Client) -> None:
     key = server.add()
     asked = client.request_changes(client.find(key), "Shorter")
 
@@ -149,7 +149,7 @@ def test_a_task_that_starts_anew_has_not_failed_since(server: ReviewServer, clie
         wait(client, asked, Time(anew), until="output")
 
 
-def test_until_a_function_says_so(server: ReviewServer, client: Client) -> None:
+def test_wait_until_predicate(server: ReviewServer, client: Client) -> None:
     key = server.add()
     time = Time(nothing, lambda: server.change(key, last_error="The model was down."))
     assert wait(client, key, time, until=lambda review: review.last_error is not None).last_error
@@ -157,7 +157,7 @@ def test_until_a_function_says_so(server: ReviewServer, client: Client) -> None:
         wait(client, key, time, until=lambda review: 1 // 0 > 0)
 
 
-def test_a_review_that_is_not_there_yet(server: ReviewServer, client: Client) -> None:
+def test_wait_for_review_that_does_not_exist_yet(server: ReviewServer, client: Client) -> None:
     def appears() -> None:
         server.sessions[RUNNING] = session(RUNNING)
 
@@ -169,7 +169,7 @@ def test_a_review_that_is_not_there_yet(server: ReviewServer, client: Client) ->
     assert error.value.task_active is False
 
 
-def test_a_review_that_a_retry_of_its_task_removes_is_waited_for(server: ReviewServer, client: Client) -> None:
+def test_wait_continues_when_task_retry_removes_review(server: ReviewServer, client: Client) -> None:
     server.sessions[RUNNING] = session(RUNNING)
     seen = client.find(RUNNING)
 
@@ -179,7 +179,7 @@ def test_a_review_that_a_retry_of_its_task_removes_is_waited_for(server: ReviewS
     assert wait(client, seen, Time(server.sessions.clear, approved)).status == "approved"
 
 
-def test_time_is_up(server: ReviewServer, client: Client) -> None:
+def test_wait_timeout(server: ReviewServer, client: Client) -> None:
     key = server.add(status="changes_requested")
     time = Time()
     with pytest.raises(
@@ -195,7 +195,7 @@ def test_time_is_up(server: ReviewServer, client: Client) -> None:
     assert len(server.asked("/hitl-review/sessions/find")) == 4
 
 
-def test_it_happens_with_the_last_look(server: ReviewServer, client: Client) -> None:
+def test_wait_succeeds_at_last_poll(server: ReviewServer, client: Client) -> None:
     key = server.add()
     time = Time(nothing, lambda: server.change(key, status="approved"))
     assert wait(client, key, time, timeout=3).status == "approved"
@@ -203,7 +203,7 @@ def test_it_happens_with_the_last_look(server: ReviewServer, client: Client) -> 
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_a_server_that_is_down_for_a_while_is_survived(
+def test_wait_survives_server_outage(
     server: ReviewServer, client: Client, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = server.add()
@@ -224,7 +224,7 @@ def test_a_server_that_is_down_for_a_while_is_survived(
         wait(client, key, Time())
 
 
-def test_lost_connections_are_survived() -> None:
+def test_wait_survives_lost_connections() -> None:
     server = ReviewServer()
     stopped = False
     try:
@@ -246,7 +246,7 @@ def test_lost_connections_are_survived() -> None:
             server.stop()
 
 
-def test_a_token_that_cannot_be_fetched_for_a_while_is_survived(server: ReviewServer, client: Client) -> None:
+def test_wait_survives_token_outage(server: ReviewServer, client: Client) -> None:
     key = server.add(status="approved")
     server.broken["/auth"] = (503, "text/html", "<html>")
     assert wait(client, key, Time(nothing, server.broken.clear)).status == "approved"
@@ -261,7 +261,7 @@ def test_a_token_that_cannot_be_fetched_for_a_while_is_survived(server: ReviewSe
         (200, "<html>", ServerError),
     ],
 )
-def test_what_will_not_pass_ends_it_at_once(
+def test_permanent_error_ends_the_wait(
     server: ReviewServer, client: Client, status: int, body: str, expected: type[Exception]
 ) -> None:
     key = server.add()
@@ -272,7 +272,7 @@ def test_what_will_not_pass_ends_it_at_once(
     assert time.slept == []
 
 
-def test_an_interrupt_passes(server: ReviewServer, client: Client) -> None:
+def test_keyboard_interrupt_is_raised(server: ReviewServer, client: Client) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -291,13 +291,13 @@ def test_an_interrupt_passes(server: ReviewServer, client: Client) -> None:
         {"until": None},
     ],
 )
-def test_arguments_that_cannot_be_used(server: ReviewServer, client: Client, how: dict[str, Any]) -> None:
+def test_invalid_arguments(server: ReviewServer, client: Client, how: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(how))):
         client.wait_for(server.add(), **how)
     assert server.seen == []
 
 
-def test_the_client_waits_with_a_real_clock(server: ReviewServer, client: Client) -> None:
+def test_wait_with_real_clock(server: ReviewServer, client: Client) -> None:
     key = server.add()
     until: Until = "decided"
     decision = threading.Timer(0.2, lambda: server.change(key, status="approved"))

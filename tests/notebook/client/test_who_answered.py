@@ -1,4 +1,4 @@
-"""Whoever answers in Airflow's place is told as that, and a certificate that is not trusted as that."""
+"""Error messages name whatever answered instead of Airflow, and untrusted certificates."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HTML = {"Content-Type": "text/html"}
         (404, HTML | {"Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
     ],
 )
-def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[str, str], words: str) -> None:
+def test_error_names_what_answered_instead_of_airflow(status: int, headers: dict[str, str], words: str) -> None:
     with answering(status, b"<html>no</html>", JSON | headers) as url:
         for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
             with pytest.raises(ServerError) as error:
@@ -50,7 +50,7 @@ def test_whoever_answers_in_airflows_place_is_named(status: int, headers: dict[s
             assert "username" not in str(error.value)
 
 
-def test_a_redirect_to_what_is_no_url_is_told_as_that() -> None:
+def test_redirect_to_invalid_url_is_reported() -> None:
     with answering(302, HEALTHY, JSON | {"Location": "http://[bad"}) as url:
         for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
             with pytest.raises(ConnectionFailedError, match="it redirects to something that is no URL"):
@@ -59,7 +59,7 @@ def test_a_redirect_to_what_is_no_url_is_told_as_that() -> None:
 
 @pytest.fixture
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
-    """A server with the certificate of a private authority, and that one's file."""
+    """A server with a certificate from a private CA, and the CA's file."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     path, context = make_certificate(tmp_path)
@@ -71,7 +71,7 @@ def clients(url: str) -> list[Client]:
     return [Client(url, token="t"), Client(url, username="ada", password="known")]
 
 
-def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do(private: tuple[str, Path]) -> None:
+def test_untrusted_certificate_error_says_what_to_do(private: tuple[str, Path]) -> None:
     url, _ = private
     for client in clients(url):
         with pytest.raises(ConnectionFailedError) as error:
@@ -81,16 +81,14 @@ def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do(private: tupl
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_both_variables_name_a_private_authority(
-    private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_private_ca_from_environment(private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     url, path = private
     monkeypatch.setenv(name, str(path))
     assert Client(url, token="t").sessions().total_entries == 0
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_certificates_that_are_not_there_are_told_by_the_variable(
+def test_missing_ca_file_error_names_the_variable(
     private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     url, _ = private
@@ -101,7 +99,7 @@ def test_certificates_that_are_not_there_are_told_by_the_variable(
 
 
 @pytest.mark.parametrize("given", ["localhost:{port}", "127.0.0.1:{port}/", "LOCALHOST:{port}"])
-def test_this_machine_gets_its_http(given: str) -> None:
+def test_localhost_defaults_to_http(given: str) -> None:
     with answering(200, HEALTHY, JSON) as url:
         client = Client(given.format(port=url.rpartition(":")[2]), token="t")
         assert client.url.startswith("http://")
@@ -109,18 +107,18 @@ def test_this_machine_gets_its_http(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["airflow:8080", "airflow.example.org", "localhost.example.org:8080"])
-def test_another_machine_must_be_named_with_its_scheme(given: str) -> None:
+def test_remote_host_needs_a_scheme(given: str) -> None:
     with pytest.raises(ValueError, match="such as http://localhost:8080 or https://airflow"):
         Client(given, token="t")
 
 
-def test_a_newline_behind_a_password_is_not_part_of_it() -> None:
+def test_trailing_newline_of_password_is_stripped() -> None:
     body = b'{"access_token": "t"}'
     seen: list[str] = []
     with answering(201, body, JSON) as url:
         client = Client(url, username="ada", password="known\n")
         assert client._tokens._credentials == ("ada", "known")
-        with pytest.raises(HITLNotebookError) as error:  # the server gives that answer to everything
+        with pytest.raises(HITLNotebookError) as error:  # the server answers every request the same
             client.sessions()
         seen.append(str(error.value))
     assert "username" not in seen[0]

@@ -1,4 +1,4 @@
-"""Several reviews at once, in the panel and over HTTP."""
+"""Bulk decisions in the panel and over HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.notebook.server import ReviewServer, review
 
 @pytest.fixture
 def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
-    """A panel without an event loop, on four reviews, of which ``d`` waits for its task."""
+    """A panel without an event loop, on four reviews; ``d`` waits for its task."""
     for name in "abc":
         server.add(name)
     server.add("d", status="changes_requested")
@@ -29,7 +29,7 @@ def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
 
 
 def pick(panel: ReviewPanel, *dag_ids: str, on: bool = True) -> None:
-    """Ticks in the list."""
+    """Tick checkboxes in the list."""
     rows = panel.workspace.list.list.rows
     receive(
         panel.workspace.list.list, do="pick", ids=[row["id"] for row in rows if row["dag_id"] in dag_ids], on=on
@@ -57,12 +57,12 @@ def sent(server: ReviewServer) -> list[tuple[str, str, Any]]:
     ]
 
 
-def test_nothing_is_there_without_picks(panel: ReviewPanel) -> None:
+def test_bulk_form_is_hidden_without_picks(panel: ReviewPanel) -> None:
     assert panel.workspace.several.widget.layout.display == "none"
     assert not state(panel)["shown"]
 
 
-def test_approving_several(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_approve_several(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a", "b", "d")
     assert panel.workspace.list.list.picked == [
         row["id"] for row in panel.workspace.list.list.rows if row["dag_id"] in "ab"
@@ -80,7 +80,7 @@ def test_approving_several(server: ReviewServer, panel: ReviewPanel) -> None:
     assert [row["state"] for row in panel.workspace.list.list.rows if row["dag_id"] in "ab"] == ["approved"] * 2
 
 
-def test_rejecting_several_with_a_reason(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_reject_several_with_a_reason(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a", "b")
     act(panel, "reject", "  Too long ")
     confirm(panel, "reject", "  Too long ")
@@ -89,7 +89,7 @@ def test_rejecting_several_with_a_reason(server: ReviewServer, panel: ReviewPane
     assert "2 rejected." in html(panel)
 
 
-def test_each_is_bound_to_the_output_that_was_listed(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_decision_applies_to_the_listed_output(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a", "b", "c")
     server.next_output(key("a"), "Newer draft")
     server.change(key("b"), status="rejected", decided_by={"id": "9", "name": "<b>Eve</b>"})
@@ -109,9 +109,7 @@ def test_each_is_bound_to_the_output_that_was_listed(server: ReviewServer, panel
     assert panel.workspace.list.list.picked == []
 
 
-def test_a_row_that_had_another_output_on_the_screen_is_not_picked(
-    server: ReviewServer, panel: ReviewPanel
-) -> None:
+def test_row_with_outdated_output_is_not_picked(server: ReviewServer, panel: ReviewPanel) -> None:
     rows = [row for row in panel.workspace.list.list.rows if row["dag_id"] in "ab"]
     server.next_output(key("a"), "Newer draft")
     refresh(panel)
@@ -120,7 +118,7 @@ def test_a_row_that_had_another_output_on_the_screen_is_not_picked(
     assert [pick.key for pick in panel.workspace.bulk.picks] == [key("b")]
 
 
-def test_an_outage_stops_it_and_the_rest_stays_picked(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_outage_stops_the_run_and_keeps_picks(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a", "b", "c")
     server.broken["/hitl-review/sessions/approve"] = (503, "text/plain", "down")
     act(panel, "approve")
@@ -133,7 +131,7 @@ def test_an_outage_stops_it_and_the_rest_stays_picked(server: ReviewServer, pane
     assert "3 approved." in html(panel)
 
 
-def test_another_output_1_of_a_new_try_is_not_approved(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_output_1_of_a_new_try_is_not_approved(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a")
     server.change(key("a"), current_output="Made anew, and seen by nobody")
     refresh(panel)
@@ -144,7 +142,7 @@ def test_another_output_1_of_a_new_try_is_not_approved(server: ReviewServer, pan
     assert "1 not." in html(panel)
 
 
-def test_a_reason_stays_if_it_was_refused(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_refused_rejection_keeps_the_reason(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a")
     server.broken["/hitl-review/sessions/reject"] = (403, "application/json", '{"detail": "Not yours"}')
     act(panel, "reject", "the reason")
@@ -152,7 +150,7 @@ def test_a_reason_stays_if_it_was_refused(server: ReviewServer, panel: ReviewPan
     assert panel.workspace.bulk.draft == "the reason"
 
 
-def test_picking_from_code_in_the_wrong_way(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_pick_with_wrong_types(server: ReviewServer, panel: ReviewPanel) -> None:
     for wrong in ("a", [("a", "b")], [None]):
         with pytest.raises(TypeError, match="Give a review"):
             panel.pick(wrong)  # type: ignore[arg-type]
@@ -160,7 +158,7 @@ def test_picking_from_code_in_the_wrong_way(server: ReviewServer, panel: ReviewP
     assert len(panel.workspace.bulk.picks) == 1
 
 
-def test_closing_the_summary(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_close_summary(server: ReviewServer, panel: ReviewPanel) -> None:
     pick(panel, "a")
     pick(panel, "a", on=False)
     assert panel.workspace.several.widget.layout.display == "none"
@@ -172,7 +170,7 @@ def test_closing_the_summary(server: ReviewServer, panel: ReviewPanel) -> None:
     assert panel.workspace.several.widget.layout.display == "none"
 
 
-def test_picks_from_code(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_pick_from_code(server: ReviewServer, panel: ReviewPanel) -> None:
     client = panel.client
     panel.pick(client.sessions())
     assert len(panel.workspace.bulk.picks) == 3
@@ -183,7 +181,7 @@ def test_picks_from_code(server: ReviewServer, panel: ReviewPanel) -> None:
     assert [one.key for one in panel.workspace.bulk.picks] == [key("b")]
 
 
-def test_fifty_in_a_loop_with_progress_and_a_stop(server: ReviewServer) -> None:
+def test_progress_and_stop_in_an_event_loop(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
         await settle(panel)
@@ -223,7 +221,7 @@ def test_fifty_in_a_loop_with_progress_and_a_stop(server: ReviewServer) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_summary_shows_text_as_text(text: str) -> None:
+def test_summary_escapes_hostile_text(text: str) -> None:
     row = review(key(text))
     run = BulkRun(Action.REJECT, (row,), (Outcome(key(text), 1, text),), ended=True)
     parts = Parts(results_html(run))

@@ -38,7 +38,7 @@ def keys(bulk: BulkModel) -> list[ReviewKey]:
     return [pick.key for pick in bulk.picks]
 
 
-def test_picking_and_taking_out() -> None:
+def test_pick_and_unpick() -> None:
     bulk = picked(A, B)
     bulk.pick(iter([review(C)]))
     bulk.pick([review(A)], on=False)
@@ -50,18 +50,18 @@ def test_picking_and_taking_out() -> None:
 @pytest.mark.parametrize(
     "changes", [{"status": "approved"}, {"status": "changes_requested"}, {"task_completed": True}]
 )
-def test_only_what_waits_can_be_picked(changes: dict[str, Any]) -> None:
+def test_only_pending_reviews_can_be_picked(changes: dict[str, Any]) -> None:
     bulk = BulkModel()
     bulk.pick([review(A, **changes), review(B)])
     assert keys(bulk) == [B]
 
 
-def test_a_pick_keeps_the_output_that_was_listed() -> None:
+def test_pick_keeps_the_listed_iteration() -> None:
     bulk = picked(A, B)
     bulk.look(page(review(A, iteration=2), review(B)))
     assert bulk.changed == {A}
     assert [pick.iteration for pick in bulk.picks] == [1, 1]
-    bulk.look(page())  # another page of the list says nothing about it
+    bulk.look(page())  # another page of the list does not contain it
     assert bulk.changed == {A}
     bulk.pick([review(A, iteration=2)])  # looked at again
     bulk.look(page(review(A, iteration=2), review(B, status="rejected")))
@@ -72,7 +72,7 @@ def test_a_pick_keeps_the_output_that_was_listed() -> None:
     ("action", "said", "label"),
     [(Action.APPROVE, "Approve 2 reviews?", "Approve 2"), (Action.REJECT, "Reject 2 reviews?", "Reject 2")],
 )
-def test_it_is_asked_back_once(action: Action, said: str, label: str) -> None:
+def test_confirmation_is_valid_once(action: Action, said: str, label: str) -> None:
     bulk = picked(A, B)
     assert bulk.confirm() is None
     bulk.act(action)
@@ -89,20 +89,20 @@ def test_it_is_asked_back_once(action: Action, said: str, label: str) -> None:
     assert bulk.confirm() is None
 
 
-def test_other_picks_have_to_be_confirmed_anew() -> None:
+def test_changed_picks_need_new_confirmation() -> None:
     bulk = picked(A)
     bulk.act(Action.APPROVE)
     bulk.pick([review(B)])
     assert bulk.confirm() is None
 
 
-def test_nothing_to_decide_without_picks() -> None:
+def test_no_action_without_picks() -> None:
     bulk = BulkModel()
     bulk.act(Action.APPROVE)
     assert bulk.confirming is None
 
 
-def test_picks_stay_as_they_are_while_it_runs() -> None:
+def test_picks_do_not_change_during_a_run() -> None:
     bulk = running()
     bulk.pick([review(ReviewKey("d", "r", "t"))])
     bulk.clear()
@@ -111,7 +111,7 @@ def test_picks_stay_as_they_are_while_it_runs() -> None:
     assert bulk.confirming is None
 
 
-def test_what_became_of_each() -> None:
+def test_outcomes() -> None:
     bulk = running()
     bulk.taken(review(A))
     stale = ConflictError("Output 2 is current.", review=review(B, iteration=2), decided_by=None)
@@ -139,9 +139,7 @@ def test_what_became_of_each() -> None:
         (ConnectionFailedError("No answer."), False, True),
     ],
 )
-def test_where_the_rest_would_fare_the_same_it_is_not_sent(
-    error: HITLNotebookError, goes_on: bool, stays: bool
-) -> None:
+def test_run_stops_if_the_rest_would_fail_too(error: HITLNotebookError, goes_on: bool, stays: bool) -> None:
     bulk = running()
     assert bulk.goes_on
     bulk.failed(review(A), error)
@@ -153,7 +151,7 @@ def test_where_the_rest_would_fare_the_same_it_is_not_sent(
     assert {B, C} <= set(keys(bulk))
 
 
-def test_stopping_leaves_the_rest_picked() -> None:
+def test_stop_keeps_the_rest_picked() -> None:
     bulk = running()
     bulk.taken(review(A))
     bulk.stop()
@@ -162,7 +160,7 @@ def test_stopping_leaves_the_rest_picked() -> None:
     assert keys(bulk) == [B, C]
 
 
-def test_the_summary_stays_until_something_else_is_picked() -> None:
+def test_summary_stays_until_the_next_pick() -> None:
     bulk = running(Action.REJECT, A)
     bulk.draft = "no"
     bulk.taken(review(A))

@@ -1,4 +1,4 @@
-"""The section about webhooks without widgets: rules, and who fetches what when."""
+"""The webhook section without widgets: its rules, and what it fetches when."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ A, B = ReviewKey("a", "r", "t"), ReviewKey("b", "r", "t")
 
 
 def unfolded(*, clock: Callable[[], datetime] = lambda: START) -> tuple[DeliveryModel, Fetch]:
-    """A section on review A, and the fetch that it wants."""
+    """A section on review A, and the fetch it requests."""
     model = DeliveryModel(clock)
     model.select(A)
     model.show(True)
@@ -53,7 +53,7 @@ def notice(model: DeliveryModel) -> tuple[str, str]:
 # --- rules
 
 
-def test_nothing_is_fetched_that_nobody_sees() -> None:
+def test_nothing_is_fetched_while_folded() -> None:
     model = DeliveryModel()
     assert model.begin_fetch() is None
     model.show(True)
@@ -66,7 +66,7 @@ def test_nothing_is_fetched_that_nobody_sees() -> None:
     assert model.begin_fetch() is None
 
 
-def test_another_review_starts_empty_and_unfolded_as_before() -> None:
+def test_selecting_another_review_clears_the_list_and_stays_unfolded() -> None:
     model = showing()
     model.resend_failed(delivery(A), PermissionDeniedError("No"))
     model.select(A)
@@ -81,7 +81,7 @@ def test_another_review_starts_empty_and_unfolded_as_before() -> None:
     assert model.key is None
 
 
-def test_folding_takes_the_notice_away_and_keeps_the_list() -> None:
+def test_folding_clears_the_notice_and_keeps_the_list() -> None:
     model = showing()
     model.resend_failed(delivery(A), PermissionDeniedError("No"))
     model.show(False)
@@ -89,18 +89,18 @@ def test_folding_takes_the_notice_away_and_keeps_the_list() -> None:
     assert model.page is not None
 
 
-def test_a_reply_about_another_review_is_ignored() -> None:
+def test_response_about_another_review_is_ignored() -> None:
     model, fetch = unfolded()
     model.select(B)
     model.apply(fetch, page(delivery(A)))
     model.fetch_failed(fetch, PermissionDeniedError("No"))
     assert (model.page, model.problem) == (None, "")
     model.select(A)
-    model.apply(fetch, page(delivery(A)))  # asked for when A was open before
+    model.apply(fetch, page(delivery(A)))  # requested when A was open before
     assert model.page is None
 
 
-def test_a_reply_from_before_an_event_was_sent_again_is_ignored() -> None:
+def test_response_from_before_a_resend_is_ignored() -> None:
     model = showing()
     before = model.begin_resend(delivery(A).event_id)
     fetch = model.begin_fetch()
@@ -112,7 +112,7 @@ def test_a_reply_from_before_an_event_was_sent_again_is_ignored() -> None:
     assert model.page == page(after)
 
 
-def test_a_problem_keeps_what_is_shown_and_ends_with_the_next_answer() -> None:
+def test_problem_keeps_the_list_until_the_next_response() -> None:
     model, fetch = unfolded()
     model.apply(fetch, page(delivery(A)))
     model.fetch_failed(fetch, PermissionDeniedError("You may not read this"))
@@ -122,7 +122,7 @@ def test_a_problem_keeps_what_is_shown_and_ends_with_the_next_answer() -> None:
     assert (model.problem, model.page) == ("", page())
 
 
-def test_the_list_says_as_of_when_it_is_also_if_it_did_not_change() -> None:
+def test_as_of_is_updated_when_the_list_is_unchanged() -> None:
     times = iter(START + timedelta(seconds=n) for n in range(3))
     model, fetch = unfolded(clock=lambda: next(times))
     seen = []
@@ -132,7 +132,7 @@ def test_the_list_says_as_of_when_it_is_also_if_it_did_not_change() -> None:
     assert seen == [START + timedelta(seconds=n) for n in (1, 2)]
 
 
-def test_one_request_at_a_time_for_an_event() -> None:
+def test_one_resend_at_a_time_per_event() -> None:
     model = showing()
     event_id = delivery(A).event_id
     assert model.begin_resend("another") is None
@@ -149,7 +149,7 @@ def test_one_request_at_a_time_for_an_event() -> None:
     ("endpoints", "where"),
     [([failing("audit")], "to audit"), ([failing("a"), failing("b")], "to 2 endpoints"), ([], "to 0 endpoints")],
 )
-def test_what_was_sent_again_is_shown(endpoints: list[dict[str, Any]], where: str) -> None:
+def test_resent_event_is_shown(endpoints: list[dict[str, Any]], where: str) -> None:
     model, fetch = unfolded()
     rest = delivery(A, event_id="another")
     model.apply(fetch, page(rest, delivery(A), total=9))
@@ -171,7 +171,7 @@ def test_what_was_sent_again_is_shown(endpoints: list[dict[str, Any]], where: st
         (ConnectionFailedError("No answer."), "No answer. It is not known whether “Output 1 ready” is sent again"),
     ],
 )
-def test_a_failure_is_told_in_words(error: HITLNotebookError, said: str) -> None:
+def test_failure_notice(error: HITLNotebookError, said: str) -> None:
     model = showing()
     before = model.begin_resend(delivery(A).event_id)
     assert before is not None
@@ -181,7 +181,7 @@ def test_a_failure_is_told_in_words(error: HITLNotebookError, said: str) -> None
     assert model.page == page(before)
 
 
-def test_what_comes_of_it_after_another_review_was_opened_names_the_review() -> None:
+def test_notice_names_the_review_after_switching() -> None:
     for failed in (True, False):
         model = showing()
         before = model.begin_resend(delivery(A).event_id)
@@ -206,7 +206,7 @@ def test_what_comes_of_it_after_another_review_was_opened_names_the_review() -> 
         ({"type": "hitl_review.of_tomorrow"}, "hitl_review.of_tomorrow"),
     ],
 )
-def test_events_in_words(changes: dict[str, Any], words: str) -> None:
+def test_event_words(changes: dict[str, Any], words: str) -> None:
     assert words_for_event(delivery(A, **changes)) == words
 
 
@@ -214,7 +214,7 @@ def test_events_in_words(changes: dict[str, Any], words: str) -> None:
 
 
 class Later(Background):
-    """Does the work when it is told to, so that a test has the order of the answers."""
+    """Defers the work, so that a test controls the order of responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -233,9 +233,7 @@ def section(
     return reviews, model, controller
 
 
-def test_it_fetches_when_it_is_unfolded_and_for_each_review_that_is_opened(
-    server: ReviewServer, client: Client
-) -> None:
+def test_fetch_on_unfold_and_for_each_opened_review(server: ReviewServer, client: Client) -> None:
     server.webhooks.add(A)
     server.webhooks.add(B)
     reviews, model, controller = section(client)
@@ -256,7 +254,7 @@ def test_it_fetches_when_it_is_unfolded_and_for_each_review_that_is_opened(
     assert {query["limit"] for query in queries} == {"50"}
 
 
-def test_one_fetch_at_a_time_for_a_state_of_the_section(server: ReviewServer, client: Client) -> None:
+def test_one_fetch_at_a_time_per_review(server: ReviewServer, client: Client) -> None:
     background = Later()
     server.webhooks.add(A)
     server.webhooks.add(B)
@@ -265,7 +263,7 @@ def test_one_fetch_at_a_time_for_a_state_of_the_section(server: ReviewServer, cl
     model.show(True)
     controller.refresh()
     assert len(background.waiting) == 1
-    reviews.select(B)  # does not wait for the answer about A
+    reviews.select(B)  # does not wait for the response about A
     controller.refresh()
     assert len(background.waiting) == 2
     first, second = background.waiting
@@ -277,7 +275,7 @@ def test_one_fetch_at_a_time_for_a_state_of_the_section(server: ReviewServer, cl
     assert len(background.waiting) == 3
 
 
-def test_sending_again_overtakes_a_fetch(server: ReviewServer, client: Client) -> None:
+def test_resend_overtakes_a_fetch(server: ReviewServer, client: Client) -> None:
     background = Later()
     event_id = server.webhooks.add(A)
     reviews, model, controller = section(client, background)
@@ -291,7 +289,7 @@ def test_sending_again_overtakes_a_fetch(server: ReviewServer, client: Client) -
     resent()
     old()
     assert [item.status for item in model.page or ()] == ["pending"]
-    assert len(background.waiting) == 3  # it fetches anew by itself
+    assert len(background.waiting) == 3  # it refetches by itself
     server.webhooks.set(event_id, endpoint(attempts=2))
     controller.refresh()
     assert len(background.waiting) == 3
@@ -302,7 +300,7 @@ def test_sending_again_overtakes_a_fetch(server: ReviewServer, client: Client) -
     assert [item.endpoints[0].attempts for item in model.page or ()] == [2]
 
 
-def test_an_event_that_is_gone_leaves_the_list(server: ReviewServer, client: Client) -> None:
+def test_deleted_event_leaves_the_list(server: ReviewServer, client: Client) -> None:
     event_id = server.webhooks.add(A)
     reviews, model, controller = section(client)
     reviews.select(A)
@@ -316,7 +314,7 @@ def test_an_event_that_is_gone_leaves_the_list(server: ReviewServer, client: Cli
     )
 
 
-def test_a_server_of_before(outdated: ReviewServer) -> None:
+def test_outdated_server(outdated: ReviewServer) -> None:
     reviews, model, controller = section(Client(outdated.url, username="ada", password="ada-password"))
     reviews.select(A)
     model.show(True)

@@ -1,4 +1,4 @@
-"""The section about webhooks in the panel."""
+"""The webhook section of the panel."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def unfold(panel: ReviewPanel) -> None:
 
 
 def rows(panel: ReviewPanel) -> list[Any]:
-    """The rows' widgets: each a name, a button and what became of it."""
+    """The rows' widgets: each has a name, a button and the delivery states."""
     return list(panel.workspace.deliveries._list.children)
 
 
@@ -68,7 +68,7 @@ def said(panel: ReviewPanel) -> str:
     return Parts(panel.workspace.deliveries._notice.value + panel.workspace.deliveries._state.value).text
 
 
-def test_folded_it_costs_nothing(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_folded_section_sends_no_requests(server: ReviewServer, panel: ReviewPanel) -> None:
     refresh(panel)
     assert server.asked(PATH) == []
     assert panel.workspace.deliveries._body.layout.display == "none"
@@ -76,7 +76,7 @@ def test_folded_it_costs_nothing(server: ReviewServer, panel: ReviewPanel) -> No
     assert panel.workspace.deliveries.toggle.description == "Show webhooks"
 
 
-def test_unfolded_it_shows_the_events_of_the_open_review(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_unfolded_section_shows_events_of_the_open_review(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     assert panel.workspace.deliveries.toggle.description == "Hide webhooks"
     assert panel.workspace.deliveries._body.layout.display is None
@@ -96,7 +96,7 @@ def test_unfolded_it_shows_the_events_of_the_open_review(server: ReviewServer, p
     assert panel.workspace.deliveries._body.layout.display == "none"
 
 
-def test_it_keeps_up_with_the_panel(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_section_refreshes_with_the_panel(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     before = rows(panel)
     server.webhooks.set(next(iter(server.webhooks.events)), endpoint("audit"), failing("chat", status="failed"))
@@ -104,10 +104,10 @@ def test_it_keeps_up_with_the_panel(server: ReviewServer, panel: ReviewPanel) ->
     refresh(panel)
     assert texts(panel)[0].startswith("Output 2 ready ")
     assert "✗ Gave up" in texts(panel)[2]
-    assert rows(panel)[1:] == before  # the same widgets: the focus stays where it was
+    assert rows(panel)[1:] == before  # the same widgets, so the focus is kept
 
 
-def test_rows_that_are_gone_are_closed(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_removed_rows_are_closed(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     with_two = set(open_widgets())
     gone = rows(panel)
@@ -120,13 +120,13 @@ def test_rows_that_are_gone_are_closed(server: ReviewServer, panel: ReviewPanel)
     assert said(panel) == "No webhooks were sent about this review."
 
 
-def test_it_is_not_there_without_an_open_review(server: ReviewServer) -> None:
+def test_section_is_hidden_without_an_open_review(server: ReviewServer) -> None:
     panel = make(server)
     assert panel.workspace.deliveries.widget.layout.display == "none"
     panel.close()
 
 
-def test_sending_again(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_resend(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     again = rows(panel)[0].children[1]
     assert again.description == "Send again"
@@ -144,7 +144,7 @@ def test_sending_again(server: ReviewServer, panel: ReviewPanel) -> None:
     assert "2 attempts" in texts(panel)[0]
 
 
-def test_the_button_is_busy_while_it_is_asked(server: ReviewServer) -> None:
+def test_button_is_busy_during_resend(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
         await settle(panel)
@@ -168,7 +168,7 @@ def test_the_button_is_busy_while_it_is_asked(server: ReviewServer) -> None:
     asyncio.run(scenario())
 
 
-def test_who_may_read_only(server: ReviewServer) -> None:
+def test_reader_may_not_resend(server: ReviewServer) -> None:
     server.add("b")
     server.webhooks.add(key("b"))
     panel = make(server, user="viewer")
@@ -180,7 +180,7 @@ def test_who_may_read_only(server: ReviewServer) -> None:
     panel.close()
 
 
-def test_who_may_not_read(server: ReviewServer) -> None:
+def test_user_without_read_permission(server: ReviewServer) -> None:
     server.add("b")
     panel = make(server, user="stranger")
     panel.open()
@@ -190,7 +190,7 @@ def test_who_may_not_read(server: ReviewServer) -> None:
     panel.close()
 
 
-def test_a_server_of_before(outdated: ReviewServer) -> None:
+def test_outdated_server(outdated: ReviewServer) -> None:
     outdated.add("b")
     panel = make(outdated)
     panel.open()
@@ -203,7 +203,7 @@ def test_a_server_of_before(outdated: ReviewServer) -> None:
     panel.close()
 
 
-def test_an_outage_keeps_the_list(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_outage_keeps_the_list(server: ReviewServer, panel: ReviewPanel) -> None:
     unfold(panel)
     server.broken[PATH] = (503, "text/plain", "down")
     refresh(panel)
@@ -214,7 +214,7 @@ def test_an_outage_keeps_the_list(server: ReviewServer, panel: ReviewPanel) -> N
     assert said(panel) == ""
 
 
-def test_an_attempt_that_becomes_due_is_shown_so_also_if_nothing_else_changed() -> None:
+def test_due_attempt_is_shown_without_other_changes() -> None:
     times = iter(START + timedelta(seconds=n) for n in (0, 1, 9))
     model = DeliveryModel(lambda: next(times))
     view = DeliveryView(model, Background().post, lambda _: None)
@@ -230,7 +230,7 @@ def test_an_attempt_that_becomes_due_is_shown_so_also_if_nothing_else_changed() 
     close_all(view.widget)
 
 
-def test_more_than_fit(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_more_events_than_fit(server: ReviewServer, panel: ReviewPanel) -> None:
     for _ in range(60):
         server.webhooks.add(key("b"))
     unfold(panel)
@@ -238,7 +238,7 @@ def test_more_than_fit(server: ReviewServer, panel: ReviewPanel) -> None:
     assert said(panel) == "The latest 50 of 62."
 
 
-def test_what_is_typed_stays(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_draft_is_kept(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "still typing")
     version = form(panel)["draft_version"]
     unfold(panel)
@@ -279,7 +279,7 @@ def test_clicks_from_other_threads_are_applied_on_the_loop(server: ReviewServer)
     assert threads == {threading.current_thread().name}
 
 
-def test_it_refreshes_by_itself_while_it_is_unfolded(server: ReviewServer) -> None:
+def test_unfolded_section_refreshes_automatically(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server, refresh_seconds=0.03)
         await settle(panel)
@@ -302,7 +302,7 @@ def test_it_refreshes_by_itself_while_it_is_unfolded(server: ReviewServer) -> No
     asyncio.run(scenario())
 
 
-# --- what is seen of an event
+# --- display of an event
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_it_refreshes_by_itself_while_it_is_unfolded(server: ReviewServer) -> No
         (endpoint(status="on_the_moon"), "busy", "? on_the_moon"),
     ],
 )
-def test_states_in_words(value: dict[str, Any], css: str, words: str) -> None:
+def test_state_words(value: dict[str, Any], css: str, words: str) -> None:
     (one,) = delivery(endpoints=[value]).endpoints
     due = one.next_attempt_at
     expected = words.format(f"{due.astimezone():%H:%M:%S}" if due else "")
@@ -335,16 +335,16 @@ def test_states_in_words(value: dict[str, Any], css: str, words: str) -> None:
         ({"attempts": 12, "format": "cloudevents"}, "CloudEvents · 12 attempts"),
     ],
 )
-def test_attempts_in_words(changes: dict[str, Any], words: str) -> None:
+def test_attempt_words(changes: dict[str, Any], words: str) -> None:
     shown = Parts(endpoints_html(delivery(endpoints=[endpoint(**changes)]), now=START))
     assert f"audit {words}" in shown.text
 
 
-def test_an_event_without_endpoints_says_so() -> None:
+def test_event_without_endpoints() -> None:
     assert "It has no endpoints." in Parts(endpoints_html(delivery(endpoints=[]), now=START)).text
 
 
-def test_a_long_error_is_cut() -> None:
+def test_long_error_is_truncated() -> None:
     shown = Parts(endpoints_html(delivery(endpoints=[failing(last_error="<x>" * 200)]), now=START))
     assert shown.text.endswith("Last error: " + "<x>" * 100 + "…")
 
@@ -361,15 +361,15 @@ def hostile(text: str) -> Delivery:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_foreign_text_is_shown_as_text(text: str) -> None:
+def test_foreign_text_is_escaped(text: str) -> None:
     value = hostile(text)
     html = event_html(value) + endpoints_html(value, now=START + timedelta(1))
     shown = harmless(html, text_tags=False, also=("b", "ul", "li"))
-    assert shown.text.count(text) == 4  # type, endpoint, status, error; the format only if we know it
+    assert shown.text.count(text) == 4  # type, endpoint, status, error; the format only if it is known
     assert shown.tags.count("li") == 1
 
 
-def test_foreign_text_in_notices_and_tooltips(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_foreign_text_is_escaped_in_notices_and_tooltips(server: ReviewServer, panel: ReviewPanel) -> None:
     text = "\"><script>alert('1')</script>\ud800"
     name = text.replace("\ud800", "?")
     server.webhooks.reset()
@@ -380,6 +380,6 @@ def test_foreign_text_in_notices_and_tooltips(server: ReviewServer, panel: Revie
     assert "<script>" not in html(panel)
     row = EventRow("x", panel._background.post, lambda _: None)
     row.update(hostile(text), now=START, sending=False)
-    row.again.tooltip.encode()  # the front end could not be told what cannot be encoded
+    row.again.tooltip.encode()  # text that cannot be encoded could not be sent to the front end
     row.widget.children[0].value.encode()
     close_all(row.widget)

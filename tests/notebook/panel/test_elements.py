@@ -74,7 +74,7 @@ def made() -> Iterator[list[Element]]:
 
 
 def make(made: list[Element], kind: type[Element]) -> tuple[Element, list[Message], list[Any]]:
-    """An element, what it tells, and what it answers the browser."""
+    """An element, the messages it passes on, and its answers to the browser."""
     element, told, sent = kind(), list[Message](), list[Any]()
     made.append(element)
     element.on_message(told.append)
@@ -83,7 +83,7 @@ def make(made: list[Element], kind: type[Element]) -> tuple[Element, list[Messag
 
 
 @pytest.mark.parametrize(("kind", "content", "message"), GOOD)
-def test_messages_are_read_and_answered(
+def test_valid_messages_are_handled_and_answered(
     made: list[Element], kind: type[Element], content: dict[str, Any], message: Message
 ) -> None:
     element, told, sent = make(made, kind)
@@ -94,7 +94,7 @@ def test_messages_are_read_and_answered(
 
 
 @pytest.mark.parametrize(("kind", "content"), BAD)
-def test_other_messages_are_ignored(
+def test_invalid_messages_are_ignored(
     made: list[Element], caplog: pytest.LogCaptureFixture, kind: type[Element], content: Any
 ) -> None:
     element, told, _ = make(made, kind)
@@ -105,7 +105,7 @@ def test_other_messages_are_ignored(
     ]
 
 
-def test_a_message_is_answered_even_if_it_could_not_be_handled(made: list[Element]) -> None:
+def test_message_is_answered_even_if_handling_fails(made: list[Element]) -> None:
     element, _, sent = make(made, Keyboard)
 
     def fail(message: Message) -> None:
@@ -117,7 +117,7 @@ def test_a_message_is_answered_even_if_it_could_not_be_handled(made: list[Elemen
     assert sent == [{"done": "view-1"}]
 
 
-def test_secrets_are_not_shown(made: list[Element], caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_are_not_exposed(made: list[Element], caplog: pytest.LogCaptureFixture) -> None:
     element, told, _ = make(made, LoginForm)
     good = {"do": "login", "url": "u", "username": "ada", "password": "word-1", "token": "word-2"}
     element._handle_custom_msg(good, [])
@@ -128,7 +128,7 @@ def test_secrets_are_not_shown(made: list[Element], caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_module_is_sent_and_nothing_is_left_open(kind: type[Element]) -> None:
+def test_element_sends_its_module_and_closes(kind: type[Element]) -> None:
     element = kind()
     source = element.get_state()["_esm"]
     assert "export default { render };" in source
@@ -137,6 +137,6 @@ def test_the_module_is_sent_and_nothing_is_left_open(kind: type[Element]) -> Non
     close_all(element)
 
 
-def test_forms_differ(made: list[Element]) -> None:
+def test_each_form_has_its_own_instance_id(made: list[Element]) -> None:
     first, second = make(made, DecisionForm)[0], make(made, DecisionForm)[0]
     assert first.get_state()["instance"] != second.get_state()["instance"] != ""

@@ -1,4 +1,4 @@
-"""The elements in a browser: a real JupyterLab, a real kernel, and ``Stage`` in place of a server."""
+"""The elements in a browser: a real JupyterLab, a real kernel, and ``Stage`` instead of a server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS = count(1)
 ENDED = "The kernel has ended, so nothing is sent. Run the cell again."
 LATE = "The kernel is busy. This is sent as soon as it is free."
 
-# Words that are shown with too little contrast to what is behind them (WCAG 2.2, 1.4.3).
+# Words with too little contrast to their background (WCAG 2.2, 1.4.3).
 FAINT_WORDS = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 
 
@@ -47,17 +47,17 @@ class Staged:
         self.status = self.panel.locator(".hitl-form > [role=status]")
 
     def do(self, code: str) -> None:
-        """Execute this in the kernel, as soon as it is free."""
+        """Execute this in the kernel as soon as it is idle."""
         self.page.locator(".stage-remote textarea").fill(code)
         self.page.locator(".stage-remote textarea").blur()
 
     def said(self, message: str) -> None:
-        """Wait until the last message was this one."""
+        """Wait until this is the last message."""
         expect(self.page.locator(".stage-said li").last).to_have_text(message)
 
     @property
     def messages(self) -> list[str]:
-        """All of them so far."""
+        """All messages so far."""
         texts: list[str] = self.page.locator(".stage-said li").all_inner_texts()
         return texts
 
@@ -70,7 +70,7 @@ class Staged:
         return self.panel.locator(f'.hitl-row[data-id="r{number}"]')
 
     def open(self, number: int) -> None:
-        """Open the review of this row, and wait until its form is shown."""
+        """Open the review of this row and wait until its form is shown."""
         self.row(number).click()
         expect(self.row(number)).to_have_attribute("aria-selected", "true")
         expect(self.text).to_be_editable()
@@ -135,14 +135,14 @@ def opened(page: Any, home: Path, address: Callable[[str], str]) -> Iterator[Sta
 
 @pytest.fixture(scope="module")
 def theatre(chromium: str, home: Path, address: Callable[[str], str]) -> Iterator[Staged]:
-    """One for all tests that harm neither the page nor the notebook nor the kernel."""
+    """Shared by all tests that leave page, notebook and kernel intact."""
     with browser.new_page(chromium, width=1500) as page, opened(page, home, address) as staged:
         yield staged
 
 
 @pytest.fixture
 def fresh(theatre: Staged, home: Path, address: Callable[[str], str]) -> Iterator[Staged]:
-    """A page, a notebook and a kernel for one test only."""
+    """A page, a notebook and a kernel for a single test."""
     page = theatre.page.context.browser.new_context(viewport={"width": 1500, "height": 1000}).new_page()
     with opened(page, home, address) as staged:
         yield staged
@@ -166,7 +166,7 @@ def stage(theatre: Staged) -> Iterator[Staged]:
 # --- the list
 
 
-def test_a_row_tells_what_it_is(stage: Staged) -> None:
+def test_row_content(stage: Staged) -> None:
     expect(stage.rows).to_have_count(50)
     first = stage.row(1)
     for words in (
@@ -183,7 +183,7 @@ def test_a_row_tells_what_it_is(stage: Staged) -> None:
     expect(stage.row(0)).to_contain_text("New")
     expect(stage.row(0)).to_contain_text("Write the report of the month.")  # no excerpt yet
     expect(stage.row(8).locator(".hitl-row-due")).to_have_text("overdue")
-    expect(stage.row(6).locator(".hitl-row-due")).to_be_hidden()  # abandoned: no matter any more
+    expect(stage.row(6).locator(".hitl-row-due")).to_be_hidden()  # abandoned: no longer relevant
     name = stage.row(7).get_attribute("aria-label")
     assert name.startswith(
         "Waiting, report_7 › review [7], round 2 of 5, run 2030-11-08 10:00, for 3 h, due in 4 h"
@@ -194,7 +194,7 @@ def test_a_row_tells_what_it_is(stage: Staged) -> None:
     expect(stage.panel.get_by_text("Nothing waits.")).to_be_visible()
 
 
-def test_text_from_outside_stays_text(stage: Staged) -> None:
+def test_foreign_text_is_escaped(stage: Staged) -> None:
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     changes = ", ".join(
         f"{name}={evil!r}" for name in ("dag_id", "task_id", "run_id", "prompt", "excerpt", "words")
@@ -210,7 +210,7 @@ def test_text_from_outside_stays_text(stage: Staged) -> None:
     assert "owned" not in stage.page.title()
 
 
-def test_arrow_keys_open_and_one_tab_stop_is_enough(stage: Staged) -> None:
+def test_arrow_keys_open_rows_and_list_has_one_tab_stop(stage: Staged) -> None:
     assert stage.ask("document.querySelectorAll('.hitl-list [tabindex=\"0\"]').length") == 1
     stage.row(0).focus()
     for key, number in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", 49), ("Home", 0)):
@@ -228,7 +228,7 @@ def test_arrow_keys_open_and_one_tab_stop_is_enough(stage: Staged) -> None:
     expect(stage.row(number)).to_be_focused()
 
 
-def test_picking_by_keys_and_by_mouse(stage: Staged) -> None:
+def test_pick_with_keyboard_and_mouse(stage: Staged) -> None:
     picked = stage.panel.locator(".hitl-row.is-picked")
     stage.row(7).click()
     stage.press("Space")
@@ -244,7 +244,7 @@ def test_picking_by_keys_and_by_mouse(stage: Staged) -> None:
     stage.said("Pick(ids=('r12',), on=True)")
     stage.row(14).get_by_role("checkbox").click(modifiers=["Shift"])
     stage.said("Pick(ids=('r12', 'r13', 'r14'), on=True)")
-    stage.row(1).click(modifiers=["Control"])  # it can't be picked
+    stage.row(1).click(modifiers=["Control"])  # it cannot be picked
     expect(picked).to_have_count(5)
     expect(stage.panel.get_by_text("5 picked", exact=True)).to_be_visible()
     stage.press("Control+a")
@@ -252,16 +252,16 @@ def test_picking_by_keys_and_by_mouse(stage: Staged) -> None:
     expect(stage.panel.get_by_role("checkbox", name="Pick all that are listed")).to_be_checked()
     stage.panel.get_by_role("checkbox", name="Pick all that are listed").click()
     expect(picked).to_have_count(0)
-    expect(stage.row(7)).to_have_attribute("aria-selected", "true")  # none of this opened another one
+    expect(stage.row(7)).to_have_attribute("aria-selected", "true")  # none of this opened another review
 
 
-def test_what_the_kernel_refuses_is_not_shown_as_picked(stage: Staged) -> None:
+def test_pick_rejected_by_kernel_is_not_shown(stage: Staged) -> None:
     stage.do("stage._on_list = None\nfor element in [stage.list]: element._callbacks.clear()")
     stage.row(7).get_by_role("checkbox").click()
     expect(stage.row(7).get_by_role("checkbox")).not_to_be_checked()
 
 
-def test_new_rows_move_neither_the_place_nor_the_focus(stage: Staged, tmp_path: Path) -> None:
+def test_new_rows_keep_scroll_position_and_focus(stage: Staged, tmp_path: Path) -> None:
     more, turned = Gate(tmp_path), Gate(tmp_path)
     where = "document.querySelector('[data-id=r20]').getBoundingClientRect().y"
     longer = "[row(100), row(101), *stage.list.rows[1:]]"
@@ -281,7 +281,7 @@ def test_new_rows_move_neither_the_place_nor_the_focus(stage: Staged, tmp_path: 
     expect(stage.row(20)).to_be_in_viewport()
 
 
-def test_somebody_who_is_not_in_the_list_sees_what_is_new(stage: Staged) -> None:
+def test_new_rows_are_visible_when_the_list_has_no_focus(stage: Staged) -> None:
     stage.do("stage.list.rows = [row(100), *stage.list.rows]")
     expect(stage.rows.first).to_have_attribute("data-id", "r100")
     expect(stage.rows.first).to_be_in_viewport()
@@ -294,7 +294,7 @@ def test_somebody_who_is_not_in_the_list_sees_what_is_new(stage: Staged) -> None
     assert stage.ask(where) == before
 
 
-def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged, tmp_path: Path) -> None:
+def test_focus_moves_on_when_the_focused_row_disappears(stage: Staged, tmp_path: Path) -> None:
     gone = Gate(tmp_path)
     rest = "[row for row in stage.list.rows if row['id'] != 'r20']"
     stage.do(gone.when(f"setattr(stage.list, 'rows', {rest})"))
@@ -308,17 +308,17 @@ def test_a_focused_row_that_goes_hands_the_focus_on(stage: Staged, tmp_path: Pat
 # --- the form
 
 
-def test_what_is_typed_is_never_lost(stage: Staged, tmp_path: Path) -> None:
+def test_typed_text_is_never_lost(stage: Staged, tmp_path: Path) -> None:
     said = Gate(tmp_path)
     stage.text.fill("About the first")
     stage.said("Draft(key='r0', text='About the first')")
     stage.text.press_sequentially("!")
-    stage.row(7).click()  # sooner than the pause after which typing is sent
+    stage.row(7).click()  # before the pause after which typing is sent
     expect(stage.text).to_have_value("")
     stage.text.fill("About the eighth")
     stage.row(0).click()
     expect(stage.text).to_have_value("About the first!")
-    # The kernel says the same again, then something else without a version: what is typed stays.
+    # The kernel sends the same again, then something else without a version: typed text stays.
     stage.text.focus()
     stage.do(said.when("stage.change_form(draft='old')"))
     stage.text.fill("About the first, more")
@@ -329,7 +329,7 @@ def test_what_is_typed_is_never_lost(stage: Staged, tmp_path: Path) -> None:
     expect(stage.text).to_have_value("From elsewhere")
 
 
-def test_what_is_typed_outlives_the_page_and_the_kernel(fresh: Staged) -> None:
+def test_typed_text_survives_page_reload_and_kernel_death(fresh: Staged) -> None:
     fresh.text.fill("Sent, then the kernel ends")
     fresh.open(7)
     fresh.text.fill("Not sent")
@@ -338,7 +338,7 @@ def test_what_is_typed_outlives_the_page_and_the_kernel(fresh: Staged) -> None:
     fresh.text.fill("Taken")
     fresh.button("Request changes").click()
     expect(fresh.text).to_have_value("")
-    # A decision that the kernel never gets to see, and a row that was left at once.
+    # A decision that the kernel never receives, and a row that was left immediately.
     fresh.open(9)
     fresh.said("Open(id='r9')")
     fresh.text.fill("Hangs")
@@ -358,7 +358,7 @@ def test_what_is_typed_outlives_the_page_and_the_kernel(fresh: Staged) -> None:
         expect(fresh.text).to_have_value(text)
 
 
-def test_a_restarted_kernel(fresh: Staged) -> None:
+def test_restarted_kernel(fresh: Staged) -> None:
     fresh.page.get_by_role("menuitem", name="Kernel", exact=True).click()
     fresh.page.get_by_text("Restart Kernel…", exact=True).click()
     fresh.page.locator(".jp-Dialog").get_by_role("button", name="Confirm").click()
@@ -371,13 +371,13 @@ def test_a_restarted_kernel(fresh: Staged) -> None:
     expect(fresh.text).to_be_editable()
 
 
-def test_a_decision_that_was_taken_leaves_no_text_behind(stage: Staged) -> None:
+def test_accepted_decision_clears_the_text(stage: Staged) -> None:
     stage.text.fill("Shorter")
     stage.do("stage._real, stage._held = stage._on_form, []\nstage.form._callbacks[1] = stage._held.append")
     stage.text.focus()
     stage.button("Request changes").click()
     stage.said("Act(key='r0', action='request_changes', text='Shorter')")
-    stage.row(7).click()  # another one is open when the decision is taken
+    stage.row(7).click()  # another review is open when the decision is accepted
     expect(stage.row(7)).to_have_attribute("aria-selected", "true")
     stage.do("stage.form._callbacks[1] = stage._real\nstage.drafts.clear()")
     stage.row(0).click()
@@ -385,7 +385,7 @@ def test_a_decision_that_was_taken_leaves_no_text_behind(stage: Staged) -> None:
     expect(stage.text).to_have_value("")
 
 
-def test_a_decision_is_asked_back_by_mouse_and_by_keys(stage: Staged) -> None:
+def test_confirmation_with_mouse_and_keyboard(stage: Staged) -> None:
     stage.text.fill("Fine")
     stage.button("Approve").click()
     expect(stage.button("Approve output 2")).to_be_focused()
@@ -399,7 +399,7 @@ def test_a_decision_is_asked_back_by_mouse_and_by_keys(stage: Staged) -> None:
     stage.press("r")
     expect(stage.button("Reject output 2")).to_be_focused()
     stage.press("Escape")
-    expect(stage.row(7)).to_be_focused()  # where one came from
+    expect(stage.row(7)).to_be_focused()  # where the focus was before
     stage.press("r")
     expect(stage.button("Reject output 2")).to_be_focused()
     stage.press("Enter")
@@ -410,7 +410,7 @@ def test_a_decision_is_asked_back_by_mouse_and_by_keys(stage: Staged) -> None:
     assert len(stage.cells()) == 2
 
 
-def test_feedback_by_keys(stage: Staged) -> None:
+def test_feedback_with_keyboard(stage: Staged) -> None:
     stage.open(7)
     stage.press("c")
     expect(stage.text).to_be_focused()  # nothing to send yet
@@ -436,9 +436,7 @@ def test_feedback_by_keys(stage: Staged) -> None:
     assert len(stage.messages) == sent + 1
 
 
-def test_the_focus_stays_while_the_next_review_loads_and_goes_on_when_a_form_goes(
-    stage: Staged, tmp_path: Path
-) -> None:
+def test_focus_during_loading_and_after_the_form_disappears(stage: Staged, tmp_path: Path) -> None:
     left, loaded, gone = (Gate(tmp_path) for _ in range(3))
     stage.text.focus()
     stage.do(
@@ -460,14 +458,14 @@ def test_the_focus_stays_while_the_next_review_loads_and_goes_on_when_a_form_goe
     expect(stage.row(0)).to_be_focused()
 
 
-def test_a_busy_kernel(stage: Staged, tmp_path: Path) -> None:
+def test_busy_kernel(stage: Staged, tmp_path: Path) -> None:
     gate, second_gate = Gate(tmp_path), Gate(tmp_path)
     stage.text.fill("Shorter")
     stage.said("Draft(key='r0', text='Shorter')")
     stage.do(gate.cell)
     stage.button("Request changes").click()
     stage.button("Request changes").click(force=True)
-    expect(stage.text).not_to_be_editable()  # what is typed now would go with it
+    expect(stage.text).not_to_be_editable()  # text typed now would be sent with it
     expect(stage.status).to_have_text("")
     expect(stage.status).to_have_text(LATE)
     gate.open()
@@ -478,7 +476,7 @@ def test_a_busy_kernel(stage: Staged, tmp_path: Path) -> None:
     stage.do("stage.change_form(busy='Approving…')")
     expect(stage.status).to_have_text("Approving…")
     expect(stage.button("Approve")).to_be_disabled()
-    # A busy kernel gets every row that was asked for, in order, and the list does not jump back and forth.
+    # A busy kernel receives every requested row, in order, and the list does not jump back and forth.
     stage.do(f"stage.change_form(busy='')\n{second_gate.cell}")
     stage.row(7).click()
     stage.press("ArrowDown", "ArrowDown", "Space")
@@ -491,7 +489,7 @@ def test_a_busy_kernel(stage: Staged, tmp_path: Path) -> None:
     expect(stage.row(9).get_by_role("checkbox")).to_be_checked()
 
 
-def test_nothing_is_typed_for_a_review_that_is_being_left(stage: Staged, tmp_path: Path) -> None:
+def test_typing_is_blocked_while_leaving_a_review(stage: Staged, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     stage.text.fill("About the first")
     stage.do(gate.cell)
@@ -506,14 +504,14 @@ def test_nothing_is_typed_for_a_review_that_is_being_left(stage: Staged, tmp_pat
     expect(stage.text).to_have_value("")
     expect(stage.text).to_be_editable()
     assert stage.messages == ["Draft(key='r0', text='About the first')", "Open(id='r7')"]
-    # The kernel answers, but opens nothing.
+    # The kernel answers but opens nothing.
     stage.do("stage.list._callbacks.clear()")
     stage.row(8).click()
     expect(stage.text).not_to_be_editable()
     expect(stage.text).to_be_editable()
 
 
-def test_a_text_has_a_limit(stage: Staged) -> None:
+def test_text_limit(stage: Staged) -> None:
     stage.text.fill("x" * 190)
     expect(stage.panel.get_by_text("10 characters left")).to_be_visible()
     stage.text.press_sequentially("y" * 20)
@@ -521,7 +519,7 @@ def test_a_text_has_a_limit(stage: Staged) -> None:
     expect(stage.text).to_have_value("x" * 190 + "y" * 10)
 
 
-def test_a_second_tab_follows(fresh: Staged) -> None:
+def test_second_browser_tab_stays_in_sync(fresh: Staged) -> None:
     fresh.page.keyboard.press("Control+s")
     fresh.page.wait_for_timeout(1500)
     second = fresh.page.context.new_page()
@@ -544,10 +542,10 @@ def test_a_second_tab_follows(fresh: Staged) -> None:
     second.close()
 
 
-# --- the log-in
+# --- the login
 
 
-def test_secrets_are_in_the_page_only(fresh: Staged) -> None:
+def test_secrets_stay_in_the_page(fresh: Staged) -> None:
     fresh.do("stage.login.state = dict(shown=True, url='http://host:8080', username='ada', busy='', problem='')")
     login = fresh.panel.get_by_role("form", name="Log in to Airflow")
     expect(login.get_by_label("Address of Airflow")).to_have_value("http://host:8080")
@@ -584,7 +582,7 @@ def test_secrets_are_in_the_page_only(fresh: Staged) -> None:
 # --- keys
 
 
-def test_jupyterlab_gets_no_key_that_edits_cells(fresh: Staged) -> None:
+def test_panel_keys_do_not_edit_cells(fresh: Staged) -> None:
     cells = fresh.cells()
     letters = "x d d b m y 1 z v Shift+K Shift+M Enter Control+Enter Shift+Enter Alt+Enter Control+Backspace"
     for place in (fresh.row(7), fresh.panel.get_by_role("checkbox", name="Pick all"), fresh.button("Reject")):
@@ -658,11 +656,11 @@ def test_help(stage: Staged) -> None:
     expect(dialog).to_be_hidden()
 
 
-# --- the looks
+# --- appearance
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_words_can_be_read_and_controls_have_names(stage: Staged, dark: bool) -> None:
+def test_contrast_and_accessible_names(stage: Staged, dark: bool) -> None:
     if dark:
         stage.show_dark()
     stage.do(
@@ -689,7 +687,7 @@ def test_words_can_be_read_and_controls_have_names(stage: Staged, dark: bool) ->
 
 
 @pytest.mark.parametrize("width", [360, 560, 900, 1300])
-def test_it_fits(stage: Staged, width: int) -> None:
+def test_layout_fits_the_width(stage: Staged, width: int) -> None:
     stage.ask(f"document.querySelector('.hitl-panel').style.width = '{width}px'")
     stage.do("stage.login.state = dict(shown=True, url='', username='', busy='', problem='Wrong password.')")
     expect(stage.panel.get_by_text("Wrong password.")).to_be_visible()
@@ -703,7 +701,7 @@ def test_it_fits(stage: Staged, width: int) -> None:
     assert stage.panel.locator(".hitl-rows").bounding_box()["height"] <= 560
 
 
-def test_an_output_that_is_taken_out_and_put_back(stage: Staged) -> None:
+def test_output_removed_and_reinserted(stage: Staged) -> None:
     stage.row(30).click()
     stage.text.fill("Typed before")
     before = stage.ask("document.querySelector('.hitl-rows').scrollTop")

@@ -1,4 +1,4 @@
-"""A panel that nobody touches: it refreshes for hours, and nothing grows. Closed, it leaves nothing behind."""
+"""An idle panel can refresh for hours without growing. A closed one leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
 
 TEN_MINUTES = 120
-"""Refreshes in ten minutes, with five seconds between two."""
+"""Refreshes in ten minutes, one every five seconds."""
 
 WARM_UP = TEN_MINUTES
 ROUND = 10 * TEN_MINUTES
 
 PER_REFRESH = 100
-"""Bytes. Less than anything of a review that could be kept by mistake; one that is parsed anew takes some 3,000."""
+"""Bytes. Less than any part of a review that could be leaked; a newly parsed review takes about 3,000."""
 
 RESIDENT = 4_000_000
-"""Bytes; what the allocator does not give back at once."""
+"""Bytes; memory that the allocator does not release immediately."""
 
 MEASURE = """
 import asyncio, gc, json, os, pathlib, threading, time, tracemalloc
@@ -52,7 +52,7 @@ tracemalloc.start()
 
 @dataclass(frozen=True)
 class Figures:
-    """What a kernel consists of; ``traced`` and ``resident`` are bytes of memory."""
+    """Resources of a kernel; ``traced`` and ``resident`` are bytes of memory."""
 
     threads: int
     tasks: int
@@ -63,7 +63,7 @@ class Figures:
     resident: int
 
     def check(self, before: Figures, *, traced: int) -> None:
-        """Nothing has grown since, but for so much memory; a request may be under way now, and was not then."""
+        """Assert that nothing has grown but this much memory; only now may a request be in flight."""
         print(f"\nbefore {before}\nafter  {self}")  # noqa: T201 - pytest -s shows it
         assert (self.threads, self.comms, self.widgets) == (before.threads, before.comms, before.widgets)
         assert self.tasks <= before.tasks + 2
@@ -73,13 +73,13 @@ class Figures:
 
 
 def measure(running: Kernel) -> Figures:
-    """After ``MEASURE`` was run."""
-    running.run("None")  # so that the last cell's own things are gone
+    """Measure, after ``MEASURE`` was run."""
+    running.run("None")  # so that objects of the last cell are gone
     return Figures(**json.loads(running.run("measure()")))
 
 
 def show(running: Kernel, server: ReviewServer, refresh_seconds: float) -> None:
-    """A panel with an open review."""
+    """Show a panel with an open review."""
     running.run(
         "from hitl_notebook import ReviewPanel\n"
         f"panel = ReviewPanel({server.url!r}, username='ada', password='ada-password', "
@@ -98,7 +98,7 @@ def polls(server: ReviewServer) -> list[Any]:
 
 
 def let_it_refresh(running: Kernel, server: ReviewServer, times: int) -> None:
-    """Wait for so many refreshes."""
+    """Wait for this many refreshes."""
     goal = len(polls(server)) + times
     running.until(lambda: len(polls(server)) >= goal, timeout=120)
 
@@ -112,7 +112,7 @@ def running(tmp_path: Path) -> Iterator[Kernel]:
         yield started
 
 
-def test_nothing_grows_while_nobody_does_anything(running: Kernel, server: ReviewServer) -> None:
+def test_idle_panel_does_not_grow(running: Kernel, server: ReviewServer) -> None:
     for number in range(20):
         server.add(f"dag_{number}", current_output="An output.\n" * 100)
     show(running, server, refresh_seconds=0.002)
@@ -127,8 +127,8 @@ def test_nothing_grows_while_nobody_does_anything(running: Kernel, server: Revie
 
     figures[1].check(figures[0], traced=PER_REFRESH * ROUND)
     figures[2].check(figures[1], traced=PER_REFRESH * ROUND)
-    assert messages == [[], []]  # the browser is told nothing
-    # All but the first were answered with 304: they were conditional, and what is listed is the first page itself.
+    assert messages == [[], []]  # nothing is sent to the browser
+    # All but the first were answered with 304: they were conditional, and the list is still the first page object.
     assert [bool(seen.headers.get("if-none-match")) for seen in polls(server)[:2]] == [False, True]
     assert all(seen.headers.get("if-none-match") for seen in polls(server)[1:])
     assert running.run("print(panel.workspace.inbox.page is first_page)") == "True\n"
@@ -137,7 +137,7 @@ def test_nothing_grows_while_nobody_does_anything(running: Kernel, server: Revie
     running.run("panel.close()")
 
 
-def test_nothing_grows_while_others_work(running: Kernel, server: ReviewServer) -> None:
+def test_panel_does_not_grow_while_others_work(running: Kernel, server: ReviewServer) -> None:
     for number in range(20):
         server.add(f"dag_{number}", current_output="An output.\n" * 100)
     server.add("open")
@@ -145,7 +145,7 @@ def test_nothing_grows_while_others_work(running: Kernel, server: ReviewServer) 
     seen = 0
 
     def work(times: int) -> None:
-        """The list changes with each refresh, the open review with each tenth."""
+        """The list changes with each refresh, the open review with every tenth."""
         nonlocal seen
         for _ in range(times):
             seen += 1
@@ -166,9 +166,9 @@ def test_nothing_grows_while_others_work(running: Kernel, server: ReviewServer) 
     running.run("panel.close()")
 
 
-def test_a_closed_panel_leaves_nothing_behind(running: Kernel, server: ReviewServer) -> None:
+def test_closed_panel_leaves_nothing_behind(running: Kernel, server: ReviewServer) -> None:
     server.add("a")
-    show(running, server, refresh_seconds=0.01)  # what is made once for all panels
+    show(running, server, refresh_seconds=0.01)  # creates what all panels share
     running.run("panel.close()\ndel panel, first_page")
     before = measure(running)
     for _ in range(3):
@@ -183,7 +183,7 @@ def test_a_closed_panel_leaves_nothing_behind(running: Kernel, server: ReviewSer
         )
         asked = len(server.seen)
         running.listen_for(0.3)
-        assert len(server.seen) <= asked + 1  # one may have been on its way
+        assert len(server.seen) <= asked + 1  # one may have been in flight
         after = measure(running)
         assert running.run("print({part() for part in parts})") == "{None}\n"
         assert running.widgets == {}

@@ -23,7 +23,7 @@ def listing(*reviews: Any, **of_page: Any) -> InboxModel:
     return inbox
 
 
-def test_an_answer_to_other_filters_is_not_shown() -> None:
+def test_response_to_other_filters_is_not_shown() -> None:
     inbox = listing(review(A))
     before = inbox.filters
     inbox.narrow(status="approved", include_ended=True)
@@ -33,7 +33,7 @@ def test_an_answer_to_other_filters_is_not_shown() -> None:
     assert [row.key for row in inbox.page or ()] == [C]
 
 
-def test_narrowing_starts_at_the_first_page() -> None:
+def test_filtering_starts_at_the_first_page() -> None:
     inbox = listing(review(A), total=3 * PAGE_SIZE)
     inbox.turn_page(1)
     assert inbox.filters.offset == PAGE_SIZE
@@ -47,20 +47,20 @@ def test_narrowing_starts_at_the_first_page() -> None:
     ("total", "by", "offset"),
     [(0, 1, 0), (PAGE_SIZE, 1, 0), (PAGE_SIZE + 1, 1, PAGE_SIZE), (PAGE_SIZE + 1, 5, PAGE_SIZE), (500, -1, 0)],
 )
-def test_no_page_beyond_what_there_is(total: int, by: int, offset: int) -> None:
+def test_page_offset_stays_in_range(total: int, by: int, offset: int) -> None:
     inbox = listing(review(A), total=total)
     inbox.turn_page(by)
     assert inbox.filters.offset == offset
 
 
-def test_a_list_that_became_shorter_shows_its_last_page() -> None:
+def test_shrunken_list_shows_its_last_page() -> None:
     inbox = listing(review(A), total=3 * PAGE_SIZE)
     inbox.turn_page(2)
     inbox.apply(inbox.filters, page(total=PAGE_SIZE + 3))
     assert inbox.filters.offset == PAGE_SIZE
 
 
-def test_parameters_are_those_of_the_client() -> None:
+def test_filter_parameters() -> None:
     assert Filters().parameters() == {
         "status": None,
         "dag_id": None,
@@ -72,7 +72,7 @@ def test_parameters_are_those_of_the_client() -> None:
     }
 
 
-def test_what_came_while_the_list_was_open_is_new_until_it_is_opened() -> None:
+def test_arrivals_are_new_until_opened() -> None:
     inbox = listing(review(A, updated_at=stamp(1)))
     assert (inbox.new, inbox.announcement) == (frozenset(), "")
     inbox.apply(inbox.filters, page(review(B, updated_at=stamp(2)), review(A, updated_at=stamp(1))))
@@ -85,7 +85,7 @@ def test_what_came_while_the_list_was_open_is_new_until_it_is_opened() -> None:
     inbox.opened(None)
 
 
-def test_a_next_output_is_new_and_a_decision_is_not() -> None:
+def test_next_output_is_new_but_decision_is_not() -> None:
     working = review(A, status="changes_requested", updated_at=stamp(1))
     inbox = listing(working, review(B, updated_at=stamp(1)))
     inbox.apply(
@@ -100,7 +100,7 @@ def test_a_next_output_is_new_and_a_decision_is_not() -> None:
     assert inbox.announcement == "2 new reviews, the first is a › t."
 
 
-def test_what_another_page_brings_is_not_new() -> None:
+def test_rows_of_another_page_are_not_new() -> None:
     inbox = listing(review(A, updated_at=stamp(9)), total=2 * PAGE_SIZE)
     inbox.turn_page(1)
     inbox.apply(inbox.filters, page(review(B, updated_at=stamp(3)), total=2 * PAGE_SIZE))
@@ -115,7 +115,7 @@ def test_the_first_review_of_an_empty_list_is_new() -> None:
     assert inbox.new == {A}
 
 
-def test_the_server_says_how_many_wait_and_an_older_one_does_not() -> None:
+def test_waiting_count_of_current_and_older_servers() -> None:
     assert InboxModel().waiting == (0, False)
     assert listing(review(A), waiting=312).waiting == (312, False)
     rows = [review(A), review(B, status="changes_requested")]
@@ -123,7 +123,7 @@ def test_the_server_says_how_many_wait_and_an_older_one_does_not() -> None:
     assert listing(*rows, total=80).waiting == (1, True)
 
 
-def test_offline_until_an_answer_comes() -> None:
+def test_offline_until_the_next_response() -> None:
     inbox = listing(review(A))
     inbox.refresh_failed(ConnectionFailedError("No answer from there."))
     assert inbox.offline == "No answer from there."

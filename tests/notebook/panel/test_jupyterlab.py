@@ -1,4 +1,4 @@
-"""The whole panel in JupyterLab and Notebook 7, as a reviewer meets it."""
+"""The complete panel in JupyterLab and Notebook 7, as a reviewer uses it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sent(server: ReviewServer, action: str) -> list[Any]:
     return [seen.body for seen in server.asked(f"/hitl-review/sessions/{action}")]
 
 
-def test_the_whole_way_by_mouse(lab: Lab, server: ReviewServer) -> None:
+def test_full_review_with_mouse(lab: Lab, server: ReviewServer) -> None:
     from playwright.sync_api import expect
 
     for name in ("alpha", "beta", "gamma"):
@@ -103,7 +103,7 @@ def test_the_whole_way_by_mouse(lab: Lab, server: ReviewServer) -> None:
     expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
 
 
-def test_the_whole_way_by_keyboard_alone(lab: Lab, server: ReviewServer) -> None:
+def test_full_review_with_keyboard_only(lab: Lab, server: ReviewServer) -> None:
     from playwright.sync_api import expect
 
     for name in ("alpha", "beta", "gamma", "delta"):
@@ -111,7 +111,7 @@ def test_the_whole_way_by_keyboard_alone(lab: Lab, server: ReviewServer) -> None
     panel = lab.open(server, "'the next cell'")
     keys = lab.page.keyboard
     cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
-    keys.press("Escape")  # from the cell to the notebook, whence Tab goes on
+    keys.press("Escape")  # from the cell to the notebook, from where Tab continues
     for _ in range(60):
         keys.press("Tab")
         if lab.page.evaluate("() => !!document.activeElement.closest('.hitl-list')"):
@@ -180,12 +180,12 @@ def test_the_whole_way_by_keyboard_alone(lab: Lab, server: ReviewServer) -> None
     expect(panel.locator(".hitl-help")).to_be_visible()
     keys.press("Escape")
     expect(panel.locator(".hitl-help")).to_be_hidden()
-    # None of these letters did anything to the notebook: x cuts a cell there, d d deletes one, a adds one.
+    # None of these letters changed the notebook, where x cuts a cell, d d deletes one and a adds one.
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells
     assert {s["status"] for s in server.sessions.values()} == {"approved", "rejected"}
 
 
-def test_hostile_texts_stay_inert_in_every_view(lab: Lab, server: ReviewServer) -> None:
+def test_hostile_text_is_escaped_in_every_view(lab: Lab, server: ReviewServer) -> None:
     from playwright.sync_api import expect
 
     for number, text in enumerate(HOSTILE):
@@ -231,7 +231,7 @@ def test_hostile_texts_stay_inert_in_every_view(lab: Lab, server: ReviewServer) 
     assert (lab.dialogs, lab.requests) == ([], [])
 
 
-def test_nothing_typed_is_lost(lab: Lab) -> None:
+def test_typed_text_is_never_lost(lab: Lab) -> None:
     from playwright.sync_api import expect
 
     server = ReviewServer()
@@ -243,7 +243,7 @@ def test_nothing_typed_is_lost(lab: Lab) -> None:
         text = "Half a thought, and"
         feedback(panel).fill(text)
 
-        # a refresh, by itself and by hand, with other news
+        # an automatic and a manual refresh, with other changes
         server.add("gamma")
         expect(row(panel, "gamma")).to_be_visible()
         panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -274,7 +274,7 @@ def test_nothing_typed_is_lost(lab: Lab) -> None:
         expect(panel.locator(".hitl-output")).to_contain_text("Newer draft")
         expect(feedback(panel)).to_have_value(f"{text} more")
 
-        # a reload of the page, and with it everything that JupyterLab knows
+        # a reload of the page, which resets all of JupyterLab's state
         feedback(panel).fill(f"{text} more, and more")
         lab.page.wait_for_timeout(500)
         lab.page.reload()
@@ -293,7 +293,7 @@ def test_nothing_typed_is_lost(lab: Lab) -> None:
             server.stop()
 
 
-def test_a_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
+def test_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
     from playwright.sync_api import expect
 
     server.add("alpha", current_output="Draft of alpha")
@@ -313,7 +313,7 @@ def test_a_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
     assert sent(server, "feedback")[0]["feedback"] == "typed before the restart"
 
 
-def test_a_busy_kernel_sends_all_of_it_afterwards(lab: Lab, server: ReviewServer, tmp_path: Path) -> None:
+def test_busy_kernel_sends_all_text_afterwards(lab: Lab, server: ReviewServer, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
     server.add("alpha", current_output="Draft of alpha")

@@ -1,4 +1,4 @@
-"""The panel in real kernels, of each version of ipykernel that it has to work with."""
+"""The panel in real kernels of each supported version of ipykernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
 
 VERSIONS = ["6.31", "7.3", "7.4"]
-"""The last 6; the last before comms were answered where they were made; the newest."""
+"""The last 6.x; the last version before comms were answered where they were created; the newest."""
 
 WITH_SUBSHELLS = ["7.3", "7.4"]
 
@@ -42,7 +42,7 @@ for element in (panel.workspace.list.list, panel.workspace.session.form):
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _server: ReviewServer
 ) -> Iterator[Kernel]:
-    """A kernel of each version, connected by its environment."""
+    """A kernel of each version, with the connection in its environment."""
     try:
         python = python_with(request.param)
     except NotInstalledError as error:
@@ -61,7 +61,7 @@ def running(
 
 @pytest.fixture
 def shown(running: Kernel, server: ReviewServer) -> Iterator[Kernel]:
-    """The kernel with a panel on two reviews; ``b`` came last."""
+    """The kernel with a panel on two reviews; ``b`` is the newest."""
     server.add("a", current_output="Draft of a")
     server.add("b", current_output="Draft of b")
     try:
@@ -73,7 +73,7 @@ def shown(running: Kernel, server: ReviewServer) -> Iterator[Kernel]:
 
 
 def check_what_is_left(running: Kernel, server: ReviewServer) -> None:
-    """After a panel was closed."""
+    """Check what remains after a panel was closed."""
     running.until(lambda: not running.widgets)
     warned = [m["content"]["text"] for m in running.heard if m["content"].get("name") == "stderr"]
     errors = "".join([running.log, *warned])
@@ -85,7 +85,7 @@ def check_what_is_left(running: Kernel, server: ReviewServer) -> None:
 
 
 def show(running: Kernel, source: str = PANEL) -> None:
-    """Run the cell, and wait for the list."""
+    """Run the cell and wait for the list."""
     running.run(source, cell="panel")
     running.until(lambda: rows(running))
 
@@ -96,7 +96,7 @@ def rows(running: Kernel) -> list[dict[str, Any]]:
 
 
 def form(running: Kernel) -> dict[str, Any]:
-    """State of the form about the open review."""
+    """State of the form of the open review."""
     return next(state for state in states(running) if state["key"] != "several")
 
 
@@ -106,7 +106,7 @@ def states(running: Kernel) -> list[dict[str, Any]]:
 
 
 def say(running: Kernel, do: str, **content: Any) -> str:
-    """What the browser says about the open review."""
+    """Send a message from the browser about the open review."""
     state = form(running)
     return running.message(running.widget("DecisionForm", state=state), do=do, key=state["key"], **content)
 
@@ -117,7 +117,7 @@ def click_row(running: Kernel, dag_id: str) -> str:
 
 
 def open_review(running: Kernel, dag_id: str) -> None:
-    """A click on its row, and wait until it is shown."""
+    """Click its row and wait until the review is shown."""
     click_row(running, dag_id)
     output = f"Draft of {dag_id}"
     running.until(lambda: form(running)["shown"] and dag_id in form(running)["key"] and output in running.html())
@@ -128,7 +128,7 @@ def bodies(server: ReviewServer, action: str) -> list[Any]:
 
 
 def go_the_whole_way(shown: Kernel, server: ReviewServer) -> None:
-    """Ask for changes, get the next output, approve it."""
+    """Request changes, get the next output, approve it."""
     open_review(shown, "b")
     assert form(shown)["confirm"] is None
     say(shown, "draft", text="Sho")
@@ -153,7 +153,7 @@ def go_the_whole_way(shown: Kernel, server: ReviewServer) -> None:
 
 
 def keep_it_busy(shown: Kernel, server: ReviewServer, gate: Gate) -> None:
-    """Type and click while a cell runs that lets nothing else happen."""
+    """Type and click while a cell blocks the kernel."""
     open_review(shown, "b")
     cell = shown.begin(gate.cell)
     until = time.monotonic() + 0.5
@@ -178,25 +178,21 @@ def keep_it_busy(shown: Kernel, server: ReviewServer, gate: Gate) -> None:
 # --- each version
 
 
-def test_the_whole_way(shown: Kernel, server: ReviewServer) -> None:
+def test_full_review(shown: Kernel, server: ReviewServer) -> None:
     go_the_whole_way(shown, server)
 
 
-def test_what_is_typed_and_clicked_while_the_kernel_is_busy(
-    shown: Kernel, server: ReviewServer, tmp_path: Path
-) -> None:
+def test_typing_and_clicks_while_the_kernel_is_busy(shown: Kernel, server: ReviewServer, tmp_path: Path) -> None:
     keep_it_busy(shown, server, Gate(tmp_path))
 
 
-def test_what_is_typed_while_the_kernel_is_busy_is_there_when_the_review_is_opened_again(
-    shown: Kernel, tmp_path: Path
-) -> None:
+def test_text_typed_while_the_kernel_is_busy_is_kept_for_the_review(shown: Kernel, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     open_review(shown, "b")
     cell = shown.begin(gate.cell)
     say(shown, "draft", text="about b")
     click_row(shown, "a")
-    say(shown, "draft", text="about b, and more")  # its form was still there
+    say(shown, "draft", text="about b, and more")  # its form was still shown
     gate.open()
     shown.finish(cell)
     shown.until(lambda: "Draft of a" in shown.html())
@@ -217,7 +213,7 @@ def test_stock_widgets(shown: Kernel, server: ReviewServer) -> None:
     assert server.asked("/hitl-review/sessions")[-1].query["q"] == "nothing like it"
 
 
-def test_several_at_once(shown: Kernel, server: ReviewServer) -> None:
+def test_bulk_rejection(shown: Kernel, server: ReviewServer) -> None:
     ids = [row["id"] for row in rows(shown)]
     shown.message(shown.widget("InboxList"), do="pick", ids=ids, on=True)
     shown.until(lambda: shown.widgets[shown.widget("InboxList")]["picked"] == ids)
@@ -231,13 +227,13 @@ def test_several_at_once(shown: Kernel, server: ReviewServer) -> None:
     shown.until(lambda: not rows(shown) or {row["state"] for row in rows(shown)} == {"rejected"})
 
 
-def test_after_a_restart_running_the_cell_again_brings_all_back(shown: Kernel, server: ReviewServer) -> None:
+def test_rerunning_the_cell_after_a_restart_restores_the_panel(shown: Kernel, server: ReviewServer) -> None:
     open_review(shown, "b")
     say(shown, "draft", text="kept by the browser")
     shown.until(lambda: form(shown)["draft"] == "kept by the browser")
     shown.restart()
 
-    say(shown, "act", action="reject", text="to nobody")  # the browser still shows what was there before
+    say(shown, "act", action="reject", text="to nobody")  # the browser still shows the old panel
     say(shown, "confirm", action="reject", text="to nobody")
     click_row(shown, "a")
     shown.press("Refresh")
@@ -258,17 +254,17 @@ def test_after_a_restart_running_the_cell_again_brings_all_back(shown: Kernel, s
     assert bodies(server, "reject") == []
 
 
-def test_running_the_cell_again_leaves_one_panel(shown: Kernel, server: ReviewServer) -> None:
+def test_rerunning_the_cell_leaves_one_panel(shown: Kernel, server: ReviewServer) -> None:
     before = set(shown.widgets)
     assert shown.run("panel is not None and print(len({id(panel)}))") == "1\n"
     show(shown)
     shown.until(lambda: not before & set(shown.widgets))
     assert len(shown.widgets) == len(before)
-    shown.listen_for(0.3)  # what was on its way arrives
+    shown.listen_for(0.3)  # messages in flight arrive
     count = len(server.seen)
     shown.listen_for(2)
     polls = server.seen[count:]
-    assert len({seen.headers["authorization"] for seen in polls}) == 1  # each panel has a token of its own
+    assert len({seen.headers["authorization"] for seen in polls}) == 1  # each panel has its own token
     assert 2 <= len(polls) <= 11
 
 
@@ -280,7 +276,7 @@ def test_two_cells_may_show_two_panels(shown: Kernel) -> None:
     shown.until(lambda: set(shown.widgets) == before)
 
 
-def test_the_magics(running: Kernel, server: ReviewServer) -> None:
+def test_magics(running: Kernel, server: ReviewServer) -> None:
     server.add("a", current_output="Draft of a")
     for _ in range(2):
         show(running, "%load_ext hitl_notebook\npanel = %hitl_review --refresh 0.2\npanel")
@@ -290,7 +286,7 @@ def test_the_magics(running: Kernel, server: ReviewServer) -> None:
     check_what_is_left(running, server)
 
 
-def test_a_password_typed_into_the_form_is_never_sent_back(running: Kernel, server: ReviewServer) -> None:
+def test_password_from_the_form_is_never_sent_back(running: Kernel, server: ReviewServer) -> None:
     server.add("a")
     running.run(
         "import os\n"
@@ -312,11 +308,11 @@ def test_a_password_typed_into_the_form_is_never_sent_back(running: Kernel, serv
     check_what_is_left(running, server)
 
 
-# --- over subshells: messages come on another thread than the one that cells run on
+# --- over subshells: messages arrive on another thread than the one that runs cells
 
 
 @over_subshells
-def test_the_whole_way_over_a_subshell(running: Kernel, shown: Kernel, server: ReviewServer) -> None:
+def test_full_review_over_a_subshell(running: Kernel, shown: Kernel, server: ReviewServer) -> None:
     shown.run(WATCH_THREADS)
     with shown.subshell():
         go_the_whole_way(shown, server)
@@ -325,9 +321,7 @@ def test_the_whole_way_over_a_subshell(running: Kernel, shown: Kernel, server: R
 
 
 @over_subshells
-def test_a_busy_kernel_over_a_subshell(
-    running: Kernel, shown: Kernel, server: ReviewServer, tmp_path: Path
-) -> None:
+def test_busy_kernel_over_a_subshell(running: Kernel, shown: Kernel, server: ReviewServer, tmp_path: Path) -> None:
     with shown.subshell():
         keep_it_busy(shown, server, Gate(tmp_path))
 

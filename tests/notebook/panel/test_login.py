@@ -1,4 +1,4 @@
-"""The form that asks for a connection."""
+"""The login form."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def log_in(panel: ReviewPanel, url: str, username: str = "ada", password: str = 
     )  # fmt: skip
 
 
-def test_it_asks_where_nothing_says_how_to_connect(server: ReviewServer) -> None:
+def test_form_is_shown_without_a_configured_connection(server: ReviewServer) -> None:
     server.add("a")
     panel = ReviewPanel(refresh_seconds=0)
     assert state(panel) == {"shown": True, "url": "", "username": "", "busy": "", "problem": ""}
@@ -62,7 +62,7 @@ def test_it_asks_where_nothing_says_how_to_connect(server: ReviewServer) -> None
     panel.close()
 
 
-def test_what_is_known_is_filled_in(server: ReviewServer) -> None:
+def test_known_values_are_filled_in(server: ReviewServer) -> None:
     panel = ReviewPanel(server.url, username="ada", refresh_seconds=0)
     assert (state(panel)["url"], state(panel)["username"]) == (server.url, "ada")
     panel.close()
@@ -77,7 +77,7 @@ def test_what_is_known_is_filled_in(server: ReviewServer) -> None:
         ("http://127.0.0.1:9", "", "No answer"),
     ],
 )
-def test_what_does_not_work_is_told_and_can_be_mended(
+def test_failed_login_is_reported_and_can_be_retried(
     server: ReviewServer, address: str | None, password: str, said: str
 ) -> None:
     panel = ReviewPanel(refresh_seconds=0)
@@ -90,7 +90,7 @@ def test_what_does_not_work_is_told_and_can_be_mended(
     panel.close()
 
 
-def test_the_environment_connects(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_from_environment(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.add("a")
     monkeypatch.setenv("HITL_REVIEW_URL", server.url)
     monkeypatch.setenv("HITL_REVIEW_USERNAME", "ada")
@@ -100,7 +100,7 @@ def test_the_environment_connects(server: ReviewServer, monkeypatch: pytest.Monk
     panel.close()
 
 
-def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: ReviewServer) -> None:
+def test_expired_login_is_requested_again_and_keeps_the_draft(server: ReviewServer) -> None:
     server.add("a")
     panel = ReviewPanel(refresh_seconds=0)
     log_in(panel, server.url)
@@ -132,7 +132,7 @@ def test_an_expired_login_is_asked_anew_and_nothing_typed_is_lost(server: Review
     panel.close()
 
 
-def test_a_wrong_password_is_told_once_and_no_list_is_pretended(server: ReviewServer) -> None:
+def test_wrong_password_is_reported_once_and_no_list_is_shown(server: ReviewServer) -> None:
     server.add("a")
     panel = ReviewPanel(server.url, username="ada", password="wrong", refresh_seconds=0)
     refused = "Airflow does not accept this username and password ('ada')."
@@ -154,7 +154,7 @@ def test_a_wrong_password_is_told_once_and_no_list_is_pretended(server: ReviewSe
     panel.close()
 
 
-def test_the_form_is_busy_while_it_connects_and_no_secret_is_in_a_widget(server: ReviewServer) -> None:
+def test_form_is_busy_while_connecting_and_widgets_have_no_secrets(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = ReviewPanel(refresh_seconds=0)
         log_in(panel, server.url)
@@ -174,7 +174,7 @@ def test_the_form_is_busy_while_it_connects_and_no_secret_is_in_a_widget(server:
     asyncio.run(scenario())
 
 
-def test_another_address_would_mix_up_two_servers(server: ReviewServer, outdated: ReviewServer) -> None:
+def test_login_to_another_address_is_rejected(server: ReviewServer, outdated: ReviewServer) -> None:
     server.add("a")
     outdated.add("a")
     panel = ReviewPanel(refresh_seconds=0)
@@ -189,10 +189,10 @@ def test_another_address_would_mix_up_two_servers(server: ReviewServer, outdated
     panel.close()
 
 
-def test_the_path_of_the_plugin_is_kept(server: ReviewServer) -> None:
+def test_url_prefix_is_kept(server: ReviewServer) -> None:
     panel = ReviewPanel(server.url, url_prefix="/reviews", refresh_seconds=0)
     log_in(panel, server.url)
-    assert f"{server.url}/reviews" in state(panel)["problem"]  # where the server of this test has nothing
+    assert f"{server.url}/reviews" in state(panel)["problem"]  # a path that this test's server does not have
     log_in(panel, server.url.replace("127.0.0.1", "localhost"))
-    assert panel.client.url_prefix == "/hitl-review"  # of another address nothing is known
+    assert panel.client.url_prefix == "/hitl-review"  # nothing is known about another address
     panel.close()

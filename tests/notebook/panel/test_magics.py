@@ -54,7 +54,7 @@ def run(shell: InteractiveShell, line: str) -> Any:
 
 
 def fail(shell: InteractiveShell, line: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What is said when it does not work: one line, no traceback."""
+    """The error message of a failing magic: one line, no traceback."""
     capsys.readouterr()
     assert not shell.run_cell(line).success
     said = capsys.readouterr()
@@ -71,12 +71,12 @@ def logged_in(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def log_in(panel: ReviewPanel, url: str, username: str) -> None:
-    """A click on Connect in the panel's form."""
+    """Click Connect in the panel's form."""
     receive(panel._login.widget, do="login", url=url, username=username, password=f"{username}-password", token="")
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
-    """Somebody at the keyboard; returns what they were asked."""
+    """Simulate keyboard input; returns the prompts."""
     asked: list[str] = []
     left = list(answers)
 
@@ -89,7 +89,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
     return asked
 
 
-def test_the_inbox_as_a_frame(
+def test_inbox_as_data_frame(
     shell: InteractiveShell, server: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged_in(server, monkeypatch)
@@ -113,7 +113,7 @@ def test_the_inbox_as_a_frame(
     assert len(server.asked("/auth/token")) == 1
 
 
-def test_the_inbox_without_pandas(
+def test_inbox_without_pandas(
     shell: InteractiveShell, server: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged_in(server, monkeypatch)
@@ -129,7 +129,7 @@ def test_the_inbox_without_pandas(
     assert formats["text/plain"].endswith("3 reviews.")
 
 
-def test_a_panel_from_the_environment(
+def test_panel_from_environment(
     shell: InteractiveShell, server: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged_in(server, monkeypatch)
@@ -145,9 +145,7 @@ def test_a_panel_from_the_environment(
     assert len(server.asked("/auth/token")) == 1
 
 
-def test_a_panel_without_anything_asks_and_what_is_filled_in_serves_the_inbox(
-    shell: InteractiveShell, server: ReviewServer
-) -> None:
+def test_inbox_uses_the_login_of_the_panel(shell: InteractiveShell, server: ReviewServer) -> None:
     server.add()
     panel = run(shell, f"%hitl_review {server.url} --user ada")
     assert not panel.connected
@@ -161,7 +159,7 @@ def test_a_panel_without_anything_asks_and_what_is_filled_in_serves_the_inbox(
     assert again.client is panel.client
 
 
-def test_the_last_connection_serves(
+def test_last_connection_is_reused(
     shell: InteractiveShell, server: ReviewServer, outdated: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("here")
@@ -179,7 +177,7 @@ def test_the_last_connection_serves(
     assert asked == [f"Password of {user} at {there}: " for user in ("ada", "ada", "bob")]
 
 
-def test_a_decision_over_the_inboxs_connection_is_the_notebooks(
+def test_decision_over_inbox_connection_has_notebook_channel(
     shell: InteractiveShell, server: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add()
@@ -190,7 +188,7 @@ def test_a_decision_over_the_inboxs_connection_is_the_notebooks(
     assert server.asked("/hitl-review/sessions/approve")[0].body["channel"] == "notebook"
 
 
-def test_a_wrong_password_can_be_typed_again(
+def test_wrong_password_can_be_reentered(
     shell: InteractiveShell,
     server: ReviewServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -204,7 +202,7 @@ def test_a_wrong_password_can_be_typed_again(
     assert len(asked) == 2
 
 
-def test_what_cannot_be_done_is_said_in_a_line(
+def test_errors_are_one_line(
     shell: InteractiveShell,
     server: ReviewServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -227,7 +225,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
     assert fail(shell, "%hitl_inbox", capsys) == "The server answered 503."
 
 
-def test_where_nobody_can_be_asked(
+def test_no_password_prompt_available(
     shell: InteractiveShell,
     server: ReviewServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -241,7 +239,7 @@ def test_where_nobody_can_be_asked(
     assert said.startswith("Nobody can be asked for a password here. Set HITL_REVIEW_TOKEN")
 
 
-def test_unloading_forgets_everything(
+def test_unloading_discards_everything(
     shell: InteractiveShell, server: ReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged_in(server, monkeypatch)
@@ -265,7 +263,7 @@ def test_help(shell: InteractiveShell) -> None:
             assert word in (magic.__doc__ or "")
 
 
-def test_a_password_typed_into_a_real_kernel_is_nowhere(server: ReviewServer) -> None:
+def test_password_typed_in_a_real_kernel_is_not_exposed(server: ReviewServer) -> None:
     server.add()
     manager, kernel = start_new_kernel(startup_timeout=60, stderr=subprocess.DEVNULL)
     told: list[dict[str, Any]] = []

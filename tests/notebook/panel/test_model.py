@@ -18,8 +18,8 @@ from hitl_notebook import (
     User,
 )
 from hitl_notebook.panel.actions import Action
-from hitl_notebook.panel.review.html import head_html
 from hitl_notebook.panel.review.model import ReviewModel
+from hitl_notebook.panel.review.review_html import head_html
 from tests.notebook.server import page, review, turn
 from tests.notebook.times import stamp
 
@@ -28,7 +28,7 @@ BOB = {"id": "2", "name": "Bob"}
 
 
 def begin(model: ReviewModel, action: Action) -> Review | None:
-    """What the reviewer's click sends, once it is confirmed where that is asked."""
+    """What the reviewer's click sends, after confirmation if required."""
     review = model.act(action)
     if model.confirming is None:
         return review
@@ -64,14 +64,14 @@ def test_drafts_are_kept_per_review() -> None:
     assert model.draft == "about b"
 
 
-def test_nothing_that_is_fetched_changes_the_draft() -> None:
+def test_fetching_does_not_change_the_draft() -> None:
     model = opened("typing")
     model.apply_review(review(A, iteration=2, updated_at=stamp(1)))
     model.apply_review(review(A, iteration=2, updated_at=stamp(2), status="rejected", decided_by=BOB))
     version = model.draft_version
     model.fetch_failed(A, ConnectionFailedError("down"))
     model.decision_failed(ConnectionFailedError("down"))
-    assert model.draft_version == version  # so the browser keeps what it has
+    assert model.draft_version == version  # so the browser keeps its text
     assert (model.selected, model.draft) == (A, "typing")
 
 
@@ -92,7 +92,7 @@ def test_nothing_that_is_fetched_changes_the_draft() -> None:
         ),
     ],
 )
-def test_a_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, said: str) -> None:
+def test_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, said: str) -> None:
     model = opened("shorter")
     assert begin(model, Action.REQUEST_CHANGES) is model.review
     assert model.busy
@@ -112,7 +112,7 @@ def test_a_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, 
         review(A, status="approved", decided_by=BOB, updated_at=stamp(5)),
     ],
 )
-def test_a_conflict_shows_what_there_is_now(current: Review) -> None:
+def test_conflict_shows_the_current_review(current: Review) -> None:
     model = opened("shorter")
     begin(model, Action.APPROVE)
     model.decision_failed(ConflictError("Look again.", review=current, decided_by=None))
@@ -120,7 +120,7 @@ def test_a_conflict_shows_what_there_is_now(current: Review) -> None:
     assert model.may_decide is current.is_pending
 
 
-def test_a_conflict_about_a_review_that_is_no_longer_open() -> None:
+def test_conflict_about_a_review_no_longer_open() -> None:
     model = opened("shorter")
     begin(model, Action.APPROVE)
     model.select(B)
@@ -140,7 +140,7 @@ def test_a_conflict_about_a_review_that_is_no_longer_open() -> None:
     ],
 )
 @pytest.mark.parametrize("moved_on", [False, True])
-def test_a_decision_clears_its_own_draft(action: Action, status: str, said: str, moved_on: bool) -> None:
+def test_decision_clears_only_its_draft(action: Action, status: str, said: str, moved_on: bool) -> None:
     model = opened("about a")
     model.select(B)
     model.draft = "about b"
@@ -169,7 +169,7 @@ def test_a_decision_clears_its_own_draft(action: Action, status: str, said: str,
     ],
     ids=["earlier output", "earlier state", "other review"],
 )
-def test_late_replies_are_ignored(late: Review) -> None:
+def test_outdated_responses_are_ignored(late: Review) -> None:
     model = opened(iteration=2, updated_at=stamp(5))
     before = model.review
     model.apply_review(late)
@@ -195,7 +195,7 @@ def test_empty_feedback_is_not_sent(draft: str) -> None:
         (Action.REQUEST_CHANGES, 3, "again", "ends the review"),
     ],
 )
-def test_what_cannot_be_undone_is_asked_back_once(action: Action, iteration: int, draft: str, said: str) -> None:
+def test_irreversible_actions_need_confirmation(action: Action, iteration: int, draft: str, said: str) -> None:
     model = opened(draft, iteration=iteration)
     assert model.act(action) is None
     assert model.confirming is not None
@@ -210,13 +210,13 @@ def test_what_cannot_be_undone_is_asked_back_once(action: Action, iteration: int
     assert model.confirm() is None
 
 
-def test_another_round_is_requested_without_asking_back() -> None:
+def test_changes_need_no_confirmation_before_the_last_round() -> None:
     model = opened("shorter", iteration=2)
     assert model.act(Action.REQUEST_CHANGES) is model.review
     assert model.confirming is None
 
 
-def test_feedback_deleted_before_it_was_confirmed_is_not_sent() -> None:
+def test_feedback_deleted_before_confirmation_is_not_sent() -> None:
     model = opened("shorter", iteration=3)
     model.act(Action.REQUEST_CHANGES)
     model.type(A, " ")
@@ -233,7 +233,7 @@ def test_feedback_deleted_before_it_was_confirmed_is_not_sent() -> None:
         {"task_completed": True},
     ],
 )
-def test_nothing_is_sent_about_what_has_changed_since_it_was_asked(changes: dict[str, Any]) -> None:
+def test_nothing_is_sent_if_the_review_changed_before_confirmation(changes: dict[str, Any]) -> None:
     model = opened("x")
     model.act(Action.APPROVE)
     model.apply_review(review(A, updated_at=stamp(1), **changes))
@@ -242,14 +242,14 @@ def test_nothing_is_sent_about_what_has_changed_since_it_was_asked(changes: dict
     assert "nothing was sent" in notice(model)[1]
 
 
-def test_what_is_asked_stays_while_nothing_changes_for_it() -> None:
+def test_confirmation_stays_valid_after_unrelated_changes() -> None:
     model = opened("x")
     model.act(Action.APPROVE)
     model.apply_review(review(A, updated_at=stamp(1), task_state="deferred"))
     assert model.confirm() == (Action.APPROVE, model.review)
 
 
-def test_opening_another_review_drops_what_was_asked() -> None:
+def test_opening_another_review_cancels_confirmation() -> None:
     model = opened()
     model.act(Action.APPROVE)
     model.select(B)
@@ -258,15 +258,15 @@ def test_opening_another_review_drops_what_was_asked() -> None:
     assert model.confirm() is None
 
 
-def test_what_was_typed_about_another_review_is_kept_for_it() -> None:
+def test_late_typing_is_kept_for_its_review() -> None:
     model = opened("about a")
-    model.type(B, "about b")  # word of it came after the switch
+    model.type(B, "about b")  # the message arrived after the switch
     assert model.draft == "about a"
     model.select(B)
     assert model.draft == "about b"
 
 
-def test_only_what_was_not_typed_is_shown_over_what_is_being_typed() -> None:
+def test_typing_does_not_change_the_draft_version() -> None:
     model = opened()
     version = model.draft_version
     model.type(A, "typed")
@@ -276,7 +276,7 @@ def test_only_what_was_not_typed_is_shown_over_what_is_being_typed() -> None:
     assert (model.draft, model.draft_version) == ("", version + 1)
 
 
-def test_a_stale_decision_says_what_changed() -> None:
+def test_stale_decision_notice() -> None:
     model = opened("x")
     begin(model, Action.APPROVE)
     now = review(A, iteration=2, current_output="second", updated_at=stamp(5))
@@ -285,7 +285,7 @@ def test_a_stale_decision_says_what_changed() -> None:
     assert model.may_decide
 
 
-def test_the_outcome_of_a_review_that_is_no_longer_open_names_it() -> None:
+def test_outcome_names_a_review_no_longer_open() -> None:
     model = opened("x")
     begin(model, Action.APPROVE)
     model.select(B)
@@ -293,7 +293,7 @@ def test_the_outcome_of_a_review_that_is_no_longer_open_names_it() -> None:
     assert notice(model) == ("error", "a › t: Your decision was not taken. Not yours.")
 
 
-def test_a_task_that_ended_is_told() -> None:
+def test_ended_task_notice() -> None:
     model = opened()
     model.apply_review(review(A, updated_at=stamp(1), task_completed=True, task_state="failed"))
     assert notice(model)[0] == "warning"
@@ -313,7 +313,7 @@ def test_one_decision_at_a_time() -> None:
     [{"status": s} for s in ("changes_requested", "approved", "rejected", "timeout_exceeded", "new_status")]
     + [{"task_completed": True}],
 )
-def test_only_what_waits_can_be_decided(changes: dict[str, Any]) -> None:
+def test_only_pending_reviews_can_be_decided(changes: dict[str, Any]) -> None:
     model = opened("x", **changes)
     assert model.review is not None
     assert not model.may_decide
@@ -322,7 +322,7 @@ def test_only_what_waits_can_be_decided(changes: dict[str, Any]) -> None:
     assert model.waits_for_output is (changes.get("status") == "changes_requested")
 
 
-def test_a_problem_until_an_answer_comes() -> None:
+def test_problem_until_the_next_response() -> None:
     model = opened("typing")
     model.fetch_failed(A, ConnectionFailedError("No answer from there."))
     assert model.problem == "No answer from there."
@@ -333,7 +333,7 @@ def test_a_problem_until_an_answer_comes() -> None:
     assert model.problem == ""
 
 
-def test_a_review_that_is_gone_is_no_outage() -> None:
+def test_missing_review_is_not_an_outage() -> None:
     model = opened("typing")
     model.fetch_failed(B, ReviewNotFoundError("x"))
     assert model.notice is None
@@ -375,9 +375,7 @@ def test_needs_fetch_without_a_review_shown() -> None:
         ({}, {"status": "approved", "decided_by": BOB}, "info", "Bob has decided: approved"),
     ],
 )
-def test_what_happened_meanwhile_is_told(
-    before: dict[str, Any], after: dict[str, Any], kind: str, said: str
-) -> None:
+def test_notice_of_changes_by_others(before: dict[str, Any], after: dict[str, Any], kind: str, said: str) -> None:
     model = opened(**before)
     assert model.notice is None
     model.apply_review(review(A, updated_at=stamp(1), **after))
@@ -385,7 +383,7 @@ def test_what_happened_meanwhile_is_told(
     assert said in notice(model)[1]
 
 
-def test_the_form_stays_while_another_review_loads_so_that_the_text_keeps_the_focus() -> None:
+def test_form_stays_while_another_review_loads() -> None:
     model = ReviewModel()
     model.select(A)
     assert not model.wants_form
@@ -400,7 +398,7 @@ def test_the_form_stays_while_another_review_loads_so_that_the_text_keeps_the_fo
     assert not model.wants_form
 
 
-def test_a_new_try_is_shown_though_its_outputs_are_counted_from_1_again() -> None:
+def test_new_try_with_lower_iteration_is_shown() -> None:
     model = opened(iteration=3, updated_at=stamp(9), created_at=stamp(1))
     model.act(Action.APPROVE)
     model.apply_review(review(A, iteration=1, updated_at=stamp(12), created_at=stamp(12), current_output="anew"))
@@ -410,7 +408,7 @@ def test_a_new_try_is_shown_though_its_outputs_are_counted_from_1_again() -> Non
     assert notice(model) == ("warning", "The task was started anew: this is its new output 1. Nothing was sent.")
 
 
-def test_a_decision_whose_answer_was_lost_is_found_in_the_conversation() -> None:
+def test_decision_with_lost_response_is_found_in_conversation() -> None:
     model = opened("Shorter, please")
     begin(model, Action.REQUEST_CHANGES)
     model.decision_failed(ConnectionFailedError("No answer."))
@@ -421,7 +419,7 @@ def test_a_decision_whose_answer_was_lost_is_found_in_the_conversation() -> None
     assert notice(model) == ("success", "Your feedback on output 1 had arrived.")
 
 
-def test_a_decision_that_did_not_arrive_is_still_to_be_sent() -> None:
+def test_decision_that_did_not_arrive_can_be_resent() -> None:
     model = opened("Shorter, please")
     begin(model, Action.REQUEST_CHANGES)
     model.decision_failed(ServerError("504.", status_code=504))
@@ -430,7 +428,7 @@ def test_a_decision_that_did_not_arrive_is_still_to_be_sent() -> None:
     assert begin(model, Action.REQUEST_CHANGES) is model.review
 
 
-def test_what_is_typed_while_a_decision_is_under_way_stays() -> None:
+def test_typing_during_a_decision_is_kept() -> None:
     model = opened("first")
     begin(model, Action.REQUEST_CHANGES)
     model.type(A, "first, and more in another tab")
@@ -438,14 +436,14 @@ def test_what_is_typed_while_a_decision_is_under_way_stays() -> None:
     assert model.draft == model.unsent == "first, and more in another tab"
 
 
-def test_an_approval_says_that_it_leaves_out_what_was_typed() -> None:
+def test_approval_confirmation_warns_about_unsent_text() -> None:
     model = opened("a remark")
     model.act(Action.APPROVE)
     assert model.confirming is not None
     assert "What you typed is not sent with it." in model.confirming.text
 
 
-def test_a_review_that_may_still_come_is_waited_for() -> None:
+def test_review_that_may_still_come() -> None:
     model = ReviewModel()
     model.select(A)
     model.fetch_failed(A, ReviewNotFoundError("x", task_active=True))

@@ -33,7 +33,7 @@ from tests.notebook.server import ReviewServer, jwt
 
 @pytest.fixture
 def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
-    """A panel without an event loop, on two reviews that wait; ``b`` came last and is open."""
+    """A panel without an event loop, on two pending reviews; ``b`` is the newest and is open."""
     server.add("a")
     server.add("b", current_output="Draft of b")
     panel = make(server)
@@ -45,7 +45,7 @@ def panel(server: ReviewServer) -> Iterator[ReviewPanel]:
 # --- plain Python
 
 
-def test_the_first_view_costs_one_request(server: ReviewServer) -> None:
+def test_first_view_needs_one_request(server: ReviewServer) -> None:
     server.add("a")
     server.add("b")
     panel = make(server)
@@ -57,7 +57,7 @@ def test_the_first_view_costs_one_request(server: ReviewServer) -> None:
     panel.close()
 
 
-def test_it_opens_the_first_that_waits(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_open_selects_the_first_pending_review(server: ReviewServer, panel: ReviewPanel) -> None:
     assert panel.workspace.list.list.selected == panel.workspace.list.list.rows[0]["id"]
     assert panel.session is not None
     assert panel.session.key == key("b")
@@ -67,7 +67,7 @@ def test_it_opens_the_first_that_waits(server: ReviewServer, panel: ReviewPanel)
     assert panel.session.key == key("a")
 
 
-def test_choosing_a_row_opens_it_and_keeps_drafts(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_opening_a_row_keeps_drafts(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "about b")
     version = form(panel)["draft_version"]
     open_row(panel, "a")
@@ -106,9 +106,7 @@ def test_changes_then_approval(server: ReviewServer, panel: ReviewPanel) -> None
     ]
 
 
-def test_what_a_click_carries_counts_not_what_was_heard_of_typing_before(
-    server: ReviewServer, panel: ReviewPanel
-) -> None:
+def test_text_sent_with_a_click_takes_precedence(server: ReviewServer, panel: ReviewPanel) -> None:
     widget = panel.workspace.session.form
     typed(panel, "Sho")
     receive(widget, do="act", key=form(panel)["key"], action="request_changes", text="Shorter, please")
@@ -116,9 +114,7 @@ def test_what_a_click_carries_counts_not_what_was_heard_of_typing_before(
     assert asked.body["feedback"] == "Shorter, please"
 
 
-def test_a_click_at_a_review_that_is_no_longer_open_decides_nothing(
-    server: ReviewServer, panel: ReviewPanel
-) -> None:
+def test_click_on_a_review_no_longer_open_is_ignored(server: ReviewServer, panel: ReviewPanel) -> None:
     old = form(panel)["key"]
     open_row(panel, "a")
     widget = panel.workspace.session.form
@@ -132,9 +128,7 @@ def test_a_click_at_a_review_that_is_no_longer_open_decides_nothing(
 
 
 @pytest.mark.parametrize("action", ["approve", "request_changes", "reject"])
-def test_a_click_at_an_output_that_is_no_longer_shown_decides_nothing(
-    server: ReviewServer, panel: ReviewPanel, action: str
-) -> None:
+def test_click_on_an_outdated_output_is_ignored(server: ReviewServer, panel: ReviewPanel, action: str) -> None:
     widget, before = panel.workspace.session.form, form(panel)
     server.next_output(key("b"), "Newer draft")
     refresh(panel)
@@ -149,7 +143,7 @@ def test_a_click_at_an_output_that_is_no_longer_shown_decides_nothing(
     assert server.asked("/hitl-review/sessions/feedback")[0].body["iteration"] == 2
 
 
-def test_another_action_than_the_one_asked_back_is_not_confirmed(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_confirmation_of_another_action_is_ignored(server: ReviewServer, panel: ReviewPanel) -> None:
     click(panel, "approve")
     receive(panel.workspace.session.form, do="confirm", key=form(panel)["key"], action="reject", text="")
     assert [s for s in server.seen if s.method == "POST" and "sessions" in s.path] == []
@@ -158,7 +152,7 @@ def test_another_action_than_the_one_asked_back_is_not_confirmed(server: ReviewS
 
 
 @pytest.mark.parametrize("reason", ["", " Wrong numbers \n"])
-def test_rejection(server: ReviewServer, panel: ReviewPanel, reason: str) -> None:
+def test_reject(server: ReviewServer, panel: ReviewPanel, reason: str) -> None:
     typed(panel, reason)
     decide(panel, "reject")
     assert "Rejected output 1" in html(panel)
@@ -166,7 +160,7 @@ def test_rejection(server: ReviewServer, panel: ReviewPanel, reason: str) -> Non
     assert asked.body == {"feedback": reason.strip(), "iteration": 1, "channel": "notebook"}
 
 
-def test_nothing_is_sent_without_feedback(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_changes_without_feedback_are_not_sent(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "  \n")
     click(panel, "request_changes")
     assert notice(panel)[0] == "warning"
@@ -174,7 +168,7 @@ def test_nothing_is_sent_without_feedback(server: ReviewServer, panel: ReviewPan
 
 
 @pytest.mark.parametrize("button", ["approve", "reject", "request_changes"])
-def test_a_stale_decision_shows_what_is_current(server: ReviewServer, panel: ReviewPanel, button: str) -> None:
+def test_stale_decision_shows_the_current_output(server: ReviewServer, panel: ReviewPanel, button: str) -> None:
     typed(panel, "my words")
     server.next_output(key("b"), "Newer draft")
     decide(panel, button)
@@ -188,7 +182,7 @@ def test_a_stale_decision_shows_what_is_current(server: ReviewServer, panel: Rev
     assert form(panel)["draft"] == ""
 
 
-def test_somebody_was_faster(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_conflicting_decision_of_another_reviewer(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "my words")
     who = {"id": "9", "name": "<script>Eve</script>"}
     server.change(key("b"), status="approved", decided_by=who)
@@ -200,7 +194,7 @@ def test_somebody_was_faster(server: ReviewServer, panel: ReviewPanel) -> None:
     assert "my words" in html(panel)
 
 
-def test_who_may_read_only(server: ReviewServer) -> None:
+def test_reader_may_not_decide(server: ReviewServer) -> None:
     server.add("a")
     panel = ReviewPanel(client=Client(server.url, username="viewer", password="viewer-password"))
     panel.open()
@@ -210,7 +204,7 @@ def test_who_may_read_only(server: ReviewServer) -> None:
     panel.close()
 
 
-def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> None:
+def test_review_assigned_to_others_cannot_be_decided(server: ReviewServer) -> None:
     server.add("a", reviewers=["ben", "cleo"])
     panel = make(server)
     panel.open()
@@ -231,7 +225,7 @@ def test_what_others_are_to_decide_cannot_be_decided(server: ReviewServer) -> No
         panel.close()
 
 
-def test_an_outage_is_told_and_what_is_shown_stays(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_outage_is_reported_and_keeps_the_content(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "my words")
     server.broken["/hitl-review"] = (503, "text/plain", "down")
     refresh(panel)
@@ -258,7 +252,7 @@ def test_ended_reviews_are_listed_on_request(server: ReviewServer, panel: Review
     assert [row["listed"] for row in panel.workspace.list.list.rows] == [True, False]
 
 
-def test_narrowing_by_dag_and_text(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_filter_by_dag_and_text(server: ReviewServer, panel: ReviewPanel) -> None:
     server.add("c", prompt="Sales of <b>May</b>")
     refresh(panel)
     view = panel.workspace.list
@@ -275,7 +269,7 @@ def test_narrowing_by_dag_and_text(server: ReviewServer, panel: ReviewPanel) -> 
     assert (asked["q"], asked["limit"], asked["offset"]) == ("nothing like it", "50", "0")
 
 
-def test_pages(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_paging(server: ReviewServer, panel: ReviewPanel) -> None:
     for number in range(60):
         server.add(f"dag_{number:02}")
     refresh(panel)
@@ -290,7 +284,7 @@ def test_pages(server: ReviewServer, panel: ReviewPanel) -> None:
     assert "1–50 of 62" in html(panel)
 
 
-def test_arrivals_are_told_and_take_nothing_away(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_arrivals_are_announced_and_keep_the_open_review(server: ReviewServer, panel: ReviewPanel) -> None:
     typed(panel, "still typing")
     version = form(panel)["draft_version"]
     server.add("c")
@@ -305,7 +299,7 @@ def test_arrivals_are_told_and_take_nothing_away(server: ReviewServer, panel: Re
     assert not any(row["is_new"] for row in panel.workspace.list.list.rows)
 
 
-def test_rows_that_nobody_knows_are_not_opened(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_unknown_rows_are_not_opened(server: ReviewServer, panel: ReviewPanel) -> None:
     widget = panel.workspace.list.list
     for row_id in ("", "{}", '["a"]', "[1, 2, 3, null]", '["a", "b", "c", "d"]', "[" * 100_000):
         receive(widget, do="open", id=row_id)
@@ -313,7 +307,7 @@ def test_rows_that_nobody_knows_are_not_opened(server: ReviewServer, panel: Revi
     assert panel.workspace.bulk.picks == ()
 
 
-def test_an_open_review_that_left_the_list_stays_open(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_open_review_stays_open_after_leaving_the_list(server: ReviewServer, panel: ReviewPanel) -> None:
     server.change(key("b"), status="timeout_exceeded", task_completed=True, task_state="failed")
     refresh(panel)
     assert panel.workspace.model.selected == key("b")
@@ -326,7 +320,7 @@ def test_an_open_review_that_left_the_list_stays_open(server: ReviewServer, pane
     assert enabled(panel) == []
 
 
-def test_refreshing_asks_for_what_changed_only(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_refresh_is_conditional(server: ReviewServer, panel: ReviewPanel) -> None:
     server.seen.clear()
     refresh(panel)
     (asked,) = server.seen
@@ -334,7 +328,7 @@ def test_refreshing_asks_for_what_changed_only(server: ReviewServer, panel: Revi
     assert asked.headers["if-none-match"]
 
 
-def test_no_secret_gets_into_a_widget(server: ReviewServer, panel: ReviewPanel) -> None:
+def test_widgets_contain_no_secrets(server: ReviewServer, panel: ReviewPanel) -> None:
     token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")
     state = json.dumps([widget.get_state() for widget in open_widgets().values()], default=str)
     assert "ada-password" not in state
@@ -342,7 +336,7 @@ def test_no_secret_gets_into_a_widget(server: ReviewServer, panel: ReviewPanel) 
     assert "Draft of b" in state
 
 
-def test_what_is_seen_without_a_front_end(server: ReviewServer) -> None:
+def test_mimebundle_and_repr_without_front_end(server: ReviewServer) -> None:
     server.add("a")
     panel = make(server)
     bundle = panel._repr_mimebundle_()
@@ -356,7 +350,7 @@ def test_what_is_seen_without_a_front_end(server: ReviewServer) -> None:
     unconnected.close()
 
 
-def test_before_the_first_list_nothing_is_counted(server: ReviewServer) -> None:
+def test_no_count_before_the_first_list(server: ReviewServer) -> None:
     server.broken["/hitl-review"] = (503, "text/plain", "down")
     panel = make(server)
     assert html(panel).count("The list could not be fetched. The server answered 503.") == 1
@@ -385,15 +379,13 @@ def test_without_reviews(server: ReviewServer) -> None:
     panel.close()
 
 
-def test_bad_arguments() -> None:
+def test_invalid_arguments() -> None:
     for arguments in ({"url": "host", "token": "t"}, {"url": "http://host", "token": "t", "username": "ada"}):
         with pytest.raises(ValueError, match=r"url|token"):
             ReviewPanel(**arguments)  # type: ignore[arg-type]
 
 
-def test_running_a_cell_again_closes_its_earlier_panels(
-    server: ReviewServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rerunning_a_cell_closes_its_earlier_panels(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel_module, "_in_cell", {})
     cells = iter([("one", "run-1"), ("two", "run-2"), ("one", "run-3"), None])
     monkeypatch.setattr(panel_module, "_current_cell", lambda: next(cells))
@@ -406,7 +398,7 @@ def test_running_a_cell_again_closes_its_earlier_panels(
 # --- with an event loop, as in a notebook
 
 
-def test_in_a_loop(server: ReviewServer) -> None:
+def test_panel_in_an_event_loop(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server)
         assert listed(panel) == []  # nothing blocks the loop
@@ -488,7 +480,7 @@ def test_callbacks_from_other_threads_are_applied_on_the_loop(server: ReviewServ
     asyncio.run(scenario(), debug=True)  # in debug mode the loop refuses calls from other threads
 
 
-def test_it_refreshes_by_itself_until_it_is_closed(server: ReviewServer) -> None:
+def test_panel_refreshes_until_closed(server: ReviewServer) -> None:
     async def scenario() -> None:
         panel = make(server, refresh_seconds=0.03)
         await settle(panel)
@@ -502,7 +494,7 @@ def test_it_refreshes_by_itself_until_it_is_closed(server: ReviewServer) -> None
         for _ in range(5):
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        await asyncio.sleep(0.1)  # what was on its way arrives
+        await asyncio.sleep(0.1)  # responses in flight arrive
         asked = len(server.seen)
         refresh(panel)
         await asyncio.sleep(0.15)
@@ -512,7 +504,7 @@ def test_it_refreshes_by_itself_until_it_is_closed(server: ReviewServer) -> None
     asyncio.run(scenario())
 
 
-def test_closing_while_work_is_under_way(server: ReviewServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_close_during_pending_work(server: ReviewServer, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         panel = make(server, refresh_seconds=1)
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Thousands of reviews, and long ones: what it costs the kernel, measured in a kernel of its own."""
+"""The cost of thousands of reviews and of long ones, measured in a separate kernel."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ async def request_only():
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of something in the kernel.
+    """Seconds that an operation in the kernel takes.
 
     Attributes:
-        whole: of processor time, in all threads.
-        own: of them in the thread that cells run on, which meanwhile does nothing else.
-        wall: until it was there, with what the server took.
+        whole: processor time of all threads.
+        own: the part in the thread that runs cells, which is blocked meanwhile.
+        wall: elapsed time, including the server's.
     """
 
     whole: float
@@ -70,12 +70,12 @@ def measure(running: Kernel, what: str) -> Cost:
 
 
 def say(text: str) -> None:
-    """For ``pytest -s``."""
+    """Print for ``pytest -s``."""
     print(f"\n{text}", end="")  # noqa: T201
 
 
 def fill(server: ReviewServer, count: int) -> None:
-    """So many reviews that wait."""
+    """Add this many pending reviews."""
     server.reset()
     for number in range(count):
         output = f"Output {number}: what there is to read in the list. " * 10
@@ -85,7 +85,7 @@ def fill(server: ReviewServer, count: int) -> None:
 
 
 def long_review(seed: int) -> dict[str, Any]:
-    """A review of ten rounds, each of whose outputs differs from the last one in a tenth of its lines."""
+    """A review of ten rounds; each output differs from the previous one in a tenth of its lines."""
     chance = random.Random(seed)
 
     def line() -> str:
@@ -116,7 +116,7 @@ def running(tmp_path: Path, server: ReviewServer) -> Iterator[Kernel]:
         yield started
 
 
-def test_the_first_view_costs_the_same_however_many_wait(running: Kernel, server: ReviewServer) -> None:
+def test_first_view_cost_does_not_depend_on_review_count(running: Kernel, server: ReviewServer) -> None:
     costs, sizes = {}, {}
     for count in (1_000, 10_000):
         fill(server, count)
@@ -140,7 +140,7 @@ def test_the_first_view_costs_the_same_however_many_wait(running: Kernel, server
     assert sizes[10_000] < 400_000
 
 
-def test_switching_between_long_reviews(running: Kernel, server: ReviewServer) -> None:
+def test_switch_between_long_reviews(running: Kernel, server: ReviewServer) -> None:
     fill(server, 1_000)
     for number, name in enumerate(LONG):
         server.add(name, **long_review(number))
@@ -148,14 +148,14 @@ def test_switching_between_long_reviews(running: Kernel, server: ReviewServer) -
     measure(running, "first_view")
 
     def switch(*names: str) -> tuple[Cost, int]:
-        """The worst of these switches, and the bytes of each that are sent to the browser."""
+        """The slowest of these switches, and the bytes sent to the browser per switch."""
         keys = [tuple(key(name)) for name in names]
         running.run(f"keys = iter([ReviewKey(*key) for key in {keys!r}])")
         heard = len(running.heard)
         costs = [measure(running, "switch") for _ in names]
         return max(costs, key=lambda cost: cost.whole), running.size(heard) // len(names)
 
-    switch(LONG[0])  # loads what renders
+    switch(LONG[0])  # loads the rendering modules
     request = min(measure(running, "request_only").whole for _ in range(5))
     unseen, size = switch(*LONG[1:])
     say(f"unseen, of {ROUNDS} outputs: at most {unseen}; {size:,} bytes; the request {request * 1000:.0f} ms")
@@ -163,7 +163,7 @@ def test_switching_between_long_reviews(running: Kernel, server: ReviewServer) -
     say(f"back and forth between two: at most {seen}; {size:,} bytes")
     assert seen.whole - request < 0.1
     assert seen.own < 0.1
-    assert unseen.own < 0.1  # the rest is done beside the kernel
+    assert unseen.own < 0.1  # the rest is done outside the cell thread
     assert unseen.whole - request < 0.3
     assert running.run("print(len(panel.session.conversation))") == f"{2 * ROUNDS - 1}\n"
     running.run("panel.close()")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hitl_notebook import Review, ReviewKey
-from hitl_notebook.panel.review.html import conversation_html, head_html, output_html, prepare
+from hitl_notebook.panel.review.review_html import conversation_html, head_html, output_html, prepare
 from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 from tests.notebook.server import review, turn
@@ -19,7 +19,7 @@ ADA = {"id": "1", "name": "Ada Lovelace"}
 
 
 def rounds(*outputs: str, **changes: Any) -> Review:
-    """A review with these outputs, and feedback on each but the last."""
+    """A review with these outputs and feedback on all but the last."""
     turns = []
     for number, output in enumerate(outputs, 1):
         turns.append(turn("output", output, number))
@@ -54,7 +54,7 @@ def hostile_review(text: str, **changes: Any) -> Review:
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("output_format", ["text", "json"])
-def test_foreign_text_is_text(text: str, output_format: str) -> None:
+def test_foreign_text_is_escaped(text: str, output_format: str) -> None:
     shown = hostile_review(text, output_format=output_format)
     head = harmless(head_html(shown), text_tags=False)
     assert head.text.count(text) >= 6  # dag, task, run, status, user, prompt
@@ -66,7 +66,7 @@ def test_foreign_text_is_text(text: str, output_format: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_foreign_json_is_text(text: str) -> None:
+def test_foreign_json_is_escaped(text: str) -> None:
     first = json.dumps({text: [text], "same": text})
     second = json.dumps({text: [text, text], "same": text, text + text: f"{text}\n{text}"})
     shown = hostile_review(
@@ -80,17 +80,17 @@ def test_foreign_json_is_text(text: str) -> None:
         assert json.dumps(text, ensure_ascii=False) in harmless(html).text
 
 
-def test_the_first_output() -> None:
+def test_first_output() -> None:
     shown = rounds("# One")
     assert conversation_html(shown) == ""
     parts = harmless(output_html(shown))
     assert parts.text.startswith("Current output")
-    assert parts.tags.count("details") == 1  # the text as it was written
+    assert parts.tags.count("details") == 1  # the original text
     assert "As it was written" in parts.text
     assert ("div", "aria-label", "Current output") in parts.attributes
 
 
-def test_the_change_stands_with_its_feedback_right_above_the_output() -> None:
+def test_change_and_feedback_are_above_the_output() -> None:
     shown = rounds("The quick fox.", "The slow brown fox.")
     text = Parts(output_html(shown)).text
     order = [
@@ -112,7 +112,7 @@ def test_the_change_stands_with_its_feedback_right_above_the_output() -> None:
     assert conversation.count("<details>") == 1
 
 
-def test_earlier_changes_are_folded_in_the_conversation() -> None:
+def test_earlier_changes_are_folded() -> None:
     shown = rounds("one", "one two", "one two three")
     html = conversation_html(shown)
     text = Parts(html).text
@@ -125,7 +125,7 @@ def test_earlier_changes_are_folded_in_the_conversation() -> None:
     assert "feedback on 2" in Parts(output_html(shown)).text
 
 
-def test_all_that_was_said_between_two_outputs_stands_beside_the_change() -> None:
+def test_all_turns_between_outputs_are_shown_with_the_change() -> None:
     turns = [
         turn("output", "one", 1),
         turn("feedback", "more", 1, ADA),
@@ -143,13 +143,13 @@ def test_all_that_was_said_between_two_outputs_stands_beside_the_change() -> Non
     assert "hitl-change" not in said_nothing
 
 
-def test_no_change_is_said_in_words() -> None:
+def test_unchanged_output() -> None:
     html = output_html(rounds("same", "same"))
     assert "Changes since output 1: no change" in Parts(html).text
     assert "hitl-diff" not in html
 
 
-def test_json_is_compared_by_its_values() -> None:
+def test_json_is_compared_by_value() -> None:
     shown = rounds('{"a": 1, "b": [1.10]}', '{"a":1,"b":[1.20]}', output_format="json")
     text = Parts(output_html(shown)).text
     assert "[removed: 1.10][added: 1.20]" in text
@@ -159,7 +159,7 @@ def test_json_is_compared_by_its_values() -> None:
 
 
 @pytest.mark.parametrize(("first", "second", "output_format"), [("T *x*", "7", "json"), ("[1]", "T", "text")])
-def test_an_output_of_another_format_than_the_last(first: str, second: str, output_format: str) -> None:
+def test_output_format_differs_from_the_previous(first: str, second: str, output_format: str) -> None:
     shown = rounds(first, second, output_format=output_format)
     text = Parts(output_html(shown)).text
     assert f"[removed: {first}" in text
@@ -167,7 +167,7 @@ def test_an_output_of_another_format_than_the_last(first: str, second: str, outp
     harmless(conversation_html(shown))
 
 
-def test_what_was_said_since_stands_below_the_output() -> None:
+def test_later_turns_are_below_the_output() -> None:
     turns = [turn("output", "the text", 1), turn("feedback", "shorter", 1, ADA), turn("error", "no luck", 1)]
     shown = review(status="changes_requested", current_output="the text", conversation=turns)
     assert conversation_html(shown) == ""
@@ -178,7 +178,7 @@ def test_what_was_said_since_stands_below_the_output() -> None:
     assert "is being made" not in output_html(review(status="changes_requested", task_completed=True))
 
 
-def test_a_conversation_without_the_current_output() -> None:
+def test_conversation_without_the_current_output() -> None:
     shown = review(
         iteration=2,
         current_output="one two",
@@ -192,7 +192,7 @@ def test_a_conversation_without_the_current_output() -> None:
     assert conversation_html(shown) == ""
 
 
-def test_the_head() -> None:
+def test_head() -> None:
     shown = review(
         ReviewKey("reports", "manual__2030", "draft", 3),
         deadline_at=stamp(60),
@@ -221,7 +221,7 @@ def test_the_head() -> None:
     assert 'hitl-pill bad"' in head_html(review(task_completed=True))
 
 
-def test_lone_surrogates_everywhere_can_be_sent() -> None:
+def test_lone_surrogates_can_be_encoded() -> None:
     text = "a\ud800"
     shown = hostile_review(text, output_sha256="", current_output="x")
     shown = replace(shown, current_output=text)
@@ -229,7 +229,7 @@ def test_lone_surrogates_everywhere_can_be_sent() -> None:
         html.encode()
 
 
-def test_prepared_ahead_a_review_is_shown_at_once() -> None:
+def test_prepared_review_is_shown_quickly() -> None:
     line = "The quick brown fox number {} jumps over the lazy dog.\n"
     first = "".join(line.format(number) for number in range(18_000))
     second = first.replace("lazy", "sleepy")
@@ -247,5 +247,5 @@ def test_prepared_ahead_a_review_is_shown_at_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["| a |\n|---|\n| x | SECRET |", "[n]: http://x 'SECRET'", "```py SECRET\nx\n```"])
-def test_nothing_that_goes_on_with_an_approval_is_hidden(text: str) -> None:
+def test_approved_text_is_never_hidden(text: str) -> None:
     assert "SECRET" in Parts(output_html(review(current_output=text))).text

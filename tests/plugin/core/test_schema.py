@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core.resume_guard import is_settled
-from airflow_hitl_review.core.review import StoredValue, assemble, is_active
+from airflow_hitl_review.core.review import assemble, is_active
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -19,6 +19,7 @@ from airflow_hitl_review.core.schema import (
     output_key,
     storable,
 )
+from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks
 
 T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 
-from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.web.execution_api.try_start import CLEARED, TryStart, without
 
 ID = "01a214c4-1b04-7c8d-a193-9c7c9d35f4de"

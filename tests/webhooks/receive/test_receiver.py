@@ -1,4 +1,4 @@
-"""The receiver: trusts only what is signed, keeps each event once."""
+"""The receiver accepts only signed events and stores each once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BODY = '{"type":"hitl_review.finalized","timestamp":"2026-03-04T05:06:07.000Z","
 
 
 class Client:
-    """Asks an app without a socket; what the app raises becomes a 500, as under a server."""
+    """Calls an app without a socket; an exception in the app becomes a 500, as on a server."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -52,7 +52,7 @@ def ids(client: Client) -> list[str]:
     return [event["id"] for event in client.request("GET", "/events").json()["events"]]
 
 
-def test_event_is_kept_once_and_told_once() -> None:
+def test_event_is_stored_and_reported_once() -> None:
     told: list[ReceivedEvent] = []
     client = Client(create_receiver([OTHER, SECRET], on_event=told.append))
     assert [post(client, name) for name in ("one", "one", "two", "one")] == [204] * 4
@@ -61,7 +61,7 @@ def test_event_is_kept_once_and_told_once() -> None:
     assert client.request("GET", "/events").json()["events"][0]["data"] == {"é": "🎉\u2028\n"} == told[0].data
 
 
-def test_what_is_not_ours_is_refused_and_not_kept() -> None:
+def test_invalid_requests_are_refused_and_not_stored() -> None:
     told: list[ReceivedEvent] = []
     client = Client(create_receiver(SECRET, on_event=told.append))
     assert post(client, secret=OTHER) == 401
@@ -96,7 +96,7 @@ def test_log_file_survives_a_restart(tmp_path: Path) -> None:
     assert [event["id"] for event in EventLog(path).all()] == ["one", "two", "three"]
 
 
-def test_event_whose_handling_fails_is_not_kept(tmp_path: Path) -> None:
+def test_event_is_not_stored_if_handling_fails(tmp_path: Path) -> None:
     failing, path = [True], tmp_path / "events.jsonl"
 
     def on_event(event: ReceivedEvent) -> None:

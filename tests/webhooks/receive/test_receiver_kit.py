@@ -1,4 +1,4 @@
-"""What a receiver builds on: the guard against repeats, its log, FastAPI's dependency, the commands."""
+"""Building blocks of a receiver: duplicate guard, event log, FastAPI dependency, commands."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def claimed(guard: DuplicateGuard, event_id: str) -> bool:
 def fails(
     guard: DuplicateGuard, event_id: str, error: type[BaseException], when: Callable[[], object] = int
 ) -> bool:
-    """Claim an event, fail to handle it; returns whether it was new."""
+    """Claim an event and fail to handle it; returns whether it was new."""
     seen: list[bool] = []
 
     def handle() -> None:
@@ -94,7 +94,7 @@ def fails(
     return seen[0]
 
 
-def test_known_once_it_was_handled(make_guard: Callable[..., DuplicateGuard]) -> None:
+def test_event_is_known_once_handled(make_guard: Callable[..., DuplicateGuard]) -> None:
     guard = make_guard()
     assert [claimed(guard, name) for name in ("a", "b", "a", "a", "b", "c")] == [
         True,
@@ -107,18 +107,20 @@ def test_known_once_it_was_handled(make_guard: Callable[..., DuplicateGuard]) ->
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, asyncio.CancelledError, SystemExit])
-def test_forgotten_if_handling_fails(make_guard: Callable[..., DuplicateGuard], error: type[BaseException]) -> None:
+def test_event_is_forgotten_if_handling_fails(
+    make_guard: Callable[..., DuplicateGuard], error: type[BaseException]
+) -> None:
     guard = make_guard()
     for _ in range(2):
         assert fails(guard, "a", error)
     assert claimed(guard, "a")
-    # Known for good: what goes wrong around a repeat changes nothing.
+    # Known permanently: errors around a duplicate change nothing.
     assert not fails(guard, "a", error)
     assert not claimed(guard, "a")
 
 
 @pytest.mark.parametrize("failures", [0, 3])
-def test_one_at_a_time_handles_it(make_guard: Callable[..., DuplicateGuard], failures: int) -> None:
+def test_event_is_handled_by_one_thread_at_a_time(make_guard: Callable[..., DuplicateGuard], failures: int) -> None:
     guard = make_guard(wait=timedelta(seconds=20))
     start = threading.Barrier(8)
     inside, most_inside, handled, told, failed = 0, 0, 0, [], 0
@@ -155,8 +157,8 @@ def run_in_threads(count: int, target: Callable[[], None]) -> None:
         assert not thread.is_alive()
 
 
-def test_a_repeat_waits_only_so_long_and_others_do_not(make_guard: Callable[..., DuplicateGuard]) -> None:
-    # The lease is over at once: within one process that must not matter.
+def test_duplicate_waits_limited_time_and_others_do_not_wait(make_guard: Callable[..., DuplicateGuard]) -> None:
+    # The lease expires immediately, which must not matter within one process.
     guard = make_guard(wait=timedelta(seconds=0.2), lease=timedelta(0))
     with guard.claim("a"):
         assert claimed(guard, "b")
@@ -167,7 +169,7 @@ def test_a_repeat_waits_only_so_long_and_others_do_not(make_guard: Callable[...,
     assert not claimed(guard, "a")
 
 
-def test_tasks_of_one_loop(make_guard: Callable[..., DuplicateGuard]) -> None:
+def test_concurrent_asyncio_tasks(make_guard: Callable[..., DuplicateGuard]) -> None:
     guard = make_guard()
 
     async def deliver(*, fail: bool = False) -> bool:
@@ -182,7 +184,7 @@ def test_tasks_of_one_loop(make_guard: Callable[..., DuplicateGuard]) -> None:
         results = await asyncio.gather(deliver(fail=True), *(deliver() for _ in range(5)), return_exceptions=True)
         assert isinstance(results[0], ValueError)
         assert sorted(results[1:]) == [False, False, False, False, True]  # type: ignore[type-var]
-        # A cancelled task has not handled it.
+        # A cancelled task has not handled the event.
         async with guard.claim_async("b"):
             waiting = asyncio.create_task(deliver_b())
             with pytest.raises(RuntimeError, match="claim_async"), guard.claim("b"):
@@ -191,7 +193,7 @@ def test_tasks_of_one_loop(make_guard: Callable[..., DuplicateGuard]) -> None:
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-        # Not waiting, it may be called from a loop.
+        # It may be called from a loop if it does not wait.
         assert not claimed(guard, "b")
         assert claimed(guard, "c")
 
@@ -202,12 +204,12 @@ def test_tasks_of_one_loop(make_guard: Callable[..., DuplicateGuard]) -> None:
     asyncio.run(deliver_all())
 
 
-def test_bounded_by_age_and_size(make_guard: Callable[..., DuplicateGuard]) -> None:
+def test_guard_is_bounded_by_age_and_size(make_guard: Callable[..., DuplicateGuard]) -> None:
     now = NOW
     guard = make_guard(max_ids=3, clock=lambda: now)
     assert all(claimed(guard, name) for name in "abc")
     assert not any(claimed(guard, name) for name in "abc")
-    assert claimed(guard, "d")  # which makes it forget the oldest
+    assert claimed(guard, "d")  # evicts the oldest
     assert not any(claimed(guard, name) for name in "bcd")
     assert claimed(guard, "a")
     now += timedelta(days=4)
@@ -221,7 +223,7 @@ def test_bounded_by_age_and_size(make_guard: Callable[..., DuplicateGuard]) -> N
         make_guard(max_ids=0)
 
 
-def test_a_clock_that_was_wrong_blocks_nothing(tmp_path: Path) -> None:
+def test_wrong_clock_does_not_block_events(tmp_path: Path) -> None:
     now = NOW + timedelta(days=3650)
     first, second = (
         DuplicateGuard(tmp_path / "g", clock=lambda: now, wait=timedelta(seconds=0.1)) for _ in range(2)
@@ -233,12 +235,12 @@ def test_a_clock_that_was_wrong_blocks_nothing(tmp_path: Path) -> None:
         assert claimed(second, "a")
 
 
-def test_a_restart_still_knows_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicates_are_known_after_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first = DuplicateGuard("guard.sqlite3")
     assert claimed(first, "a")
     assert fails(first, "b", ValueError)
-    monkeypatch.chdir("/")  # the file stays where it was
+    monkeypatch.chdir("/")  # the path does not follow the working directory
     assert not claimed(first, "a")
     second = DuplicateGuard(str(tmp_path / "guard.sqlite3"))
     assert not claimed(second, "a")
@@ -288,7 +290,7 @@ print("done")
 
 
 def test_two_processes_share_a_file(tmp_path: Path) -> None:
-    """Four threads in two processes are given each event; its first handling fails."""
+    """Four threads in two processes receive each event; its first handling fails."""
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, str(tmp_path), str(number)],
@@ -309,7 +311,7 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
     assert sorted(handled) == sorted(f"event{number}" for number in range(15))
 
 
-def test_what_a_killed_process_was_handling_is_handled_after_the_lease(tmp_path: Path) -> None:
+def test_event_of_a_killed_process_is_handled_after_the_lease(tmp_path: Path) -> None:
     source = (
         "import sys, time; from hitl_webhooks import DuplicateGuard\n"
         "with DuplicateGuard(sys.argv[1]).claim('a') as new:\n"
@@ -332,7 +334,7 @@ def test_what_a_killed_process_was_handling_is_handled_after_the_lease(tmp_path:
     assert not claimed(guard, "a")
 
 
-def test_what_is_being_handled_is_not_pushed_out(tmp_path: Path) -> None:
+def test_event_in_progress_is_not_evicted(tmp_path: Path) -> None:
     first, second = (DuplicateGuard(tmp_path / "g", max_ids=2, wait=timedelta(seconds=0.1)) for _ in range(2))
     with first.claim("a"):
         assert all(claimed(second, name) for name in "bcdef")
@@ -342,7 +344,7 @@ def test_what_is_being_handled_is_not_pushed_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("too_late", [True, False])
-def test_who_is_slower_than_the_lease_does_not_undo_the_claim_of_another(tmp_path: Path, too_late: bool) -> None:
+def test_expired_claim_does_not_undo_a_newer_claim(tmp_path: Path, too_late: bool) -> None:
     now = NOW
     slow, quick, third = (
         DuplicateGuard(tmp_path / "g", clock=lambda: now, wait=timedelta(seconds=0.1)) for _ in range(3)
@@ -354,7 +356,7 @@ def test_who_is_slower_than_the_lease_does_not_undo_the_claim_of_another(tmp_pat
         now += timedelta(minutes=3)
         assert taken_over.enter_context(quick.claim("a"))
 
-    if too_late:  # the slow one fails while the other handles it
+    if too_late:  # the slow one fails while the other handles the event
         assert fails(slow, "a", ValueError, take_over)
         with pytest.raises(TimeoutError):
             claimed(third, "a")
@@ -368,7 +370,7 @@ def test_who_is_slower_than_the_lease_does_not_undo_the_claim_of_another(tmp_pat
         assert not claimed(third, "a")
 
 
-def test_claims_of_the_dead_do_not_pile_up(tmp_path: Path) -> None:
+def test_abandoned_claims_are_removed(tmp_path: Path) -> None:
     path, now = tmp_path / "guard.sqlite3", NOW
     guard = DuplicateGuard(path, clock=lambda: now)
     with closing(sqlite3.connect(path)) as file, file:
@@ -379,7 +381,7 @@ def test_claims_of_the_dead_do_not_pile_up(tmp_path: Path) -> None:
         assert file.execute("SELECT id FROM events").fetchall() == [("a",)]
 
 
-def test_a_file_that_fails_is_named_and_loses_nothing(tmp_path: Path) -> None:
+def test_file_errors_name_the_file_and_lose_no_event(tmp_path: Path) -> None:
     path = tmp_path / "guard.sqlite3"
     path.write_text("This is a letter, not a database. " * 50)
     with pytest.raises(sqlite3.DatabaseError, match=r"guard\.sqlite3"):
@@ -393,12 +395,12 @@ def test_a_file_that_fails_is_named_and_loses_nothing(tmp_path: Path) -> None:
         with closing(sqlite3.connect(path)) as file:
             file.execute("DROP TABLE events")
 
-    # Handled, but that could not be noted: an error, so that the sender asks again.
+    # Handled, but this could not be recorded: an error, so that the sender retries.
     with pytest.raises(sqlite3.OperationalError, match="no such table"), guard.claim("a"):
         break_it()
     DuplicateGuard(path)
     assert claimed(guard, "a")
-    # Not handled, and that could not be noted either: what is raised is the reason.
+    # Not handled, and this could not be recorded either: the original error is raised.
     assert fails(guard, "b", ValueError, break_it)
     DuplicateGuard(path)
     assert claimed(guard, "b")
@@ -411,7 +413,7 @@ def event(event_id: str) -> ReceivedEvent:
     return ReceivedEvent(event_id, "t", NOW, NOW, {"é": 1})
 
 
-def test_half_a_line_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_incomplete_line_does_not_corrupt_the_next(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(b'{"id": "old"}\n12\n{"id": 5}\n\xff\xfe\n{"id": "half a li')
     log = EventLog(path)
@@ -425,7 +427,7 @@ def test_half_a_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     assert not again.add(event("a"))
 
 
-def test_one_slow_event_does_not_hold_up_another() -> None:
+def test_slow_event_does_not_delay_another() -> None:
     log, release = EventLog(), threading.Event()
     slow = threading.Thread(target=log.add, args=(event("slow"), lambda _: release.wait(30)))
     slow.start()
@@ -442,7 +444,7 @@ def test_one_slow_event_does_not_hold_up_another() -> None:
 
 
 class Vault:
-    """Where the test's receiver looks its secrets up."""
+    """Where the test's receiver looks up its secrets."""
 
     secrets: list[str] | str = ""
     broken = False
@@ -506,7 +508,7 @@ def post(port: int, path: str, body: bytes, headers: dict[str, str]) -> httpx.Re
     return httpx.post(f"http://127.0.0.1:{port}{path}", content=body, headers=headers, timeout=10)
 
 
-def test_the_endpoint_gets_the_event(port: int) -> None:
+def test_endpoint_receives_the_event(port: int) -> None:
     body = body_of({"status": "approved"})
     answer = post(port, "/limited", body, headers_for(body))
     assert answer.status_code == 200
@@ -518,7 +520,7 @@ def test_the_endpoint_gets_the_event(port: int) -> None:
     }
 
 
-def test_what_is_not_ours_does_not_reach_the_endpoint(port: int) -> None:
+def test_invalid_requests_do_not_reach_the_endpoint(port: int) -> None:
     body = body_of({})
     old = headers_for(body, at=datetime.now(timezone.utc) - timedelta(minutes=6))
     for headers, why in (
@@ -539,8 +541,8 @@ def test_what_is_not_ours_does_not_reach_the_endpoint(port: int) -> None:
 
 @pytest.fixture
 def server_errors() -> Iterator[list[str]]:
-    """What the server's log says was raised. By a handler of its own: other tests import Airflow, which changes
-    how loggers pass records on."""
+    """Exceptions in the server's log. Collected by a separate handler, as other tests import Airflow, which changes
+    the propagation of log records."""
     raised: list[str] = []
 
     class Keep(logging.Handler):
@@ -559,7 +561,7 @@ def server_errors() -> Iterator[list[str]]:
     logger.setLevel(was[1])
 
 
-def test_the_secret_is_looked_up_for_each_request(port: int, server_errors: list[str]) -> None:
+def test_secret_is_looked_up_for_each_request(port: int, server_errors: list[str]) -> None:
     body = body_of({})
     statuses = []
     for secrets in (OLD, [SECRET, OLD], SECRET):
@@ -568,7 +570,7 @@ def test_the_secret_is_looked_up_for_each_request(port: int, server_errors: list
             [post(port, "/limited", body, headers_for(body, secret=s)).status_code for s in (OLD, SECRET)]
         )
     assert statuses == [[200, 401], [200, 200], [401, 200]]
-    # Not 401: the request may be right, and the sender is to ask again.
+    # Not 401: the request may be valid, and the sender should retry.
     vault.secrets = "whsec_tooshort"
     assert post(port, "/limited", body, headers_for(body)).status_code == 500
     assert "24 to 64 bytes" in logged_failure(server_errors, 0)
@@ -578,7 +580,7 @@ def test_the_secret_is_looked_up_for_each_request(port: int, server_errors: list
 
 
 def logged_failure(failures: list[str], number: int) -> str:
-    """The server logs what was raised after it has answered."""
+    """The logged exception; the server logs it after it has answered."""
     end = time.monotonic() + 10
     while len(failures) <= number:
         assert time.monotonic() < end
@@ -587,7 +589,7 @@ def logged_failure(failures: list[str], number: int) -> str:
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", [], [SECRET, "x"]])
-def test_a_malformed_secret_is_told_at_the_start(secret: str | list[str]) -> None:
+def test_malformed_secret_is_rejected_at_startup(secret: str | list[str]) -> None:
     with pytest.raises(InvalidSecretError):
         verified_event(secret)
     with pytest.raises(InvalidSecretError):
@@ -602,11 +604,11 @@ def test_size_limit(port: int) -> None:
     assert calls == ["one"]
 
 
-def test_an_endless_body_is_not_read_to_its_end(port: int) -> None:
+def test_endless_body_is_not_read_completely(port: int) -> None:
     sent = 0
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"POST /limited HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        # No content-length gives it away. Slow enough for the answer to arrive in between.
+        # There is no Content-Length. Slow enough for the answer to arrive in between.
         while sent < 100_000:
             connection.sendall(b"64\r\n" + b"x" * 100 + b"\r\n")
             sent += 100
@@ -627,7 +629,7 @@ def _readable(connection: socket.socket) -> bool:
         connection.settimeout(10)
 
 
-def test_a_sender_that_hangs_up_is_no_failure_of_ours(port: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_disconnecting_sender_causes_no_error(port: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"POST /limited HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nhalf")
@@ -650,7 +652,7 @@ sys.meta_path.insert(0, Block())
 """
 
 
-def test_the_kit_needs_no_framework() -> None:
+def test_no_web_framework_is_needed() -> None:
     source = f"""{BLOCKED}
 from hitl_webhooks import DuplicateGuard, verify
 import hitl_webhooks.__main__
@@ -670,10 +672,10 @@ except ImportError as error:
 
 
 class Listener:
-    """``python -m hitl_webhooks listen`` on a free port, and what it has printed."""
+    """``python -m hitl_webhooks listen`` on a free port, and its output."""
 
     def __init__(self, log: Path, *options: str, secrets: str = "") -> None:
-        # A pipe or a file is buffered unless this says otherwise: the listener itself has to see to it.
+        # Pipes and files are buffered without PYTHONUNBUFFERED: the listener itself has to flush.
         unset = {"HITL_WEBHOOK_SECRET", "PYTHONUNBUFFERED"}
         environment = {k: v for k, v in os.environ.items() if k not in unset}
         if secrets:
@@ -706,18 +708,18 @@ class Listener:
         return found
 
     def new(self) -> str:
-        """What it has printed since this was last asked."""
+        """Output since the last call."""
         text = self.printed()
         fresh, self._seen = text[self._seen :], len(text)
         return fresh
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """Post; returns the answer's status and what was printed: it prints before it answers."""
+        """Post; returns the answer's status and the output, which is printed before the answer."""
         status = post(self.port, "/webhooks", body, headers).status_code
         return status, self.new()
 
     def send(self, raw: bytes, pattern: str) -> bytes:
-        """Send bytes and hang up; returns the answer, once ``pattern`` was printed."""
+        """Send bytes and disconnect; returns the answer once ``pattern`` was printed."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(raw)
             connection.shutdown(socket.SHUT_WR)
@@ -746,7 +748,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
         yield running
 
 
-def test_listen_verifies_and_tells_repeats(listener: Listener) -> None:
+def test_listen_verifies_and_reports_duplicates(listener: Listener) -> None:
     sent = build_event(EventType.FINALIZED, FACTS, at=NOW)
     status, text = listener.post(sent.body, headers_for(sent.body, sent.id))
     assert status == 200
@@ -762,7 +764,7 @@ def test_listen_verifies_and_tells_repeats(listener: Listener) -> None:
         "feedback: Shorter",
         "by: ann",
     ]
-    # Again, and signed with the secret that is on its way out.
+    # Again, signed with the old secret.
     assert (
         "VERIFIED, REPEAT (delivery 2)" in listener.post(sent.body, headers_for(sent.body, sent.id, secret=OLD))[1]
     )
@@ -785,7 +787,7 @@ def test_listen_reads_cloudevents(listener: Listener) -> None:
     assert (status, "VERIFIED, NEW" in text, "approved" in text) == (200, True, True)
 
 
-def test_listen_says_why_not(listener: Listener) -> None:
+def test_listen_explains_refusals(listener: Listener) -> None:
     body = body_of({})
     stale = headers_for(body, at=datetime.now(timezone.utc) - timedelta(hours=1))
     for headers, why in (
@@ -822,7 +824,7 @@ def test_listen_survives_garbage(listener: Listener) -> None:
         listener.new()
         assert listener.send(raw, pattern).startswith(status)
     assert MAX_REQUEST_BYTES == 256_000
-    # One that hangs up with a reset, one that says nothing.
+    # One that disconnects with a reset, one that sends nothing.
     with socket.create_connection(("127.0.0.1", listener.port)) as connection:
         connection.sendall(start + b"Content-Length: 50\r\n\r\n")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -833,7 +835,7 @@ def test_listen_survives_garbage(listener: Listener) -> None:
     assert "Traceback" not in listener.printed()
 
 
-def test_a_terminal_obeys_nothing_that_was_sent(tmp_path: Path) -> None:
+def test_listen_escapes_control_characters(tmp_path: Path) -> None:
     evil = "\x1b]0;owned\x07\x9b31m\u202e\r\n🎉\x00"
     facts = replace(
         FACTS,
@@ -859,7 +861,7 @@ def test_a_terminal_obeys_nothing_that_was_sent(tmp_path: Path) -> None:
     assert r"POST /\x1b[31m" in everything
 
 
-def test_listen_can_answer_something_else(tmp_path: Path) -> None:
+def test_listen_with_another_status(tmp_path: Path) -> None:
     body = body_of({})
     with listening(tmp_path / "log", "--status", "503", secrets=SECRET) as listener:
         assert listener.post(body, headers_for(body))[0] == 503
@@ -868,7 +870,7 @@ def test_listen_can_answer_something_else(tmp_path: Path) -> None:
         assert listener.post(body, {})[0] == 401
 
 
-def test_without_a_secret_it_makes_one_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+def test_listen_generates_a_secret_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     body = body_of({})
     with listening(tmp_path / "log") as listener:
         line = listener.wait_for(r"export AIRFLOW_CONN_LISTENER='(.*)'\n").group(1)
@@ -895,7 +897,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_a_port_in_use_is_said_in_one_line(listener: Listener) -> None:
+def test_port_in_use_is_a_one_line_error(listener: Listener) -> None:
     done = run("listen", "--port", str(listener.port), HITL_WEBHOOK_SECRET=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"Cannot listen on 127.0.0.1:{listener.port}: Address already in use\n"
@@ -914,7 +916,7 @@ def test_a_port_in_use_is_said_in_one_line(listener: Listener) -> None:
         ([], "the following arguments are required"),
     ],
 )
-def test_usage(arguments: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_usage_errors(arguments: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from hitl_webhooks.__main__ import main
 
     monkeypatch.setenv("MY_SECRET", "hunter2")

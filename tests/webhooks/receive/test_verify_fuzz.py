@@ -1,6 +1,6 @@
-"""``verify`` under any bytes: an event, or one of its own errors. And known answers, to be wrong about nothing.
+"""``verify`` with any bytes returns an event or raises one of its own errors. Also tested with known answers.
 
-``tests/fuzz/fuzz_verify.py`` does the same for as long as one likes, guided by coverage.
+``tests/fuzz/fuzz_verify.py`` does the same for any length of time, guided by coverage.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LONG = (
 )
 SLASHES = "whsec_+//7//v/+//7//v/+//7//v/+//7//v/+//7//v/+/8="  # 0xfb 0xff, 16 times
 
-# Secret, id, time, body, signature. The signatures come from none of our code:
+# Secret, id, time, body, signature. The signatures were not made by our code, but by:
 #     key = base64.b64decode(secret[6:])
 #     content = f"{id}.{time}.".encode() + body
 #     "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
@@ -71,7 +71,7 @@ KNOWN: list[tuple[str, str, int, bytes, str]] = [
         "v1,yFK0s1cSQitQhvSwZvzvQg8DEjFsS1DdJmja4Qc5QOs=",
     ),
 ]
-# The same for bodies that are no events: they must get as far as being read.
+# The same for bodies that are not events: their signature must be accepted.
 KNOWN_BUT_NO_EVENT: list[tuple[str, str, int, bytes, str]] = [
     (SHORT, "empty", 1767323045, b"", "v1,BLDC/f2gUEkRvZNiMpy8u8htXcFyVpogxlwjH7zoVZk="),
     (
@@ -85,7 +85,7 @@ KNOWN_BUT_NO_EVENT: list[tuple[str, str, int, bytes, str]] = [
 
 
 class Pairs:
-    """Headers in which a name may come twice, as in Starlette's and ``email.message.Message``."""
+    """Headers in which a name may occur twice, as in Starlette's and ``email.message.Message``."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._pairs = pairs
@@ -99,7 +99,7 @@ def headers_of(event_id: str, seconds: str, signature: str) -> dict[str, str]:
 
 
 def signed(body: bytes, *, secret: str = SECRET) -> dict[str, str]:
-    """Signed by the definition: ``sign`` takes only text, and is under test too."""
+    """Headers signed by definition: ``sign`` accepts only text and is itself under test."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.new(key, f"{ID}.{SECONDS}.".encode() + body, hashlib.sha256).digest()
     return headers_of(ID, SECONDS, "v1," + base64.b64encode(digest).decode())
@@ -120,7 +120,7 @@ def test_known_answers(secret: str, event_id: str, seconds: int, body: bytes, si
         verify(body + b" ", headers, secret, now=at)
 
 
-# Characters that parsers and encoders stumble over, and any other, half surrogates included.
+# Characters that are difficult for parsers and encoders, and any other, including lone surrogates.
 anything = st.text(
     st.one_of(st.sampled_from("v1,. =+/0\x00\n\r\ud800\udcff²٣é\u2028🎉"), st.characters(codec=None)), max_size=60
 )
@@ -137,14 +137,16 @@ values = st.one_of(st.sampled_from([ID, SECONDS, "v1,", signed(BODY)["webhook-si
     pairs=st.lists(st.tuples(names, values), max_size=8),
     full=st.booleans(),
 )
-def test_arbitrary_requests_are_refused(payload: bytes, pairs: list[tuple[str, str]], full: bool) -> None:
-    if full:  # all three are there, so that it gets beyond looking for them
+def test_arbitrary_requests_raise_only_verification_errors(
+    payload: bytes, pairs: list[tuple[str, str]], full: bool
+) -> None:
+    if full:  # all three are present, so that verification gets past this check
         pairs = [*headers_of("x", SECONDS, "v1,x").items(), *pairs]
     try:
         event = verify(payload, Pairs(pairs), SECRET, now=NOW)
     except WebhookVerificationError:
         return
-    # All three right values can be drawn, even if it takes luck.
+    # All three correct values can be drawn, though this is unlikely.
     assert payload == BODY
     assert event.id == ID
 
@@ -159,7 +161,7 @@ def another(draw: DrawFn, original: bytes) -> bytes:
 
 @settings(max_examples=500, deadline=None)
 @given(data=st.data(), part=st.sampled_from(["body", "webhook-id", "webhook-timestamp", "webhook-signature"]))
-def test_no_change_to_a_signed_request_gets_through(data: st.DataObject, part: str) -> None:
+def test_changed_signed_requests_are_refused(data: st.DataObject, part: str) -> None:
     body, headers = BODY, signed(BODY)
     if part == "body":
         body = data.draw(another(BODY))
@@ -179,7 +181,7 @@ def test_no_change_to_a_signed_request_gets_through(data: st.DataObject, part: s
 
 
 @pytest.mark.parametrize("seconds", ["0" + SECONDS, "00" + SECONDS, SECONDS + " ", "+" + SECONDS])
-def test_a_time_is_written_in_one_way_only(seconds: str) -> None:
+def test_timestamp_has_only_one_valid_form(seconds: str) -> None:
     with pytest.raises(TimestampError):
         verify(BODY, signed(BODY) | {"webhook-timestamp": seconds}, SECRET, now=NOW)
 
@@ -271,13 +273,13 @@ def test_signed_bodies_are_events_or_malformed(body: bytes) -> None:
     ),
     as_cloudevent=st.booleans(),
 )
-def test_every_event_is_accepted(
+def test_every_valid_event_is_accepted(
     type_: str, local: datetime, minutes: int, data: dict[str, Any], as_cloudevent: bool
 ) -> None:
     at = local.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     try:
         expected = at.astimezone(timezone.utc)
-    except OverflowError:  # just outside of the calendar
+    except OverflowError:  # just outside the supported date range
         return
     body: dict[str, Any] = {"type": type_, "timestamp": at.isoformat(), "data": data, "unknown": [None]}
     if as_cloudevent:
@@ -289,7 +291,7 @@ def test_every_event_is_accepted(
 
 
 def check(event: ReceivedEvent) -> None:
-    """Whatever was accepted: its properties do not raise, and it can be passed on."""
+    """Properties of an accepted event do not raise, and it can be passed on."""
     assert event.id == ID
     assert event.timestamp.utcoffset() == timedelta()
     assert event.sent_at == NOW

@@ -1,4 +1,4 @@
-"""Only public addresses are connected to, whatever the URL, the name server and the answers say."""
+"""Only public addresses are connected to, whatever the URL, the name server and the responses contain."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def resolving(*answers: Sequence[str] | Exception) -> tuple[Resolve, list[str]]:
-    """A resolver that gives one answer after the other, then the last again; and the hosts it was asked for."""
+    """A resolver that gives these answers in turn, then repeats the last; and the hosts it was asked for."""
     asked: list[str] = []
 
     async def resolve(host: str) -> Sequence[str]:
@@ -83,7 +83,7 @@ def allowing(*addresses: str) -> Callable[[Address], bool]:
 
 
 class Server:
-    """A server on loopback that notes what reaches it."""
+    """A server on loopback that records what it receives."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
@@ -135,12 +135,12 @@ async def serving(
         yield server
     finally:
         listening.close()
-        await asyncio.sleep(0.02)  # for the handlers to see that the other end has gone
+        await asyncio.sleep(0.02)  # for the handlers to notice that the other end has disconnected
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-made certificate for hooks.example and other.example, with its key."""
+    """A self-signed certificate for hooks.example and other.example, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hitl-notebook tests")])
     now = datetime.now(timezone.utc)
@@ -172,22 +172,22 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusting(certificate: Path) -> ssl.SSLContext:
-    """Checks certificates as usual, and trusts the self-made one."""
+    """Checks certificates as usual and trusts the self-signed one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certificate)
     return context
 
 
-# --- Which addresses ---
+# --- Public and private addresses ---
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public(address: str) -> None:
+def test_public_addresses(address: str) -> None:
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_not_public(address: str) -> None:
+def test_private_addresses(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
@@ -218,7 +218,7 @@ def test_not_public(address: str) -> None:
         ("LOCALHOST", "localhost is at .*: not a public address"),
     ],
 )
-def test_forms_of_a_url_that_lead_to_no_public_address(host: str, message: str) -> None:
+def test_urls_with_private_hosts_are_refused(host: str, message: str) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(transport=PublicAddressTransport()) as client:
             with pytest.raises(PrivateAddressError, match=message):
@@ -229,7 +229,7 @@ def test_forms_of_a_url_that_lead_to_no_public_address(host: str, message: str) 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "fc00::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_name_that_leads_to_no_public_address(scheme: str, address: str) -> None:
+def test_name_with_private_address_is_refused(scheme: str, address: str) -> None:
     async def main() -> None:
         transport = PublicAddressTransport(resolve=resolving([address])[0])
         async with httpx.AsyncClient(transport=transport) as client:
@@ -239,7 +239,7 @@ def test_name_that_leads_to_no_public_address(scheme: str, address: str) -> None
     run(main())
 
 
-def test_a_name_without_any_address() -> None:
+def test_name_without_address() -> None:
     async def main() -> None:
         async with httpx.AsyncClient(transport=PublicAddressTransport(resolve=resolving([])[0])) as client:
             with pytest.raises(PrivateAddressError, match=r"^hooks\.example has no address$"):
@@ -248,7 +248,7 @@ def test_a_name_without_any_address() -> None:
     run(main())
 
 
-def test_nothing_reaches_what_is_refused_and_the_delivery_log_says_why() -> None:
+def test_refused_server_is_not_contacted_and_log_has_the_reason() -> None:
     async def main() -> None:
         async with serving() as server, httpx.AsyncClient(transport=PublicAddressTransport()) as client:
             endpoint = Endpoint("mine", f"http://127.0.0.1:{server.port}/hook")
@@ -260,10 +260,10 @@ def test_nothing_reaches_what_is_refused_and_the_delivery_log_says_why() -> None
     assert issubclass(PrivateAddressError, HITLWebhookError)
 
 
-# --- The address that was checked is the one that is connected to ---
+# --- Connections go to the checked address ---
 
 
-def test_a_second_answer_of_the_name_server_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dns_rebinding_is_prevented(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with serving() as public, serving(address="127.0.0.2", port=public.port) as private:
             resolve, asked = resolving(["127.0.0.1"], ["127.0.0.2"])
@@ -273,7 +273,7 @@ def test_a_second_answer_of_the_name_server_changes_nothing(monkeypatch: pytest.
                 url = f"http://hooks.example:{public.port}/"
                 assert (await client.post(url, content=b"first")).text == "ok"
                 assert asked == ["hooks.example"]
-                with pytest.raises(PrivateAddressError):  # also the next request is checked, not sent as before
+                with pytest.raises(PrivateAddressError):  # the next request is checked, too, not sent as before
                     await client.post(url, content=b"second")
         assert asked == ["hooks.example"] * 2
         assert (public.connections, private.connections) == (1, 0)
@@ -284,7 +284,7 @@ def test_a_second_answer_of_the_name_server_changes_nothing(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "::1"]])
-def test_of_a_mixed_answer_only_the_allowed_addresses_are_connected_to(answer: list[str]) -> None:
+def test_only_allowed_addresses_of_a_mixed_answer_are_used(answer: list[str]) -> None:
     async def main() -> None:
         async with serving() as public, serving(address="127.0.0.2", port=public.port) as private:
             allowed = allowing("127.0.0.1", "::1")
@@ -295,7 +295,7 @@ def test_of_a_mixed_answer_only_the_allowed_addresses_are_connected_to(answer: l
                     response = await client.get(url)
                     assert (response.text, str(response.url)) == ("ok", url)
                     assert public.requests[0].startswith(b"GET /path?q=1 HTTP/1.1\r\n")
-                else:  # the only allowed address refuses: the other one is no way out
+                else:  # the only allowed address refuses: the other one must not be used
                     with pytest.raises(httpx.ConnectError):
                         await client.get(url)
         assert private.connections == 0
@@ -304,14 +304,12 @@ def test_of_a_mixed_answer_only_the_allowed_addresses_are_connected_to(answer: l
 
 
 def to_loopback(trusting: ssl.SSLContext) -> PublicAddressTransport:
-    """For it every name is that of this machine."""
+    """A transport for which every name resolves to this machine."""
     resolve, _ = resolving(["127.0.0.1"])
     return PublicAddressTransport(verify=trusting, resolve=resolve, is_allowed=allowing("127.0.0.1"))
 
 
-def test_tls_server_name_and_certificate_are_those_of_the_name(
-    server_tls: ssl.SSLContext, trusting: ssl.SSLContext
-) -> None:
+def test_tls_uses_the_host_name(server_tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     async def main() -> None:
         async with serving(server_tls) as server:
             transport = to_loopback(trusting)
@@ -319,7 +317,7 @@ def test_tls_server_name_and_certificate_are_those_of_the_name(
                 for host in ("hooks.example", "hooks.example", "other.example"):
                     response = await client.post(f"https://{host}:{server.port}/", content=b"x")
                     assert response.text == "ok"
-                # The certificate is not for this name, though a connection to its address was just good.
+                # The certificate is not for this name, although a connection to its address just succeeded.
                 for host in ("wrong.example", "127.0.0.1"):
                     with pytest.raises(httpx.ConnectError, match=r"CERTIFICATE_VERIFY_FAILED.*mismatch"):
                         await client.post(f"https://{host}:{server.port}/", content=b"x")
@@ -329,7 +327,7 @@ def test_tls_server_name_and_certificate_are_those_of_the_name(
     run(main())
 
 
-def test_names_that_share_an_address_share_no_connection(
+def test_names_with_the_same_address_share_no_connection(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
     async def main() -> None:
@@ -347,7 +345,7 @@ def test_names_that_share_an_address_share_no_connection(
     run(main())
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.SSLContext) -> None:
+def test_untrusted_certificate_is_refused(server_tls: ssl.SSLContext) -> None:
     async def main() -> None:
         async with serving(server_tls) as server:
             transport = PublicAddressTransport(
@@ -364,7 +362,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.SSLCon
 # --- Addresses that do not answer ---
 
 
-def test_the_next_address_is_tried() -> None:
+def test_next_address_is_tried() -> None:
     async def main() -> None:
         async with serving() as server:
             answer = ["127.0.0.4", "127.0.0.3", "127.0.0.1"]
@@ -375,11 +373,9 @@ def test_the_next_address_is_tried() -> None:
     run(main())
 
 
-def test_an_address_that_hangs_leaves_time_for_the_next(
-    server_tls: ssl.SSLContext, trusting: ssl.SSLContext
-) -> None:
+def test_hanging_address_leaves_time_for_the_next(server_tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     async def main() -> None:
-        # The first takes the connection, and never says a word of TLS.
+        # The first accepts the connection but never starts TLS.
         async with serving(server_tls) as server, serving(address="127.0.0.2", port=server.port):
             answer = ["127.0.0.2", "127.0.0.1"]
             transport = PublicAddressTransport(
@@ -393,7 +389,7 @@ def test_an_address_that_hangs_leaves_time_for_the_next(
     run(main())
 
 
-def test_a_long_answer_is_no_port_scan() -> None:
+def test_number_of_tried_addresses_is_limited() -> None:
     tried: list[str] = []
 
     async def main() -> None:
@@ -413,7 +409,7 @@ def test_a_long_answer_is_no_port_scan() -> None:
     assert tried == ["2606:4700::1", "1.1.1.1", "2606:4700::2", "1.1.1.2"]
 
 
-def test_a_failure_after_connecting_is_not_repeated_elsewhere() -> None:
+def test_failure_after_connecting_is_not_retried_at_another_address() -> None:
     async def main() -> None:
         async with serving(answer=b"no HTTP at all\r\n\r\n") as server:
             resolve = resolving(["127.0.0.1", "127.0.0.1", "127.0.0.2"])[0]
@@ -429,7 +425,7 @@ def test_a_failure_after_connecting_is_not_repeated_elsewhere() -> None:
 @pytest.mark.parametrize(
     "error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")]
 )
-def test_an_unknown_name(error: Exception) -> None:
+def test_unknown_name(error: Exception) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(transport=PublicAddressTransport(resolve=resolving(error)[0])) as client:
             with pytest.raises(httpx.ConnectError, match=r"^hooks\.example is unknown: .*(not known|too long)"):
@@ -438,7 +434,7 @@ def test_an_unknown_name(error: Exception) -> None:
     run(main())
 
 
-def test_a_name_that_cannot_be_one_is_unknown_to_the_system() -> None:
+def test_invalid_name_is_unknown() -> None:
     async def main() -> None:
         async with httpx.AsyncClient(transport=PublicAddressTransport()) as client:
             with pytest.raises(httpx.ConnectError, match="is unknown"):
@@ -447,7 +443,7 @@ def test_a_name_that_cannot_be_one_is_unknown_to_the_system() -> None:
     run(main())
 
 
-def test_a_name_server_that_hangs() -> None:
+def test_hanging_name_server() -> None:
     async def hang(host: str) -> Sequence[str]:
         await asyncio.sleep(60)
         return []
@@ -460,9 +456,9 @@ def test_a_name_server_that_hangs() -> None:
     run(main())
 
 
-def test_no_time_left_after_the_name_was_found() -> None:
+def test_timeout_after_name_lookup() -> None:
     async def late(host: str) -> Sequence[str]:
-        time.sleep(0.2)  # noqa: ASYNC251 - as a resolver that blocks the loop
+        time.sleep(0.2)  # noqa: ASYNC251 - like a resolver that blocks the loop
         return ["1.1.1.1"]
 
     async def main() -> None:
@@ -473,7 +469,7 @@ def test_no_time_left_after_the_name_was_found() -> None:
     run(main())
 
 
-def test_the_system_looks_names_up() -> None:
+def test_system_name_lookup() -> None:
     async def main() -> None:
         assert await look_up("127.0.0.1") == ["127.0.0.1"]
         assert set(await look_up("localhost")) <= {"127.0.0.1", "::1"}
@@ -481,11 +477,11 @@ def test_the_system_looks_names_up() -> None:
     run(main())
 
 
-# --- Ways around it ---
+# --- Attempts to bypass the check ---
 
 
 @pytest.mark.parametrize("follow", [False, True])
-def test_a_redirect_is_not_followed_and_if_it_were_it_would_be_checked(follow: bool) -> None:
+def test_redirect_to_private_address(follow: bool) -> None:
     async def main() -> None:
         async with serving() as private:
             location = f"http://127.0.0.1:{private.port}/"
@@ -505,7 +501,7 @@ def test_a_redirect_is_not_followed_and_if_it_were_it_would_be_checked(follow: b
     run(main())
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with serving() as proxy, serving() as server:
             for name in ("http_proxy", "https_proxy", "all_proxy"):

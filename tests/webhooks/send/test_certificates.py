@@ -1,4 +1,4 @@
-"""Which authorities are trusted when webhooks are posted, and what is told where that cannot be known."""
+"""Trusted CAs when webhooks are posted, and errors if they cannot be determined."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def receiver(folder: Path) -> Iterator[tuple[Endpoint, Path]]:
-    """A receiver with a private authority's certificate, and that authority's file."""
+    """A receiver with a certificate from a private CA, and the CA's file."""
     path, context = make_certificate(folder)
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,9 +65,7 @@ async def error_of_an_attempt(endpoint: Endpoint) -> str | None:
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_both_variables_name_a_private_authority(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_private_ca_from_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with receiver(tmp_path) as (endpoint, path):
         assert "CERTIFICATE_VERIFY_FAILED" in (asyncio.run(error_of_an_attempt(endpoint)) or "")
         monkeypatch.setenv(name, str(path))
@@ -76,7 +74,7 @@ def test_both_variables_name_a_private_authority(
 
 @pytest.mark.parametrize("name", VARIABLES)
 @pytest.mark.parametrize("blocked", [False, True])
-def test_certificates_that_are_not_there_are_told_by_the_variable(
+def test_missing_ca_file_error_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, blocked: bool
 ) -> None:
     monkeypatch.setenv(name, "/gone")
@@ -84,7 +82,7 @@ def test_certificates_that_are_not_there_are_told_by_the_variable(
         open_client(block_private_addresses=blocked)
 
 
-def test_a_worker_notes_that_reason_and_not_that_nobody_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_records_the_missing_ca_file_as_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/gone")
     delivery = EndpointDelivery("hook")
     deliver_to_all(EVENT, [(Endpoint("hook", "https://127.0.0.1:1/", (generate_secret(),)), delivery)])
@@ -93,9 +91,7 @@ def test_a_worker_notes_that_reason_and_not_that_nobody_answered(monkeypatch: py
 
 
 @pytest.mark.parametrize("proxy", ["ftp://proxy.example.org", "http://user:pa/known@proxy.example.org:3128"])
-def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
+def test_invalid_proxy_error_hides_the_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(UnusableEnvironmentError, match="HTTPS_PROXY") as error:
         open_client()
@@ -103,12 +99,12 @@ def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
     assert "pa" not in str(error.value).split()
 
 
-def test_a_list_of_folders_is_taken_as_openssl_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssl_cert_dir_may_be_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:/gone")
     open_client()
 
 
-def test_a_secret_with_a_newline_is_hidden_like_any_other() -> None:
+def test_secret_with_newline_is_hidden() -> None:
     secret = generate_secret()
     endpoint = Endpoint("hook", "https://example.org/", (f"{secret}\n",))
     assert secret not in endpoint.without_secrets(f"got {secret}.")

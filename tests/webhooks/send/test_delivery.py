@@ -44,11 +44,11 @@ EVENT = Event(
     body='{"type":"hitl_review.finalized","timestamp":"2026-03-04T00:00:00.000Z","data":{"é":"🎉"}}'.encode(),
 )
 HANG = 0
-"""In a script: take the request and never answer."""
+"""In a script: accept the request and never answer."""
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers the requests to each path with that path's script; its last line is repeated."""
+    """Answers requests to each path according to its script; the last line is repeated."""
 
     daemon_threads = False  # so that closing the server waits for its threads
 
@@ -103,7 +103,7 @@ def serving(**script: list[int | tuple[int, dict[str, str]]]) -> Iterator[Script
 
 @contextmanager
 def receiving(secret: str) -> Iterator[str]:
-    """The package's own receiver under uvicorn; gives its base URL."""
+    """The demo's receiver under uvicorn; yields its base URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         app = create_receiver(secret)
@@ -132,13 +132,13 @@ def _no_proxy_and_no_thread_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def _threads() -> set[threading.Thread]:
-    """Without those of servers to which an API server of another test still delivers."""
+    """All threads except those of servers to which an API server of another test still delivers."""
     return {thread for thread in threading.enumerate() if not thread.name.startswith(hook_server.THREADS)}
 
 
 @pytest.fixture
 def refusing_url() -> str:
-    """A URL at which nothing listens."""
+    """A URL where nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{closed.getsockname()[1]}/"
@@ -147,7 +147,7 @@ def refusing_url() -> str:
 def run_deliver(
     endpoint: Endpoint, *, retries: tuple[float, ...] = (0.5, 2.0), bound: float = 10.0
 ) -> tuple[EndpointDelivery, list[float]]:
-    """Deliver without waiting; gives the delivery and the pauses it asked for."""
+    """Deliver without waiting; returns the delivery and the requested pauses."""
     delivery, pauses = EndpointDelivery(endpoint.name), []
 
     async def sleep(seconds: float) -> None:
@@ -171,7 +171,7 @@ def run_attempt(endpoint: Endpoint, *, timeout: float = 5.0, at: datetime | None
 
 
 @pytest.mark.parametrize("in_loop", [False, True])
-def test_delivered_signed_and_verified_by_the_receiver(in_loop: bool) -> None:
+def test_receiver_verifies_signed_delivery(in_loop: bool) -> None:
     with receiving(OTHER) as url:
         noted = EndpointDelivery("good"), EndpointDelivery("unsigned")
         targets = [
@@ -201,13 +201,13 @@ def test_delivered_signed_and_verified_by_the_receiver(in_loop: bool) -> None:
         ("slack", (), ""),
     ],
 )
-def test_a_refused_signature_says_what_to_look_at(format_: str, secrets: tuple[str, ...], hint: str) -> None:
+def test_refused_signature_error_has_a_hint(format_: str, secrets: tuple[str, ...], hint: str) -> None:
     with receiving(OTHER) as url:
         done = run_attempt(Endpoint("bad", url + "/webhooks", secrets, format=format_))
     assert done.error == f"answered 401 Unauthorized{hint}"
 
 
-def test_request_as_it_is_on_the_wire() -> None:
+def test_request_on_the_wire() -> None:
     at = datetime(2026, 3, 4, 5, 6, 7, 999_999, tzinfo=timezone(timedelta(hours=2)))
     with serving(hook=[204], plain=[204]) as server:
         endpoint = server.endpoint("/hook", SECRET)
@@ -239,7 +239,7 @@ def test_retried_with_the_same_id_and_body_until_delivered() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"connection": "close"}])
 @pytest.mark.parametrize("status", [500, 400, 429])
-def test_stays_pending_when_retries_are_used_up(status: int, headers: dict[str, str]) -> None:
+def test_delivery_stays_pending_after_all_retries(status: int, headers: dict[str, str]) -> None:
     with serving(hook=[(status, headers)]) as server:
         delivery, _ = run_deliver(server.endpoint("/hook"))
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.PENDING, 3)
@@ -263,7 +263,7 @@ def test_redirect_is_not_followed(status: int) -> None:
     assert noted.last_error == f"answered {status}: redirects are not followed, give the final URL"
 
 
-def test_hanging_endpoint_delays_no_other_and_the_bound_holds() -> None:
+def test_hanging_endpoint_delays_no_other_within_the_time_limit() -> None:
     with serving(hang=[HANG], good=[500, 200], gone=[410]) as server:
         noted = {name: EndpointDelivery(name) for name in ("/hang", "/good", "/gone")}
         start, began = time.monotonic(), datetime.now(timezone.utc)
@@ -280,14 +280,14 @@ def test_hanging_endpoint_delays_no_other_and_the_bound_holds() -> None:
     assert "no answer within" in hang.last_error
 
 
-def test_attempt_that_hangs_is_noted_in_words() -> None:
+def test_timeout_error() -> None:
     with serving(hang=[HANG]) as server:
         result = run_attempt(server.endpoint("/hang"), timeout=0.2)
     assert (result.status_code, result.error) == (None, "no answer within 0.2 s")
     assert 150 < result.duration_ms < 5000
 
 
-def test_refused_connection_is_noted_in_words(refusing_url: str) -> None:
+def test_refused_connection_error(refusing_url: str) -> None:
     delivery, _ = run_deliver(Endpoint("refusing", refusing_url))
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.PENDING, 3)
     assert delivery.last_error is not None
@@ -300,13 +300,13 @@ def test_refused_connection_is_noted_in_words(refusing_url: str) -> None:
     [
         (503, "4", [0.0, 4.0]),
         (429, " 4 ", [0.0, 4.0]),
-        (503, "0", [0.0, 0.5]),  # never sooner than our own schedule
-        (500, "4", [0.0, 0.5]),  # means something for 429 and 503 only
+        (503, "0", [0.0, 0.5]),  # never earlier than our own schedule
+        (500, "4", [0.0, 0.5]),  # only used for 429 and 503
         (503, "soon", [0.0, 0.5]),
         (503, "-4", [0.0, 0.5]),
         (503, "Mon, 01 Jan 2024 00:00:00 GMT", [0.0, 0.5]),
         (503, "Mon, 01 Jan 2024 00:00:00", [0.0, 0.5]),
-        (503, "3600", [0.0]),  # beyond the bound: left for later
+        (503, "3600", [0.0]),  # beyond the time limit: left for later
     ],
 )
 def test_retry_after(status: int, value: str, pauses: list[float]) -> None:
@@ -334,7 +334,7 @@ def test_retry_after_as_a_date() -> None:
         (httpx.PoolTimeout("full"), "no answer within 5 s"),
     ],
 )
-def test_failure_that_a_server_cannot_be_made_to_produce(failure: Exception, words: str) -> None:
+def test_simulated_failures(failure: Exception, words: str) -> None:
     with respx.mock(assert_all_called=True) as router:
         router.post("https://endpoint.invalid/").mock(side_effect=failure)
         result = run_attempt(Endpoint("mocked", "https://endpoint.invalid/"))
@@ -357,7 +357,7 @@ def test_no_targets() -> None:
         ("http://localhost.example.com/", False),
     ],
 )
-def test_https_is_demanded_of_other_machines(url: str, allowed: bool) -> None:
+def test_remote_endpoint_needs_https(url: str, allowed: bool) -> None:
     if allowed:
         Endpoint("one", url)
     else:
@@ -367,13 +367,13 @@ def test_https_is_demanded_of_other_machines(url: str, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"a b": "x"}, {"": "x"}, {"x": "known\n"}, {"x": " known"}, {"x": "knöwn"}])
-def test_headers_are_checked_and_not_repeated(headers: dict[str, str]) -> None:
+def test_invalid_headers_are_not_shown_in_errors(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidEndpointError, match="headers") as caught:
         Endpoint("one", "https://example.com/", headers=headers)
     assert "kn" not in str(caught.value)
 
 
-def test_what_is_secret_is_taken_out_of_errors() -> None:
+def test_secrets_are_removed_from_errors() -> None:
     url, value = "https://user:passw0rd@example.com/T00/B00/token?key=other", "known\twith a tab"
     endpoint = Endpoint("one", url, (SECRET,), headers={"x": value})
     error = f"bad {url} {SECRET} {value} {value!r} /T00/B00/token key=other passw0rd"
@@ -382,12 +382,12 @@ def test_what_is_secret_is_taken_out_of_errors() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "/hook", "example.com/hook", "ftp://example.com", "http://", "http://[::1"])
-def test_endpoint_with_a_bad_url(url: str) -> None:
+def test_endpoint_with_invalid_url(url: str) -> None:
     with pytest.raises(InvalidEndpointError, match="'mine'"):
         Endpoint("mine", url)
 
 
-def test_endpoint_keeps_its_secrets_to_itself() -> None:
+def test_endpoint_repr_hides_secrets() -> None:
     with pytest.raises(InvalidSecretError):
         Endpoint("mine", "https://example.com", ("whsec_short",))
     shown = repr(Endpoint("mine", "https://example.com/token", (SECRET,), {"authorization": "Bearer token"}))

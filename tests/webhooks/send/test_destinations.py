@@ -24,7 +24,7 @@ TAKEN = [pytest.param(case, url, id=url) for case in CASES for url in case.urls 
 
 
 def taken(url: str) -> Alone:
-    """What an endpoint says to it, with https and with http."""
+    """Whether an endpoint accepts the URL, with https and with http."""
     schemes = [url] if ":/" in url or url.startswith("/") else [f"https://{url}/", f"http://{url}/"]
     answers = []
     for one in schemes:
@@ -38,12 +38,12 @@ def taken(url: str) -> Alone:
 
 
 @pytest.mark.parametrize(("case", "url"), EACH_URL)
-def test_without_a_setting(case: Case, url: str) -> None:
+def test_destinations_by_default(case: Case, url: str) -> None:
     assert taken(url) == case.alone
 
 
 @pytest.mark.parametrize(("case", "url"), TAKEN)
-def test_where_private_addresses_are_blocked(case: Case, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destinations_with_private_addresses_blocked(case: Case, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with serving(address=PRIVATE) as private:
             location = f"location: http://{PRIVATE}:{private.port}/\r\n" if url == REDIRECTING else ""
@@ -66,7 +66,7 @@ def test_where_private_addresses_are_blocked(case: Case, url: str, monkeypatch: 
 
 
 def public_here(address: Address) -> bool:
-    """As in earnest, but for the one address that stands for all public ones."""
+    """The real check, except for the one address that stands for all public ones."""
     return str(address) == PUBLIC or is_public(address)
 
 
@@ -81,7 +81,7 @@ def outcome(done: Attempt) -> Blocked:
     return "no such host"
 
 
-def test_the_client_that_sends_blocks_them_in_the_same_way() -> None:
+def test_real_client_blocks_private_addresses() -> None:
     """``open_client`` with nothing replaced: the literal addresses of the table that are refused."""
     refused = [case for case in CASES if case.blocked == "refused" and case.alone != "refused"]
     literal = [url for case in refused if not case.answers for url in case.urls]
@@ -98,8 +98,8 @@ def test_the_client_that_sends_blocks_them_in_the_same_way() -> None:
 
 
 @pytest.mark.parametrize("blocked", [False, True])
-def test_proxies_of_the_environment(blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are used, unless private addresses are blocked: then the request goes nowhere rather than to a proxy."""
+def test_environment_proxies(blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are used unless private addresses are blocked: then the request is not sent, not even to a proxy."""
 
     async def main() -> None:
         async with serving() as proxy:
@@ -117,7 +117,7 @@ def test_proxies_of_the_environment(blocked: bool, monkeypatch: pytest.MonkeyPat
     run(main())
 
 
-def test_the_table_of_the_page() -> None:
+def test_table_in_the_docs() -> None:
     head = ["where it leads", "for example", "by itself", "with `webhook_block_private_addresses`"]
     rows = [head, ["---"] * len(head)]
     for case in CASES:

@@ -1,4 +1,4 @@
-"""What each format makes of real events: CloudEvents as its SDK reads it, Slack within Slack's rules."""
+"""Real events in each format: CloudEvents as read by its SDK, Slack messages within Slack's rules."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ OUR_MARKUP = re.compile(
 
 
 def assert_inert(text: str) -> None:
-    """No control character of Slack's but in the markup that we make ourselves."""
+    """No control characters of Slack except in markup that we create ourselves."""
     left = OUR_MARKUP.sub("", text)
     assert "<" not in left
     assert ">" not in left
@@ -132,7 +132,7 @@ def assert_block(block: dict[str, Any]) -> None:
 
 
 def checked_slack(body: bytes) -> dict[str, Any]:
-    """Render, check against Slack's rules, and return the message."""
+    """Render, check against Slack's rules and return the message."""
     rendered = get_format("slack").render(ID, body)
     assert rendered.content_type == "application/json"
     message: dict[str, Any] = json.loads(rendered.body)
@@ -145,11 +145,11 @@ def checked_slack(body: bytes) -> dict[str, Any]:
     assert 1 <= len(message["blocks"]) <= 50
     for block in message["blocks"]:
         assert_block(block)
-    assert len(rendered.body) < 12_000  # the sum at which Slack refuses a message is not documented
+    assert len(rendered.body) < 12_000  # the total size at which Slack refuses a message is not documented
     return message
 
 
-def test_slack_message_as_a_whole() -> None:
+def test_complete_slack_message() -> None:
     facts = replace(FACTS, map_index=3, deadline_at=AT + timedelta(hours=2))
     assert slack(facts=facts) == {
         "text": "Review needed: reports › report – Draft the report",
@@ -210,7 +210,7 @@ def test_slack_message_of_a_decision() -> None:
     assert "style" not in button
 
 
-def test_slack_message_of_a_test() -> None:
+def test_slack_message_of_a_test_event() -> None:
     event = build_test_event(at=AT, address="https://airflow.example")
     header, text, actions = checked_slack(event.body)["blocks"]
     assert header["text"]["text"] == "Test message from hitl-notebook"
@@ -231,13 +231,13 @@ def test_slack_message_of_a_test() -> None:
     ],
 )
 def test_slack_headline(type_: EventType, status: str, words: str) -> None:
-    # The word of the event counts, not that of the session.
+    # The status of the event counts, not that of the session.
     message = slack(type_, replace(FACTS, status=status))
     assert message["blocks"][0]["text"]["text"] == f"{words}: reports › report"
     assert message["text"].startswith(f"{words}: reports › report")
 
 
-def test_slack_headline_of_a_body_without_the_events_own_status() -> None:
+def test_slack_headline_without_event_status() -> None:
     event = json.loads(build_event(EventType.FINALIZED, DECIDED, at=AT).body)
     del event["data"]["status"]
     assert checked_slack(json.dumps(event).encode())["text"].startswith("Approved: ")
@@ -266,13 +266,13 @@ def test_slack_headline_of_a_body_without_the_events_own_status() -> None:
         ],
     ],
 )
-def test_slack_button_is_left_out_without_an_address_that_slack_takes(link: str) -> None:
+def test_slack_button_is_omitted_if_slack_rejects_the_url(link: str) -> None:
     message = slack(facts=replace(FACTS, links={"review": link}))
     assert "actions" not in [block["type"] for block in message["blocks"]]
 
 
 @pytest.mark.parametrize("links", [{}, {"api": "https://h/"}])
-def test_slack_button_is_left_out_without_a_link(links: dict[str, str]) -> None:
+def test_slack_button_is_omitted_without_a_link(links: dict[str, str]) -> None:
     assert len(slack(facts=replace(FACTS, links=links))["blocks"]) == 4
 
 
@@ -311,17 +311,17 @@ def test_slack_markdown(markdown: str, mrkdwn: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n\t ", "\x00\x1b"])
-def test_slack_leaves_out_what_is_empty(text: str) -> None:
+def test_slack_omits_empty_parts(text: str) -> None:
     message = slack(facts=replace(FACTS, prompt=text, output=text, feedback=text))
     assert [block["type"] for block in message["blocks"]] == ["header", "context", "actions"]
 
 
-def test_slack_blank_lines_hide_nothing() -> None:
+def test_slack_drops_leading_blank_lines() -> None:
     assert section(slack(facts=replace(FACTS, output="\n \n" * 2000 + "there it is"))) == "there it is"
 
 
 @pytest.mark.parametrize("unit", ["word ", "é", "🎉", "<", "&", "\n", "[a](https://x.example/?a=1&b=2) ", "**b** "])
-def test_slack_says_where_it_cut(unit: str) -> None:
+def test_slack_marks_truncated_text(unit: str) -> None:
     output = section(slack(facts=replace(FACTS, output="x" + unit * 9000 + "x")))
     assert output is not None
     assert output.endswith("…\n_Cut here. The whole text is in the review._")
@@ -329,18 +329,18 @@ def test_slack_says_where_it_cut(unit: str) -> None:
 
 
 @pytest.mark.parametrize("before", range(12))
-def test_slack_never_cuts_an_entity_or_a_link_in_half(before: int) -> None:
+def test_slack_never_truncates_within_an_entity_or_link(before: int) -> None:
     for unit in ("&<>", "[label](https://x.example/&&)"):
         slack(facts=replace(FACTS, dag_id="x" * before + "&" * 100, output="x" * before + unit * 600))
 
 
-def test_slack_closes_a_block_of_code_that_it_cut() -> None:
+def test_slack_closes_a_truncated_code_block() -> None:
     output = section(slack(facts=replace(FACTS, output="```\n" + "x = 1\n" * 900)))
     assert output is not None
     assert output.endswith("…\n```\n_Cut here. The whole text is in the review._")
 
 
-def test_slack_says_that_the_event_itself_has_only_a_part() -> None:
+def test_slack_marks_output_truncated_in_the_event() -> None:
     event = json.loads(build_event(EventType.OUTPUT_READY, FACTS, at=AT).body)
     event["data"]["output_truncated"] = True
     output = section(checked_slack(json.dumps(event).encode()))
@@ -352,7 +352,7 @@ def test_slack_says_that_the_event_itself_has_only_a_part() -> None:
     times=TIMES, type_=st.sampled_from([EventType.OUTPUT_READY, EventType.CHANGES_REQUESTED, EventType.FINALIZED]),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_slack_takes_whatever_comes_from_outside(
+def test_slack_accepts_hostile_text(
     dag_id: str, run_id: str, task_id: str, prompt: str, output: str, feedback: str, name: str, times: int,
     type_: EventType,
 ) -> None:  # fmt: skip
@@ -385,9 +385,7 @@ DATA = ["status", "message", "output", "output_truncated", "feedback", "decided_
     link=JSON,
 )
 @settings(max_examples=150, deadline=None)
-def test_what_is_of_another_type_than_it_should_be_counts_as_absent(
-    session: object, data: dict[str, object], link: object
-) -> None:
+def test_values_of_a_wrong_type_count_as_absent(session: object, data: dict[str, object], link: object) -> None:
     data = {"links": {"review": link}, **data, "session": session}
     body = json.dumps(
         {"type": "hitl_review.finalized", "timestamp": "2026-01-31T09:30:00.000Z", "data": data}
@@ -401,7 +399,7 @@ LINES = ["```\n", "~~~\n", "|", "|-\n", "#", "# ", ">", "> ", "<&>", "&", "a", "
 
 
 @pytest.mark.parametrize("unit", [*SPANS, *LINES, *BLANKS])
-def test_slack_is_quick_whatever_the_text(unit: str) -> None:
+def test_slack_rendering_is_fast_for_any_text(unit: str) -> None:
     text = unit * (20_000 // len(unit))
     body = build_event(EventType.OUTPUT_READY, replace(FACTS, prompt=text, output=text, feedback=text), at=AT).body
     seconds = []
@@ -446,7 +444,7 @@ def test_cloudevent(type_: EventType, map_index: int, subject: str) -> None:
     assert event.get_data() == json.loads(body)["data"]
 
 
-def test_cloudevent_of_a_test() -> None:
+def test_cloudevent_of_a_test_event() -> None:
     body = build_test_event(at=AT, address="https://airflow.example/base").body
     event = parsed_cloudevent(body)
     assert event.get_type() == "hitl_review.delivery.test"
@@ -473,7 +471,7 @@ def test_cloudevent_source_is_a_uri_reference(link: str, source: str) -> None:
 
 @given(dag_id=st.text(), run_id=st.text(), output=st.text())
 @settings(max_examples=50, deadline=None)
-def test_cloudevent_of_whatever_comes_from_outside(dag_id: str, run_id: str, output: str) -> None:
+def test_cloudevent_of_hostile_text(dag_id: str, run_id: str, output: str) -> None:
     link = f"https://h/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/tasks/t"
     facts = replace(FACTS, dag_id=dag_id, run_id=run_id, output=output, links={"review": link})
     body = build_event(EventType.OUTPUT_READY, facts, at=AT).body
@@ -482,26 +480,26 @@ def test_cloudevent_of_whatever_comes_from_outside(dag_id: str, run_id: str, out
     assert event.get_data() == json.loads(body)["data"]
 
 
-# --- The formats as such ---
+# --- Formats in general ---
 
 
 @pytest.mark.parametrize("name", ["standard", "cloudevents", "slack"])
-def test_rendered_alike_each_time(name: str) -> None:
+def test_rendering_is_deterministic(name: str) -> None:
     body = build_event(EventType.FINALIZED, DECIDED, at=AT).body
     assert get_format(name).render(ID, body) == get_format(name).render(ID, body)
 
 
-def test_standard_is_the_body_as_it_is() -> None:
+def test_standard_format_is_the_unchanged_body() -> None:
     assert get_format("standard").render(ID, b"\xff any bytes") == Rendered(b"\xff any bytes", "application/json")
 
 
-def test_what_goes_along_and_how_often() -> None:
+def test_format_properties() -> None:
     assert format_names() == ("standard", "cloudevents", "slack")
     facts = {name: (get_format(name).signed, get_format(name).min_interval) for name in format_names()}
     assert facts == {"standard": (True, 0.0), "cloudevents": (True, 0.0), "slack": (False, 1.0)}
 
 
-def test_unknown_format_names_the_known_ones() -> None:
+def test_unknown_format_error_names_known_formats() -> None:
     with pytest.raises(ValueError, match=r"'xml'.*standard, cloudevents, slack"):
         get_format("xml")
 
@@ -510,12 +508,12 @@ def test_unknown_format_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"[]", b"{}", b'{"type":"t","timestamp":"t"}', b'{"type":1,"timestamp":"t","data":{}}']
 )
-def test_a_body_that_is_none_of_ours(name: str, body: bytes) -> None:
+def test_unknown_body_is_rejected(name: str, body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         get_format(name).render(ID, body)
 
 
-def test_a_format_of_ones_own_needs_only_the_decorator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_format(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "_formats", dict(formats._formats))
 
     @register("shout", signed=False, min_interval=2.0)

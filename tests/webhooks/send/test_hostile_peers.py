@@ -1,4 +1,4 @@
-"""What a hostile or broken peer sends must end in one of our errors, and harm nobody else."""
+"""Data from hostile or broken peers must cause one of our errors and affect no one else."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_verify_raises_only_its_own_errors(timestamp: str, signature: str, body:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:99999/", "http://host:x/", "http://host:0/", "ftp://host/", "/x"]
 )
-def test_urls_that_nothing_can_be_posted_to(url: str) -> None:
+def test_invalid_endpoint_urls(url: str) -> None:
     with pytest.raises(InvalidEndpointError, match="must be absolute"):
         Endpoint("e", url)
 
 
 @pytest.mark.parametrize("retry_after", ["\xb2", "9" * 400, "Mon, 02 Jan 2026 03:04:05 +9999999999999999"])
-def test_one_endpoint_cannot_harm_another(retry_after: str) -> None:
+def test_endpoint_cannot_affect_another(retry_after: str) -> None:
     answers = {"/bad": [503], "/good": [500, 204]}
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,7 +87,7 @@ def test_one_endpoint_cannot_harm_another(retry_after: str) -> None:
     assert bad.last_error == "answered 503 Service Unavailable"
 
 
-def test_an_event_that_comes_twice_at_once_is_handled_once(tmp_path: Path) -> None:
+def test_concurrent_duplicate_event_is_handled_once(tmp_path: Path) -> None:
     told: list[str] = []
     inside = threading.Event()
     path = tmp_path / "events.jsonl"

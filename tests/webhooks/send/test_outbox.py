@@ -1,4 +1,4 @@
-"""The outbox entry: what is stored comes back."""
+"""Outbox entries: state, retries and storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def an_attempt(status_code: int | None, error: str | None = None, number: int = 
     return Attempt(at=AT.isoformat(), duration_ms=number, status_code=status_code, error=error)
 
 
-def test_new_entry_has_tried_nothing() -> None:
+def test_new_entry_has_no_attempts() -> None:
     entry = OutboxEntry.of(EVENT, [("one", None), ("two", "slack")])
     assert entry.body.encode() == EVENT.body
     assert (entry.event_id, entry.type) == ("some-id", "hitl_review.finalized")
@@ -53,7 +53,7 @@ def test_entry_survives_json() -> None:
         ([an_attempt(404, "no")], DeliveryStatus.PENDING, "no"),
     ],
 )
-def test_record(attempts: list[Attempt], status: DeliveryStatus, last_error: str | None) -> None:
+def test_record_attempts(attempts: list[Attempt], status: DeliveryStatus, last_error: str | None) -> None:
     delivery = EndpointDelivery("one")
     for attempt in attempts:
         delivery.record(attempt)
@@ -61,7 +61,7 @@ def test_record(attempts: list[Attempt], status: DeliveryStatus, last_error: str
     assert (delivery.attempts, delivery.log) == (len(attempts), attempts)
 
 
-def test_a_claim_keeps_others_away_until_it_runs_out() -> None:
+def test_claim_is_exclusive_until_it_expires() -> None:
     delivery = EndpointDelivery("one")
     assert delivery.is_due(AT)
     delivery.claim(AT + timedelta(seconds=30))
@@ -71,8 +71,8 @@ def test_a_claim_keeps_others_away_until_it_runs_out() -> None:
     assert not delivery.is_due(AT + timedelta(days=9))
 
 
-def test_a_late_failure_does_not_undo_a_delivery() -> None:
-    """Two senders at once: the claim of the slower one had run out."""
+def test_late_failure_does_not_undo_a_delivery() -> None:
+    """Two concurrent senders: the claim of the slower one had expired."""
     delivery = EndpointDelivery("one")
     for attempt in (an_attempt(204), an_attempt(500, "bad"), an_attempt(410, "gone")):
         delivery.record(attempt)
@@ -85,8 +85,8 @@ def test_a_late_failure_does_not_undo_a_delivery() -> None:
     assert delivery.attempts == 3
 
 
-def test_schedule() -> None:
-    """The waits of Standard Webhooks, each varied a little; then it is given up, until it is sent again."""
+def test_retry_schedule() -> None:
+    """The waits of Standard Webhooks with jitter; then it is given up until it is resent."""
     delivery, now, waits = EndpointDelivery("one"), AT, []
     while delivery.status is DeliveryStatus.PENDING:
         delivery.record(an_attempt(500, "bad"))
@@ -107,17 +107,17 @@ def test_schedule() -> None:
 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(None, 5), (2, 5), (120, 120), (10**9, 86400)])
-def test_a_longer_wait_is_granted(retry_after: float | None, wait: float) -> None:
+def test_retry_after_extends_the_wait(retry_after: float | None, wait: float) -> None:
     assert RetrySchedule(jitter=0).wait(0, retry_after) == timedelta(seconds=wait)
 
 
-def test_schedule_from_a_setting() -> None:
+def test_parse_retry_schedule() -> None:
     assert RetrySchedule.parse(" 5, 0.5 ,60").waits == (5, 0.5, 60)
     assert RetrySchedule.parse("").wait(0) is None
 
 
 @pytest.mark.parametrize("text", ["5; 6", "soon", "0", "-1", "nan", "inf"])
-def test_a_schedule_is_checked(text: str) -> None:
+def test_invalid_retry_schedule(text: str) -> None:
     with pytest.raises(ValueError, match="list of seconds"):
         RetrySchedule.parse(text)
 
@@ -139,7 +139,7 @@ def test_status_of_an_entry() -> None:
     assert entry.status is DeliveryStatus.DELIVERED
 
 
-def test_an_error_is_cut() -> None:
+def test_error_is_truncated() -> None:
     delivery = EndpointDelivery("one")
     delivery.record(an_attempt(500, "x" * 90_000))
     assert delivery.last_error == delivery.log[0].error == "x" * 300
@@ -162,6 +162,6 @@ def test_log_keeps_the_last_attempts_but_counts_all() -> None:
         {"deliveries": [EndpointDelivery("one").__dict__ | {"log": [{"unknown": 1}]}]},
     ],
 )
-def test_what_is_no_entry_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_entry_is_rejected(change: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         OutboxEntry.from_json(OutboxEntry.of(EVENT, [("one", None)]).to_json() | change)

@@ -1,4 +1,4 @@
-"""What is secret about an endpoint is in no error and in no log, though the other side or a library quotes it."""
+"""Secrets of an endpoint appear in no error or log, even if the receiver or a library quotes them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def endpoint(port: int) -> Endpoint:
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
-def test_a_receiver_that_quotes_what_it_was_sent(part: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_quoted_by_the_receiver_are_hidden(part: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
     async def main() -> None:
@@ -60,7 +60,7 @@ def test_a_receiver_that_quotes_what_it_was_sent(part: str, caplog: pytest.LogCa
 
 
 @pytest.mark.parametrize("kind", [httpx.ConnectError, httpx.RemoteProtocolError, ValueError, OSError])
-def test_an_error_that_quotes_the_url_and_all_parts(kind: type[Exception]) -> None:
+def test_secrets_quoted_in_exceptions_are_hidden(kind: type[Exception]) -> None:
     at = endpoint(9)
     made: list[Attempt] = []
 
@@ -79,14 +79,14 @@ def test_an_error_that_quotes_the_url_and_all_parts(kind: type[Exception]) -> No
     assert SECRET[-20:] not in error
 
 
-def test_ordinary_words_stay() -> None:
-    """Of a path and a header: an error must still say what is wrong."""
+def test_ordinary_words_are_not_hidden() -> None:
+    """Words of a path and a header: an error must still say what is wrong."""
     at = Endpoint("mine", "https://example.org/hook/v1?v=1", headers={"authorization": "Bearer x"})
     said = "answered 404 Not Found: no hook v1 at example.org, Bearer wanted"
     assert at.without_secrets(said) == said
 
 
-def test_each_logger_of_the_http_client_is_kept_quiet() -> None:
+def test_all_http_client_loggers_are_silenced() -> None:
     sources = [*Path(httpx.__file__).parent.rglob("*.py"), *Path(httpcore.__file__).parent.rglob("*.py")]
     named = re.compile(r'logging\.getLogger\("([^"]+)"\)')
     loggers = {name for path in sources for name in named.findall(path.read_text(encoding="utf-8"))}

@@ -12,8 +12,9 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from airflow_hitl_review.core.review import ACTIVE_STATES, StoredValue
+from airflow_hitl_review.core.review import ACTIVE_STATES
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, SUMMARY_KEY, TaskKey
+from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.server.db.compat import contains
 from airflow_hitl_review.server.db.task_instances import is_parked
 from airflow_hitl_review.server.db.xcoms import ascii_only, field_in, same_task, stored_value, values_are_in_the_row

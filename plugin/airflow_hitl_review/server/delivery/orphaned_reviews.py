@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from airflow_hitl_review.core.event_builder import ABANDONED, announce
-from airflow_hitl_review.core.review import UnreadableXComError, parse_session, read_decision
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -24,6 +23,7 @@ from airflow_hitl_review.core.schema import (
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
+from airflow_hitl_review.core.stored import UnreadableXComError, parse_session, read_decision
 from airflow_hitl_review.server.db.outbox_queries import rows_without_worker
 from airflow_hitl_review.server.db.task_instances import load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, site, transaction, utcnow

@@ -9,7 +9,7 @@ from functools import partial
 
 from airflow_hitl_review.core.audit_record import event_of, record_of
 from airflow_hitl_review.core.required_action_form import answer_of
-from airflow_hitl_review.core.review import ReviewResponse, StoredValue, assemble, is_active, parse_session
+from airflow_hitl_review.core.review import ReviewResponse, assemble, is_active
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     HISTORY_KEY,
@@ -28,6 +28,7 @@ from airflow_hitl_review.core.schema import (
     storable,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, advance
+from airflow_hitl_review.core.stored import StoredValue, parse_session
 from airflow_hitl_review.core.telemetry import count_decision
 from airflow_hitl_review.server.db.audit_log import Person, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.core.stored import UnreadableXComError
 
 if TYPE_CHECKING:  # every process that loads plugins imports this module, and a worker may not have starlette
     from starlette.types import ASGIApp, Message, Scope, Send

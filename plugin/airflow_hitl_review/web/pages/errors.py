@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from airflow_hitl_review.core.review import UnreadableXComError
+from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.web.http.error_schemas import FieldProblem, InvalidRequest
 from airflow_hitl_review.web.pages.responses import INVALID_TOKEN, error_page, is_page, to_login
 
