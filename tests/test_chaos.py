@@ -19,6 +19,7 @@ from chaos.invariants import Ended, Logged, broken, number_of_id
 from chaos.points import API, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import Told
 from hitl_webhooks.events import EventType, event_id
+from tests.plugin.task.test_operator import run
 
 TRY_1, TRY_2 = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 FIRST = "the first output"
@@ -214,3 +215,35 @@ def test_long_queued_tasks_count_as_forgotten() -> None:
     now = LONG * 2
     assert looks.among(["b", "c"]) == 2
     assert looks.among([]) == 0
+
+
+def test_xcom_reads_fail_only_during_the_fault(tmp_path: Path) -> None:
+    run(f"""
+        import os
+        from pathlib import Path
+        from types import SimpleNamespace
+        from chaos.inject.chaos_xcoms import FailingXComs
+
+        folder = Path({str(tmp_path)!r})
+        os.environ["HITL_CHAOS_FOLDER"] = str(folder)
+        (folder / "fired").mkdir()
+        ours = SimpleNamespace(key="airflow_hitl_review_agent_session", value="1")
+        others = SimpleNamespace(key="return_value", value="1")
+
+        def failures(row):
+            failed = 0
+            for _ in range(200):
+                try:
+                    assert FailingXComs.deserialize_value(row) == "1"
+                except OSError:
+                    failed += 1
+            return failed
+
+        assert failures(ours) == 0
+        (folder / "reads_fail").touch()
+        assert 100 < failures(ours) < 200
+        assert failures(others) == 0
+        assert len(list((folder / "fired").iterdir())) == 1
+        (folder / "reads_fail").unlink()
+        assert failures(ours) == 0
+    """)
