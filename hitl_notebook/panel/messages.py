@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from hitl_notebook.records import ReviewKey
 
@@ -15,32 +15,35 @@ MAX_TEXT_CHARS = 1_000_000
 """Maximum length of a text in a message; no form accepts a longer one."""
 
 
-@dataclass(frozen=True)
-class Open:
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="do", tag=str.lower):
+    """A message; its field ``do`` is the name of the class in lower case."""
+
+
+class Open(_Message, frozen=True):
     """Open the review of this row."""
 
-    id: str
+    id: Text
 
 
-@dataclass(frozen=True)
-class Pick:
+class Pick(_Message, frozen=True):
     """Pick or unpick these rows; ``iterations`` are the numbers of the outputs on the screen."""
 
     ids: tuple[str, ...]
     on: bool
-    iterations: tuple[int, ...] = field(default=(), repr=False)
+    iterations: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(_Message, frozen=True):
     """The current draft of the review with this key."""
 
-    key: str
-    text: str
+    key: Text
+    text: Text
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(_Message, frozen=True):
     """A button of the form was clicked.
 
     Attributes:
@@ -50,41 +53,40 @@ class Act:
         about: the form's name for the output on the screen; empty if it has none.
     """
 
-    key: str
+    key: Text
     action: ActionName
-    text: str
-    about: str = field(default="", repr=False)
+    text: Text
+    about: Text = ""
 
 
-@dataclass(frozen=True)
-class Confirm:
+class Confirm(_Message, frozen=True):
     """The user confirmed; fields as in ``Act``."""
 
-    key: str
+    key: Text
     action: ActionName
-    text: str
-    about: str = field(default="", repr=False)
+    text: Text
+    about: Text = ""
 
 
-@dataclass(frozen=True)
-class Cancel:
+class Cancel(_Message, frozen=True):
     """The user cancelled the confirmation."""
 
-    key: str
+    key: Text
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(_Message, frozen=True):
     """Log in, with a user name and a password or with a token; unused fields are empty."""
 
-    url: str
-    username: str
-    password: str = field(repr=False)
-    token: str = field(repr=False)
+    url: Text
+    username: Text
+    password: Text
+    token: Text
+
+    def __repr__(self) -> str:
+        return f"Login(url={self.url!r}, username={self.username!r})"
 
 
-@dataclass(frozen=True)
-class Help:
+class Help(_Message, frozen=True):
     """The list of keyboard shortcuts was opened or closed."""
 
     shown: bool
@@ -103,67 +105,11 @@ def read_message(content: object, kinds: frozenset[str]) -> Message | None:
     Returns:
         The message; None if its kind is unexpected or its shape is invalid.
     """
-    kind = content.get("do") if isinstance(content, Mapping) else None
-    if not isinstance(content, Mapping) or not isinstance(kind, str) or kind not in kinds:
-        return None
     try:
-        return _READERS[kind](content)
-    except _WrongShapeError:
+        message = msgspec.convert(content, Message)
+    except msgspec.ValidationError:
         return None
-
-
-class _WrongShapeError(Exception):
-    pass
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
-        raise _WrongShapeError
-    return value
-
-
-def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = content.get(name)
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise _WrongShapeError
-    return tuple(value)
-
-
-def _numbers(content: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    value = content.get(name, ())
-    if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
-        raise _WrongShapeError
-    return tuple(value)
-
-
-def _flag(content: Mapping[str, Any], name: str) -> bool:
-    value = content.get(name)
-    if not isinstance(value, bool):
-        raise _WrongShapeError
-    return value
-
-
-def _decision(content: Mapping[str, Any]) -> ActionName:
-    action: Any = content.get("action")
-    if action not in ("approve", "request_changes", "reject"):
-        raise _WrongShapeError
-    decision: ActionName = action
-    return decision
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
-    "open": lambda m: Open(_text(m, "id")),
-    "pick": lambda m: Pick(_texts(m, "ids"), _flag(m, "on"), _numbers(m, "iterations")),
-    "draft": lambda m: Draft(_text(m, "key"), _text(m, "text")),
-    "act": lambda m: Act(_text(m, "key"), _decision(m), _text(m, "text"), _text({"about": "", **m}, "about")),
-    "confirm": lambda m: Confirm(
-        _text(m, "key"), _decision(m), _text(m, "text"), _text({"about": "", **m}, "about")
-    ),
-    "cancel": lambda m: Cancel(_text(m, "key")),
-    "login": lambda m: Login(_text(m, "url"), _text(m, "username"), _text(m, "password"), _text(m, "token")),
-    "help": lambda m: Help(_flag(m, "shown")),
-}
+    return message if type(message).__name__.lower() in kinds else None
 
 
 def id_of(key: ReviewKey) -> str:
