@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Tone = Literal["wait", "busy", "good", "bad"]
 """The colour of a state, as a CSS class."""
@@ -29,6 +29,40 @@ ORDER_WORDS = {
     "run_id": "By run",
 }
 """Orders of the list in words, by their value of ``order_by``; the first is the default."""
+
+
+class ActionWords(NamedTuple):
+    """What a reviewer is told about one of the decisions.
+
+    Attributes:
+        label: text of its button.
+        effect: what it does.
+        question: asks for confirmation; ``{}`` is the number of the output.
+    """
+
+    label: str
+    effect: str
+    question: str
+
+
+ACTION_WORDS = {
+    "approve": ActionWords(
+        "Approve", "The task goes on with this output", "Approve output {}? The task goes on with it."
+    ),
+    "feedback": ActionWords(
+        "Request changes",
+        "The task makes the next output",
+        "Request changes in the last round? The review then ends without approval, and the task fails.",
+    ),
+    "reject": ActionWords(
+        "Reject", "The task fails and is not retried", "Reject output {}? The task fails and is not retried."
+    ),
+}
+"""The decisions by their name in REST paths, in the order of the buttons."""
+
+FEEDBACK_LABEL = "Your feedback"
+FEEDBACK_PLACEHOLDER = "What should change? Also the place for a reason when you reject."
+LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
 
 _TONES: dict[str, Tone] = {"pending_review": "wait", "changes_requested": "busy", "approved": "good"}
 

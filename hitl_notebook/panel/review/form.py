@@ -10,8 +10,9 @@ from hitl_notebook.panel.messages import id_of
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review
 from hitl_rendering.render import encodable
+from hitl_rendering.review_words import ACTION_WORDS, FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND
 
-_LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
+_APPROVE, _CHANGES, _REJECT = (ACTION_WORDS[name] for name in ("approve", "feedback", "reject"))
 
 
 def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
@@ -26,38 +27,37 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         "shown": model.wants_form,
         "key": id_of(model.selected) if model.selected is not None else "",
         "about": about(model.review),
-        "label": "Your feedback",
-        "placeholder": "What should change? Also the place for a reason when you reject.",
+        "label": FEEDBACK_LABEL,
+        "placeholder": FEEDBACK_PLACEHOLDER,
         "draft": encodable(model.draft),
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
             button(
                 Action.APPROVE,
-                "Approve",
+                _APPROVE.label,
                 "good",
                 model.may_decide,
-                reserved or "The task goes on with this output",
+                reserved or _APPROVE.effect,
             ),
             button(
                 Action.REQUEST_CHANGES,
-                "Request changes",
+                _CHANGES.label,
                 "plain",
                 model.may_decide,
-                reserved
-                or ("Ends the review: this was the last round" if last else "The task makes the next output"),
+                reserved or (LAST_ROUND if last else _CHANGES.effect),
             ),
             button(
                 Action.REJECT,
-                "Reject",
+                _REJECT.label,
                 "bad",
                 model.may_decide,
-                reserved or "The task fails and is not retried",
+                reserved or _REJECT.effect,
             ),
         ],
         "confirm": confirmation(model.confirming),
         "busy": encodable(model.busy),
-        "hint": reserved or (_LAST_ROUND if last else ""),
+        "hint": reserved or (LAST_ROUND if last else ""),
         "store": store,
     }
 

@@ -19,7 +19,7 @@ from hitl_notebook.errors import (
 )
 from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review, ReviewKey
-from hitl_rendering.review_words import state_of, task_name
+from hitl_rendering.review_words import ACTION_WORDS, state_of, task_name
 
 
 class ReviewModel(HasTraits):
@@ -131,14 +131,14 @@ class ReviewModel(HasTraits):
         number = self.review.iteration
         if action is Action.APPROVE:
             unsent = " What you typed is not sent with it." if self.draft.strip() else ""
-            text = f"Approve output {number}? The task goes on with it.{unsent}"
+            text = ACTION_WORDS["approve"].question.format(number) + unsent
             label = f"Approve output {number}"
         elif action is Action.REJECT:
-            reason = "with the reason above" if self.draft.strip() else "without a reason"
-            text = f"Reject output {number} {reason}? The task fails and is not retried."
+            reason = "What you typed is the reason." if self.draft.strip() else "No reason is given."
+            text = f"{ACTION_WORDS['reject'].question.format(number)} {reason}"
             label = f"Reject output {number}"
         elif self.is_last_round:
-            text = "This was the last round: requesting changes now ends the review, and the task fails."
+            text = ACTION_WORDS["feedback"].question
             label = "End the review"
         else:
             return self._begin(action)

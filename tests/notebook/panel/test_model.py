@@ -190,9 +190,14 @@ def test_empty_feedback_is_not_sent(draft: str) -> None:
     ("action", "iteration", "draft", "said"),
     [
         (Action.APPROVE, 1, "", "Approve output 1?"),
-        (Action.REJECT, 2, "", "Reject output 2 without a reason?"),
-        (Action.REJECT, 2, "wrong", "Reject output 2 with the reason above?"),
-        (Action.REQUEST_CHANGES, 3, "again", "ends the review"),
+        (Action.REJECT, 2, "", "Reject output 2? The task fails and is not retried. No reason is given."),
+        (
+            Action.REJECT,
+            2,
+            "wrong",
+            "is not retried. What you typed is the reason.",
+        ),
+        (Action.REQUEST_CHANGES, 3, "again", "The review then ends without approval"),
     ],
 )
 def test_irreversible_actions_need_confirmation(action: Action, iteration: int, draft: str, said: str) -> None:

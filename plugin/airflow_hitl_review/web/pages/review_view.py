@@ -17,6 +17,7 @@ from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews import decisions
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.web.pages.templates import fill, safe
+from hitl_rendering import review_words
 from hitl_rendering.render import PAUSED_DAG
 from hitl_rendering.review_words import state_of, task_name
 from hitl_rendering.rounds import rounds_of
@@ -106,5 +107,9 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
         max_feedback_length=MAX_FEEDBACK_LENGTH,
+        actions=review_words.ACTION_WORDS,
+        feedback_label=review_words.FEEDBACK_LABEL,
+        feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
+        last_round=review_words.LAST_ROUND,
         inbox=inbox,
     )

@@ -16,7 +16,8 @@ let asking = ""; // the action that is asked back
 let mine = ""; // what this page decided last: "iteration action"
 let explained = false; // why a decision was not taken is on the screen: what the page catches up with adds nothing
 
-const LABELS = { approve: "Approve", feedback: "Request changes", reject: "Reject" };
+/** For each decision: the label of its button, what it does, and the question before it. */
+const WORDS = JSON.parse(form?.dataset.words ?? "{}");
 const DONE = {
   approve: (n) => `Approved output ${n}.`,
   reject: (n) => `Rejected output ${n}.`,
@@ -72,16 +73,10 @@ function draw() {
   confirm.hidden = asking === "";
   buttons.hidden = asking !== "";
   document.getElementById("hint").textContent = state.last_round
-    ? "This is the last round: requesting changes now ends the review without approval, and the task fails."
+    ? form.dataset.lastRound
     : "";
   form.setAttribute("aria-busy", String(sending));
 }
-
-const CONFIRM = {
-  approve: (n) => `Approve output ${n}? The task goes on with it.`,
-  reject: (n) => `Reject output ${n}? The task fails and is not retried.`,
-  feedback: () => "Request changes in the last round? The review then ends without approval, and the task fails.",
-};
 
 function ask(action) {
   problem("");
@@ -96,9 +91,10 @@ function ask(action) {
   }
   asking = action;
   const unsent = action === "approve" && text.value.trim() ? " What you wrote is not sent with an approval." : "";
-  document.getElementById("confirm-text").textContent = CONFIRM[action](state.iteration) + unsent;
+  const [label, , question] = WORDS[action];
+  document.getElementById("confirm-text").textContent = question.replace("{}", state.iteration) + unsent;
   const yes = document.getElementById("confirm-yes");
-  yes.textContent = action === "feedback" ? "Request changes" : `${LABELS[action]} output ${state.iteration}`;
+  yes.textContent = action === "feedback" ? label : `${label} output ${state.iteration}`;
   yes.className = { approve: "good", reject: "bad" }[action] ?? "";
   draw();
   yes.focus();
