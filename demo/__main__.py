@@ -55,7 +55,7 @@ def explain(airflow: AirflowInstance, address: str) -> None:
      and run its cells (Run > Run All Cells). Two reports, a quarter's figures and twelve
      descriptions of products wait for you. Open a report.
   2. Ask for changes:      write "by region, as a table" and press Request changes.
-     The next output appears within some 15 seconds. Then press Approve.
+     The next output appears within a few seconds. Then press Approve.
      Other wishes it understands: by product, by month, shorter, with growth, with units.
   3. Reject the other one, and look at both runs in Airflow:
                            {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})
