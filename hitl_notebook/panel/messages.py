@@ -17,9 +17,16 @@ MAX_TEXT_CHARS = 1_000_000
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 
+_NOT_SHOWN = frozenset({"password", "token", "about", "iterations"})
+"""Fields that no ``repr`` shows: secrets, and what only says which output was on the screen."""
+
 
 class _Message(msgspec.Struct, frozen=True, tag_field="do", tag=str.lower):
     """A message; its field ``do`` is the name of the class in lower case."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _NOT_SHOWN)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Open(_Message, frozen=True):
@@ -81,9 +88,6 @@ class Login(_Message, frozen=True):
     username: Text
     password: Text
     token: Text
-
-    def __repr__(self) -> str:
-        return f"Login(url={self.url!r}, username={self.username!r})"
 
 
 class Help(_Message, frozen=True):
