@@ -96,7 +96,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         form.get_by_role("button", name="Approve", exact=True).click()
         form.get_by_role("button", name="Approve output 2", exact=True).click()
         expect(panel.get_by_text("Approved output 2.")).to_be_visible()
-        expect(panel.locator(".hitl-pill")).to_have_text("approved")
+        expect(panel.locator(".hitl-pill")).to_have_text("Approved")
         expect(form).to_be_hidden()
         # Nothing is pending now; the open review can still be read.
         expect(panel.locator(".hitl-count")).to_have_text("0 waiting")
