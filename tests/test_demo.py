@@ -106,7 +106,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         wait_until(lambda: len(receiver.events()) == 4, timeout=60, what="the webhooks")
         expect(events).to_have_count(4)
         for text in ("Output 1 ready", "Changes requested", "Output 2 ready", "Review ended"):
-            expect(panel.get_by_text(text)).to_be_visible()
+            expect(events.filter(has_text=text)).to_be_visible()
         expect(events.first).to_contain_text("Delivered")
         expect(events.first).to_contain_text("1 attempt")
         events.first.get_by_role("button", name="Send again").click()

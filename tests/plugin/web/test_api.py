@@ -98,8 +98,9 @@ def test_a_decision_is_recorded(reviews: ReviewServer, run_id: str) -> None:
     assert action["channel"] == "notebook"
     assert action["output_sha256"] == review["output_sha256"]
     assert action["at"].rstrip("Z")[:19] == review["decided_at"].rstrip("Z")[:19]
-    log = reviews.airflow.api("GET", "/eventLogs", params={"event": "hitl_review.changes_requested", "limit": 100})
-    mine = [e for e in log["event_logs"] if e["run_id"] == run_id and e["map_index"] == 2]
+    about = {"event": "hitl_review.changes_requested", "run_id": run_id}
+    log = reviews.airflow.api("GET", "/eventLogs", params=about)
+    mine = [e for e in log["event_logs"] if e["map_index"] == 2]
     assert [e["owner"] for e in mine] == ["ann"]
     assert "shorter" not in mine[0]["extra"]
 
