@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from demo.airflow_instance import AirflowInstance
+from hitl_notebook.client.transport import refuses_the_token
 
 REVIEWERS = tuple(f"reviewer_{number:02}" for number in range(20))
 USERS = {"admin": "admin", **dict.fromkeys(REVIEWERS, "op")}
@@ -87,7 +88,7 @@ class Reviewers:
             "order_by": chance.choice(["created_at", "-created_at"]),
         }
         listed = http.get(base, params=query, timeout=30)
-        if _refuses_the_token(listed):
+        if refuses_the_token(listed):
             del http.headers["Authorization"]
             return
         if not listed.ok or not (sessions := listed.json()["sessions"]):
@@ -104,7 +105,7 @@ class Reviewers:
         try:
             answer = http.post(f"{base}/{action}", params=where, json=body, timeout=30)
             status = answer.status_code
-            refused = status in (404, 409) or _refuses_the_token(answer)
+            refused = status in (404, 409) or refuses_the_token(answer)
             outcome = "accepted" if status == 200 else "refused" if refused else "unknown"
             if not refused and status not in (200, 500, 503):
                 self.unexpected.append(f"{status} {answer.text[:300]}")
@@ -122,8 +123,3 @@ class Reviewers:
         )
         with self._lock:
             self.told.append(told)
-
-
-def _refuses_the_token(answer: requests.Response) -> bool:
-    """Airflow answers 403 to a token from the future, after a jump of its clock."""
-    return answer.status_code == 401 or (answer.status_code == 403 and "Invalid JWT token" in answer.text)

@@ -70,7 +70,7 @@ class Transport:
         """
         path = (self.url_prefix if below is None else below) + path
         answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
-        if _refuses_the_token(answer) and self._tokens.renewable:
+        if refuses_the_token(answer) and self._tokens.renewable:
             # Rejected before anything was done, so it is safe to retry once with a new token.
             self._tokens.forget(answer.request.headers.get("Authorization", "").removeprefix("Bearer "))
             answer = self._send(method, path, Bearer(self._tokens.get()), **kwargs)
@@ -173,7 +173,7 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
     text = _text_of(detail)
     if detail is None and (who := who_answered(answer)) is not None:
         return ServerError(f"{where} is not answered by Airflow. {who}.", status_code=answer.status_code)
-    if _refuses_the_token(answer):
+    if refuses_the_token(answer):
         return AuthenticationError(
             f"Airflow does not accept this token ({text or 'it may have expired'}). "
             "Get a new one from POST /auth/token, or connect with a username and a password."
@@ -197,7 +197,7 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
             return ServerError(f"The server answered {code}{': ' + text if text else ''}.", status_code=code)
 
 
-def _refuses_the_token(answer: requests.Response) -> bool:
+def refuses_the_token(answer: requests.Response) -> bool:
     """Whether the token was rejected, not the user's permission. Airflow gives 403 for an unreadable token."""
     return answer.status_code == 401 or (
         answer.status_code == 403 and _text_of(detail_of(answer)) == "Invalid JWT token"

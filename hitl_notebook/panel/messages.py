@@ -14,7 +14,6 @@ ActionName = Literal["approve", "request_changes", "reject"]
 MAX_TEXT_CHARS = 1_000_000
 """Maximum length of a text in a message; no form accepts a longer one."""
 
-
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 
 _NOT_SHOWN = frozenset({"password", "token", "about", "iterations"})

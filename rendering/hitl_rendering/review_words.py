@@ -1,4 +1,4 @@
-"""What both user interfaces call a review's task, its states and the orders of the list."""
+"""What both user interfaces call a review's task, its states, the decisions and the orders of the list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATUS_WORDS = {
     "timeout_exceeded": "Timed out",
     "max_iterations_exceeded": "Ended without approval",
 }
-"""A review's status in words, in the order of its life."""
+"""A review's status in words."""
 
 ORDER_WORDS = {
     "-updated_at": "Last changed first",

@@ -15,7 +15,7 @@ Channel = Literal["rest", "notebook"]
 
 @dataclass(frozen=True)
 class ListFilters:
-    """ListFilters, order and page of a list; for the fields see ``Client.sessions``."""
+    """Filters, order and page of a list; for the fields see ``Client.sessions``."""
 
     status: str | Sequence[str] | None = None
     dag_id: str | None = None

@@ -46,14 +46,14 @@ class DetectedBackend:
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision, once it is known to which API: the provider's ignores which output was looked at."""
-        backend = self._known()
-        if backend is None:
-            try:
-                self._plugin.page(None, ListFilters(limit=1), 0)
-                self._has_plugin, backend = True, self._plugin
-            except NotThePluginError:
-                backend = self._checked_provider()
+        backend = self._known() or self._ask(self._probed)
         return backend.decide(decision)
+
+    def _probed(self, backend: Backend) -> Backend:
+        """The backend, once it is known to be there."""
+        if backend is self._plugin:
+            backend.page(None, ListFilters(limit=1), 0)
+        return backend
 
     def _known(self) -> Backend | None:
         """The backend of this server; None if it is not known."""
@@ -66,14 +66,13 @@ class DetectedBackend:
             try:
                 answer = request(self._plugin)
             except NotThePluginError:
-                self._checked_provider()
+                self._check_provider()
             else:
                 self._has_plugin = True
                 return answer
         return request(self._provider)
 
-    def _checked_provider(self) -> Backend:
-        """The provider's API, if it answers; else raises, as nobody does."""
+    def _check_provider(self) -> None:
+        """Raise unless the provider's API answers; else nobody does."""
         self._transport.read(lambda value: value["status"], self._transport.request("GET", "/health"))
         self._has_plugin, self._provider_until = False, self._clock() + LOOK_AGAIN_SECONDS
-        return self._provider

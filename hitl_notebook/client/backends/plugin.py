@@ -45,9 +45,7 @@ class PluginBackend:
     def find(self, key: ReviewKey) -> Review:
         """Return a review; raises ``NotThePluginError`` if the response lacks a field of this project's."""
         answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
-        if not self._transport.read(lambda value: "map_index" in value, answer):
-            raise NotThePluginError
-        return self._transport.read(parse_review, answer)
+        return self._transport.read(_parse_ours, answer)
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision."""
@@ -59,3 +57,9 @@ class PluginBackend:
         params = decision.key._asdict()
         answer = self._transport.request("POST", f"/sessions/{decision.action}", params=params, json=body)
         return self._transport.read(parse_review, answer)
+
+
+def _parse_ours(value: dict[str, Any]) -> Review:
+    if "map_index" not in value:
+        raise NotThePluginError
+    return parse_review(value)

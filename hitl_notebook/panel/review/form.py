@@ -22,7 +22,8 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         model: model of the open review.
         store: key under which the browser stores drafts.
     """
-    last, reserved = model.is_last_round, encodable(model.reserved)
+    may, reserved = model.may_decide, encodable(model.reserved)
+    last = LAST_ROUND if model.is_last_round else ""
     return {
         "shown": model.wants_form,
         "key": id_of(model.selected) if model.selected is not None else "",
@@ -33,31 +34,13 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
-            button(
-                Action.APPROVE,
-                _APPROVE.label,
-                "good",
-                model.may_decide,
-                reserved or _APPROVE.effect,
-            ),
-            button(
-                Action.REQUEST_CHANGES,
-                _CHANGES.label,
-                "plain",
-                model.may_decide,
-                reserved or (LAST_ROUND if last else _CHANGES.effect),
-            ),
-            button(
-                Action.REJECT,
-                _REJECT.label,
-                "bad",
-                model.may_decide,
-                reserved or _REJECT.effect,
-            ),
+            button(Action.APPROVE, _APPROVE.label, "good", may, reserved or _APPROVE.effect),
+            button(Action.REQUEST_CHANGES, _CHANGES.label, "plain", may, reserved or last or _CHANGES.effect),
+            button(Action.REJECT, _REJECT.label, "bad", may, reserved or _REJECT.effect),
         ],
         "confirm": confirmation(model.confirming),
         "busy": encodable(model.busy),
-        "hint": reserved or (LAST_ROUND if last else ""),
+        "hint": reserved or last,
         "store": store,
     }
 

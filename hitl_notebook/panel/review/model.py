@@ -237,10 +237,7 @@ class ReviewModel(HasTraits):
         if review.key != self.selected:
             if self._drafts.get(review.key) == self._sent_text:  # otherwise the user has typed more
                 del self._drafts[review.key]
-            self.notice = Notice(
-                "success",
-                f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}",
-            )
+            self.notice = Notice("success", f"{task_name(review.key)}: {_DONE[action].format(review.iteration)}")
             return
         if self.draft == self._sent_text:
             self._set_draft("")

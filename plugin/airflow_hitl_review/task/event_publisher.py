@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk.execution_time import task_runner
@@ -32,6 +32,7 @@ from airflow_hitl_review.core.schema import (
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.telemetry import count_attempt
 from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
+from airflow_hitl_review.task.task_xcoms import SECOND_TRIES, utcnow
 from hitl_webhooks import (
     Attempt,
     DeliveryStatus,
@@ -49,10 +50,6 @@ log = logging.getLogger(__name__)
 
 _IN_PROCESS = "InProcess"
 """Part of the class name of the Airflow connection under ``dag.test()``, which is not thread-safe."""
-
-SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
-"""Seconds to wait before each retry to store an event, after a failure because no API server was available.
-Before each of these, Airflow itself retries for some ten seconds."""
 
 LEASE = timedelta(seconds=30)
 """How long the dispatcher leaves an event to the worker: the limit of the first delivery, plus a margin."""
@@ -140,7 +137,7 @@ class EventPublisher:
         for event, entry in self._unkept:
             with self._going_on(event.type.value) as outcome:
                 for delivery in entry.deliveries:
-                    delivery.claim(_now() + LEASE)
+                    delivery.claim(utcnow() + LEASE)
                 # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from
                 # here on.
                 self._push(WEBHOOKS_KEY, self._stored_webhooks())
@@ -186,10 +183,12 @@ class EventPublisher:
 
     def _deliver(self, event: Event, entry: OutboxEntry) -> None:
         with self._going_on(event.type.value):
-            claimed_until = min((d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=_now())
+            claimed_until = min(
+                (d.next_attempt_at for d in entry.deliveries if d.next_attempt_at), default=utcnow()
+            )
             resolved = [(self._resolve(delivery), delivery) for delivery in entry.deliveries]
             targets = [(endpoint, delivery) for endpoint, delivery in resolved if endpoint is not None]
-            if _now() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
+            if utcnow() + timedelta(seconds=DELIVERY_BOUND) > claimed_until:
                 log.warning(
                     "Looking up the endpoints of %s took too long: the API server delivers it.", event.type.value
                 )
@@ -200,9 +199,9 @@ class EventPublisher:
     def _store_outcome(self, event: Event, entry: OutboxEntry) -> None:
         for delivery in entry.deliveries:
             if delivery.attempts:
-                delivery.schedule_next(_now(), self._settings.schedule)
+                delivery.schedule_next(utcnow(), self._settings.schedule)
             else:
-                delivery.next_attempt_at = _now()  # left to the dispatcher, see deliver_to_all
+                delivery.next_attempt_at = utcnow()  # left to the dispatcher, see deliver_to_all
         self._push(webhook_key(event.id), entry.to_json())
         if entry.status is DeliveryStatus.PENDING:
             # The dispatcher has postponed its next check until the claim ends; now it is due earlier.
@@ -210,7 +209,7 @@ class EventPublisher:
         for delivery in entry.deliveries:
             _log_outcome(event, delivery)
             if delivery.attempts:
-                since = _now() - datetime.fromisoformat(entry.timestamp)
+                since = utcnow() - datetime.fromisoformat(entry.timestamp)
                 count_attempt(stats(), self._key, delivery.status, since)
 
     def _resolve(self, delivery: EndpointDelivery) -> Endpoint | None:
@@ -219,7 +218,7 @@ class EventPublisher:
                 delivery.endpoint, delivery.format, connection=self._connection, settings=self._settings
             )
         except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-            delivery.record(Attempt(_now().isoformat(), 0, error=why_unusable(error)))
+            delivery.record(Attempt(utcnow().isoformat(), 0, error=why_unusable(error)))
             return None
         delivery.format = endpoint.format
         if not endpoint.secrets and get_format(endpoint.format).signed:
@@ -256,7 +255,3 @@ def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:
             if delivery.next_attempt_at
             else "It is not tried again by itself.",
         )
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -12,11 +12,14 @@ from airflow.sdk.execution_time.xcom import XCom
 
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
 from airflow_hitl_review.core.stored import is_repeated
-from airflow_hitl_review.task.event_publisher import SECOND_TRIES
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
+"""Seconds to wait before each retry, after a failure because no API server was available. Before each of these,
+Airflow itself retries for some ten seconds."""
 
 
 def utcnow() -> datetime:

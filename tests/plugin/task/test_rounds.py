@@ -33,10 +33,7 @@ HISTORIES = [history_key(2), output_key(2), SESSION_KEY]
 """The XComs that the second round writes, in order."""
 
 
-@pytest.fixture(autouse=True)
-def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", ())
-    monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
+pytestmark = pytest.mark.usefixtures("no_waits")
 
 
 DEADLINE = {"error": "Nobody decided in time.", "error_type": "timeout"}

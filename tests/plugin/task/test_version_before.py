@@ -11,17 +11,13 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow_hitl_review import HITLRejectError, HITLReviewOperator
 from airflow_hitl_review.core.schema import output_key
 from airflow_hitl_review.core.states import Action
-from airflow_hitl_review.task import task_xcoms
 from tests.support.memory_xcoms import MemoryTask
 from tests.support.version_before import resume_event, task_instance_id, xcoms_of
 
 TEA = {"title": "Tea", "n": 1}
 
 
-@pytest.fixture(autouse=True)
-def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_xcoms, "SECOND_TRIES", ())
-    monkeypatch.setenv("AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS", "False")
+pytestmark = pytest.mark.usefixtures("no_waits")
 
 
 def parked(review: str) -> MemoryTask:

@@ -47,7 +47,7 @@ def verify(
         now: the current time, timezone-aware; the system clock if not given.
 
     Returns:
-        The event, of a known or unknown type. For duplicates see ``hitl_webhooks.receive.duplicates``.
+        The event, of a known or unknown type. For duplicates see ``DuplicateGuard``.
 
     Raises:
         WebhookVerificationError: do not trust the request; the subclass and the message say why.

@@ -106,9 +106,10 @@ def look_by(db: Session, key: TaskKey, at: datetime | None) -> None:
 
     The task instance's row must be locked.
     """
-    look = next_look(db, key)
+    look, by = next_look(db, key), at or _AT_ONCE
     if look is not None:
-        look.move(db, min(look.at, at or _AT_ONCE))
+        if by < look.at:
+            look.move(db, by)
     elif at is not None:
         write_xcom(db, key, WEBHOOKS_ENDED_KEY, True)
         set_xcom_time(db, key, WEBHOOKS_ENDED_KEY, at)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
@@ -33,38 +33,35 @@ def values_are_in_the_row() -> bool:
     return XCom is BaseXCom
 
 
-class _IsJson(FunctionElement[bool]):
+class _OnlyOnSQLite(FunctionElement[bool]):
+    """A condition on a value that always holds on other databases; ``sql`` is the one on SQLite."""
+
+    type = Boolean()
+    sql: ClassVar[str]
+
+
+@compiles(_OnlyOnSQLite)
+def _always(element: _OnlyOnSQLite, compiler: Any, **_: Any) -> str:
+    return "true"
+
+
+@compiles(_OnlyOnSQLite, "sqlite")
+def _on_sqlite(element: _OnlyOnSQLite, compiler: Any, **more: Any) -> str:
+    return element.sql.format(compiler.process(element.clauses, **more))
+
+
+class _IsJson(_OnlyOnSQLite):
     """Whether a row's value is JSON; SQLite also stores NaN, which makes JSON functions fail the whole query."""
 
     inherit_cache = True
-    type = Boolean()
+    sql = "json_valid({})"
 
 
-@compiles(_IsJson)
-def _always(element: _IsJson, compiler: Any, **_: Any) -> str:
-    return "true"
-
-
-@compiles(_IsJson, "sqlite")
-def _if_valid(element: _IsJson, compiler: Any, **more: Any) -> str:
-    return f"json_valid({compiler.process(element.clauses, **more)})"
-
-
-class _IsAscii(FunctionElement[bool]):
+class _IsAscii(_OnlyOnSQLite):
     """Whether a text is printable ASCII; SQLite also stores half surrogates, and fails when it returns them."""
 
     inherit_cache = True
-    type = Boolean()
-
-
-@compiles(_IsAscii)
-def _other_databases_refuse_them(element: _IsAscii, compiler: Any, **_: Any) -> str:
-    return "true"
-
-
-@compiles(_IsAscii, "sqlite")
-def _without_other_characters(element: _IsAscii, compiler: Any, **more: Any) -> str:
-    return f"{compiler.process(element.clauses, **more)} NOT GLOB '*[^ -~]*'"
+    sql = "{} NOT GLOB '*[^ -~]*'"
 
 
 def field_in(row: Any, name: str) -> Any:

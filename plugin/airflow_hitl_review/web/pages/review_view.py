@@ -107,7 +107,7 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
         max_feedback_length=MAX_FEEDBACK_LENGTH,
-        actions=review_words.ACTION_WORDS,
+        actions={name: words._asdict() for name, words in review_words.ACTION_WORDS.items()},
         feedback_label=review_words.FEEDBACK_LABEL,
         feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
         last_round=review_words.LAST_ROUND,

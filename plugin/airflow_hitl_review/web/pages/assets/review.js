@@ -91,7 +91,7 @@ function ask(action) {
   }
   asking = action;
   const unsent = action === "approve" && text.value.trim() ? " What you wrote is not sent with an approval." : "";
-  const [label, , question] = WORDS[action];
+  const { label, question } = WORDS[action];
   document.getElementById("confirm-text").textContent = question.replace("{}", state.iteration) + unsent;
   const yes = document.getElementById("confirm-yes");
   yes.textContent = action === "feedback" ? label : `${label} output ${state.iteration}`;
