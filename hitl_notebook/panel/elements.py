@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from importlib import resources
 from typing import Any, ClassVar
 
 import anywidget
 from traitlets import Bool, Dict, List, Unicode
 
+from hitl_notebook.panel.es_modules import es_module
 from hitl_notebook.panel.messages import (
     Act,
     ActionName,
@@ -68,7 +68,7 @@ class Element(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         self._callbacks: list[Callable[[Message], object]] = []
         self._post: Post = _at_once
-        self._esm = _source(self._module)
+        self._esm = es_module(self._module)
         super().__init__(**traits)
         self.on_msg(self._receive)
 
@@ -169,9 +169,3 @@ class Keyboard(Element):
     _kinds = frozenset({"help"})
 
     shown: Any = Bool(False).tag(sync=True)
-
-
-def _source(module: str) -> str:
-    folder = resources.files("hitl_notebook.panel") / "front_end"
-    parts = [(folder / name).read_text(encoding="utf-8") for name in ("shared.js", module)]
-    return "\n".join(parts)

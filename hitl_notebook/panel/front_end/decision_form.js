@@ -1,3 +1,5 @@
+import { disable, isDisabled, Kernel, make, tell, unique, write } from "./shared.js";
+
 const QUIET = 200; // milliseconds without a key before what was typed is sent
 /** Time for the next review to load, in milliseconds: so long the form stays, locked, and keeps the focus. */
 const LOADING = 3000;

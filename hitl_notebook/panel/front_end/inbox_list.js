@@ -1,3 +1,5 @@
+import { Kernel, make, tell, write } from "./shared.js";
+
 const SHAPES = {
   waiting: { fill: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z" },
   working: { line: "M8 3a5 5 0 0 1 5 5M11.6 11.6A5 5 0 0 1 8 13M4.4 11.6A5 5 0 0 1 3.1 7M4.6 4.3A5 5 0 0 1 5.6 3.6" },

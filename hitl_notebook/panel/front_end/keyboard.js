@@ -1,3 +1,5 @@
+import { Kernel, make, tell, unique } from "./shared.js";
+
 const KEYS = [
   ["Move", [["j", "k"], "next, previous review"], [["Alt+↓", "Alt+↑"], "the same, also while you type"], [["l"], "to the list"]],
   ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["f", "e"], "to the feedback"]],

@@ -1,3 +1,5 @@
+import { disable, isDisabled, Kernel, make, tell, unique, write } from "./shared.js";
+
 // The password and the token are in their fields only, and in the one message that is sent: never in a trait.
 
 class LoginView {

@@ -1,4 +1,4 @@
-// Put before each of the other modules when it is read: a widget's module cannot import one beside it.
+// What the panel's modules share.
 
 /** Milliseconds after which somebody wants to know why nothing happens. */
 const LATE = 1500;
@@ -7,7 +7,7 @@ const BUSY = "The kernel is busy. This is sent as soon as it is free.";
 const GONE = "The kernel has ended, so nothing is sent. Run the cell again.";
 
 /** Make an element. Text from outside gets into the page here only, as text. */
-function make(tag, className = "", text = "") {
+export function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text) element.textContent = text;
@@ -15,27 +15,27 @@ function make(tag, className = "", text = "") {
 }
 
 /** Set an element's text if it is another one, so that nothing that is read out or selected is disturbed. */
-function write(element, text) {
+export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /** Switch a control off so that it keeps the focus: else the next key would go to the page around the panel. */
-function disable(control, off) {
+export function disable(control, off) {
   if (off) control.setAttribute("aria-disabled", "true");
   else control.removeAttribute("aria-disabled");
 }
 
-function isDisabled(control) {
+export function isDisabled(control) {
   return control.getAttribute("aria-disabled") === "true";
 }
 
 /** A part of a name that no other view on the page has, for `id`. */
-function unique() {
+export function unique() {
   return `hitl-${Math.random().toString(36).slice(2, 10)}`;
 }
 
 /** Send an event to the elements of the panel around `from`; tells whether there are any. */
-function tell(from, selector, type, detail = {}) {
+export function tell(from, selector, type, detail = {}) {
   const targets = [...(from.closest(".hitl-panel")?.querySelectorAll(selector) ?? [])];
   for (const target of targets) target.dispatchEvent(new CustomEvent(type, { detail }));
   return targets.length > 0;
@@ -45,7 +45,7 @@ function tell(from, selector, type, detail = {}) {
  * The way to the kernel. It answers each message when it has read it, so what was not answered tells whether
  * it is busy. Trait changes are no way: those of a busy kernel replace one another.
  */
-class Kernel {
+export class Kernel {
   #model;
   #el;
   #changed;
