@@ -13,7 +13,7 @@ import signal
 import sys
 
 from chaos.scenarios import SCENARIOS, run
-from demo.airflow_instance import StartError
+from demo.processes import StartError
 from tests.support import postgres
 
 

@@ -25,7 +25,8 @@ from chaos.invariants import broken, count_ended, ids_of_tasks, load
 from chaos.keeper import Keeper
 from chaos.points import API, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import REVIEWERS, USERS, Reviewers
-from demo.airflow_instance import AirflowInstance, Process, StartError, free_port, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import Process, StartError, free_port, wait_until
 from demo.stack import ROOT, connection_to, launch_receiver
 from hitl_webhooks import generate_secret
 from tests.support import postgres
