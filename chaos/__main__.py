@@ -12,7 +12,8 @@ import shutil
 import signal
 import sys
 
-from chaos.scenarios import SCENARIOS, run
+from chaos.run import run
+from chaos.scenarios import SCENARIOS
 from demo.processes import StartError
 from tests.support import postgres
 
