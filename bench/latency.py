@@ -23,7 +23,8 @@ from airflow_hitl_review.core.schema import SESSION_KEY
 from bench.measures import database_server, percentile
 from bench.peers import path_of, peers
 from bench.quick import quick_rounds
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 
 Review = tuple[str, int]
 """Its kind and map index."""

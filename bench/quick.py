@@ -16,7 +16,8 @@ import requests
 
 from bench.measures import percentile
 from bench.peers import path_of
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 
 SAMPLES = {"parked": 30, "provider": 10}
 AT_ONCE = {"parked": 2, "provider": 5}

@@ -14,7 +14,8 @@ from typing import Any
 
 from bench.measures import Statements, database_server, per_second, usage
 from bench.peers import peers
-from demo.airflow_instance import AirflowInstance, StartError, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import StartError, wait_until
 
 REVIEWS = 500
 SLOTS = 32

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.measures import Statements, at_rest, database_server, memory_mb
 from bench.peers import USERS
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from hitl_webhooks import generate_secret
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import HookServer

@@ -12,8 +12,9 @@ import shutil
 import signal
 import sys
 
-from chaos.scenarios import SCENARIOS, run
-from demo.airflow_instance import StartError
+from chaos.run import run
+from chaos.scenarios import SCENARIOS
+from demo.processes import StartError
 from tests.support import postgres
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from demo.airflow_instance import Process
+from demo.processes import Process
 
 
 class Keeper:

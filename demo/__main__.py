@@ -8,7 +8,8 @@ import time
 from types import FrameType
 from typing import Any
 
-from demo.airflow_instance import AirflowInstance, StartError
+from demo.airflow_instance import AirflowInstance
+from demo.processes import StartError
 from demo.stack import DAG_ID, DAG_IDS, ROOT, USER, Receiver, whole
 
 HOME = ROOT / ".demo" / "run"

@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from demo.airflow_instance import AirflowInstance, StartError
+from demo.airflow_instance import AirflowInstance
 from demo.live_notebook import LiveNotebook
+from demo.processes import StartError
 from demo.stack import DAG_ID, ROOT, Receiver, notebook_env, whole
 
 HOME = ROOT / ".demo" / "smoke"

@@ -17,7 +17,8 @@ from typing import Any
 
 import requests
 
-from demo.airflow_instance import BIN, AirflowInstance, Process, StartError, free_port, wait_until
+from demo.airflow_instance import BIN, AirflowInstance
+from demo.processes import Process, StartError, free_port, wait_until
 from hitl_webhooks import generate_secret
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,7 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.airflow_instance import AirflowInstance, Process, StartError, free_port, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import Process, StartError, free_port, wait_until
 from demo.smoke import Checks
 from demo.stack import Receiver, receiver
 from hitl_notebook import Client

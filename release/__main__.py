@@ -15,7 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from demo.airflow_instance import AirflowInstance, StartError, free_port, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import StartError, free_port, wait_until
 from demo.stack import connection_to, launch_receiver
 from hitl_webhooks import generate_secret
 from release.environments import ROOT, CheckError, Environment, build, install

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.forgotten import LONG, Forgotten
+from chaos.end import LONG, Forgotten
 from chaos.invariants import Ended, Logged, broken, number_of_id
 from chaos.points import API, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
 from chaos.reviewers import Told

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from demo import report
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from demo.stack import DAG_ID, ROOT, Receiver, own_folder, whole
 from tests.conftest import need_chromium
 

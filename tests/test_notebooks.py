@@ -12,8 +12,9 @@ import nbformat
 import pytest
 
 from demo import descriptions, figures
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
 from demo.live_notebook import LiveNotebook
+from demo.processes import wait_until
 from demo.stack import DAG_ID, DAGS, ROOT, Receiver, notebook_env, started
 from hitl_notebook import Client, Review, ReviewKey
 

@@ -35,8 +35,13 @@ class Client:
         url_prefix: path of the plugin on that server, if Airflow's setting ``[hitl_review] url_prefix`` is not the
             default.
 
+    ``Client.from_environment()`` reads all of these from environment variables.
+
     If only Airflow's AI provider is installed, reviews are still found and decided, but with fewer details:
     ``ReviewPage.notice`` says so.
+
+    Every method that sends a request can raise ``HITLNotebookError``, see ``hitl_notebook.errors``. A method lists
+    only the errors that are special to it.
 
     Raises:
         ValueError: the URL is not an HTTP URL, or the credentials are incomplete.
@@ -48,8 +53,6 @@ class Client:
             review = client.find(row)
             print(review.current_output)
             client.approve(review)
-
-    ``Client.from_environment()`` reads all of these from environment variables.
     """
 
     def __init__(
@@ -85,19 +88,10 @@ class Client:
         channel: Channel = "rest",
         url_prefix: str | None = None,
     ) -> Client:
-        """Create a client from the arguments; missing ones are read from the environment.
+        """Create a client from the arguments, as for ``Client``; missing ones are read from the environment.
 
         ``HITL_REVIEW_URL``; ``HITL_REVIEW_TOKEN``, or ``HITL_REVIEW_USERNAME`` with ``HITL_REVIEW_PASSWORD``; see
         ``Connection.from_environment``.
-
-        Args:
-            url: as for ``Client``.
-            token: as for ``Client``.
-            username: as for ``Client``.
-            password: as for ``Client``.
-            timeout: seconds to wait for a response.
-            channel: recorded with each decision.
-            url_prefix: as for ``Client``.
 
         Raises:
             ValueError: something is missing (the message says what) or invalid.
@@ -109,12 +103,7 @@ class Client:
 
     @classmethod
     def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
-        """Create a client from a ``Connection``.
-
-        Args:
-            connection: URL and credentials.
-            channel: recorded with each decision.
-            timeout: seconds to wait for a response.
+        """Create a client with the URL and the credentials of ``connection``; other arguments as for ``Client``.
 
         Raises:
             ValueError: something is missing or invalid.
@@ -169,7 +158,6 @@ class Client:
 
         Raises:
             ValueError: there is no such status; the message lists the valid ones.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return self.sessions_if_changed(
             None,
@@ -188,11 +176,7 @@ class Client:
         Args:
             known: the previous result for the same filters, if any.
             max_age: accept a "not modified" up to this many seconds old, which saves a database query in Airflow.
-            **filters: as for ``sessions``.
-
-        Raises:
-            ValueError: there is no such status.
-            HITLNotebookError: see ``hitl_notebook.errors``.
+            **filters: as for ``sessions``, and so are the errors.
         """
         return self._backend.page(known, ListFilters.of(**filters), max_age)
 
@@ -214,19 +198,12 @@ class Client:
         orders, reviews that move to an earlier position may be missed too: ``-updated_at`` is the worst.
 
         Args:
-            status: as for ``sessions``.
-            dag_id: as for ``sessions``.
-            q: as for ``sessions``.
-            include_ended: as for ``sessions``.
-            order_by: as for ``sessions``.
-            page_size: number of reviews per request, 2 to 500.
+            page_size: number of reviews per request, 2 to 500. All other arguments are those of ``sessions``.
 
         Raises:
             ValueError: the page size or the status is invalid.
-            HITLNotebookError: see ``hitl_notebook.errors``; possibly after some reviews were returned.
+            HITLNotebookError: possibly after some reviews were returned.
         """
-        if not 2 <= page_size <= LARGEST_PAGE:
-            raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
         filters = ListFilters.of(status=status, dag_id=dag_id, q=q, include_ended=include_ended, order_by=order_by)
         return iterate(lambda one: self._backend.page(None, one, 0).page, filters, page_size)
 
@@ -253,17 +230,11 @@ class Client:
           the last two may be missing (``NaT``).
         * ``decided_by``, ``decided_by_id`` (string, may be missing): name and id of who decided.
 
-        Args:
-            status: as for ``sessions``.
-            dag_id: as for ``sessions``.
-            q: as for ``sessions``.
-            include_ended: as for ``sessions``.
-            order_by: as for ``sessions``; see ``iter_sessions`` about lists that change.
+        The arguments are those of ``sessions``; see ``iter_sessions`` about lists that change.
 
         Raises:
             ImportError: pandas is not installed.
             ValueError: there is no such status.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
         from hitl_notebook.client.frame import frame_of
 
@@ -286,7 +257,6 @@ class Client:
 
         Raises:
             ReviewNotFoundError: there is none; ``task_active`` says whether one may still appear.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
         try:
             return self._backend.find(key_of(review))
@@ -330,7 +300,6 @@ class Client:
             AuthenticationError: the token has expired, or was rejected.
             PermissionDeniedError: you may not read it.
             ValueError: an argument is invalid.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return wait_for(self.find, review, until=until, timeout=timeout, interval=interval)
 
@@ -346,7 +315,6 @@ class Client:
 
         Raises:
             ConflictError: already decided, or another output is current: nothing was recorded.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
         return self._backend.decide(decision_on(review, "approve", iteration))
 
@@ -390,18 +358,8 @@ class Client:
 
         Raises:
             ServerError: for example, the plugin on that Airflow is too old for this.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        if review is not None and dag_id is not None:
-            raise ValueError("Give a review or a dag_id, but not both.")
-        params: dict[str, Any] = {"limit": limit, "offset": offset}
-        if review is not None:
-            params |= key_of(review)._asdict()
-        if dag_id is not None:
-            params["dag_id"] = dag_id
-        if status is not None:
-            params["status"] = status
-        return self._webhooks.list(params)
+        return self._webhooks.list(review, dag_id, status, limit, offset)
 
     def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
         """Resend an event, whatever its status, with the same id and body. Needs permission to decide.
@@ -415,12 +373,8 @@ class Client:
 
         Raises:
             WebhookNotFoundError: no such event, or no such endpoint of it.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        event_id = delivery.event_id if isinstance(delivery, Delivery) else delivery
-        if not event_id:
-            raise ValueError("The id of the event is empty.")
-        return self._webhooks.resend(event_id, endpoint)
+        return self._webhooks.resend(delivery, endpoint)
 
     def test_webhook(
         self,
@@ -443,10 +397,5 @@ class Client:
             PermissionDeniedError: you may not use Airflow's connections.
             WebhookNotFoundError: no such connection.
             InvalidRequestError: the connection or the URL is invalid; the message says why.
-            HITLNotebookError: see ``hitl_notebook.errors``.
         """
-        if (conn_id is None) == (url is None):
-            raise ValueError("Give a conn_id or a url, and not both.")
-        given = {"conn_id": conn_id, "url": url, "format": format}
-        body = {name: value for name, value in given.items() if value is not None}
-        return self._webhooks.test(body)
+        return self._webhooks.test(conn_id, url, format)

@@ -21,8 +21,19 @@ def iterate(
     Args:
         page_of: fetches a page.
         filters: filters and order; its ``limit`` and ``offset`` are not used.
-        page_size: number of reviews per page, at least 2.
+        page_size: number of reviews per page, 2 to 500.
+
+    Raises:
+        ValueError: the page size is invalid. Raised by the call itself, not when the first page is fetched.
     """
+    if not 2 <= page_size <= LARGEST_PAGE:
+        raise ValueError(f"page_size must be from 2 to {LARGEST_PAGE}, not {page_size}.")
+    return _reviews(page_of, filters, page_size)
+
+
+def _reviews(
+    page_of: Callable[[ListFilters], ReviewPage], filters: ListFilters, page_size: int
+) -> Iterator[ReviewSummary]:
     seen: set[ReviewKey] = set()
     doubted: set[int] = set()
     offset, step = 0, page_size - 1

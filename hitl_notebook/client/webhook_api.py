@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from hitl_notebook.client.deliveries import (
 )
 from hitl_notebook.client.transport import Transport, detail_of, error_of
 from hitl_notebook.errors import ServerError, WebhookNotFoundError
+from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
 
 
 class WebhookApi:
@@ -26,18 +26,41 @@ class WebhookApi:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, params: Mapping[str, Any]) -> DeliveryPage:
-        """Return a page of events; ``params`` are those of ``GET /deliveries``."""
+    def list(
+        self,
+        review: ReviewKey | ReviewSummary | None,
+        dag_id: str | None,
+        status: str | None,
+        limit: int,
+        offset: int,
+    ) -> DeliveryPage:
+        """Return a page of events, of one review or one DAG if given; see ``Client.deliveries``."""
+        if review is not None and dag_id is not None:
+            raise ValueError("Give a review or a dag_id, but not both.")
+        params: dict[str, Any] = {"limit": limit, "offset": offset}
+        if review is not None:
+            params |= key_of(review)._asdict()
+        if dag_id is not None:
+            params["dag_id"] = dag_id
+        if status is not None:
+            params["status"] = status
         return self._transport.read(parse_delivery_page, self._ask("GET", "/deliveries", params=params))
 
-    def resend(self, event_id: str, endpoint: str | None) -> Delivery:
+    def resend(self, delivery: Delivery | str, endpoint: str | None) -> Delivery:
         """Resend an event to one endpoint, or to all of its endpoints."""
+        event_id = delivery.event_id if isinstance(delivery, Delivery) else delivery
+        if not event_id:
+            raise ValueError("The id of the event is empty.")
         body = {} if endpoint is None else {"json": {"endpoint": endpoint}}
         answer = self._ask("POST", f"/deliveries/{quote(event_id, safe='')}/resend", **body)
         return self._transport.read(parse_delivery, answer)
 
-    def test(self, body: Mapping[str, str]) -> WebhookTest:
-        """Send a test event; ``body`` is that of ``POST /webhooks/test``."""
+    def test(self, conn_id: str | None, url: str | None, format_: str | None) -> WebhookTest:
+        """Send a test event to a connection or a URL."""
+        if (conn_id is None) == (url is None):
+            raise ValueError("Give a conn_id or a url, and not both.")
+        given = {"conn_id": conn_id, "url": url, "format": format_}
+        body = {name: value for name, value in given.items() if value is not None}
         return self._transport.read(parse_webhook_test, self._ask("POST", "/webhooks/test", json=body))
 
     def _ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:

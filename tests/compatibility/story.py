@@ -15,7 +15,8 @@ from typing import Any
 
 import requests
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from hitl_notebook import Client
 from tests.compatibility.environments import Version, environment
 from tests.support.otlp_server import OtlpServer

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from hitl_notebook import Client, ConflictError, ReviewKey
 from hitl_webhooks import generate_secret
 from tests.conftest import DAGS

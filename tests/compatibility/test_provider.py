@@ -16,7 +16,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from hitl_notebook import (
     Client,
     ConflictError,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from tests.live.test_reviews import DAG_ID, call, query, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]

@@ -17,7 +17,8 @@ from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.server.db.review_queries import ActiveCount
 from airflow_hitl_review.server.reviews import pending_gauge
 from airflow_hitl_review.server.reviews.inbox_counts import Totals
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from hitl_webhooks import DeliveryStatus
 from tests.conftest import DAGS
 from tests.live.test_reviews import call, query, wait_for

@@ -7,7 +7,8 @@ import time
 import pytest
 from sqlalchemy import create_engine, text
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from tests.live.test_reviews import call, query, wait_for
 from tests.plugin.web.test_required_actions import DAG_ID, answer, hitl, pending, state_of
 

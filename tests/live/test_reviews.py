@@ -11,7 +11,8 @@ import requests
 from sqlalchemy import bindparam, create_engine, text
 
 from airflow_hitl_review.core.schema import SESSION_KEY
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from demo.stack import Receiver
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]

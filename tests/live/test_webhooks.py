@@ -23,7 +23,8 @@ import pytest
 import requests
 from sqlalchemy import Engine, create_engine, text
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from hitl_webhooks import ReceivedEvent
 from tests.support import postgres
 from tests.support.hook_server import Hook, LiveHooks

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from tests.notebook.hostile import HOSTILE
 from tests.pages.stage import People, Stage, unreachable
 from tests.support.api_server import DAG_ID

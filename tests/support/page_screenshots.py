@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from demo.stack import DAG_ID, ROOT, USER, whole
 from hitl_notebook import Client
 from tests.support import browser

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo.airflow_instance import free_port
+from demo.processes import free_port
 
 ACCOUNT = "postgres"
 

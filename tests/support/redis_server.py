@@ -6,7 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from demo.airflow_instance import Process, free_port, wait_until
+from demo.processes import Process, free_port, wait_until
 
 
 class RedisServer:

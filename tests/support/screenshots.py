@@ -10,7 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from demo.stack import ROOT, USER, whole
 from hitl_notebook import Client
 from tests.support import browser

@@ -1,26 +1,31 @@
 """Reviews of an Airflow with the AI provider but without this project's plugin: no review list, fewer details.
 
-Pending reviews are found through Airflow's public API, and read and decided through the provider's. What neither
-returns is derived: times are those of the XComs.
+Pending reviews are found through Airflow's public API, and read and decided through the provider's.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from hitl_notebook.client.backends.base import DecisionRequest, ListFilters
+from hitl_notebook.client.backends.provider_records import (
+    SESSION_XCOM,
+    XCOM_PREFIX,
+    active_states,
+    key_in,
+    review_from,
+    summary_of,
+)
 from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
-from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewSummary, Turn, read_time
+from hitl_notebook.records import PENDING, Review, ReviewKey, read_time
 
 NOTICE = (
     "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
@@ -30,13 +35,9 @@ NOTICE = (
 LIMIT = 1000
 """Maximum number of sessions, and of active task instances, that are read for a list."""
 
-_PREFIX = "airflow_hitl_review_"
-_SESSION = f"{_PREFIX}agent_session"
 _PAGE = 100
 _AT_ONCE = 8
-_ACTIVE = ("running", "deferred", "awaiting_input", "queued", "scheduled")
 _COMMITTED_WITHIN = 5.0
-_EXCERPT_LENGTH, _PROMPT_LENGTH = 200, 300
 _ANY = "/dags/~/dagRuns/~/taskInstances"
 
 
@@ -75,7 +76,7 @@ class ProviderBackend:
         start = filters.offset
         return ReviewPage(
             reviews=tuple(
-                _summary(review) for review in _ordered(found, filters.order_by)[start : start + filters.limit]
+                summary_of(review) for review in _ordered(found, filters.order_by)[start : start + filters.limit]
             ),
             total_entries=len(found),
             waiting=sum(review.is_pending for review in every),
@@ -93,14 +94,16 @@ class ProviderBackend:
         """
         answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
         place = "/dags/{}/dagRuns/{}/taskInstances/{}".format(*(quote(part, safe="") for part in key[:3]))
-        which = {"xcom_key_pattern": _PREFIX, "map_index": key.map_index, "limit": _PAGE}
+        which = {"xcom_key_pattern": XCOM_PREFIX, "map_index": key.map_index, "limit": _PAGE}
         xcoms = self._public("GET", f"{place}/xcomEntries", params=which)["xcom_entries"]
-        times = {entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(_PREFIX)}
-        if _SESSION not in times:  # cleared after it was found
+        times = {
+            entry["key"]: read_time(entry["timestamp"]) for entry in xcoms if entry["key"].startswith(XCOM_PREFIX)
+        }
+        if SESSION_XCOM not in times:  # cleared after it was found
             raise ReviewNotFoundError(f"No review was found for {key}.")
         # A task that is not mapped has no URL with a map index.
         task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
-        return self._transport.read(lambda value: _review(key, value, task["state"], times), answer)
+        return self._transport.read(lambda value: review_from(key, value, task["state"], times), answer)
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision if the output is still the one shown; the provider itself does not check that.
@@ -133,14 +136,14 @@ class ProviderBackend:
         return after
 
     def _every(self, include_ended: bool) -> list[Review]:
-        body = {"state": list(_active_states(self._public("GET", "/version")["version"]))}
+        body = {"state": list(active_states(self._public("GET", "/version")["version"]))}
         tasks = self._pages("POST", f"{_ANY}/list", "task_instances", body)
-        active = {_key_of(item): item["state"] for item in tasks}
+        active = {key_in(item): item["state"] for item in tasks}
         entries = self._entries(set(active), include_ended=include_ended)
         keys: list[tuple[ReviewKey, tuple[str, str | None]]] = []
         for entry in entries:
-            key = _key_of(entry)
-            if entry["key"] == _SESSION and (include_ended or key in active):
+            key = key_in(entry)
+            if entry["key"] == SESSION_XCOM and (include_ended or key in active):
                 keys.append((key, (entry["timestamp"], active.get(key))))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(lambda item: self._changed(*item), keys))
@@ -161,7 +164,7 @@ class ProviderBackend:
 
     def _entries(self, active: Collection[ReviewKey], *, include_ended: bool) -> list[Any]:
         """Return the sessions' XComs, newest first if Airflow supports it (not before 3.2)."""
-        which = {"xcom_key_pattern": _SESSION, "order_by": "-timestamp"}
+        which = {"xcom_key_pattern": SESSION_XCOM, "order_by": "-timestamp"}
         first = self._public("GET", f"{_ANY}/~/xcomEntries", params={**which, "limit": 1})
         if include_ended or first["total_entries"] <= LIMIT:
             return self._pages("GET", f"{_ANY}/~/xcomEntries", "xcom_entries", which)
@@ -206,58 +209,6 @@ def _obstacle(now: Review, decision: DecisionRequest) -> str:
     if decision.output_sha256 not in (None, now.output_sha256):
         return f"Output {now.iteration} is another one than you saw: the task was started anew."
     return ""
-
-
-def _active_states(version: str) -> tuple[str, ...]:
-    """Return the active task states of this Airflow version, which rejects unknown ones."""
-    release = tuple(int(part) for part in version.split(".")[:2])
-    return _ACTIVE if release >= (3, 3) else tuple(state for state in _ACTIVE if state != "awaiting_input")
-
-
-def _key_of(item: Mapping[str, Any]) -> ReviewKey:
-    run_id = item.get("dag_run_id") or item["run_id"]
-    return ReviewKey(item["dag_id"], run_id, item["task_id"], int(item["map_index"]))
-
-
-def _review(key: ReviewKey, value: Mapping[str, Any], state: str | None, times: Mapping[str, datetime]) -> Review:
-    output, iteration, status = value["current_output"], int(value["iteration"]), value["status"]
-    updated = times[_SESSION]
-    # The provider's turns have the time when they were read, not when they were written.
-    turns = tuple(_turn(turn, times, updated) for turn in value["conversation"])
-    decided = times.get(f"{_PREFIX}human_action") if status != PENDING else None
-    return Review(
-        key=key,
-        status=status,
-        iteration=iteration,
-        max_iterations=int(value["max_iterations"]),
-        prompt=value["prompt"],
-        task_state=state,
-        task_completed=state not in _ACTIVE,
-        created_at=times.get(f"{_PREFIX}agent_output_1", updated),
-        updated_at=updated,
-        deadline_at=None,
-        last_error=None,
-        decided_by=None,
-        decided_at=decided,
-        reviewers=(),
-        output_sha256=hashlib.sha256(output.encode("utf-8", "replace")).hexdigest(),
-        output_excerpt=" ".join(output.split())[:_EXCERPT_LENGTH],
-        current_output=output,
-        output_format="text",
-        conversation=turns,
-    )
-
-
-def _turn(turn: Mapping[str, Any], times: Mapping[str, datetime], otherwise: datetime) -> Turn:
-    by_agent, iteration = turn["role"] == "assistant", int(turn["iteration"])
-    name = f"{_PREFIX}{'agent_output' if by_agent else 'human_feedback'}_{iteration}"
-    kind = "output" if by_agent else "feedback"
-    return Turn(turn["role"], kind, turn["content"], iteration, times.get(name, otherwise), None)
-
-
-def _summary(review: Review) -> ReviewSummary:
-    values = {field.name: getattr(review, field.name) for field in fields(ReviewSummary)}
-    return ReviewSummary(**{**values, "prompt": review.prompt[:_PROMPT_LENGTH]})
 
 
 def _ordered(reviews: list[Review], order_by: str) -> list[Review]:

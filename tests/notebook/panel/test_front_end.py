@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.conftest import need_chromium
 from tests.notebook.gate import Gate

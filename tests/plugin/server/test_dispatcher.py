@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from hitl_webhooks import generate_secret, verify
 from hitl_webhooks.send.schedule import STANDARD_WAITS
 from tests.support.api_server import DAG_ID, TASK_ID, URL_SECRET, ReviewServer

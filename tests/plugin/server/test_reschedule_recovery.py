@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from tests.plugin.server.test_reviewers import events, has_state, wait_for_wake
 from tests.support.api_server import DAG_ID, ReviewServer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from tests.conftest import DATABASES, reviews_on
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 

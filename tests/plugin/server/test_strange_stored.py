@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import DataError
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
 from hitl_webhooks import Person
 from tests.plugin.server.test_dispatcher import server_log

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core.schema import PREFIX, SESSION_KEY, WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from tests.conftest import DATABASES, reviews_on
 from tests.plugin.server.test_long_outputs import is_listed_by_its_summary
 from tests.plugin.server.test_reviewers import events, has_state, task_instance

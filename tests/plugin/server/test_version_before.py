@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from demo.airflow_instance import wait_until
+from demo.processes import wait_until
 from tests.plugin.server.test_reviewers import has_state, wait_for_wake, write
 from tests.support.api_server import ReviewServer
 from tests.support.version_before import xcoms_of

@@ -14,7 +14,8 @@ import requests
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
 from airflow_hitl_review.core.schema import AgentSession, TaskKey
 from airflow_hitl_review.core.site import Site
-from demo.airflow_instance import AirflowInstance, wait_until
+from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from tests.support.api_server import ReviewServer
 
 DAG_ID = "many_reviews"

@@ -21,12 +21,12 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Protocol
+
+from hitl_webhooks.receive.id_store import FileStore, IdStore, MemoryStore
 
 MAX_AGE = timedelta(days=4)
 """How long an id is kept. The sender's schedule spans about 3 days and 4 hours; jitter adds 8 hours at most."""
@@ -42,7 +42,6 @@ LEASE = timedelta(minutes=2)
 quick retries), so that the retry then handles the event of a killed process."""
 
 _POLL = 0.02
-_LOCKED = 5.0
 
 
 class DuplicateGuard:
@@ -83,11 +82,11 @@ class DuplicateGuard:
     ) -> None:
         if max_ids < 1:
             raise ValueError("max_ids must be at least 1")
-        self._store: _Store
+        self._store: IdStore
         if path is None:
-            self._store = _Memory(max_ids, max_age.total_seconds())
+            self._store = MemoryStore(max_ids, max_age.total_seconds())
         else:
-            self._store = _File(Path(path).absolute(), max_ids, max_age.total_seconds(), lease.total_seconds())
+            self._store = FileStore(Path(path).absolute(), max_ids, max_age.total_seconds(), lease.total_seconds())
         self._wait = wait.total_seconds()
         self._clock = clock
         self._lock = threading.Lock()
@@ -171,93 +170,3 @@ def _refuse_to_hold_up_a_loop() -> None:
         return
     # The delivery in progress may be a task of this same loop.
     raise RuntimeError("Waiting here would hold up the event loop: use `async with guard.claim_async(...)`.")
-
-
-class _Store(Protocol):
-    """Storage of ids. Times are Unix timestamps in seconds."""
-
-    def take(self, event_id: str, owner: str, now: float) -> bool | None:
-        """Try to claim. True: claimed. False: already handled. None: claimed by another process."""
-
-    def keep(self, event_id: str, now: float) -> None:
-        """Record the event as handled."""
-
-    def forget(self, event_id: str, owner: str) -> None:
-        """Release the claim; does nothing if it no longer belongs to ``owner``."""
-
-
-class _Memory:
-    def __init__(self, max_ids: int, max_age: float) -> None:
-        self._max_ids, self._max_age = max_ids, max_age
-        self._handled: OrderedDict[str, float] = OrderedDict()
-
-    def take(self, event_id: str, owner: str, now: float) -> bool | None:
-        self._prune(now)
-        return event_id not in self._handled
-
-    def keep(self, event_id: str, now: float) -> None:
-        self._handled[event_id] = now
-        self._prune(now)
-
-    def forget(self, event_id: str, owner: str) -> None:
-        pass  # the guard knows the open claims
-
-    def _prune(self, now: float) -> None:
-        while self._handled:
-            oldest = next(iter(self._handled.values()))
-            if len(self._handled) <= self._max_ids and now - oldest <= self._max_age:
-                return
-            self._handled.popitem(last=False)
-
-
-class _File:
-    """SQLite store; ``owner`` is null for an event handled at ``at``, else who claimed it at ``at``."""
-
-    def __init__(self, path: Path, max_ids: int, max_age: float, lease: float) -> None:
-        self._path, self._max_ids, self._max_age, self._lease = path, max_ids, max_age, lease
-        with self._transaction() as file:
-            file.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, owner TEXT, at REAL NOT NULL)")
-            file.execute("CREATE INDEX IF NOT EXISTS events_by_age ON events (owner, at)")
-
-    def take(self, event_id: str, owner: str, now: float) -> bool | None:
-        with self._transaction() as file:
-            file.execute("DELETE FROM events WHERE owner IS NULL AND at < ?", (now - self._max_age,))
-            # Claims of dead processes whose events never arrived again.
-            given_up = now - max(self._max_age, self._lease)
-            file.execute("DELETE FROM events WHERE owner IS NOT NULL AND at < ?", (given_up,))
-            row = file.execute("SELECT owner, at FROM events WHERE id = ?", (event_id,)).fetchone()
-            if row is not None:
-                holder, since = row
-                if holder is None:
-                    return False
-                # abs: after the clock was set back, a claim from the future must not be valid for long.
-                if abs(now - since) < self._lease:
-                    return None
-            file.execute("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", (event_id, owner, now))
-            return True
-
-    def keep(self, event_id: str, now: float) -> None:
-        with self._transaction() as file:
-            # Even if another process claimed it after the lease ended: it was handled.
-            file.execute("INSERT OR REPLACE INTO events VALUES (?, NULL, ?)", (event_id, now))
-            file.execute(
-                "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE owner IS NULL "
-                "ORDER BY at, rowid LIMIT max(0, (SELECT count(*) FROM events WHERE owner IS NULL) - ?))",
-                (self._max_ids,),
-            )
-
-    def forget(self, event_id: str, owner: str) -> None:
-        with self._transaction() as file:
-            file.execute("DELETE FROM events WHERE id = ? AND owner = ?", (event_id, owner))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        # A connection per use costs a fraction of a millisecond. A persistent one would belong to one thread, would
-        # not survive a fork (which is how many servers start their workers), and would have to be closed.
-        try:
-            with closing(sqlite3.connect(self._path, timeout=_LOCKED, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")  # skipped after an exception: closing then rolls back
-        except sqlite3.Error as error:
-            raise type(error)(f"{self._path}: {error}") from error

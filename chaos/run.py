@@ -1,0 +1,97 @@
+"""One run of a scenario: Airflow, in which things go wrong while twenty people review; then what must hold."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from chaos.end import End
+from chaos.faults import Faults
+from chaos.installation import installation
+from chaos.invariants import broken, load
+from chaos.reviewers import Reviewers
+from chaos.scenarios import Scenario
+from chaos.traffic import Traffic, calmly
+from demo.airflow_instance import AirflowInstance
+from demo.processes import StartError, wait_until
+
+
+def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
+    """Make the faults, wait until all has come to an end, and look whether everything holds.
+
+    Returns:
+        Counts, and under ``broken`` what does not hold.
+    """
+    start = time.monotonic()
+    with installation(scenario, folder, named=seed % 2 == 0) as running:
+        airflow = running.airflow
+        faults = Faults(running.points, running.keeper, running.others)
+        traffic = Traffic(airflow, scenario)
+        with Reviewers(airflow, seed).at_work() as reviewers:
+            with traffic.flowing():
+                for turn in count():
+                    until = time.monotonic() + scenario.seconds
+                    faults.make(scenario.inside, scenario.outside, seed=seed + turn, until=until)
+                    if traffic.triggered >= scenario.at_least:
+                        break
+            end = End(airflow, running.keeper, traffic.triggered)
+            found = _in_time(end.is_reached, timeout=scenario.settle_seconds, what="the end of all reviews")
+        if not found:
+            found = _in_time(calmly(lambda: _undelivered(airflow) == 0), timeout=90, what="the last deliveries")
+        ended, logged = load(airflow.database)
+        events = received(running.events)
+        found += broken(ended, logged, reviewers.told, events)
+        if len(ended) != traffic.triggered:
+            found.append(f"{len(ended)} reviews of {traffic.triggered}")
+        found += [f"an answer that no client expects: {one}" for one in reviewers.unexpected]
+        return {
+            "scenario": scenario.name,
+            "seed": seed,
+            "named_reviewers": seed % 2 == 0,
+            "seconds": round(time.monotonic() - start),
+            "reviews": len(ended),
+            "tries": sum(one.try_number for one in ended),
+            "faults": sum(faults.done.values()),
+            "restarts": running.keeper.restarts,
+            "forgotten_in_queue": end.forgotten,
+            "missed_points": faults.missed,
+            "decisions": dict(Counter(one.outcome for one in reviewers.told)),
+            "events": len(events),
+            "states": dict(Counter(str(one.state) for one in ended)),
+            "broken": found,
+        }
+
+
+def _in_time(ready: Callable[[], bool], *, timeout: float, what: str) -> list[str]:
+    """Wait for something; what did not come in time does not hold."""
+    try:
+        wait_until(ready, timeout=timeout, what=what, interval=1.0)
+    except StartError as error:
+        return [str(error)]
+    return []
+
+
+def _undelivered(airflow: AirflowInstance) -> int:
+    headers = {"Authorization": f"Bearer {airflow.token()}"}
+    url = f"{airflow.url}/hitl-review/deliveries"
+    answer = requests.get(url, params={"status": "pending", "limit": "1"}, headers=headers, timeout=30)
+    return int(answer.json()["total_entries"])
+
+
+def received(path: Path) -> dict[str, set[str]]:
+    """Ids of the events that the receiver has kept, and the statuses that each told of."""
+    found: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        try:
+            event = json.loads(line)
+            found.setdefault(event["id"], set()).add(event["data"]["status"])
+        except (ValueError, KeyError):
+            continue  # torn by a kill; it is sent again
+    return found
