@@ -21,6 +21,7 @@ from hitl_notebook.panel.messages import (
     Act,
     ActionName,
     Cancel,
+    Choose,
     Confirm,
     Draft,
     Help,
@@ -35,6 +36,7 @@ __all__ = [
     "Act",
     "ActionName",
     "Cancel",
+    "Choose",
     "Confirm",
     "DecisionForm",
     "Draft",
@@ -46,6 +48,7 @@ __all__ = [
     "LoginForm",
     "Message",
     "Open",
+    "OutputTools",
     "Pick",
 ]
 
@@ -60,7 +63,7 @@ def _at_once(function: Callable[[], object]) -> None:
 
 
 class Element(anywidget.AnyWidget):
-    """Base class of the four widgets."""
+    """Base class of our widgets."""
 
     _module: ClassVar[str]
     _kinds: ClassVar[frozenset[str]]
@@ -143,6 +146,13 @@ class DecisionForm(Element):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**{"instance": uuid.uuid4().hex, **traits})
+
+
+class OutputTools(Element):
+    """What a reader does with the outputs in the panel around it; it shows nothing itself."""
+
+    _module = "output_tools.js"
+    _kinds = frozenset({"choose"})
 
 
 class LoginForm(Element):

@@ -13,7 +13,7 @@ from importlib import resources
 
 _IMPORT = re.compile(r'^(import [^"\n]*from )"\./([\w.]+)";$', re.MULTILINE)
 
-_FOLDERS = (("hitl_notebook.panel", "front_end"),)
+_FOLDERS = (("hitl_notebook.panel", "front_end"), ("hitl_rendering", "front_end"))
 """Packages, and the folder in each, where a module is looked for by its name."""
 
 

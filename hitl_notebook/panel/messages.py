@@ -74,6 +74,13 @@ class Confirm(_Message, frozen=True):
     about: Text = ""
 
 
+class Choose(_Message, frozen=True):
+    """How the reader wants to see the output and its changes; empty for the usual way."""
+
+    display_as: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    changes: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
 class Cancel(_Message, frozen=True):
     """The user cancelled the confirmation."""
 
@@ -95,7 +102,7 @@ class Help(_Message, frozen=True):
     shown: bool
 
 
-Message = Open | Pick | Draft | Act | Confirm | Cancel | Login | Help
+Message = Open | Pick | Draft | Act | Confirm | Cancel | Choose | Login | Help
 
 
 def read_message(content: object, kinds: frozenset[str]) -> Message | None:

@@ -242,4 +242,6 @@ def _current_cell() -> tuple[str, str] | None:
 
 
 def _css() -> str:
-    return resources.files("hitl_notebook.panel").joinpath("panel.css").read_text(encoding="utf-8")
+    """What outputs look like, and the panel around them."""
+    files = ("hitl_rendering", "front_end/reading.css"), ("hitl_notebook.panel", "panel.css")
+    return "".join(resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in files)

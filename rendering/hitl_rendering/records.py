@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hitl_rendering.json_values import Number, parse, written
 from hitl_rendering.numeric_columns import is_numeric
 from hitl_rendering.plain_text import encodable, inline
 
@@ -12,10 +13,6 @@ MAX_COLUMNS = 60
 _MAX_CELLS = 400_000
 _FIRST_ROWS = 100
 """Rows that are in the page at first; the others wait in a template."""
-
-
-class _Number(str):
-    """A number as it is written: Python need not be able to represent it."""
 
 
 class Records:
@@ -33,12 +30,7 @@ class Records:
     """
 
     def __init__(self, text: str) -> None:
-        try:
-            rows = json.loads(
-                text, parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_object
-            )
-        except RecursionError:
-            raise ValueError("This JSON is too deeply nested.") from None
+        rows = parse(text)
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise ValueError("A table needs a JSON list of objects.")
         columns = {key: None for row in rows for key in row}
@@ -84,32 +76,14 @@ class Records:
         )
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("An object has a key twice.")
-    return made
-
-
 def _cell(value: Any) -> str:
-    if isinstance(value, _Number):
+    if isinstance(value, Number):
         return f"n{value}"
     if isinstance(value, str):
         return f"s{encodable(value)}"
     if value is None or isinstance(value, bool):
         return f"w{json.dumps(value)}"
-    return f"j{encodable(_written(value))}"
-
-
-def _written(value: Any) -> str:
-    """JSON of a nested value, with numbers as they were written."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(k, ensure_ascii=False)}: {_written(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    return f"j{encodable(written(value))}"
 
 
 def _is_numeric(cells: list[str]) -> bool:

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 from hitl_rendering import render
-from hitl_rendering.changes import changes
+from hitl_rendering.changes import changes, ways
+from hitl_rendering.display import display_of
 
 
 class Turn(Protocol):
@@ -32,6 +33,9 @@ class Turn(Protocol):
         """When it was written."""
 
 
+_LONG_CHANGE = 12_000
+"""Characters of HTML, some thirty lines with marks."""
+
 T = TypeVar("T", bound=Turn)
 T_co = TypeVar("T_co", bound=Turn, covariant=True)
 
@@ -43,6 +47,9 @@ class Round(Generic[T]):
     Attributes:
         said: feedback and errors since the previous output.
         before: the previous output; None for the first.
+        author_display: ``display_as`` of the operator, if it has one.
+        chosen_display: ``display_as`` that the reader chose, if any.
+        chosen_way: how the reader wants to see changes, one of ``changes.WAYS``, if they chose.
     """
 
     iteration: int
@@ -51,16 +58,29 @@ class Round(Generic[T]):
     output_format: str
     said: tuple[T, ...]
     before: Round[T] | None
+    author_display: str | None = None
+    chosen_display: str | None = None
+    chosen_way: str | None = None
+
+    @cached_property
+    def display(self) -> str:
+        """How the output is shown, as ``display.display_of`` has it."""
+        return display_of(self.content, self.output_format, self.display_as)
+
+    @property
+    def display_as(self) -> str | None:
+        """What the reader chose, else what the author did."""
+        return self.chosen_display or self.author_display
 
     @cached_property
     def html(self) -> str:
         """The output, rendered."""
-        return render.output(self.content, self.output_format)
+        return render.output(self.content, self.output_format, self.display_as)
 
     @cached_property
     def folded_html(self) -> str:
         """The output, rendered where that is fast."""
-        return render.earlier_output(self.content, self.output_format)
+        return render.earlier_output(self.content, self.output_format, self.display_as)
 
     @cached_property
     def source_html(self) -> str:
@@ -68,7 +88,7 @@ class Round(Generic[T]):
 
         Rendered Markdown omits URLs of links, titles and extra table cells.
         """
-        if self.output_format == "json" or len(self.content) > render.MARKDOWN_LIMIT:
+        if self.display != "markdown" or len(self.content) > render.MARKDOWN_LIMIT:
             return ""
         return render.plain(self.content)
 
@@ -76,7 +96,25 @@ class Round(Generic[T]):
     def change(self) -> tuple[str, str]:
         """Changes since the previous output: in words, and as HTML, which is empty if nothing changed."""
         assert self.before is not None
-        return changes(self.before.content, self.content, self.output_format)
+        return changes(
+            self.before.content, self.content, self.output_format, self.display_as, self.chosen_way or ""
+        )
+
+    @cached_property
+    def change_ways(self) -> tuple[str, ...]:
+        """Ways in which the changes can be shown, the usual one first."""
+        assert self.before is not None
+        return ways(self.before.content, self.content, self.output_format, self.display_as)
+
+    @property
+    def change_is_long(self) -> bool:
+        """Whether the changes are so long that the output comes before them."""
+        return self.before is not None and len(self.change[1]) > _LONG_CHANGE
+
+    @property
+    def change_way(self) -> str:
+        """How the changes are shown."""
+        return self.chosen_way if self.chosen_way in self.change_ways else self.change_ways[0]
 
 
 @dataclass(frozen=True)
@@ -114,18 +152,40 @@ class Review(Protocol[T_co]):
         """``"text"`` or ``"json"``."""
 
     @property
+    def display_as(self) -> str | None:
+        """How the operator wants its output shown, if it says so."""
+
+    @property
     def updated_at(self) -> datetime:
         """When the review changed last."""
 
 
-def rounds_of(review: Review[T]) -> Rounds[T]:
-    """Sort a review's conversation into rounds."""
+def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | None = None) -> Rounds[T]:
+    """Sort a review's conversation into rounds.
+
+    Args:
+        review: the review.
+        display_as: how the reader wants to see the outputs, if they chose.
+        way: how the reader wants to see changes, if they chose.
+    """
     rounds: list[Round[T]] = []
     said: list[T] = []
 
     def add(number: int, content: str, timestamp: datetime) -> None:
         before = rounds[-1] if rounds else None
-        rounds.append(Round(number, content, timestamp, review.output_format, tuple(said), before))
+        rounds.append(
+            Round(
+                number,
+                content,
+                timestamp,
+                review.output_format,
+                tuple(said),
+                before,
+                author_display=review.display_as,
+                chosen_display=display_as,
+                chosen_way=way,
+            )
+        )
         said.clear()
 
     for turn in review.conversation:

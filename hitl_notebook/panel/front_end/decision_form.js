@@ -138,6 +138,7 @@ class FormView {
       this.#opening = false;
       this.#updateLocks();
     });
+    this.root.addEventListener("hitl:insert", ({ detail: { text } }) => this.#insert(text));
     this.root.addEventListener("hitl:focus", () => {
       if (!this.root.hidden) this.text.focus();
     });
@@ -300,6 +301,17 @@ class FormView {
     this.#updateNote();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#flush(), QUIET);
+  }
+
+  /** Put a quotation after what was typed, and the cursor after it. */
+  #insert(text) {
+    if (this.root.hidden || this.text.readOnly) return;
+    const before = this.text.value.trimEnd();
+    this.text.value = (before ? `${before}\n\n` : "") + text;
+    this.#onInput();
+    this.text.focus();
+    this.text.setSelectionRange(this.text.value.length, this.text.value.length);
+    this.text.scrollTop = this.text.scrollHeight;
   }
 
   #flush() {

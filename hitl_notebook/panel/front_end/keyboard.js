@@ -5,7 +5,8 @@ const KEYS = [
   ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["f", "e"], "to the feedback"]],
   ["While you type", [["Ctrl+Enter"], "request changes"], [["Esc"], "back to the list"]],
   ["Pick several", [["x", "Space"], "pick, or not"], [["Shift+↓", "Shift+↑"], "extend"], [["Ctrl+A"], "all that are listed"]],
-  ["Other", [["/"], "search"], [["?"], "this list of keys"], [["Esc"], "close, cancel"]],
+  ["Read", [["s"], "search in the output"], [["q"], "quote what is selected"]],
+  ["Other", [["/"], "search the list"], [["?"], "this list of keys"], [["Esc"], "close, cancel"]],
 ];
 const APPLE = /mac|iphone|ipad/i.test(navigator.platform);
 /** With Ctrl or Cmd these edit text or cells; all others, such as saving, are JupyterLab's also in the panel. */
@@ -164,12 +165,20 @@ class KeyboardView {
     if (key === "c") return this.#toForm("hitl:act", { action: "request_changes" });
     if (key === "f" || key === "e") return this.#toForm("hitl:focus");
     if (key === "/") return this.#search();
+    if (key === "s") return this.#toOutput("hitl:search");
+    if (key === "q") return this.#toOutput("hitl:quote");
     if (key === "?") this.#show(true);
     return key === "?";
   }
 
   #toList(type, detail) {
     return tell(this.root, ".hitl-list", type, detail);
+  }
+
+  #toOutput(type) {
+    const detail = { done: false };
+    tell(this.root, ".hitl-output-tools", type, detail);
+    return detail.done;
   }
 
   /** The first form that is shown: that of the picked reviews while there are any. */

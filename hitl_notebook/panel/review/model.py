@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from traitlets import HasTraits, Instance, Int, Unicode
+from traitlets import HasTraits, Instance, Int, Tuple, Unicode
 
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.errors import (
@@ -34,6 +34,7 @@ class ReviewModel(HasTraits):
         problem: message why the open review could not be fetched; empty if it could.
         user_id: Airflow's auth manager's id of the reviewer; None if it is not known.
         draft: text that the reviewer has typed about the open review.
+        choice: how the reader wants to see the output and its changes, as for ``rounds_of``; empty: as usual.
         draft_version: increases when ``draft`` is set other than by typing, so that it must be shown.
     """
 
@@ -46,6 +47,7 @@ class ReviewModel(HasTraits):
     user_id = Unicode(None, allow_none=True)
     draft = Unicode("")
     draft_version = Int(0)
+    choice = Tuple(Unicode(), Unicode(), default_value=("", ""))
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,6 +73,7 @@ class ReviewModel(HasTraits):
         self.problem = ""
         with self.hold_trait_notifications():
             self._set_draft(self._drafts.pop(key, "") if key is not None else "")
+            self.choice = ("", "")
             self.selected = key
 
     def type(self, key: ReviewKey, text: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
+from hitl_rendering.output_box import change_box, output_box
 from hitl_rendering.render import inline
 from hitl_rendering.review_words import state_of, task_name
-from hitl_rendering.rounds import Round, rounds_of
+from hitl_rendering.rounds import rounds_of
 
 _PREPARING = threading.Lock()
 
@@ -54,7 +55,7 @@ def conversation_html(review: Review) -> str:
     for one in rounds_of(review).earlier:
         if one.before is not None:
             heading = f"Changes from output {one.before.iteration} to output {one.iteration}"
-            parts.append(_card(one.said, _change_html(heading, one, is_open=False)))
+            parts.append(_card(one.said, change_box(one, heading, is_open=False)))
         else:
             parts += map(_turn_html, one.said)
         parts.append(
@@ -64,15 +65,21 @@ def conversation_html(review: Review) -> str:
     return '<div class="hitl-label">Conversation</div>' + "".join(parts) if parts else ""
 
 
-def output_html(review: Review) -> str:
-    """Return the current output; above it its feedback and changes, below it later turns."""
-    rounds = rounds_of(review)
+def output_html(review: Review, display_as: str = "", way: str = "") -> str:
+    """Return the current output; above it its feedback and changes, below it later turns.
+
+    Args:
+        review: the review.
+        display_as: how the reader wants to see the output; empty for the usual way.
+        way: how the reader wants to see its changes; likewise.
+    """
+    rounds = rounds_of(review, display_as=display_as, way=way)
     current = rounds.current
+    said, change = "".join(map(_turn_html, current.said)), ""
     if current.before is not None:
-        heading = f"Changes since output {current.before.iteration}"
-        change = _card(current.said, _change_html(heading, current, is_open=True))
-    else:
-        change = "".join(map(_turn_html, current.said))
+        change = change_box(current, f"Changes since output {current.before.iteration}", is_open=True)
+        if not current.change_is_long:
+            said, change = _card(current.said, change), ""
     label = "Current output" if review.is_pending else f"Output {review.iteration}"
     since = "".join(map(_turn_html, rounds.since))
     working = (
@@ -80,16 +87,8 @@ def output_html(review: Review) -> str:
         if review.status == CHANGES_REQUESTED and not review.task_completed
         else ""
     )
-    source = (
-        f'<details class="hitl-source"><summary>As it was written</summary>{current.source_html}</details>'
-        if current.source_html
-        else ""
-    )
-    return (
-        f'{change}<div class="hitl-label">{label}</div>'
-        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{label}">{current.html}</div>'
-        f"{source}{since}{working}"
-    )
+    output = output_box(current, label, f"{review.key.dag_id}/{review.key.task_id}")
+    return f'{said}<div class="hitl-label">{label}</div>{output}{change}{since}{working}'
 
 
 def _card(said: Sequence[Turn], change: str) -> str:
@@ -99,16 +98,6 @@ def _card(said: Sequence[Turn], change: str) -> str:
     turns = "".join(map(_turn_html, said))
     beside = f"<div>{turns}</div>" if len(said) > 1 else turns
     return f'<div class="hitl-change">{beside}{change}</div>'
-
-
-def _change_html(heading: str, one: Round[Turn], *, is_open: bool) -> str:
-    words, shown = one.change
-    if not shown:
-        return f'<div class="hitl-meta">{heading}: {words}</div>'
-    return (
-        f"<details{' open' if is_open else ''}><summary>{heading}: {words}</summary>"
-        f'<div class="hitl-diff" tabindex="0" role="region" aria-label="{heading}">{shown}</div></details>'
-    )
 
 
 def _turn_html(turn: Turn) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from hitl_notebook.panel.actions import Action
-from hitl_notebook.panel.elements import Act, Cancel, Confirm, DecisionForm, Draft, Message, Post
+from hitl_notebook.panel.elements import (
+    Act,
+    Cancel,
+    Choose,
+    Confirm,
+    DecisionForm,
+    Draft,
+    Message,
+    OutputTools,
+    Post,
+)
 from hitl_notebook.panel.messages import key_of_id
 from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.form import about, session_form
@@ -41,9 +51,13 @@ class SessionView:
         self._output = html_view()
         self.form = DecisionForm(state=session_form(model, store))
         self.form.on_message(self._on_message, post)
+        self._tools = OutputTools()
+        self._tools.on_message(self._on_choice, post)
         self._unsent = html_view()
-        self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self.form])
-        model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id"])
+        self.widget = widgets.VBox(
+            [self._head, self._conversation, self._output, self._unsent, self.form, self._tools]
+        )
+        model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id", "choice"])
         model.observe(
             lambda _: self.update_form(),
             ["review", "selected", "busy", "confirming", "draft", "draft_version", "user_id"],
@@ -60,7 +74,7 @@ class SessionView:
             return
         self._head.value = review_html.head_html(review, self._model.user_id)
         self._conversation.value = review_html.conversation_html(review)
-        self._output.value = review_html.output_html(review)
+        self._output.value = review_html.output_html(review, *self._model.choice)
 
     def update_form(self) -> None:
         """Update the form."""
@@ -73,6 +87,10 @@ class SessionView:
         if self._model.problem:
             return f"This review could not be fetched. {render.inline(self._model.problem)}"
         return "Loading…"
+
+    def _on_choice(self, message: Message) -> None:
+        if isinstance(message, Choose):
+            self._model.choice = (message.display_as, message.changes)
 
     def _on_message(self, message: Message) -> None:
         if not isinstance(message, (Draft, Act, Confirm, Cancel)):

@@ -1,4 +1,7 @@
-"""Style sheet, scripts and icons of the pages, and the AI provider's page: no secrets, so no authentication."""
+"""Style sheets, scripts and icons of the pages, and the AI provider's page: no secrets, so no authentication.
+
+What outputs look like, and what their readers can do, comes from ``hitl_rendering``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class _Assets(StaticFiles):
 
 def files() -> StaticFiles:
     """The app that serves them."""
-    return _Assets(directory=FOLDER)
+    return _Assets(directory=FOLDER, packages=[("hitl_rendering", "front_end")])
 
 
 def provider_files() -> StaticFiles | None:

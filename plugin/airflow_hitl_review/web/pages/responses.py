@@ -11,9 +11,9 @@ from airflow_hitl_review.server.db.transactions import site
 from airflow_hitl_review.web.pages.templates import fill
 
 HEADERS = {
-    # Only our own files. Only Airflow's UI may show the page in a frame.
+    # Only our own files, and images of outputs, which the reader loads. Only Airflow's UI may show the page in a frame.
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
     ),
     "Referrer-Policy": "same-origin",

@@ -62,14 +62,21 @@ def load_view(key: TaskKey) -> ReviewView:
     return view_of(review)
 
 
+def latest_html(key: TaskKey, display_as: str, way: str) -> str:
+    """Read a review, and render the part with its current output as a reader chose.
+
+    Raises:
+        SessionNotFoundError: there is no review.
+    """
+    with transaction() as db:
+        review = decisions.find(db, key)
+    return fill("parts/latest.html", **_values(review, display_as=display_as, way=way))
+
+
 def view_of(review: ReviewResponse) -> ReviewView:
     """Make the view of a review."""
-    rounds = rounds_of(review)
-    tone, words = state_of(review.status.value, task_completed=review.task_completed)
-    name = task_name(review)
-    values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
-    values["paused_dag"] = PAUSED_DAG
-    values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
+    values = _values(review)
+    tone, words = values["tone"], values["words"]
     return ReviewView(
         state={
             "status": review.status.value,
@@ -85,6 +92,17 @@ def view_of(review: ReviewResponse) -> ReviewView:
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
         reviewers=tuple(review.reviewers),
     )
+
+
+def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
+    """What the templates of the parts are filled with; ``choice`` is the reader's, as for ``rounds_of``."""
+    rounds = rounds_of(review, **choice)
+    tone, words = state_of(review.status.value, task_completed=review.task_completed)
+    name = task_name(review)
+    values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
+    values["paused_dag"] = PAUSED_DAG
+    values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
+    return values
 
 
 def _order(review: ReviewResponse) -> tuple[float, int]:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hitl_rendering import render
+from hitl_rendering.output_box import change_box, output_box
 
 
 @cache
@@ -23,6 +24,8 @@ def _environment() -> Environment:
     )
     environment.filters["moment"] = moment
     environment.filters["rendered"] = safe
+    environment.globals["output_box"] = lambda *values: safe(output_box(*values))
+    environment.globals["change_box"] = lambda *values, **more: safe(change_box(*values, **more))
     environment.filters["short_run"] = render.short_run
     return environment
 

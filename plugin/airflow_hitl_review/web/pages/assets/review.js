@@ -1,5 +1,6 @@
 // One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
 import { connectionLine, follow, localTimes, loginAddress } from "./live.js";
+import { serveOutputs } from "./outputs.js";
 
 const main = document.getElementById("review");
 const form = document.getElementById("decision");
@@ -184,7 +185,10 @@ function apply(update) {
     return;
   }
   state = update.state;
-  for (const part of main.querySelectorAll("[data-part]")) replacePart(part, update.parts[part.dataset.part] ?? "");
+  for (const part of main.querySelectorAll("[data-part]")) {
+    if (part.dataset.part === "latest" && outputs.isChosen()) outputs.refresh();
+    else replacePart(part, update.parts[part.dataset.part] ?? "");
+  }
   const isNew = state.iteration !== before.iteration || state.output_sha256 !== before.output_sha256;
   if (asking !== "" && (isNew || !state.open)) asking = "";
   tell(before, isNew);
@@ -270,6 +274,9 @@ if (hasReview && mayDecide) {
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 draw();
+
+const latest = main.querySelector('[data-part="latest"]');
+const outputs = serveOutputs(main, query, (html) => replacePart(latest, html), mayDecide ? text : null);
 
 const live = follow({
   events: "chat/events",

@@ -1,0 +1,57 @@
+// The outputs on a review's page: how they are shown, search, quotations. What a reader chose holds for later outputs.
+import { serveReading } from "./reading.js";
+
+/**
+ * Serve the outputs of the page.
+ *
+ * @param {Element} main
+ * @param {URLSearchParams} query names the review
+ * @param {(html: string) => void} showLatest replaces the part of the page with the current output
+ * @param {HTMLTextAreaElement | null} text where quotations go; null for who may not decide
+ * @returns {{ isChosen: () => boolean, refresh: () => void }} whether another view than the usual one was chosen, and
+ *   what fetches it anew
+ */
+export function serveOutputs(main, query, showLatest, text) {
+  let chosen = { display_as: "", changes: "" };
+  let number = 0;
+
+  const refresh = async () => {
+    const mine = ++number;
+    const wanted = new URLSearchParams([...query, ...Object.entries(chosen).filter(([, value]) => value)]);
+    let answer;
+    try {
+      answer = await fetch(`chat/latest?${wanted}`);
+    } catch {
+      return; // the next update brings it
+    }
+    const html = answer.ok ? await answer.text() : null;
+    if (html !== null && mine === number) showLatest(html);
+  };
+
+  const reading = serveReading(main, {
+    onChoice: (choice) => {
+      chosen = choice;
+      refresh();
+    },
+    onQuote: (quotation) => quote(text, quotation),
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    if (event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if ((event.key === "s" && reading.search()) || (event.key === "q" && reading.quote())) event.preventDefault();
+  });
+
+  return { isChosen: () => Boolean(chosen.display_as || chosen.changes), refresh };
+}
+
+function quote(text, quotation) {
+  if (!text?.isConnected) return;
+  const before = text.value.replace(/\s+$/, "");
+  const start = before ? `${before}\n\n` : "";
+  text.value = start + quotation;
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+  text.focus();
+  text.setSelectionRange(text.value.length, text.value.length);
+  text.scrollTop = text.scrollHeight;
+}

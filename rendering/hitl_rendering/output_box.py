@@ -1,0 +1,64 @@
+"""An output and its changes in their boxes, with the tools around them; alike in the panel and on the page.
+
+The tools stay hidden until ``front_end/reading.js`` serves them.
+"""
+
+from __future__ import annotations
+
+from hitl_rendering.changes import WAYS
+from hitl_rendering.display import choices, display_of, in_words
+from hitl_rendering.plain_text import inline
+from hitl_rendering.rounds import Round, Turn
+
+
+def output_box(one: Round[Turn], label: str, task: str) -> str:
+    """Return a round's output.
+
+    Args:
+        one: the round.
+        label: heading of the output, such as ``"Current output"``.
+        task: identifies the task for whose outputs the reader's choice is remembered.
+    """
+    usual = in_words(display_of(one.content, one.output_format, one.author_display))
+    options = {"": f"{usual} (usual)", **{kind: in_words(kind) for kind in choices(one.content)}}
+    source = (
+        f'<details class="hitl-source" data-fold="source-{one.iteration}"><summary>As it was written</summary>'
+        f"{one.source_html}</details>"
+        if one.source_html
+        else ""
+    )
+    return (
+        f'<div class="hitl-shown" data-display="{inline(one.display)}"><div class="hitl-tools" hidden>'
+        f"{_select('Shown as', 'display_as', options, one.chosen_display or '', task)}"
+        '<button type="button" class="hitl-tool hitl-find" title="Search in this output (s)">Search</button></div>'
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.html}</div>'
+        f"{source}</div>"
+    )
+
+
+def change_box(one: Round[Turn], heading: str, *, is_open: bool) -> str:
+    """Return what changed since the round before, as a fold; one line if nothing did."""
+    words, shown = one.change
+    if not shown:
+        return f'<div class="hitl-meta">{inline(heading)}: {words}</div>'
+    options = {"": f"{WAYS[one.change_ways[0]]} (usual)", **{way: WAYS[way] for way in one.change_ways}}
+    look = one.change_way.startswith("shown") or one.change_way == "paths"
+    tools = _select("Changes as", "changes", options, one.chosen_way or "", "") if is_open else ""
+    return (
+        f'<details class="hitl-changes" data-fold="changes-{one.iteration}"{" open" if is_open else ""}>'
+        f"<summary>{inline(heading)}: {words}</summary>"
+        f'<div class="hitl-shown"><div class="hitl-tools" hidden>{tools}</div>'
+        f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
+        f'aria-label="{inline(heading)}">{shown}</div></div></details>'
+    )
+
+
+def _select(label: str, choice: str, options: dict[str, str], chosen: str, task: str) -> str:
+    items = "".join(
+        f'<option value="{inline(value)}"{" selected" if value == chosen else ""}>{inline(words)}</option>'
+        for value, words in options.items()
+    )
+    return (
+        f'<label class="hitl-choose">{label} <select data-choice="{choice}" data-task="{inline(task)}" '
+        f'data-chosen="{inline(chosen)}">{items}</select></label>'
+    )
