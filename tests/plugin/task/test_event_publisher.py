@@ -12,15 +12,14 @@ import pytest
 from airflow.sdk import Connection as AirflowConnection
 
 from airflow_hitl_review.core.airflow_sdk import AirflowException
+from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import WebhookTarget
 from airflow_hitl_review.core.webhook_endpoints import (
     Webhook,
+    WebhookTarget,
     all_targets,
     as_webhooks,
-    resolve,
     usable_webhooks,
-    why_unusable,
 )
 from airflow_hitl_review.server.delivery.concurrency_limiter import (
     MAX_IN_FLIGHT,
@@ -307,7 +306,8 @@ NOTIFIER = """
     import logging, threading, time
     from airflow_hitl_review.core.site import Site
     from airflow_hitl_review.task.event_publisher import EventPublisher
-    from airflow_hitl_review.core.schema import AgentSession, TaskKey, WebhookTarget
+    from airflow_hitl_review.core.schema import AgentSession, TaskKey
+    from airflow_hitl_review.core.webhook_endpoints import WebhookTarget
     from airflow_hitl_review.core.options import WebhookSettings
     from airflow_hitl_review.task.task_xcoms import utcnow
     from hitl_webhooks import EventType

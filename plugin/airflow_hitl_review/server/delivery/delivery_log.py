@@ -10,10 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.options import WebhookSettings
 from airflow_hitl_review.core.schema import TaskKey, webhook_key
 from airflow_hitl_review.core.stored import UnreadableXComError
-from airflow_hitl_review.core.webhook_endpoints import Webhook, resolve, why_unusable
+from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.connections import load_connection
 from airflow_hitl_review.server.db.outbox_queries import (

@@ -18,10 +18,10 @@ from typing import TypeVar
 
 import httpx
 
+from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.options import WebhookSettings
 from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.stored import UnreadableXComError
-from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
 from airflow_hitl_review.server.db.connections import load_connection
 from airflow_hitl_review.server.db.locks import Exclusive
 from airflow_hitl_review.server.db.outbox_queries import NextLook, due_looks
