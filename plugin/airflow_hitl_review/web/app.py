@@ -24,10 +24,9 @@ from airflow_hitl_review.server.db.stats import start_stats, stats, stats_are_se
 from airflow_hitl_review.server.db.transactions import option
 from airflow_hitl_review.server.delivery.delivery_log import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
-from airflow_hitl_review.server.reviews import pending_gauge
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
 from airflow_hitl_review.server.reviews.inbox import count_now
-from airflow_hitl_review.server.reviews.inbox_counts import Counter
+from airflow_hitl_review.server.reviews.inbox_counts import Counter, send_pending
 from airflow_hitl_review.server.reviews.resumer import Resumer
 from airflow_hitl_review.web import services
 from airflow_hitl_review.web.http.conditional import LastETags
@@ -73,7 +72,7 @@ def create_app() -> FastAPI:
         ]
         if stats_are_sent():
             start_stats()
-            gauge = pending_gauge.run(stats(), running.counter.totals)
+            gauge = send_pending(stats(), running.counter.totals)
             tasks.append(asyncio.create_task(gauge, name="hitl-review-pending"))
 
         def decided(key: TaskKey) -> None:
