@@ -35,8 +35,9 @@ from airflow_hitl_review.web.http.dependencies import CurrentUser
 from airflow_hitl_review.web.http.error_schemas import Conflict, DecisionConflict, NoReview, ReviewNotFound
 from airflow_hitl_review.web.http.request_limits import LimitedBodies, no_nul_in_address
 from airflow_hitl_review.web.live.watchers import Watchers
-from airflow_hitl_review.web.pages import assets, errors
+from airflow_hitl_review.web.pages import assets
 from airflow_hitl_review.web.pages import routes as page_routes
+from airflow_hitl_review.web.pages.responses import install_error_handlers
 from airflow_hitl_review.web.pages.review_view import load_view
 from airflow_hitl_review.web.required_actions import taken_as_decisions
 from airflow_hitl_review.web.routes import deliveries, reviews
@@ -143,5 +144,5 @@ def create_app() -> FastAPI:
     # Only where this app replaces the provider's. The provider uses "/static", so our files are elsewhere.
     if not site.is_moved and (bundle := assets.provider_files()) is not None:
         app.mount("/static", bundle, name="provider")
-    errors.install(app)
+    install_error_handlers(app)
     return app
