@@ -148,7 +148,7 @@ CHANGES = (
         """
         from airflow_hitl_review import Webhook
         from airflow_hitl_review.core.options import WebhookSettings
-        from airflow_hitl_review.core.webhook_endpoints import resolve
+        from airflow_hitl_review.core.endpoint_lookup import resolve
         from hitl_webhooks.send.formats import get_format
 
         endpoint = resolve("http://127.0.0.1:9/", "teams", connection=None, settings=WebhookSettings())

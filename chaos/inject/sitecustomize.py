@@ -132,7 +132,7 @@ if CLOCK := os.environ.get("HITL_CHAOS_CLOCK", ""):
 if FOLDER:
     # The worker's way: each XCom, the park, the result; "state" is reached once Airflow knows it.
     around("airflow.sdk.execution_time.task_runner", "RuntimeTaskInstance.xcom_push", pushed)
-    around("airflow_hitl_review.task.mixin", "park", named("worker.park"))
+    around("airflow_hitl_review.task.review_loop", "park", named("worker.park"))
     around("airflow_hitl_review.task.mixin", "HITLReviewMixin._approved", named("worker.result"))
     around("airflow_hitl_review.task.review_session", "ReviewSession.load", named("worker.load"))
     around("airflow_hitl_review.task.event_publisher", "deliver_to_all", named("worker.delivery"))

@@ -15,8 +15,7 @@ from airflow_hitl_review.core import telemetry
 from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.server.db.review_queries import ActiveCount
-from airflow_hitl_review.server.reviews import pending_gauge
-from airflow_hitl_review.server.reviews.inbox_counts import Totals
+from airflow_hitl_review.server.reviews.inbox_counts import Totals, send_pending
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from hitl_webhooks import DeliveryStatus
@@ -102,7 +101,7 @@ def test_pending_gauge_survives_failures_and_skips_unknown_counts() -> None:
                 raise answer
             return answer
 
-        task = asyncio.create_task(pending_gauge.run(stats, totals, interval=0.01))
+        task = asyncio.create_task(send_pending(stats, totals, interval=0.01))
         await asyncio.wait_for(done.wait(), 30)
         task.cancel()
 

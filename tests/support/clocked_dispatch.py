@@ -24,7 +24,7 @@ from airflow_hitl_review.core.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, Tas
 from airflow_hitl_review.core.stored import parse_session
 from airflow_hitl_review.server.db.transactions import option, site, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, set_xcom_time, write_xcom
-from airflow_hitl_review.server.delivery.dispatcher import DatabaseThreads, Dispatcher
+from airflow_hitl_review.server.delivery.sender import DatabaseThreads, Sender
 from hitl_webhooks import DeliveryStatus, EventType, OutboxEntry
 from hitl_webhooks.send.delivery import open_client
 
@@ -70,7 +70,7 @@ def prepare(run_id: str, url: str, now: datetime) -> tuple[TaskKey, str]:
 async def deliver(key: TaskKey, name: str, clock: Clock) -> list[dict[str, Any]]:
     """Attempt until nothing is left to do, on the schedule that is the default."""
     settings = WebhookSettings(url_secrets=WebhookSettings.read(option).url_secrets, timeout=TIMEOUT)
-    dispatcher, database = Dispatcher(settings, clock), DatabaseThreads()
+    sender, database = Sender(settings, clock), DatabaseThreads()
     told: list[dict[str, Any]] = []
     last = clock.now
 
@@ -81,8 +81,8 @@ async def deliver(key: TaskKey, name: str, clock: Clock) -> list[dict[str, Any]]
     async with open_client() as client:
 
         async def look() -> OutboxEntry:
-            await dispatcher.look(database, client)
-            await dispatcher.idle()
+            await sender.look(database, client)
+            await sender.idle()
             return await database.run(read)
 
         entry = await look()

@@ -22,12 +22,11 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
-    ReviewWebhooks,
     TaskKey,
-    WebhookTarget,
     webhook_key,
 )
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks, WebhookTarget
 from airflow_hitl_review.server.db.transactions import site, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
 from hitl_webhooks import EventType, OutboxEntry

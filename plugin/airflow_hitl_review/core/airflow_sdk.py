@@ -39,6 +39,11 @@ except ImportError:  # Airflow 3.1 and 3.2: no state awaiting_input
     TaskAwaitingInput = None  # type: ignore[assignment, misc]
 
 try:
+    from airflow.sdk.serde import iter_pydantic_models
+except ImportError:  # Airflow 3.1 and 3.2: the AI provider stores models in XCom as dicts there
+    iter_pydantic_models = None  # type: ignore[assignment]
+
+try:
     from airflow.sdk.observability.stats import Stats as _Stats
 except ImportError:  # Airflow 3.1
     from airflow.stats import Stats as _Stats
@@ -61,6 +66,7 @@ __all__ = [
     "TaskDeferred",
     "conf",
     "determine_kwargs",
+    "iter_pydantic_models",
     "option",
     "site",
     "stats",

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _YES = {"true", "t", "yes", "y", "on", "1"}
-_NO = {"false", "f", "no", "n", "off", "0", ""}
+_NO = {"false", "f", "no", "n", "off", "0"}
 
 
 def reader(conf: Any) -> Callable[[str, str], str]:
@@ -60,46 +60,47 @@ class WebhookSettings:
         Args:
             option: returns a setting of ``[hitl_review]`` by name, or the default.
         """
-
-        def read(name: str, parse: Callable[[str], T], when_wrong: T | None = None) -> T:
-            default = _default(name, parse)
-            text = option(name, "").strip()
-            return _parsed(name, text, parse, default if when_wrong is None else when_wrong) if text else default
-
         url_secrets = tuple(option("webhook_secret", "").split())
         _check_secrets(url_secrets)
         return cls(
             url_secrets=url_secrets,
             conn_ids=tuple(part.strip() for part in option("webhook_conn_ids", "").split(",") if part.strip()),
-            allow_http=read("webhook_allow_http", _boolean),
-            block_private_addresses=read("webhook_block_private_addresses", _boolean, True),
-            schedule=read("webhook_retry_schedule", RetrySchedule.parse),
-            timeout=read("webhook_timeout", _positive),
-            sweep_seconds=read("webhook_sweep_interval", _positive),
+            allow_http=is_on("webhook_allow_http", option),
+            block_private_addresses=_read("webhook_block_private_addresses", option, _boolean, when_wrong=True),
+            schedule=_read("webhook_retry_schedule", option, RetrySchedule.parse),
+            timeout=seconds("webhook_timeout", option),
+            sweep_seconds=seconds("webhook_sweep_interval", option),
         )
 
 
 def is_on(name: str, option: Callable[[str, str], str]) -> bool:
     """Read a boolean setting; ``option`` is as for ``WebhookSettings``. An invalid value is logged."""
-    return _parsed(name, option(name, OPTIONS[name].default), _boolean, _default(name, _boolean))
+    return _read(name, option, _boolean)
 
 
 def seconds(name: str, option: Callable[[str, str], str]) -> float:
     """Read a number of seconds; ``option`` is as for ``WebhookSettings``. An invalid value is logged."""
-    return _parsed(name, option(name, OPTIONS[name].default), _positive, _default(name, _positive))
+    return _read(name, option, _positive)
+
+
+def _read(
+    name: str, option: Callable[[str, str], str], parse: Callable[[str], T], *, when_wrong: T | None = None
+) -> T:
+    """Read a setting. An invalid value is logged, and taken as ``when_wrong``, or as the default."""
+    default = _default(name, parse)
+    text = option(name, "").strip()
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except ValueError as error:
+        taken = default if when_wrong is None else when_wrong
+        log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, taken, error)
+        return taken
 
 
 def _default(name: str, parse: Callable[[str], T]) -> T:
     return parse(OPTIONS[name].default)
-
-
-def _parsed(name: str, text: str, parse: Callable[[str], T], when_wrong: T) -> T:
-    """Parse a setting; an invalid value is logged."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, when_wrong, error)
-        return when_wrong
 
 
 def _check_secrets(secrets: Sequence[str]) -> None:

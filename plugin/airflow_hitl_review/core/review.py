@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from airflow_hitl_review.core.conversation import ConversationEntry, conversation_of
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
@@ -17,15 +18,12 @@ from airflow_hitl_review.core.schema import (
     SessionSummary,
     TaskKey,
     User,
-    feedback_key,
-    iteration_of,
     sha256_of,
     storable,
 )
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import (
     StoredValue,
-    UnreadableXComError,
     parse_session,
     read_decision,
     read_session,
@@ -44,17 +42,6 @@ _LONG_OUTPUT = 8_000
 # Characters that can be shown on one line: no white space, no control characters, and no Unicode direction marks,
 # as truncation may remove the mark that ends the direction.
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
-
-
-class ConversationEntry(BaseModel):
-    """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's."""
-
-    role: Literal["assistant", "human"]
-    content: str
-    iteration: int
-    timestamp: datetime
-    kind: Literal["output", "feedback", "error"]
-    user: User | None = None
 
 
 class ReviewSummary(BaseModel):
@@ -155,7 +142,7 @@ def assemble(
         prompt=session.prompt,
         current_output=session.current_output,
         output_format=session.output_format,
-        conversation=_conversation(session, xcoms),
+        conversation=conversation_of(session, xcoms),
         dag_paused=dag_paused,
     )
 
@@ -206,68 +193,3 @@ def _stored_decision(session: AgentSession, xcoms: Mapping[str, StoredValue]) ->
     if stored is None or decision is None or session.status is SessionStatus.PENDING_REVIEW:
         return None
     return decision.model_copy(update={"at": decision.at or stored.timestamp})
-
-
-def _conversation(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
-    decisions = {d.iteration: d for d in session.decisions}  # the last one for each output
-    outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
-    said = {n for k in xcoms if (n := iteration_of(k, feedback=True)) is not None}
-    turns: list[ConversationEntry] = []
-    for n in sorted(n for n in {*outputs, *said} if 1 <= n <= session.iteration):
-        if n in outputs:
-            turns.append(
-                ConversationEntry(
-                    role="assistant",
-                    kind="output",
-                    content=_text_of(outputs[n]),
-                    iteration=n,
-                    timestamp=outputs[n].timestamp,
-                )
-            )
-        for failure in (f for f in session.failures if f.iteration == n):
-            turns.append(
-                ConversationEntry(
-                    role="human",
-                    kind="feedback",
-                    content=failure.feedback,
-                    iteration=n,
-                    timestamp=failure.asked_at or failure.at,
-                    user=failure.user,
-                )
-            )
-            turns.append(
-                ConversationEntry(
-                    role="assistant",
-                    kind="error",
-                    content=f"Regenerating failed: {failure.error}",
-                    iteration=n,
-                    timestamp=failure.at,
-                )
-            )
-        feedback = xcoms.get(feedback_key(n))
-        text = _text_of(feedback) if feedback is not None else ""
-        decision = decisions.get(n)
-        # Feedback whose regeneration failed is already added above; the XCom still has the same text.
-        is_told = any(
-            f.iteration == n and (f.asked_at == decision.at if decision and f.asked_at else f.feedback == text)
-            for f in session.failures
-        )
-        if feedback is not None and not is_told:
-            turns.append(
-                ConversationEntry(
-                    role="human",
-                    kind="feedback",
-                    content=text,
-                    iteration=n,
-                    timestamp=(decision.at if decision else None) or feedback.timestamp,
-                    user=decision.user if decision else None,
-                )
-            )
-    return turns
-
-
-def _text_of(stored: StoredValue) -> str:
-    try:
-        return storable(str(stored.value))
-    except UnreadableXComError as error:
-        return f"({error})"

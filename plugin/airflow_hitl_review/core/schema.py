@@ -13,7 +13,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -43,8 +42,9 @@ WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
 WEBHOOKS_KEY = f"{PREFIX}webhooks"
-"""``ReviewWebhooks``: the endpoints of this review. Written by the worker before the session, deleted once the
-final event is in the outbox. Its row's timestamp is when the dispatcher checks this outbox next."""
+"""``webhook_endpoints.ReviewWebhooks``: the endpoints of this review. Written by the worker before the session,
+deleted once the final event is in the outbox. Its row's timestamp is when the dispatcher checks this outbox
+next."""
 
 WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
 """``True``: the review has ended, and its outbox holds undelivered events. Written by the worker or the API
@@ -236,36 +236,6 @@ class SessionSummary(AgentSession):
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
     """Whether a user is one of ``reviewers``; True for everybody if that is empty."""
     return not reviewers or user_id in reviewers
-
-
-class WebhookTarget(_Stored):
-    """One endpoint, as named in the DAG or the deployment's settings; never contains a secret.
-
-    Attributes:
-        endpoint: a connection id, or a URL.
-        format: name of the body's format; None if the connection decides.
-        events: names of the events to send; all if empty.
-    """
-
-    endpoint: str
-    format: str | None = None
-    events: tuple[str, ...] = ()
-
-
-class ReviewWebhooks(_Stored):
-    """The webhook endpoints of a review, under ``WEBHOOKS_KEY``.
-
-    Attributes:
-        task_instance_id: Airflow's id of the try that wrote this, a UUID; event ids are derived from it.
-    """
-
-    task_instance_id: Annotated[str, AfterValidator(lambda id_: str(UUID(id_)))]
-    try_number: int
-    targets: list[WebhookTarget] = Field(default_factory=list)
-
-    def wanting(self, event_type: str) -> list[tuple[str, str | None]]:
-        """Name and format of each endpoint that gets events of this type."""
-        return [(t.endpoint, t.format) for t in self.targets if not t.events or event_type in t.events]
 
 
 def sha256_of(text: str) -> str:

@@ -1,31 +1,58 @@
-"""Webhook endpoints as DAG authors declare them, and their lookup at each delivery attempt."""
+"""Webhook endpoints as DAG authors declare them, and as XCom holds them. No Airflow imports."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
-from airflow_hitl_review.core.airflow_sdk import AirflowException
-from airflow_hitl_review.core.connection_url import url_of
+from pydantic import AfterValidator, BaseModel, Field
+
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import WebhookTarget
-from hitl_webhooks import Endpoint, EventType, HITLWebhookError, InvalidEndpointError, InvalidSecretError
+from hitl_webhooks import EventType
 from hitl_webhooks.send.formats import get_format
 
 log = logging.getLogger(__name__)
 
-_SLACK_CONNECTION = "slackwebhook"
-_SLACK_HOST = "hooks.slack.com"
+SLACK_HOST = "hooks.slack.com"
+
 # Airflow's own rule. An id with "?", "@" or "=" is a URL without its scheme, and may contain a secret.
 _CONN_ID = re.compile(r"[\w#!()\-.:/\\]+")
-_USED_EXTRA = {"path", "headers"}
 _SENDABLE = [event.value for event in EventType if event is not EventType.TEST]
+
+
+class WebhookTarget(BaseModel):
+    """One endpoint, as named in the DAG or the deployment's settings; never contains a secret.
+
+    Attributes:
+        endpoint: a connection id, or a URL.
+        format: name of the body's format; None if the connection decides.
+        events: names of the events to send; all if empty.
+    """
+
+    endpoint: str
+    format: str | None = None
+    events: tuple[str, ...] = ()
+
+
+class ReviewWebhooks(BaseModel):
+    """The webhook endpoints of a review, under ``WEBHOOKS_KEY``.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try that wrote this, a UUID; event ids are derived from it.
+    """
+
+    task_instance_id: Annotated[str, AfterValidator(lambda id_: str(UUID(id_)))]
+    try_number: int
+    targets: list[WebhookTarget] = Field(default_factory=list)
+
+    def wanting(self, event_type: str) -> list[tuple[str, str | None]]:
+        """Name and format of each endpoint that gets events of this type."""
+        return [(t.endpoint, t.format) for t in self.targets if not t.events or event_type in t.events]
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,7 @@ class Webhook:
             raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
         if ":/" in conn_id:
             raise ValueError("Webhook conn_id: this is neither an id nor a URL, which begins with https://.")
-        if not _CONN_ID.fullmatch(conn_id) or conn_id.startswith(f"{_SLACK_HOST}/"):
+        if not _CONN_ID.fullmatch(conn_id) or conn_id.startswith(f"{SLACK_HOST}/"):
             raise ValueError(
                 "Webhook conn_id: this is no id that an Airflow connection can have. It would be readable in XCom: "
                 "make a connection of an address that holds a secret, and give its id."
@@ -95,7 +122,7 @@ class Webhook:
                 "Webhook url: a URL with a user, a password or a query would be readable in XCom. "
                 "Make an Airflow connection of it, and give its id."
             )
-        if self.format == "slack" or parts.hostname == _SLACK_HOST:
+        if self.format == "slack" or parts.hostname == SLACK_HOST:
             raise ValueError(
                 "Webhook url: the address of a Slack webhook is a secret. Make an Airflow connection of type "
                 "slackwebhook of it, and give its id."
@@ -171,84 +198,3 @@ def all_targets(webhooks: Sequence[Webhook], settings: WebhookSettings) -> list[
     named = {target.endpoint for target in targets}
     default = usable_webhooks(settings.conn_ids, None, of="[hitl_review] webhook_conn_ids")
     return targets + [webhook.target for webhook in default if webhook.name not in named]
-
-
-def resolve(
-    name: str, format_: str | None, *, connection: Callable[[str], Any], settings: WebhookSettings
-) -> Endpoint:
-    """Look up the current URL, secrets and format of an endpoint.
-
-    Args:
-        name: a connection id, or a URL.
-        format_: as the DAG author gave it; None if the connection decides.
-        connection: looks up an Airflow connection by its id.
-        settings: secrets for plain URLs, and what is allowed.
-
-    Raises:
-        HITLWebhookError: the URL or a secret is invalid; for a secret, the message says where it is set.
-        AirflowNotFoundException: there is no such connection.
-    """
-    if "://" in name:
-        with _secret_set_in("the setting [hitl_review] webhook_secret"):
-            return Endpoint(
-                name, name, settings.url_secrets, format=format_ or "standard", allow_http=settings.allow_http
-            )
-    found = connection(name)
-    format_ = format_ or ("slack" if found.conn_type == _SLACK_CONNECTION else "standard")
-    extra = _extra(found)
-    headers = extra.get("headers") or {}
-    if not isinstance(headers, dict):
-        raise InvalidEndpointError(f"Connection {name!r}: headers in the extra must be an object.")
-    slack = f"https://{_SLACK_HOST}/services" if found.conn_type == _SLACK_CONNECTION else ""
-    url = url_of(found, str(extra.get("path") or ""), default_host=slack)
-    if unused := sorted(set(extra) - _USED_EXTRA):
-        log.warning(
-            "Connection %r: webhooks do not use %s of its extra. If that is part of the address, as the query of a "
-            "URI is, give the whole address as the host.",
-            name,
-            ", ".join(unused),
-        )
-    password = (found.password or "").strip()
-    if not get_format(format_).signed and "://" in password:
-        url, password = password, ""
-    elif not get_format(format_).signed and password:
-        url, password = f"{url.rstrip('/')}/{password.lstrip('/')}", ""
-    with _secret_set_in(f"the password of connection {name!r}"):
-        return Endpoint(
-            name,
-            url,
-            secrets=tuple(password.split()),
-            headers={str(header).strip(): str(value).strip() for header, value in headers.items()},
-            format=format_,
-            allow_http=settings.allow_http,
-        )
-
-
-@contextmanager
-def _secret_set_in(place: str) -> Iterator[None]:
-    try:
-        yield
-    except InvalidSecretError as error:
-        raise InvalidSecretError(f"What is in {place} is no webhook secret. {error}") from None
-
-
-def why_unusable(error: Exception) -> str:
-    """Why ``resolve`` failed, as a text that is safe to store and show.
-
-    A secrets backend, or Airflow when it reads a connection, may raise any error, whose message may quote the
-    connection: for such an error only the type is given.
-    """
-    kind = type(error).__name__
-    if isinstance(error, HITLWebhookError | AirflowException) or type(error) is LookupError:
-        return f"{kind}: {error}"
-    return f"{kind}, while the endpoint was looked up. What it says may hold a secret, and is left out"
-
-
-def _extra(connection: Any) -> dict[str, Any]:
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise InvalidEndpointError(f"Connection {connection.conn_id!r}: the extra must be a JSON object.")
-    return extra

@@ -29,15 +29,11 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
+from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
 from airflow_hitl_review.core.schema import AgentSession, storable
 from airflow_hitl_review.task import typed_outputs
 from airflow_hitl_review.task.json_values import NotJSONError, as_json_value, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
-
-try:
-    from airflow.sdk.serde import iter_pydantic_models
-except ImportError:  # Airflow 3.1 and 3.2: the provider stores models in XCom as dicts there
-    iter_pydantic_models = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,6 +83,11 @@ class _AgentReview(HITLReviewBaseOperator):
 
     output_type: Any
     usage_limits: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.enable_hitl_review:
+            self.check_hitl_settings()
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Get an output of the agent reviewed; see ``HITLReviewMixin``."""
@@ -199,16 +200,10 @@ class AgentOperator(_AgentReview, ProviderAgentOperator):
     cannot be kept, such as one of a class that pydantic cannot serialize, is reviewed with a worker slot.
 
     Args:
-        hitl_wait: ``"park"`` or ``"poll"``; this and the following are those of ``HITLReviewBaseOperator``.
-        reviewers: ids of the only people who may decide.
-        webhooks: endpoints that get the review's events.
-        webhook_url: one more endpoint, given as a plain URL.
-        on_output_ready_callback: called when an output waits for a review.
-        on_finalized_callback: called when the review has ended.
-        notifiers: called when an output waits for a review.
         on_regenerate_error: ``"return"`` gives the review back to the reviewer if the agent fails; the provider's
             own operator fails the task.
-        **kwargs: those of the provider's ``AgentOperator``: ``prompt``, ``llm_conn_id``, ``output_type``, ...
+        **kwargs: the others of ``HITLReviewBaseOperator``: ``hitl_wait``, ``reviewers``, ``webhooks``, ...; and
+            those of the provider's ``AgentOperator``: ``prompt``, ``llm_conn_id``, ``output_type``, ...
 
     Raises:
         ValueError: a setting is wrong; raised when the DAG file is read.
@@ -216,21 +211,11 @@ class AgentOperator(_AgentReview, ProviderAgentOperator):
 
     template_fields: Sequence[str] = (*ProviderAgentOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if self.enable_hitl_review:
-            self.check_hitl_settings()
-
 
 class AgentDecoratedOperator(_AgentReview, _AgentDecoratedOperator):
     """Like ``AgentOperator``, for the provider's ``@task.agent``, whose function returns the prompt."""
 
     template_fields: Sequence[str] = (*_AgentDecoratedOperator.template_fields, *REVIEW_TEMPLATE_FIELDS)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if self.enable_hitl_review:
-            self.check_hitl_settings()
 
 
 class HITLReviewAgentDecoratedOperator(AgentDecoratedOperator):

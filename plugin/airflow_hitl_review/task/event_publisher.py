@@ -18,20 +18,13 @@ from typing import Any
 from airflow.sdk.execution_time import task_runner
 
 from airflow_hitl_review.core.airflow_sdk import stats
+from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.event_builder import announce
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import (
-    WEBHOOKS_ENDED_KEY,
-    WEBHOOKS_KEY,
-    AgentSession,
-    ReviewWebhooks,
-    TaskKey,
-    WebhookTarget,
-    webhook_key,
-)
+from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, AgentSession, TaskKey, webhook_key
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.telemetry import count_attempt
-from airflow_hitl_review.core.webhook_endpoints import resolve, why_unusable
+from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks, WebhookTarget
 from airflow_hitl_review.task.task_xcoms import SECOND_TRIES, utcnow
 from hitl_webhooks import (
     Attempt,

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout
-from airflow_hitl_review.core.schema import AgentSession, Decision, storable
-from airflow_hitl_review.core.states import Action, SessionStatus, Step
+from airflow_hitl_review.core.schema import AgentSession, storable
+from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks, usable_webhooks
-from airflow_hitl_review.task import message_history as message_history_adapter
-from airflow_hitl_review.task import review_options
+from airflow_hitl_review.task import review_loop, review_options
 from airflow_hitl_review.task.callbacks import Callbacks, GivenCallbacks
-from airflow_hitl_review.task.errors import (
-    HITLMaxIterationsError,
-    HITLRegenerationError,
-    HITLRejectError,
-    HITLTimeoutError,
-)
-from airflow_hitl_review.task.json_values import as_text, stored_form
+from airflow_hitl_review.task.json_values import are_messages, as_text, dump_messages, load_messages, stored_form
 from airflow_hitl_review.task.operator_link import push_links
-from airflow_hitl_review.task.parking import park
 from airflow_hitl_review.task.review_session import ReviewSession
-from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-
-MAX_FAILED_READS = 10
-"""While polling, this many failed XCom reads in a row fail the task with the last error."""
-
-LOOK_AGAIN = timedelta(minutes=2)
-"""How long the task parks for an unconfirmed decision or unreadable XComs, before it checks again. Usually the API
-server resumes it sooner, or makes the review pending again, unless it is down."""
-
-_SHORTEST_POLL = 0.1
-"""Poll interval in seconds if the operator sets 0."""
-
-_LAST_LOOK = 2.0
-"""Seconds between the deadline and the last poll: a decision may be arriving just then."""
 
 
 class HITLReviewMixin:
@@ -139,7 +114,7 @@ class HITLReviewMixin:
             callbacks=self._callbacks(context),
         )
         push_links(self, ti)
-        return self._hitl_review(review, message_history)
+        return review_loop.run(self, review, message_history)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Resume a parked review. Airflow calls this.
@@ -148,7 +123,7 @@ class HITLReviewMixin:
         ``reviewers`` if there are any.
         """
         self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
-        with self._parks_again():
+        with review_loop.parks_again(self):
             review = ReviewSession.load(
                 _task_instance(context),
                 usable_webhooks(self.webhooks, self.webhook_url),
@@ -157,14 +132,14 @@ class HITLReviewMixin:
                 event=event,
             )
             stored_history = review.load_history()
-            review.announce_if_missing()
+            review.announcer.output_ready_if_untold(review.session)
         if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
             log.warning(
                 "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "
                 "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
                 "required_actions to False if it cannot be."
             )
-        return self._hitl_review(review, self.load_message_history(stored_history))
+        return review_loop.run(self, review, self.load_message_history(stored_history))
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output; the operator must implement this.
@@ -186,11 +161,11 @@ class HITLReviewMixin:
         Args:
             message_history: as given to ``run_hitl_review``, or as ``regenerate_with_feedback`` returned it.
         """
-        return message_history_adapter.dump(message_history)
+        return dump_messages(message_history)
 
     def load_message_history(self, stored: Any) -> Any:
         """Restore a history from the result of ``dump_message_history``."""
-        return message_history_adapter.load(stored)
+        return load_messages(stored)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """Make the task's result from the approved output; override to change it.
@@ -236,7 +211,7 @@ class HITLReviewMixin:
         if self.max_hitl_iterations == 0:
             self.max_hitl_iterations = 1
         if self.hitl_poll_interval == 0:
-            self.hitl_poll_interval = _SHORTEST_POLL
+            self.hitl_poll_interval = 0.1
 
     def _stored_history(self, message_history: Any) -> Any:
         """The history in its stored form; None when polling, which does not need it.
@@ -251,7 +226,7 @@ class HITLReviewMixin:
         try:
             return stored_form(self.dump_message_history(message_history), "The message history")
         except (TypeError, ValueError) as error:
-            if message_history_adapter.are_messages(message_history) and not self.reviewers:
+            if are_messages(message_history) and not self.reviewers:
                 log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", error)
                 self.hitl_wait = "poll"
                 return None
@@ -265,123 +240,10 @@ class HITLReviewMixin:
             notifiers=self.notifiers,
         )
 
-    def _hitl_review(self, review: ReviewSession, history: Any) -> Any:
-        with self._parks_again():
-            decision, history = self._last_decision(review, history)
-            review.end(None if decision.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, decision)
-        session = review.session
-        if decision.action is Action.APPROVE:
-            return self._approved(session, history)
-        if decision.action is Action.REJECT:
-            who = f" by {decision.user.name}" if decision.user else ""
-            why = "; the reason is in the review" if decision.feedback else ""
-            raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=decision.feedback)
-        raise HITLMaxIterationsError(
-            f"Changes were requested for output {session.iteration}, the last that "
-            f"max_hitl_iterations={session.max_iterations} allows."
-        )
-
-    def _last_decision(self, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
-        """The decision that ends the review, and the history of the output that it is about."""
-        while True:
-            decision = self._wait_for_decision(review)
-            if decision.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
-                return decision, history
-            review.changes_requested(decision)
-            history = self._regenerate(review, decision, history)
-
-    @contextmanager
-    def _parks_again(self) -> Iterator[None]:
-        """Park and check later if XComs are unavailable, or ``execution_timeout`` expires outside regeneration.
-
-        The review in XCom is unchanged. If the task failed now, it would be lost.
-        """
-        try:
-            yield
-        except (XComsAwayError, AirflowTaskTimeout) as error:
-            if self.hitl_wait != "park":
-                raise
-            log.warning("The review cannot go on just now; the task parks and tries again: %r", error)
-            now = utcnow()
-            park(now + LOOK_AGAIN, now)
-
     def _approved(self, session: AgentSession, history: Any) -> Any:
         """The task's result; ``history`` belongs to the approved output."""
         return self.hitl_review_result(session.current_output, session.output_format)
 
-    def _regenerate(self, review: ReviewSession, decision: Decision, history: Any) -> Any:
-        try:
-            output, new_history = self.regenerate_with_feedback(feedback=decision.feedback, message_history=history)
-            review.next_output(as_text(output), self._stored_history(new_history))
-        except XComsAwayError:
-            raise
-        except FAILURES as error:
-            reason = f"{type(error).__name__}: {error}"
-            if self.on_regenerate_error == "fail":
-                review.end(None, decision, status="failed")
-                raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
-            log.exception("Regenerating failed; the review goes back to the reviewer.")
-            review.regeneration_failed(decision, reason)
-            return history
-        return new_history
-
-    def _wait_for_decision(self, review: ReviewSession) -> Decision:  # noqa: RET503 - _park() never returns
-        if self.hitl_wait == "poll":
-            return self._poll(review)
-        review.finish_announcing()
-        # This check also finds a decision that arrived while webhooks were sent.
-        if (decision := review.decision()) is not None:
-            return decision
-        if review.is_unconfirmed:
-            # The form may be answered already, if the event that confirmed the decision was lost with its process.
-            # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
-            review.require_action()
-            _park(review)
-        if _is_over(review):
-            self._time_out(review)
-        review.require_action()
-        # The last check before parking: from now on it can be decided in Airflow, too.
-        if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
-            return decision
-        _park(review)
-
-    def _poll(self, review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> Decision:
-        failed = 0
-        while True:
-            try:
-                decision = review.decision()
-            except Exception:
-                failed += 1
-                if failed >= MAX_FAILED_READS:
-                    raise
-                log.warning("Reading the review failed %d times in a row.", failed, exc_info=True)
-            else:
-                failed = 0
-                if decision is not None:
-                    return decision
-                if _is_over(review):
-                    self._time_out(review)
-            review.go_on_announcing()
-            left = review.time_left()
-            pause = self.hitl_poll_interval
-            if left is not None and left.total_seconds() <= pause:
-                pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
-            sleep(pause)
-
-    def _time_out(self, review: ReviewSession) -> NoReturn:
-        review.end(Step.TIME_OUT)
-        raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")
-
-
-def _park(review: ReviewSession) -> NoReturn:
-    now = utcnow()
-    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
-
 
 def _task_instance(context: Context) -> Any:
     return context["ti"] if "ti" in context else context["task_instance"]
-
-
-def _is_over(review: ReviewSession) -> bool:
-    left = review.time_left()
-    return left is not None and left <= timedelta(0)

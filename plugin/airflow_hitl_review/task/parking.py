@@ -1,15 +1,48 @@
-"""How a task waits for its review without a worker slot."""
+"""How a task waits for its review without a worker slot: its form in Required Actions, and Airflow's signal."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from airflow_hitl_review.core.airflow_sdk import TaskAwaitingInput, TaskDeferred
-from airflow_hitl_review.core.schema import RESUME_METHOD
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+from airflow_hitl_review.core.airflow_sdk import FAILURES, TaskAwaitingInput, TaskDeferred, option, site
+from airflow_hitl_review.core.options import is_on
+from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
+from airflow_hitl_review.core.schema import RESUME_METHOD, AgentSession, TaskKey
+
+log = logging.getLogger(__name__)
 
 _SHORTEST_PARK = timedelta(seconds=10)
 """Minimum timeout: the scheduler's timeout check must not resume a task before it knows that the task parked."""
+
+
+def require_action(ti: Any, key: TaskKey, session: AgentSession, reviewers: Sequence[str]) -> None:
+    """Show the review as pending in Airflow's Required Actions; never raises: the review also works without.
+
+    Args:
+        ti: the running task instance.
+        key: the same.
+        session: the review.
+        reviewers: ids of the only people who may decide; empty for all who may.
+    """
+    try:
+        if not is_on("required_actions", option):
+            return
+        form = form_of(key, session, site())
+        upsert_hitl_detail(
+            ti_id=ti.id,
+            options=list(OPTIONS),
+            subject=form.subject,
+            body=form.body,
+            params=form.params,
+            assigned_users=[{"id": one, "name": one} for one in reviewers] or None,
+        )
+    except FAILURES:
+        log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
 
 
 def park(deadline: datetime | None, now: datetime) -> NoReturn:

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import Connection
-from airflow.sdk.execution_time.hitl import upsert_hitl_detail
-from pydantic import ValidationError
-
-from airflow_hitl_review.core.airflow_sdk import FAILURES, option, site
+from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.audit_record import confirms
-from airflow_hitl_review.core.options import WebhookSettings, is_on
-from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.schema import (
-    ACTION_KEY,
-    HISTORY_KEY,
-    SESSION_KEY,
-    AgentSession,
-    Decision,
-    FailedRegeneration,
-    OutputFormat,
-    history_key,
-    output_key,
-    storable,
-    webhook_key,
-)
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration, storable
 from airflow_hitl_review.core.states import ReviewState, SessionStatus, Step, advance
-from airflow_hitl_review.core.webhook_endpoints import Webhook, all_targets
+from airflow_hitl_review.core.webhook_endpoints import Webhook
+from airflow_hitl_review.task import parking
+from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
-from airflow_hitl_review.task.event_publisher import EventPublisher
+from airflow_hitl_review.task.json_values import Shown
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
-from airflow_hitl_review.task.tracing import add_span_event
-from hitl_webhooks import EventType
-from hitl_webhooks.events import event_id
 
 log = logging.getLogger(__name__)
-
-Shown: TypeAlias = "tuple[str, OutputFormat]"
-"""An output as returned by ``as_text``: what the reviewer sees, and whether that is JSON."""
 
 
 class ReviewSession:
@@ -50,8 +28,7 @@ class ReviewSession:
         self,
         ti: Any,
         session: AgentSession,
-        publisher: EventPublisher,
-        callbacks: Callbacks,
+        announcer: Announcer,
         *,
         reviewers: Sequence[str] = (),
         is_resumed: bool = False,
@@ -63,8 +40,7 @@ class ReviewSession:
         self._is_resumed = is_resumed
         self._event = event
         self.is_unconfirmed = False
-        self._publisher = publisher
-        self._callbacks = callbacks
+        self.announcer = announcer
         self.session = session
 
     @classmethod
@@ -110,10 +86,11 @@ class ReviewSession:
             updated_at=now,
             deadline_at=now + timeout if timeout is not None else None,
         )
-        review = cls(ti, session, _publisher(ti, session, webhooks), callbacks, reviewers=reviewers)
-        review._publisher.open()
-        review._write_round(session, history)
-        review._announce_output()
+        announcer = Announcer(ti, webhooks, callbacks, ti.try_number)
+        review = cls(ti, session, announcer, reviewers=reviewers)
+        announcer.open()
+        review._xcoms.store_round(session, history)
+        announcer.output_ready(session)
         return review
 
     @classmethod
@@ -139,15 +116,14 @@ class ReviewSession:
             LookupError: the session is gone from XCom.
             XComsAwayError: it cannot be read just now.
         """
-        value = TaskXComs(ti).read(SESSION_KEY)
-        if value is None:
+        session = TaskXComs(ti).read_session()
+        if session is None:
             raise LookupError(
                 f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
                 "Clear the task to start over."
             )
-        session = AgentSession.read(value)
-        publisher = _publisher(ti, session, webhooks)
-        return cls(ti, session, publisher, callbacks, reviewers=reviewers, is_resumed=True, event=event)
+        announcer = Announcer(ti, webhooks, callbacks, session.try_number or ti.try_number)
+        return cls(ti, session, announcer, reviewers=reviewers, is_resumed=True, event=event)
 
     # --- what the reviewer did
 
@@ -166,13 +142,10 @@ class ReviewSession:
             pydantic.ValidationError: somebody overwrote the session with something else.
         """
         self.is_unconfirmed = False
-        value = self._xcoms.read(SESSION_KEY)
-        if value is None:
+        stored = self._xcoms.read_session()
+        if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
             return None
-        stored = AgentSession.read(value)
-        if stored.status is SessionStatus.PENDING_REVIEW:
-            return None
-        decision = self._read_decision()
+        decision = self._xcoms.read_decision()
         must_be_confirmed = bool(self._reviewers) or self._is_resumed
         if decision is None and not must_be_confirmed:
             return None  # a session without its action: that may still arrive
@@ -190,15 +163,6 @@ class ReviewSession:
         else:
             self.is_unconfirmed = True
         return None
-
-    def _read_decision(self) -> Decision | None:
-        """The last decision; None if there is none, or the value is not one."""
-        value = self._xcoms.read(ACTION_KEY)
-        try:
-            return Decision.read(value) if value is not None else None
-        except ValidationError as error:
-            log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
-            return None
 
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
@@ -224,14 +188,14 @@ class ReviewSession:
         state = advance(self.session.state, Step.REGENERATE)
         session = self._moved(state, current_output=shown[0], output_format=shown[1], last_error=None)
         try:
-            self._write_round(session, history)
+            self._xcoms.store_round(session, history)
         except FAILURES as error:
             # The last write may have succeeded even though its response was lost: then this output is visible, and
             # perhaps already decided. Going back to the previous output would undo that.
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
-            self.session = session
-        self._announce_output()
+        self.session = session
+        self.announcer.output_ready(session)
 
     def regeneration_failed(self, decision: Decision, error: str) -> None:
         """Make the current output pending again, and record the error."""
@@ -258,38 +222,11 @@ class ReviewSession:
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
-        self._tell(EventType.FINALIZED, utcnow(), decision, status=status)
-        if self._publisher.finish():  # else the API server sends the final event, once the task has ended
-            self._publisher.close()
-
-    def changes_requested(self, decision: Decision) -> None:
-        """Announce that the reviewer requested changes, which are being made."""
-        self._tell(EventType.CHANGES_REQUESTED, decision.at or utcnow(), decision)
-
-    def finish_announcing(self) -> None:
-        """Wait until the endpoints have answered, or the time limit is over."""
-        self._publisher.finish()
-
-    def go_on_announcing(self) -> None:
-        """Retry events that could not be stored because no API server answered."""
-        self._publisher.keep()
+        self.announcer.finalized(self.session, decision, status)
 
     def require_action(self) -> None:
-        """Show the review as pending in Airflow's Required Actions; never raises: the review also works without."""
-        try:
-            if not is_on("required_actions", option):
-                return
-            form = form_of(self._xcoms.key, self.session, site())
-            upsert_hitl_detail(
-                ti_id=self._ti.id,
-                options=list(OPTIONS),
-                subject=form.subject,
-                body=form.body,
-                params=form.params,
-                assigned_users=[{"id": one, "name": one} for one in self._reviewers] or None,
-            )
-        except FAILURES:
-            log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
+        """Show the review as pending in Airflow's Required Actions."""
+        parking.require_action(self._ti, self._xcoms.key, self.session, self._reviewers)
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
@@ -301,49 +238,7 @@ class ReviewSession:
         Raises:
             XComsAwayError: it cannot be read just now.
         """
-        history = self._xcoms.read(history_key(self.session.iteration))
-        # Version 0.1.0 had one history for all outputs.
-        return history if history is not None else self._xcoms.read(HISTORY_KEY)
-
-    # ---
-
-    def _write_round(self, session: AgentSession, history: Any) -> None:
-        # The session last: whoever sees it can then also read its output and history.
-        if history is not None:
-            self._xcoms.push(history_key(session.iteration), history)
-        self._xcoms.push(output_key(session.iteration), session.current_output)
-        self._store(session)
-
-    def announce_if_missing(self) -> None:
-        """Announce the current output of a resumed task, if the worker that stored it could not.
-
-        That worker may not have known whether its last write succeeded: then it parked without announcing.
-        """
-        if self.session.status is not SessionStatus.PENDING_REVIEW:
-            return
-        if not self._publisher.wants(EventType.OUTPUT_READY):
-            return
-        id_ = event_id(str(self._ti.id), EventType.OUTPUT_READY, self.session.iteration)
-        if self._xcoms.read(webhook_key(id_)) is None:
-            self._announce_output()
-
-    def _announce_output(self) -> None:
-        self._tell(EventType.OUTPUT_READY, self.session.updated_at or utcnow())
-
-    def _tell(
-        self, type_: EventType, at: datetime, decision: Decision | None = None, *, status: str | None = None
-    ) -> None:
-        add_span_event(type_, self.session, status)
-        self._publisher.tell(
-            type_,
-            self.session,
-            at=at,
-            status=status,
-            feedback=decision.feedback or None if decision else None,
-            decided_by=decision.user if decision else None,
-            decided_at=decision.at if decision else None,
-        )
-        self._callbacks.call(type_, self.session, status=status, decision=decision)
+        return self._xcoms.read_history(self.session.iteration)
 
     def _store(self, session: AgentSession) -> None:
         self._xcoms.store_session(session)
@@ -351,18 +246,3 @@ class ReviewSession:
 
     def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
         return self.session.moved_to(state, utcnow(), **changes)
-
-
-def _publisher(ti: Any, session: AgentSession, webhooks: Sequence[Webhook]) -> EventPublisher:
-    xcoms, settings = TaskXComs(ti), WebhookSettings.read(option)
-    return EventPublisher(
-        key=xcoms.key,
-        task_instance_id=str(ti.id),
-        try_number=session.try_number or ti.try_number,
-        targets=all_targets(webhooks, settings),
-        settings=settings,
-        site=site(),
-        push=xcoms.push_once,
-        delete=xcoms.delete,
-        connection=Connection.get,
-    )

@@ -9,8 +9,18 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow.sdk.execution_time.xcom import XCom
+from pydantic import ValidationError
 
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    HISTORY_KEY,
+    SESSION_KEY,
+    AgentSession,
+    Decision,
+    TaskKey,
+    history_key,
+    output_key,
+)
 from airflow_hitl_review.core.stored import is_repeated
 
 log = logging.getLogger(__name__)
@@ -62,6 +72,38 @@ class TaskXComs:
             key=name, task_id=key.task_id, dag_id=key.dag_id, run_id=key.run_id, map_index=self._ti.map_index
         )
 
+    def read_session(self) -> AgentSession | None:
+        """Read the session; None if there is none.
+
+        Raises:
+            pydantic.ValidationError: somebody overwrote it with something else.
+        """
+        value = self.read(SESSION_KEY)
+        return AgentSession.read(value) if value is not None else None
+
+    def read_decision(self) -> Decision | None:
+        """Read the last decision; None if there is none, or the value is not one."""
+        value = self.read(ACTION_KEY)
+        try:
+            return Decision.read(value) if value is not None else None
+        except ValidationError as error:
+            log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
+            return None
+
+    def read_history(self, iteration: int) -> Any:
+        """Read the history up to the n-th output; None if none was stored."""
+        history = self.read(history_key(iteration))
+        # Version 0.1.0 had one history for all outputs.
+        return history if history is not None else self.read(HISTORY_KEY)
+
+    def store_round(self, session: AgentSession, history: Any) -> None:
+        """Write an output, its history (None stores none) and the session that shows it."""
+        # The session last: whoever sees it can then also read its output and history.
+        if history is not None:
+            self.push(history_key(session.iteration), history)
+        self.push(output_key(session.iteration), session.current_output)
+        self.store_session(session)
+
     def store_session(self, session: AgentSession) -> None:
         """Write the session, unless a response that was lost shows that it is already there."""
         for pause in (*SECOND_TRIES, None):
@@ -79,8 +121,7 @@ class TaskXComs:
 
     def has_session(self, session: AgentSession) -> bool:
         """Whether XCom has that session, or the same one with a later decision."""
-        value = self.read(SESSION_KEY)
-        stored = AgentSession.read(value) if value is not None else None
+        stored = self.read_session()
         return is_repeated(session, stored) or (stored is not None and stored.updated_at == session.updated_at)
 
 

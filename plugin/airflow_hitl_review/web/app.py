@@ -24,10 +24,9 @@ from airflow_hitl_review.server.db.stats import start_stats, stats, stats_are_se
 from airflow_hitl_review.server.db.transactions import option
 from airflow_hitl_review.server.delivery.delivery_log import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
-from airflow_hitl_review.server.reviews import pending_gauge
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
 from airflow_hitl_review.server.reviews.inbox import count_now
-from airflow_hitl_review.server.reviews.inbox_counts import Counter
+from airflow_hitl_review.server.reviews.inbox_counts import Counter, send_pending
 from airflow_hitl_review.server.reviews.resumer import Resumer
 from airflow_hitl_review.web import services
 from airflow_hitl_review.web.http.conditional import LastETags
@@ -36,8 +35,9 @@ from airflow_hitl_review.web.http.dependencies import CurrentUser
 from airflow_hitl_review.web.http.error_schemas import Conflict, DecisionConflict, NoReview, ReviewNotFound
 from airflow_hitl_review.web.http.request_limits import LimitedBodies, no_nul_in_address
 from airflow_hitl_review.web.live.watchers import Watchers
-from airflow_hitl_review.web.pages import assets, errors
+from airflow_hitl_review.web.pages import assets
 from airflow_hitl_review.web.pages import routes as page_routes
+from airflow_hitl_review.web.pages.responses import install_error_handlers
 from airflow_hitl_review.web.pages.review_view import load_view
 from airflow_hitl_review.web.required_actions import taken_as_decisions
 from airflow_hitl_review.web.routes import deliveries, reviews
@@ -73,7 +73,7 @@ def create_app() -> FastAPI:
         ]
         if stats_are_sent():
             start_stats()
-            gauge = pending_gauge.run(stats(), running.counter.totals)
+            gauge = send_pending(stats(), running.counter.totals)
             tasks.append(asyncio.create_task(gauge, name="hitl-review-pending"))
 
         def decided(key: TaskKey) -> None:
@@ -144,5 +144,5 @@ def create_app() -> FastAPI:
     # Only where this app replaces the provider's. The provider uses "/static", so our files are elsewhere.
     if not site.is_moved and (bundle := assets.provider_files()) is not None:
         app.mount("/static", bundle, name="provider")
-    errors.install(app)
+    install_error_handlers(app)
     return app

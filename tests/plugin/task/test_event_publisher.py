@@ -12,15 +12,14 @@ import pytest
 from airflow.sdk import Connection as AirflowConnection
 
 from airflow_hitl_review.core.airflow_sdk import AirflowException
+from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import WebhookTarget
 from airflow_hitl_review.core.webhook_endpoints import (
     Webhook,
+    WebhookTarget,
     all_targets,
     as_webhooks,
-    resolve,
     usable_webhooks,
-    why_unusable,
 )
 from airflow_hitl_review.server.delivery.concurrency_limiter import (
     MAX_IN_FLIGHT,
@@ -307,7 +306,8 @@ NOTIFIER = """
     import logging, threading, time
     from airflow_hitl_review.core.site import Site
     from airflow_hitl_review.task.event_publisher import EventPublisher
-    from airflow_hitl_review.core.schema import AgentSession, TaskKey, WebhookTarget
+    from airflow_hitl_review.core.schema import AgentSession, TaskKey
+    from airflow_hitl_review.core.webhook_endpoints import WebhookTarget
     from airflow_hitl_review.core.options import WebhookSettings
     from airflow_hitl_review.task.task_xcoms import utcnow
     from hitl_webhooks import EventType
@@ -356,20 +356,20 @@ def test_secrets_in_errors_of_a_secrets_backend_are_not_exposed() -> None:
         NOTIFIER
         + """
     import json
-    from airflow_hitl_review.server.delivery import delivery_log, dispatcher, outbox
+    from airflow_hitl_review.server.delivery import endpoint_trial, outbox, sender
     from airflow_hitl_review.core.webhook_endpoints import Webhook
     from hitl_webhooks import HITLWebhookError
     def unreadable(*_):
         raise KeyError("https://user:known@example.org/")
-    notifier._connection = dispatcher.load_connection = delivery_log.load_connection = unreadable
+    notifier._connection = sender.load_connection = endpoint_trial.load_connection = unreadable
     notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
     notifier.finish()
     (name,) = [key for key in stored if key.startswith("webhook_")]
     claimed = outbox.Claimed(TaskKey("d", "r", "t"), "id", b"{}", "one", None, utcnow())
-    endpoint, failed = dispatcher.Dispatcher(WebhookSettings())._resolve(claimed)
+    endpoint, failed = sender.Sender(WebhookSettings())._resolve(claimed)
     assert endpoint is None
     try:
-        delivery_log.try_out(Webhook(conn_id="one"), WebhookSettings())
+        endpoint_trial.try_out(Webhook(conn_id="one"), WebhookSettings())
     except HITLWebhookError as error:
         refused = error
     assert refused.__suppress_context__  # or the log of the API server would have it
@@ -466,8 +466,11 @@ def test_dispatcher_restarts_after_an_error() -> None:
         from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
         from airflow_hitl_review.core.options import WebhookSettings
         looks = []
+        async def look(database, client): looks.append(1)
         class Looking(Dispatcher):
-            async def look(self, database, client): looks.append(1)
+            def __init__(self, settings):
+                super().__init__(settings)
+                self._sender.look = look
             def _sweep(self): pass
         os.environ["SSL_CERT_FILE"] = "/nowhere"
         dispatcher = Looking(WebhookSettings(sweep_seconds=0.1))
@@ -492,7 +495,7 @@ def test_missing_certificates_are_reported_and_the_sweep_continues() -> None:
         """
         import os, threading
         os.environ["SSL_CERT_FILE"] = "/gone"
-        from airflow_hitl_review.server.delivery import delivery_log
+        from airflow_hitl_review.server.delivery import endpoint_trial
         from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
         from airflow_hitl_review.core.webhook_endpoints import Webhook
         from airflow_hitl_review.core.options import WebhookSettings
@@ -500,7 +503,7 @@ def test_missing_certificates_are_reported_and_the_sweep_continues() -> None:
 
         settings = WebhookSettings(url_secrets=(generate_secret(),), sweep_seconds=0.01)
         try:
-            delivery_log.try_out(Webhook(url="https://127.0.0.1:1/"), settings)
+            endpoint_trial.try_out(Webhook(url="https://127.0.0.1:1/"), settings)
         except HITLWebhookError as error:
             print(error)
         swept = threading.Semaphore(0)

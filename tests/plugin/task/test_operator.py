@@ -181,6 +181,6 @@ def test_review_continues_without_required_actions(setting: str, said: bool) -> 
         from airflow_hitl_review.task.review_session import ReviewSession
         logging.getLogger("airflow_hitl_review").addHandler(logging.StreamHandler(sys.stdout))
         ti = SimpleNamespace(id=uuid.uuid4(), dag_id="d", run_id="r", task_id="t", map_index=None)
-        ReviewSession(ti, AgentSession(), None, None).require_action()
+        ReviewSession(ti, AgentSession(), None).require_action()
     """)
     assert ("cannot be shown in Airflow's Required Actions" in printed) is said

@@ -1,8 +1,7 @@
-"""Deliveries as the API shows them; resending events; testing an endpoint."""
+"""Deliveries as the API shows them, and resending events."""
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -10,12 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from airflow_hitl_review.core.options import WebhookSettings
 from airflow_hitl_review.core.schema import TaskKey, webhook_key
 from airflow_hitl_review.core.stored import UnreadableXComError
-from airflow_hitl_review.core.webhook_endpoints import Webhook, resolve, why_unusable
 from airflow_hitl_review.server.db.auth import BaseUser
-from airflow_hitl_review.server.db.connections import load_connection
 from airflow_hitl_review.server.db.outbox_queries import (
     OutboxRow,
     dags_with_outbox,
@@ -23,22 +19,10 @@ from airflow_hitl_review.server.db.outbox_queries import (
     list_outbox_entries,
 )
 from airflow_hitl_review.server.db.readable_dags import readable_dags
-from airflow_hitl_review.server.db.transactions import Session, site, transaction, utcnow
+from airflow_hitl_review.server.db.transactions import Session, utcnow
 from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
 from airflow_hitl_review.server.delivery import outbox
-from hitl_webhooks import (
-    Attempt,
-    DeliveryStatus,
-    Endpoint,
-    HITLWebhookError,
-    InvalidEndpointError,
-    OutboxEntry,
-)
-from hitl_webhooks.events import build_test_event
-from hitl_webhooks.send.delivery import attempt, open_client
-
-TEST_TIMEOUT = 10.0
-"""Timeout of a test in seconds: somebody waits for its result."""
+from hitl_webhooks import Attempt, DeliveryStatus, OutboxEntry
 
 ListedStatus = Literal["pending", "delivered", "failed"]
 
@@ -51,6 +35,17 @@ class AttemptRecord(BaseModel):
     status_code: int | None
     error: str | None
     retry_after: float | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> AttemptRecord:
+        """The record of an attempt."""
+        return cls(
+            at=datetime.fromisoformat(attempt.at),
+            duration_ms=attempt.duration_ms,
+            status_code=attempt.status_code,
+            error=attempt.error,
+            retry_after=attempt.retry_after,
+        )
 
 
 class EndpointRecord(BaseModel):
@@ -89,15 +84,6 @@ class DeliveryList(BaseModel):
 
     deliveries: list[DeliveryRecord]
     total_entries: int
-
-
-class TestResult(BaseModel):
-    """What came of a test event."""
-
-    endpoint: str
-    event_id: str
-    delivered: bool
-    attempt: AttemptRecord
 
 
 class EventNotFoundError(Exception):
@@ -193,42 +179,6 @@ def resend(row: OutboxRow, endpoint: str | None) -> DeliveryRecord:
     return _record(row.key, after)
 
 
-def try_out(webhook: Webhook, settings: WebhookSettings) -> TestResult:
-    """Send a test event to an endpoint, once, and wait for the answer.
-
-    Raises:
-        HITLWebhookError: the address or a secret cannot be used, or the connection cannot be read.
-        LookupError: there is no such connection.
-    """
-    endpoint = _endpoint_of(webhook, settings)
-    event = build_test_event(at=utcnow(), address=site().base_url)
-    done = asyncio.run(_one_attempt(endpoint, event.id, event.body, settings))
-    return TestResult(
-        endpoint=webhook.name, event_id=event.id, delivered=done.error is None, attempt=_attempt_record(done)
-    )
-
-
-def _endpoint_of(webhook: Webhook, settings: WebhookSettings) -> Endpoint:
-    try:
-        with transaction() as db:
-            return resolve(
-                webhook.name,
-                webhook.format,
-                connection=lambda conn_id: load_connection(db, conn_id, None),
-                settings=settings,
-            )
-    except Exception as error:
-        if isinstance(error, HITLWebhookError) or type(error) is LookupError:
-            raise
-        # Not chained: the log would contain everything that the error quotes.
-        raise InvalidEndpointError(f"{why_unusable(error)}.") from None
-
-
-async def _one_attempt(endpoint: Endpoint, event_id: str, body: bytes, settings: WebhookSettings) -> Attempt:
-    async with open_client(block_private_addresses=settings.block_private_addresses) as client:
-        return await attempt(client, endpoint, event_id, body, timeout=TEST_TIMEOUT)
-
-
 def _record_of_row(row: OutboxRow) -> DeliveryRecord | None:
     try:
         entry = outbox.parse_entry(row.key, row.name, row.stored)
@@ -257,18 +207,8 @@ def _record(key: TaskKey, entry: OutboxEntry) -> DeliveryRecord:
                 attempts=d.attempts,
                 next_attempt_at=d.next_attempt_at,
                 last_error=d.last_error,
-                log=[_attempt_record(one) for one in d.log],
+                log=[AttemptRecord.of(one) for one in d.log],
             )
             for d in entry.deliveries
         ],
-    )
-
-
-def _attempt_record(one: Attempt) -> AttemptRecord:
-    return AttemptRecord(
-        at=datetime.fromisoformat(one.at),
-        duration_ms=one.duration_ms,
-        status_code=one.status_code,
-        error=one.error,
-        retry_after=one.retry_after,
     )

@@ -18,12 +18,12 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
-    ReviewWebhooks,
     TaskKey,
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, parse_session, read_decision
+from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks
 from airflow_hitl_review.server.db.outbox_queries import rows_without_worker
 from airflow_hitl_review.server.db.task_instances import load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, site, transaction, utcnow

@@ -2,17 +2,19 @@
 
 To count the open reviews, the database must read each of them: 0.7 s for 100,000. The list itself needs only its
 first rows. So from ``MANY`` reviews on, an API server process counts in a background thread, and requests get the
-last count. No Airflow imports.
+last count. The number of pending reviews is also a metric. No Airflow imports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from airflow_hitl_review.core.telemetry import Stats, show_pending
 from airflow_hitl_review.server.db.review_queries import ActiveCount
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,9 @@ ROOM = 10
 
 OLDEST_SECONDS = 60.0
 """Maximum age of a count that a request gets."""
+
+GAUGE_SECONDS = 30.0
+"""Seconds between two values of the gauge."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +119,23 @@ class Counter:
 
 def _in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="hitl-review-totals", daemon=True).start()
+
+
+async def send_pending(stats: Stats, totals: Callable[[], Totals], interval: float = GAUGE_SECONDS) -> None:
+    """Send the gauge ``hitl_review.pending`` until cancelled; each API server process sends the same number.
+
+    Where XCom values are not in the database, they cannot be counted, and nothing is sent.
+
+    Args:
+        stats: the metrics client.
+        totals: counts the reviews; called in a thread.
+        interval: seconds between two values.
+    """
+    while True:
+        try:
+            active = (await asyncio.to_thread(totals)).active
+            if active is not None:
+                show_pending(stats, sum(count.in_status for count in active.values()))
+        except Exception:
+            log.warning("Counting the reviews that wait failed; trying again.", exc_info=True)
+        await asyncio.sleep(interval)

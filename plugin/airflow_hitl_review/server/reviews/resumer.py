@@ -28,7 +28,7 @@ from airflow_hitl_review.core.states import SessionStatus, advance
 from airflow_hitl_review.core.stored import UnreadableXComError, read_decision, read_session
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
-from airflow_hitl_review.server.db.review_queries import (
+from airflow_hitl_review.server.db.parked_reviews import (
     decided_but_parked,
     parked_without_session,
     written_since_the_park,

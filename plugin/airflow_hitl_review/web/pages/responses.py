@@ -1,13 +1,18 @@
-"""Responses for pages: headers, redirect to the login, and error pages."""
+"""Responses for pages: headers, redirect to the login, error pages, and when these are given."""
 
 from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
+from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.server.db.transactions import site
+from airflow_hitl_review.web.http.error_schemas import FieldProblem, InvalidRequest
 from airflow_hitl_review.web.pages.templates import fill
 
 HEADERS = {
@@ -20,10 +25,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-PAGES = ("/chat", "/chat-by-task", "/inbox")
+_PAGES = ("/chat", "/chat-by-task", "/inbox")
 """Paths, below the plugin's prefix, that people open."""
 
-INVALID_TOKEN = "Invalid JWT token"  # noqa: S105 - Airflow's message for a signature by another key
+_INVALID_TOKEN = "Invalid JWT token"  # noqa: S105 - Airflow's message for a signature by another key
 """Airflow answers 403 with this text; for a user it means the same as 401."""
 
 _TITLES = {400: "This address is not complete", 403: "Not for you", 404: "Nothing here", 422: "Not a valid address"}
@@ -34,9 +39,9 @@ def page(html: str, status_code: int = 200) -> Response:
     return HTMLResponse(html, status_code, headers={**HEADERS, "Cache-Control": "private, no-cache"})
 
 
-def is_page(request: Request) -> bool:
+def _is_page(request: Request) -> bool:
     """Whether the request is for a page, and not for data."""
-    return request.method == "GET" and request.url.path.endswith(PAGES)
+    return request.method == "GET" and request.url.path.endswith(_PAGES)
 
 
 def inbox_before(request: Request) -> str:
@@ -48,7 +53,7 @@ def inbox_before(request: Request) -> str:
     return f"inbox?{before.query}" if before.path.endswith("/inbox") and before.query else "inbox"
 
 
-def to_login(request: Request) -> Response:
+def _to_login(request: Request) -> Response:
     """Redirect the reader to Airflow's login, and back here afterwards."""
     name = request.url.path.rpartition("/")[2]
     query = f"?{request.url.query}" if request.url.query else ""
@@ -58,6 +63,32 @@ def to_login(request: Request) -> Response:
     return Response(status_code=307, headers={**HEADERS, "Location": location, "Cache-Control": "no-store"})
 
 
-def error_page(status_code: int, text: str) -> Response:
+def _error_page(status_code: int, text: str) -> Response:
     """An error as a page."""
     return page(fill("message.html", title=_TITLES.get(status_code, "This did not work"), text=text), status_code)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer a page's request with an error page or the login, and an API request with JSON as usual."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if not _is_page(request):
+            return await http_exception_handler(request, error)
+        if error.status_code == 401 or error.detail == _INVALID_TOKEN:
+            return _to_login(request)
+        return _error_page(error.status_code, str(error.detail))
+
+    @app.exception_handler(UnreadableXComError)
+    def unreadable(request: Request, error: UnreadableXComError) -> Response:
+        text = f"{error}. Try again."
+        return _error_page(503, text) if _is_page(request) else JSONResponse({"detail": text}, status_code=503)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        if not _is_page(request):
+            # Without the input: it may be long, or not representable in JSON, such as NaN.
+            told = [FieldProblem.model_validate(problem) for problem in error.errors()]
+            return JSONResponse(InvalidRequest(detail=told).model_dump(), status_code=422)
+        problems = [f"{problem['loc'][-1]}: {problem['msg']}." for problem in error.errors()]
+        return _error_page(422, "Something in the address is missing or wrong. " + " ".join(problems))

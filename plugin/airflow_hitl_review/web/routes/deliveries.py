@@ -12,8 +12,9 @@ from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.server.db.audit_log import write_audit_log
 from airflow_hitl_review.server.db.task_instances import load_task_instance
 from airflow_hitl_review.server.db.transactions import transaction
-from airflow_hitl_review.server.delivery import delivery_log
-from airflow_hitl_review.server.delivery.delivery_log import DeliveryList, DeliveryRecord, ListedStatus, TestResult
+from airflow_hitl_review.server.delivery import delivery_log, endpoint_trial
+from airflow_hitl_review.server.delivery.delivery_log import DeliveryList, DeliveryRecord, ListedStatus
+from airflow_hitl_review.server.delivery.endpoint_trial import TestResult
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.dependencies import (
     CurrentUser,
@@ -99,6 +100,6 @@ def test(services: CurrentServices, user: CurrentUser, body: TestBody) -> TestRe
         raise HTTPException(422, str(error)) from None
     require_connection(user, webhook.conn_id)
     try:
-        return delivery_log.try_out(webhook, services.webhook_settings)
+        return endpoint_trial.try_out(webhook, services.webhook_settings)
     except LookupError as error:
         raise HTTPException(404, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None

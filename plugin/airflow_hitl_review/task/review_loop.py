@@ -1,0 +1,183 @@
+"""The loop of a review: wait for a decision, make the next output, until the review ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Literal, NoReturn, Protocol
+
+from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout
+from airflow_hitl_review.core.schema import AgentSession, Decision
+from airflow_hitl_review.core.states import Action, Step
+from airflow_hitl_review.task.errors import (
+    HITLMaxIterationsError,
+    HITLRegenerationError,
+    HITLRejectError,
+    HITLTimeoutError,
+)
+from airflow_hitl_review.task.json_values import as_text
+from airflow_hitl_review.task.parking import park
+from airflow_hitl_review.task.review_session import ReviewSession
+from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
+
+log = logging.getLogger(__name__)
+
+MAX_FAILED_READS = 10
+"""While polling, this many failed XCom reads in a row fail the task with the last error."""
+
+LOOK_AGAIN = timedelta(minutes=2)
+"""How long the task parks for an unconfirmed decision or unreadable XComs, before it checks again. Usually the API
+server resumes it sooner, or makes the review pending again, unless it is down."""
+
+_LAST_LOOK = 2.0
+"""Seconds between the deadline and the last poll: a decision may be arriving just then."""
+
+
+class ReviewedOperator(Protocol):
+    """What the loop uses of ``HITLReviewMixin``, which describes it."""
+
+    hitl_wait: Literal["park", "poll"]
+    hitl_poll_interval: float
+    on_regenerate_error: Literal["return", "fail"]
+
+    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output."""
+
+    def _stored_history(self, message_history: Any) -> Any:
+        """The history in its stored form."""
+
+    def _approved(self, session: AgentSession, history: Any) -> Any:
+        """The task's result."""
+
+
+def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
+    """Go on with a review until it ends; ``history`` is that of the current output.
+
+    Returns:
+        The task's result.
+
+    Raises:
+        HITLReviewError: the review did not end with an approval, see ``task.errors``.
+        TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3).
+    """
+    with parks_again(operator):
+        decision, history = _last_decision(operator, review, history)
+        review.end(None if decision.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, decision)
+    session = review.session
+    if decision.action is Action.APPROVE:
+        return operator._approved(session, history)
+    if decision.action is Action.REJECT:
+        who = f" by {decision.user.name}" if decision.user else ""
+        why = "; the reason is in the review" if decision.feedback else ""
+        raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=decision.feedback)
+    raise HITLMaxIterationsError(
+        f"Changes were requested for output {session.iteration}, the last that "
+        f"max_hitl_iterations={session.max_iterations} allows."
+    )
+
+
+@contextmanager
+def parks_again(operator: ReviewedOperator) -> Iterator[None]:
+    """Park and check later if XComs are unavailable, or ``execution_timeout`` expires outside regeneration.
+
+    The review in XCom is unchanged. If the task failed now, it would be lost.
+    """
+    try:
+        yield
+    except (XComsAwayError, AirflowTaskTimeout) as error:
+        if operator.hitl_wait != "park":
+            raise
+        log.warning("The review cannot go on just now; the task parks and tries again: %r", error)
+        now = utcnow()
+        park(now + LOOK_AGAIN, now)
+
+
+def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
+    """The decision that ends the review, and the history of the output that it is about."""
+    while True:
+        decision = _wait_for_decision(operator, review)
+        if decision.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
+            return decision, history
+        review.announcer.changes_requested(review.session, decision)
+        history = _regenerate(operator, review, decision, history)
+
+
+def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Decision, history: Any) -> Any:
+    """Show the next output; returns the history of the output that is then current."""
+    try:
+        output, new_history = operator.regenerate_with_feedback(feedback=decision.feedback, message_history=history)
+        review.next_output(as_text(output), operator._stored_history(new_history))
+    except XComsAwayError:
+        raise
+    except FAILURES as error:
+        reason = f"{type(error).__name__}: {error}"
+        if operator.on_regenerate_error == "fail":
+            review.end(None, decision, status="failed")
+            raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
+        log.exception("Regenerating failed; the review goes back to the reviewer.")
+        review.regeneration_failed(decision, reason)
+        return history
+    return new_history
+
+
+def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Decision:  # noqa: RET503 - _park() never returns
+    if operator.hitl_wait == "poll":
+        return _poll(review, operator.hitl_poll_interval)
+    review.announcer.finish()
+    # This check also finds a decision that arrived while webhooks were sent.
+    if (decision := review.decision()) is not None:
+        return decision
+    if review.is_unconfirmed:
+        # The form may be answered already, if the event that confirmed the decision was lost with its process.
+        # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
+        review.require_action()
+        _park(review)
+    if _is_over(review):
+        _time_out(review)
+    review.require_action()
+    # The last check before parking: from now on it can be decided in Airflow, too.
+    if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
+        return decision
+    _park(review)
+
+
+def _poll(review: ReviewSession, interval: float, sleep: Callable[[float], None] = time.sleep) -> Decision:
+    failed = 0
+    while True:
+        try:
+            decision = review.decision()
+        except Exception:
+            failed += 1
+            if failed >= MAX_FAILED_READS:
+                raise
+            log.warning("Reading the review failed %d times in a row.", failed, exc_info=True)
+        else:
+            failed = 0
+            if decision is not None:
+                return decision
+            if _is_over(review):
+                _time_out(review)
+        review.announcer.keep()
+        left = review.time_left()
+        pause = interval
+        if left is not None and left.total_seconds() <= pause:
+            pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
+        sleep(pause)
+
+
+def _park(review: ReviewSession) -> NoReturn:
+    now = utcnow()
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
+
+
+def _is_over(review: ReviewSession) -> bool:
+    left = review.time_left()
+    return left is not None and left <= timedelta(0)
+
+
+def _time_out(review: ReviewSession) -> NoReturn:
+    review.end(Step.TIME_OUT)
+    raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")
