@@ -145,12 +145,14 @@ class Review(ReviewSummary):
         output_format: ``"text"``, or ``"json"`` if the task's output was not text.
         conversation: all outputs, feedback and errors, oldest first.
         dag_paused: whether its DAG is paused: the task then continues only when the DAG is unpaused.
+        display_as: how the task wants its output shown, such as ``"code:python"``; None for what it looks like.
     """
 
     current_output: str
     output_format: str
     conversation: tuple[Turn, ...]
     dag_paused: bool = False
+    display_as: str | None = None
 
     @property
     def output(self) -> Any:
@@ -193,6 +195,7 @@ def parse_review(value: dict[str, Any]) -> Review:
         output_format=value["output_format"],
         conversation=turns,
         dag_paused=bool(value.get("dag_paused", False)),
+        display_as=value.get("display_as"),
     )
 
 

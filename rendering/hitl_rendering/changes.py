@@ -26,10 +26,10 @@ _MAX_MARKED = 40_000
 
 def ways(before: str, after: str, output_format: str, display_as: str | None = None) -> tuple[str, ...]:
     """Ways in which these changes can be shown, the usual one first."""
-    kind = display_of(after, output_format, display_as).partition(":")[0]
-    if kind in ("json", "table"):
+    kinds = {display_of(text, output_format, display_as).partition(":")[0] for text in (before, after)}
+    if kinds <= {"json", "table"}:
         return "paths", "source", "source-split"
-    if kind in ("markdown", "code") and max(len(before), len(after)) <= _MAX_MARKED:
+    if kinds in ({"markdown"}, {"code"}) and max(len(before), len(after)) <= _MAX_MARKED:
         return "shown", "shown-split", "source", "source-split"
     return "source", "source-split"
 

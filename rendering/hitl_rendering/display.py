@@ -50,6 +50,8 @@ _PYTHON_SURE = re.compile(
     r"^(async )?def \w+\(.*|^class \w+.*:\s*$|^from [\w.]+ import \w+|^import [\w.]+( as \w+)?$", re.MULTILINE
 )
 
+_DOCSTRING = re.compile(r'"""[^"]*"""')
+
 _STARTS: tuple[tuple[str, str, str], ...] = (
     (r"#!.*\b(ba|z)?sh\b", "", "bash"),
     (r"#!.*\bpython", "", "python"),
@@ -92,6 +94,7 @@ def display_of(text: str, output_format: str, display_as: str | None = None) -> 
         display_as: what somebody chose; a kind that the text does not have counts as not chosen.
     """
     if display_as:
+        display_as = "code:html" if display_as == "html" else display_as
         kind, _, language = display_as.partition(":")
         if kind == "code" and not language:
             found = _looks(text, output_format)
@@ -168,7 +171,8 @@ def _code_language(text: str) -> str | None:
 
 def _is_python(text: str) -> bool:
     """By its lines: whoever parses the text of others with Python's parser can be made to crash."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = _DOCSTRING.sub('""', text).splitlines()
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if len(lines) < 2:
         return False
     certain = 0.6 if _PYTHON_SURE.search(text) else 0.9

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from hitl_rendering.json_values import parse, written
-from hitl_rendering.marked_html import mark
+from hitl_rendering.marked_html import mark, marked
 from hitl_rendering.plain_text import inline
 
 _MOST = 1_000
@@ -58,11 +58,10 @@ def to_html(before: str, after: str) -> str:
 def _row(change: Change) -> str:
     before, after = _shown(change.before), _shown(change.after)
     if change.before is not None and change.after is not None and max(len(before), len(after)) > 40:
-        marked = mark(before, after)
-        before, after = marked.before, marked.after
+        both = mark(before, after)
+        before, after = both.before, both.after
     else:
-        before = f"<del>{before}</del>" if before else ""
-        after = f"<ins>{after}</ins>" if after else ""
+        before, after = (marked(tag, text) if text else "" for tag, text in (("del", before), ("ins", after)))
     nothing = '<span class="hitl-meta">none</span>'
     return (
         f'<tr><th scope="row"><code>{inline(change.path) or "all of it"}</code></th>'

@@ -67,7 +67,7 @@ def mark(before: str, after: str) -> MarkedHtml:
     i = j = 0
     for match_i, match_j, size in [*matches, (len(old.words), len(new.words), 0)]:
         if match_i > i:
-            removed[j] = _mark("del", old.between(i, match_i))
+            removed[j] = marked("del", old.between(i, match_i))
             if j and not old.starts_block(i):
                 follows.add(j)
         old.changed.difference_update(range(match_i, match_i + size))
@@ -82,41 +82,42 @@ def mark(before: str, after: str) -> MarkedHtml:
 
 def _written(pieces: _Pieces, tag: str, removed: dict[int, str], follows: set[int]) -> Iterator[str]:
     word = -1
-    marked: list[str] = []  # words to mark, and the spaces between them
+    words: list[str] = []  # words to mark, and the spaces between them
     for piece in pieces.all:
         if _is_word(piece):
             word += 1
             if word in removed and word not in follows:
-                yield from _flush(tag, marked)
+                yield from _flush(tag, words)
                 yield removed[word]
             if word in pieces.changed:
-                marked.append(piece)
+                words.append(piece)
             else:
-                yield from _flush(tag, marked)
+                yield from _flush(tag, words)
                 yield piece
             if word + 1 in follows:
-                yield from _flush(tag, marked)
+                yield from _flush(tag, words)
                 yield f" {removed[word + 1]}"
-        elif marked and piece.isspace():
-            marked.append(piece)
+        elif words and piece.isspace():
+            words.append(piece)
         else:
-            yield from _flush(tag, marked)
+            yield from _flush(tag, words)
             yield piece
-    yield from _flush(tag, marked)
+    yield from _flush(tag, words)
     if word + 1 in removed and word + 1 not in follows:
         yield removed[word + 1]
 
 
-def _flush(tag: str, marked: list[str]) -> Sequence[str]:
-    if not marked:
+def _flush(tag: str, words: list[str]) -> Sequence[str]:
+    if not words:
         return ()
-    text = "".join(marked)
-    marked.clear()
-    words = text.rstrip()
-    return _mark(tag, words), text[len(words) :]
+    text = "".join(words)
+    words.clear()
+    told = text.rstrip()
+    return marked(tag, told), text[len(told) :]
 
 
-def _mark(tag: str, html: str) -> str:
+def marked(tag: str, html: str) -> str:
+    """Put HTML into ``ins`` or ``del``, with words for screen readers."""
     kind = "added" if tag == "ins" else "removed"
     return f'<{tag}><span class="hitl-unseen">[{kind}: </span>{html}<span class="hitl-unseen">]</span></{tag}>'
 

@@ -13,12 +13,12 @@ _NUMBER = re.compile(
     r"\s*(%|‰|[kKMGT]?[Bb]|[a-zµ°]{1,3}|[$€£¥₹])?\)?"
 )
 _NOTHING = {"", "-", "–", "—", "n/a", "N/A", "null", "None", "NaN", "nan"}
-_EMPHASIS = "*_`~ "
+_EMPHASIS = re.compile("[*_`~]")
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
     """Whether a column's cells are numbers, with a unit or a sign around them at most; empty cells do not count."""
-    told = [cell for cell in (cell.strip(_EMPHASIS) for cell in cells) if cell not in _NOTHING]
+    told = [cell for cell in (_EMPHASIS.sub("", cell).strip() for cell in cells) if cell not in _NOTHING]
     return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
 
 

@@ -5,13 +5,15 @@ The tools stay hidden until ``front_end/reading.js`` serves them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hitl_rendering.changes import WAYS
 from hitl_rendering.display import choices, display_of, in_words
 from hitl_rendering.plain_text import inline
-from hitl_rendering.rounds import Round, Turn
+from hitl_rendering.rounds import Round
 
 
-def output_box(one: Round[Turn], label: str, task: str) -> str:
+def output_box(one: Round[Any], label: str, task: str) -> str:
     """Return a round's output.
 
     Args:
@@ -36,7 +38,7 @@ def output_box(one: Round[Turn], label: str, task: str) -> str:
     )
 
 
-def change_box(one: Round[Turn], heading: str, *, is_open: bool) -> str:
+def change_box(one: Round[Any], heading: str, *, is_open: bool) -> str:
     """Return what changed since the round before, as a fold; one line if nothing did."""
     words, shown = one.change
     if not shown:
@@ -45,7 +47,7 @@ def change_box(one: Round[Turn], heading: str, *, is_open: bool) -> str:
     look = one.change_way.startswith("shown") or one.change_way == "paths"
     tools = _select("Changes as", "changes", options, one.chosen_way or "", "") if is_open else ""
     return (
-        f'<details class="hitl-changes" data-fold="changes-{one.iteration}"{" open" if is_open else ""}>'
+        f'<details class="hitl-what-changed" data-fold="changes-{one.iteration}"{" open" if is_open else ""}>'
         f"<summary>{inline(heading)}: {words}</summary>"
         f'<div class="hitl-shown"><div class="hitl-tools" hidden>{tools}</div>'
         f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from hitl_rendering import render
 from hitl_rendering.changes import changes, ways
-from hitl_rendering.display import display_of
+from hitl_rendering.display import display_of, unfenced
 
 
 class Turn(Protocol):
@@ -86,9 +86,12 @@ class Round(Generic[T]):
     def source_html(self) -> str:
         """The source text; empty if the rendered output shows all of it.
 
-        Rendered Markdown omits URLs of links, titles and extra table cells.
+        Rendered Markdown omits URLs of links, titles and extra table cells; code its fence.
         """
-        if self.display != "markdown" or len(self.content) > render.MARKDOWN_LIMIT:
+        kind = self.display.partition(":")[0]
+        if kind == "code" and unfenced(self.content) == self.content:
+            return ""
+        if kind not in ("markdown", "code") or len(self.content) > render.MARKDOWN_LIMIT:
             return ""
         return render.plain(self.content)
 

@@ -54,8 +54,43 @@ _TEXT_TAGS = frozenset(
     *(f"h{level}" for level in range(1, 7)),
     *("table", "tbody", "td", "th", "thead", "tr"),
 }
-_OWN_TAGS = frozenset({"bdi", "del", "details", "div", "ins", "pre", "span", "summary", "time"})
-_OWN_LABEL = re.compile(r"Current output|Output \d+|Changes (from output \d+ to|since) output \d+")
+_OWN_TAGS = frozenset(
+    {"bdi", "button", "del", "details", "div", "ins", "label", "option", "pre", "select", "span", "summary"}
+) | {
+    *("template", "time"),
+}
+_MATH_TAGS = frozenset({"math", "mfrac", "mi", "mn", "mo", "mrow", "msub", "msubsup", "msup", "mtext"})
+_MATH_ATTRIBUTES = {
+    "fence",
+    "form",
+    "height",
+    "linethickness",
+    "lspace",
+    "mathvariant",
+    "rspace",
+    "stretchy",
+    "width",
+}
+_OWN_LABEL = re.compile(
+    r"Current output|Output \d+|Changes (from output \d+ to|since) output \d+|Table|Before|After"
+)
+_FOREIGN = {"data-task", "data-alt", "data-host"}
+"""Attributes that hold text of others; a browser does nothing with them."""
+_OWN = {
+    "data-choice": re.compile("display_as|changes"),
+    "data-chosen": re.compile("[a-z:+-]*"),
+    "data-digits": re.compile(r"\d"),
+    "data-display": re.compile("[a-z:]+"),
+    "data-fold": re.compile(r"[a-z]+-\d+"),
+    "data-line": re.compile(r"\d+"),
+    "data-rows": re.compile(r"\d+"),
+    "data-src": re.compile(r"https://.*|data:image/(png|gif|jpeg|webp);base64,[\w+/=]*", re.DOTALL),
+    "display": re.compile("block|inline"),
+    "scope": re.compile("row|col"),
+    "title": re.compile("[A-Z][a-z ]+[(][a-z][)]"),
+    "type": re.compile("button|checkbox"),
+    "value": re.compile("[a-z:+-]*"),
+}
 
 
 class Parts(HTMLParser):
@@ -95,14 +130,26 @@ def is_own(name: str, value: str) -> bool:
     if name == "aria-label":
         return _OWN_LABEL.fullmatch(value) is not None
     if name == "class":
-        return all(part.startswith("hitl-") or part.isalpha() for part in value.split())
-    return (name, value) in (("tabindex", "0"), ("role", "region"), ("open", ""))
+        return all(
+            part.startswith(("hitl-", "is-")) or part == "task-list-item" or part.isalpha()
+            for part in value.split()
+        )
+    if name in _OWN:
+        return _OWN[name].fullmatch(value) is not None
+    if name in _MATH_ATTRIBUTES:
+        return re.fullmatch(r"[\w.%-]*", value) is not None
+    return name in _FOREIGN or (name, value) in {
+        *(("tabindex", "0"), ("role", "region"), ("role", "group")),
+        *((one, "") for one in ("open", "hidden", "selected")),
+    }
 
 
 def harmless(html: str, *, text_tags: bool = True, also: Collection[str] = ()) -> Parts:
     """Assert that there are only our own tags and those of plain text, with safe attributes."""
     parts = Parts(html)
-    assert set(parts.tags) <= _OWN_TAGS | set(also) | (_TEXT_TAGS if text_tags else set())
+    assert set(parts.tags) <= _OWN_TAGS | set(also) | (
+        _TEXT_TAGS | _MATH_TAGS | {"input", "sup"} if text_tags else set()
+    )
     assert parts.others == []
     for tag, name, value in parts.attributes:
         if tag == "a":
@@ -110,8 +157,15 @@ def harmless(html: str, *, text_tags: bool = True, also: Collection[str] = ()) -
         elif tag == "time":
             assert name in ("datetime", "title")
             datetime.fromisoformat(value[:19])
-        elif tag in _OWN_TAGS or (tag, name) == ("ul", "class"):
-            assert is_own(name, value)
+        elif tag == "input":
+            assert (name, value) in {
+                ("type", "checkbox"),
+                ("checked", ""),
+                ("checked", "checked"),
+                ("disabled", "disabled"),
+            }
+        elif tag in _OWN_TAGS | _MATH_TAGS or name in ("class", "scope"):
+            assert is_own(name, value), (tag, name, value)
         else:
             assert (tag, name) == ("ol", "start")
         if name == "href":

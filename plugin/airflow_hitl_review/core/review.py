@@ -81,6 +81,7 @@ class ReviewResponse(ReviewSummary):
 
     current_output: str
     output_format: Literal["text", "json"]
+    display_as: str | None = None
     conversation: list[ConversationEntry]
     dag_paused: bool = False
 
@@ -142,6 +143,7 @@ def assemble(
         prompt=session.prompt,
         current_output=session.current_output,
         output_format=session.output_format,
+        display_as=session.display_as,
         conversation=conversation_of(session, xcoms),
         dag_paused=dag_paused,
     )

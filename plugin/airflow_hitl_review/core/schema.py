@@ -203,6 +203,7 @@ class AgentSession(_Stored):
     deadline_at: Time | None = None
     last_error: Text | None = None
     output_format: OutputFormat = "text"
+    display_as: Text | None = None
     task_instance_id: str | None = None
     try_number: int | None = None
     reviewers: list[Text] = Field(default_factory=list)

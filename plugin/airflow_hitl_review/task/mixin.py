@@ -51,6 +51,9 @@ class HITLReviewMixin:
             decide reviews of the DAG. If empty, everybody with that right may decide. Needs ``hitl_wait="park"``:
             the API server tells only a resumed task who has decided. A template field of our operators: a list, or
             a template that gives one, or one id.
+        display_as: how reviewers see the outputs: ``"markdown"``, ``"code"``, ``"code:python"`` (or another language),
+            ``"json"``, ``"table"`` (a list of objects), ``"html"`` (its source) or ``"text"``; None for what an output
+            looks like. An output that does not fit is shown as it looks, and reviewers can choose another view.
         webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
         webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
@@ -69,6 +72,7 @@ class HITLReviewMixin:
     hitl_poll_interval: float = 10.0
     hitl_wait: Literal["park", "poll"] = "park"
     reviewers: Sequence[str] | str = ()
+    display_as: str | None = None
     webhooks: Sequence[str | Webhook] | str | Webhook = ()
     webhook_url: str | None = None
     on_output_ready_callback: GivenCallbacks = None
@@ -112,6 +116,7 @@ class HITLReviewMixin:
             reviewers=self.reviewers,
             webhooks=usable_webhooks(self.webhooks, self.webhook_url),
             callbacks=self._callbacks(context),
+            display_as=self.display_as,
         )
         push_links(self, ti)
         return review_loop.run(self, review, message_history)

@@ -30,6 +30,7 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
     Args:
         hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
         reviewers: ids of the only people who may decide, see ``HITLReviewMixin``; a template, or a list of them.
+        display_as: how reviewers see the outputs, see ``HITLReviewMixin``.
         webhooks: URLs, connection ids, and ``Webhook`` objects; the texts among them are templates.
         webhook_url: one more endpoint, given as a plain URL; a template.
         on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
@@ -45,6 +46,7 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         *,
         hitl_wait: Literal["park", "poll"] = "park",
         reviewers: Sequence[str] | str = (),
+        display_as: str | None = None,
         webhooks: Sequence[str | Webhook] | str | Webhook = (),
         webhook_url: str | None = None,
         on_output_ready_callback: GivenCallbacks = None,
@@ -56,6 +58,7 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         super().__init__(**kwargs)
         self.hitl_wait = hitl_wait
         self.reviewers = reviewers
+        self.display_as = display_as
         self.webhooks = webhooks
         self.webhook_url = webhook_url
         self.on_output_ready_callback = on_output_ready_callback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,9 @@ from airflow_hitl_review.core.webhook_endpoints import is_template
 
 MAX_TIMEOUT = timedelta(days=36_525)
 """A hundred years: dates much later cannot be represented."""
+
+_DISPLAY = re.compile(r"(markdown|code(:[\w+#.-]{1,40})?|json|table|html|text)")
+"""What ``hitl_rendering.display`` knows; a worker does without that."""
 
 
 def check(mixin: Any) -> None:
@@ -31,6 +35,11 @@ def check(mixin: Any) -> None:
         raise ValueError(f"hitl_poll_interval must be positive seconds, not {interval!r}.")
     if mixin.hitl_wait not in ("park", "poll"):
         raise ValueError(f"hitl_wait must be 'park' or 'poll', not {mixin.hitl_wait!r}.")
+    if mixin.display_as is not None and not _DISPLAY.fullmatch(str(mixin.display_as)):
+        raise ValueError(
+            "display_as must be 'markdown', 'code', 'code:' and a language such as 'code:python', 'json', 'table', "
+            f"'html', 'text', or None, not {mixin.display_as!r}."
+        )
     if mixin.on_regenerate_error not in ("return", "fail"):
         raise ValueError(f"on_regenerate_error must be 'return' or 'fail', not {mixin.on_regenerate_error!r}.")
 

@@ -56,6 +56,7 @@ class ReviewSession:
         reviewers: Sequence[str],
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
+        display_as: str | None = None,
     ) -> ReviewSession:
         """Store the first output and a new session, and announce it.
 
@@ -69,6 +70,7 @@ class ReviewSession:
             reviewers: ids of the only people who may decide.
             webhooks: endpoints that get the events.
             callbacks: the DAG's callbacks.
+            display_as: how reviewers see the outputs, if the author says so.
 
         Raises:
             XComsAwayError: XComs cannot be written.
@@ -79,6 +81,7 @@ class ReviewSession:
             prompt=prompt,
             current_output=shown[0],
             output_format=shown[1],
+            display_as=display_as,
             task_instance_id=str(ti.id),
             try_number=ti.try_number,
             reviewers=list(reviewers),
