@@ -105,7 +105,7 @@ def _lines(text: str, language: str) -> Iterator[str]:
         css = _css(kind)
         for line in _split(piece):
             parts.append(
-                f'<span class="hitl-{css}">{inline(line)}</span>' if css and line.strip() else inline(line)
+                f'<span class="hitl-token-{css}">{inline(line)}</span>' if css and line.strip() else inline(line)
             )
             if line.endswith("\n"):
                 yield "".join(parts)

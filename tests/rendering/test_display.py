@@ -114,7 +114,7 @@ def test_code_keeps_underscores_and_indentation() -> None:
     html = render.output(PYTHON, "text")
     parts = Parts(html)
     assert parts.text == PYTHON
-    assert "hitl-keyword" in html
+    assert "hitl-token-keyword" in html
     lines = [value for _, name, value in parts.attributes if name == "data-line"]
     assert lines == [str(number) for number in range(1, 10)]
 
