@@ -74,7 +74,7 @@ NESTED = {
             "name": "North",
             "revenue": 31200,
             "cities": ["Oslo", "Bergen"],
-            "lead": {"name": "Ann", "since": "2024-03-01"},
+            "lead": {"name": "Ann", "since": 2024},
         },
         {"name": "South", "revenue": 20480.5, "cities": [], "lead": None},
     ],
@@ -125,20 +125,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "feedback": ["The north had 31,200, in Oslo and Bergen."],
         "format": "json",
     },
-    "text": {
-        "outputs": [
-            "\n".join(f"2026-11-27 10:{n:02}:00  INFO   step_{n} took {n * 7 % 60:>3} ms" for n in range(30))
-        ]
-    },
+    "text": {"outputs": ["\n".join(f"10:{n:02}:00  INFO   step_{n} took {n * 7 % 60:>3} ms" for n in range(30))]},
     "long line": {"outputs": ["word_" * 20_000]},
     "300 KB": {"outputs": [("A paragraph of __plain__ words about revenue and cost.\n\n" * 5_400)]},
     "html": {
-        "outputs": [
-            '<!DOCTYPE html>\n<html>\n<body onload="alert(1)">\n  <h1>Offer</h1>\n  <p>Dear Ann</p>\n</body>\n</html>\n'
-        ]
+        "outputs": ['<!DOCTYPE html>\n<html>\n<body onload="alert(1)">\n  <h1>Offer</h1>\n</body>\n</html>\n']
     },
     "250 lines": {
-        "outputs": ["\n".join(f"{n}. Item number {n} with a [link](https://a.example/{n})" for n in range(1, 251))]
+        "outputs": ["\n".join(f"{n}. Item {n} with a [link](https://a.example/{n})" for n in range(1, 251))]
     },
 }
 """Reviews by the kind of their current output, in the form that ``tests.support.seed_pages`` takes."""

@@ -51,9 +51,9 @@ class HITLReviewMixin:
             decide reviews of the DAG. If empty, everybody with that right may decide. Needs ``hitl_wait="park"``:
             the API server tells only a resumed task who has decided. A template field of our operators: a list, or
             a template that gives one, or one id.
-        display_as: how reviewers see the outputs: ``"markdown"``, ``"code"``, ``"code:python"`` (or another language),
-            ``"json"``, ``"table"`` (a list of objects), ``"html"`` (its source) or ``"text"``; None for what an output
-            looks like. An output that does not fit is shown as it looks, and reviewers can choose another view.
+        display_as: how reviewers see the outputs: ``"markdown"``, ``"code"``, ``"code:python"`` (or another
+            language), ``"json"``, ``"table"`` (a list of objects), ``"html"`` (its source) or ``"text"``; None for
+            what an output looks like. Reviewers can choose another view.
         webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
         webhook_url: one more endpoint, given as a plain URL.
         on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when

@@ -16,7 +16,8 @@ from airflow_hitl_review.web.http.error_schemas import FieldProblem, InvalidRequ
 from airflow_hitl_review.web.pages.templates import fill
 
 HEADERS = {
-    # Only our own files, and images of outputs, which the reader loads. Only Airflow's UI may show the page in a frame.
+    # Only our own files, and images of outputs, which the reader loads. Only Airflow's UI may show the page in
+    # a frame.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
