@@ -76,7 +76,8 @@ class SessionView:
             self._head.value = f'<div class="hitl-empty">{self._nothing()}</div>'
             self._conversation.value = self._output.value = ""
             return
-        self._head.value = review_html.head_html(review, self._model.user_id) + links_html(review.key, self._url)
+        links = links_html(review.key, self._url)
+        self._head.value = review_html.head_html(review, self._model.user_id, links)
         self._conversation.value = review_html.conversation_html(review)
         self._output.value = review_html.output_html(review, *self._model.choice)
 
