@@ -99,7 +99,7 @@ class Record:
         style = _STYLE.replace("LIVE", self.live)
         html = (
             f'<div class="hitl-record {self.live}-record"><style>{style}</style>{self._content()}<p>{at} '
-            "To go on, run the cell again.</p></div>"
+            "This is a record: run the cell again to see the panel.</p></div>"
         )
         return {"text/html": html, "text/plain": "\n".join([self._title(), *map(_line, self._rows())])}
 

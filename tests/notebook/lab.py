@@ -96,7 +96,7 @@ class Lab:
 
     def reopen(self) -> None:
         """Open a copy of the saved notebook, which has a new kernel."""
-        self.file = shutil.copy(self.file, self.file.with_stem(f"copy_{self._count}"))
+        self.file = Path(shutil.copy(self.file, self.file.with_stem(f"copy_{self._count}")))
         self.page.goto(self._address(f"lab/workspaces/copy{self._count}/tree/{self.file.name}"))
         browser.wait_for_kernel(self.page)
 

@@ -434,7 +434,7 @@ def test_saved_notebook_has_a_record(lab: Lab, server: ReviewServer) -> None:
     assert "ada-password" not in saved
     token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")
     assert token not in saved
-    page_of_nbconvert, _ = HTMLExporter().from_filename(str(lab.file))
+    page_of_nbconvert, _ = HTMLExporter().from_filename(str(lab.file))  # type: ignore[no-untyped-call]
     assert "<bdi>alpha</bdi> › <bdi>draft</bdi>" in page_of_nbconvert
     assert hostile not in page_of_nbconvert
 
