@@ -199,8 +199,8 @@ def _review_html(review: Review) -> str:
     else:
         shown = render.output(output, review.output_format)
     return (
-        f"<p><strong>Open: {task_name(review.key, _name)}</strong></p><p>Task</p>"
-        f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p>Output {review.iteration}</p>{shown}"
+        f"<p><strong>Open: {task_name(review.key, _name)}</strong></p><p><strong>Task</strong></p>"
+        f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p><strong>Output {review.iteration}</strong></p>{shown}"
     )
 
 
