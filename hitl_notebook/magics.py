@@ -78,7 +78,7 @@ class ReviewMagics(Magics):
     @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; else {URL}")
     @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; else {USERNAME}")
     @argument("--refresh", type=_seconds, metavar="SECONDS", help="time between two refreshes; 0 for none")
-    @argument("--dock", metavar="AREA", help="in JupyterLab, a tab at the right, left or bottom, or just a tab")
+    @argument("--dock", metavar="AREA", help="a tab of its own in JupyterLab: right, left, bottom or tab")
     @_in_words
     def hitl_review(self, line: str) -> ReviewPanel:
         """Show the reviews that wait, and decide about them.
