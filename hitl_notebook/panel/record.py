@@ -50,6 +50,7 @@ _STATUS_AFTER = {
 
 _STYLE = """
 .hitl-record th, .hitl-record td { text-align: left !important; vertical-align: top; overflow-wrap: break-word; }
+.hitl-record .hitl-code { white-space: pre-wrap; font-family: monospace; }
 body:has(.LIVE:not(.jupyter-widgets-disconnected)) .LIVE-record { display: none; }
 body:not(:has(.LIVE:not(.jupyter-widgets-disconnected)))
   .jp-OutputArea-child:has(+ .jp-OutputArea-child .LIVE-record) { display: none; }
