@@ -78,6 +78,7 @@ class ReviewMagics(Magics):
     @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; else {URL}")
     @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; else {USERNAME}")
     @argument("--refresh", type=_seconds, metavar="SECONDS", help="time between two refreshes; 0 for none")
+    @argument("--dock", metavar="AREA", help="a tab of its own in JupyterLab: right, left, bottom or tab")
     @_in_words
     def hitl_review(self, line: str) -> ReviewPanel:
         """Show the reviews that wait, and decide about them.
@@ -94,6 +95,12 @@ class ReviewMagics(Magics):
             self._panel = ReviewPanel(client=known, **more)
         else:
             self._panel = ReviewPanel(self._address(args.url), username=args.user, **more)
+        if args.dock is not None:
+            try:
+                self._panel.dock(args.dock)
+            except (ValueError, ImportError):
+                self._panel.close()
+                raise
         return self._panel
 
     @line_magic

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from release.environments import Environment, install
 
-EXTRAS = ("notebook", "receiver")
+EXTRAS = ("notebook", "jupyterlab", "receiver")
 
 NEWEST_PYTHON = (3, 12)
 """The oldest versions have no wheels for a newer one."""
 
 USE = """
-import asyncio, os, sys
+import asyncio, os, sys, warnings
 from typing import Annotated
 
 import hitl_notebook, hitl_rendering, hitl_webhooks
@@ -45,6 +45,8 @@ async def post():
 
 assert asyncio.run(post()) == "PrivateAddressError: 127.0.0.1 is not a public address"
 panel = ReviewPanel("http://127.0.0.1:9", username="ada", password="none", refresh_seconds=0)
+warnings.filterwarnings("ignore", "Traits should be given as instances")  # ipylab's
+panel.dock()
 panel.close()
 print("used")
 """

@@ -1,20 +1,27 @@
 """``ReviewPanel``: the inbox and one review, as a widget."""
 
+# IPython's functions have no type hints.
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from importlib import resources
 from typing import Any
 
 import ipywidgets as widgets
+from IPython.display import display
 
 from hitl_notebook.client.client import Client
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError, NotConnectedError
 from hitl_notebook.panel.background import Background
+from hitl_notebook.panel.dock import Dock
 from hitl_notebook.panel.elements import Help, Keyboard, Message
 from hitl_notebook.panel.inbox.model import InboxModel
 from hitl_notebook.panel.login import LoginView
+from hitl_notebook.panel.record import Record
 from hitl_notebook.panel.views import close_all, html_view
 from hitl_notebook.panel.workspace import Workspace
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary
@@ -71,6 +78,7 @@ class ReviewPanel:
         self._refresh_seconds = refresh_seconds
         self._client: Client | None = None
         self._workspace: Workspace | None = None
+        self._dock: Dock | None = None
         style = html_view("hitl-style")
         style.value = f"<style>{_css()}</style>"
         self._login = LoginView(self._background, self._connect)
@@ -78,6 +86,12 @@ class ReviewPanel:
         self._keyboard.on_message(self._on_key, self._background.post)
         self.widget = widgets.VBox([style, self._keyboard, self._login.widget])
         self.widget.add_class("hitl-panel")
+        self._record = Record(self._background)
+        self._place = html_view("hitl-place")
+        self._cell = widgets.VBox()
+        self._cell.add_class("hitl-cell")
+        self._cell.add_class(self._record.live)
+        self._undocked("")
         self._replace_earlier()
         if client is not None:
             self._connect(client)
@@ -151,12 +165,41 @@ class ReviewPanel:
         """
         self.workspace.pick(reviews)
 
+    def dock(self, area: str = "right", *, notify: bool = True) -> None:
+        """Move the panel from its cell into a tab of its own in JupyterLab, whose title says how many reviews wait.
+
+        When the tab is closed, the panel is in its cell again; there it also stays in other front ends than
+        JupyterLab 4 with ipylab, and says so. Docked again, it moves.
+
+        Args:
+            area: ``"right"``, ``"left"`` or ``"bottom"`` of the notebook, or ``"tab"``, among the other tabs.
+            notify: whether JupyterLab tells of reviews that arrive meanwhile and that you may decide.
+
+        Raises:
+            ValueError: there is no such area.
+            ImportError: ipylab is not installed.
+            RuntimeError: the panel is closed.
+        """
+        if self._closed:
+            raise RuntimeError(repr(self))
+        dock = Dock(self.widget, area, notify, self._background, self._docked, self._undocked)
+        if self._dock is not None:
+            self._dock.close()
+            self._undocked("")
+        self._dock = dock
+        if self._workspace is not None:
+            dock.follow(self._workspace.inbox, self._workspace.model)
+        dock.start()
+
     async def settled(self) -> None:
         """Wait until all clicks have been sent and the responses are shown."""
         await self._background.settled()
+        self._record.write()
 
     def close(self) -> None:
-        """Stop refreshing and remove the widgets."""
+        """Stop refreshing and remove the widgets, and the tab."""
+        if not self._closed:
+            self._record.write()
         self._closed = True
         self._background.close()
         for cell_id, (_, panels) in list(_in_cell.items()):
@@ -164,6 +207,9 @@ class ReviewPanel:
                 panels.remove(self)
             if not panels:
                 del _in_cell[cell_id]
+        if self._dock is not None:
+            self._dock.close()
+        close_all(self._cell)
         close_all(self.widget)
 
     def _connect(self, client: Client) -> None:
@@ -172,6 +218,9 @@ class ReviewPanel:
             self._workspace.reconnect(client)
             return
         self._workspace = Workspace(client, self._background, self._refresh_seconds, self._refused)
+        self._record.follow(self._workspace)
+        if self._dock is not None:
+            self._dock.follow(self._workspace.inbox, self._workspace.model)
         self.widget.children = (*self.widget.children, self._workspace.widget)
         self._workspace.start()
 
@@ -196,13 +245,35 @@ class ReviewPanel:
             "client does the same without: panel.client.sessions()"
         )
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if self._closed:
             return {"text/plain": repr(self)}
-        bundle = self.widget._repr_mimebundle_(**kwargs)
+        return {**self._view(**kwargs), **self._record.bundle(), "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        if self._closed or not self._background.has_loop:
+            display(self._repr_mimebundle_(), raw=True)
+            return
+        display(self._view(), raw=True)
+        self._record.show()
+
+    def _view(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the panel as an output that says nothing where there are no widgets: the record does."""
+        bundle: Any = self._cell._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = repr(self)
-        return bundle
+        return {**data, "text/plain": ""}
+
+    def _docked(self) -> None:
+        self._place.layout.display = None
+        self._place.value = "The reviews are in a tab of their own. When it is closed, they are here again."
+        self._cell.children = (self._place,)
+
+    def _undocked(self, reason: str) -> None:
+        """Show the panel in its cell; above it why it has no tab."""
+        self._dock = None
+        self._place.value = escape(reason)
+        self._place.layout.display = None if reason else "none"
+        self._cell.children = (self._place, self.widget)
 
     def _replace_earlier(self) -> None:
         """Close the panel of an earlier execution of this cell, so that it does not keep refreshing unseen."""

@@ -65,7 +65,7 @@ class Workspace:
         self.list = InboxView(self.inbox, self.model, self.bulk, background)
         self.several = BulkView(self.bulk, post, self._many.confirm)
         self.session = SessionView(
-            self.model, post, self.controller.act, self.controller.confirm, f"hitl-draft:{client.url}"
+            self.model, post, self.controller.act, self.controller.confirm, f"hitl-draft:{client.url}", client.url
         )
         self.deliveries = DeliveryView(deliveries, post, self._webhooks.resend)
         right = widgets.VBox([self.several.widget, self.session.widget, self.deliveries.widget])

@@ -1,4 +1,7 @@
-"""Real kernels of any version of ipykernel, and what a browser would know of their widgets."""
+"""Real kernels of any version of ipykernel, and what a browser would know of their widgets.
+
+Their environments, and that of Voilà, are apart from ours.
+"""
 
 from __future__ import annotations
 
@@ -32,46 +35,48 @@ Message = dict[str, Any]
 
 
 class NotInstalledError(Exception):
-    """A version of ipykernel could not be installed; the message says why."""
+    """A version of a package could not be installed; the message says why."""
 
 
-def python_with(version: str) -> Path:
-    """The interpreter of a virtual environment with hitl_notebook and this version of ipykernel.
+def python_with(package: str, version: str) -> Path:
+    """The interpreter of a virtual environment with hitl_notebook and this version of a package.
 
     It is created once, and again when its sources have changed.
 
     Args:
+        package: such as ``"ipykernel"``.
         version: such as ``"7.4"``.
 
     Raises:
         NotInstalledError: there is no uv, no network, or no such version for this Python.
     """
-    folder = ENVIRONMENTS / version
+    name = f"{package}-{version}"
+    folder = ENVIRONMENTS / name
     python = folder / "bin" / "python"
     made_from = hashlib.sha256(sys.version.encode())
-    for name in ("pyproject.toml", "constraints.txt"):
-        made_from.update((ROOT / name).read_bytes())
+    for source in ("pyproject.toml", "constraints.txt"):
+        made_from.update((ROOT / source).read_bytes())
     ready = folder / ".ready"
     ENVIRONMENTS.mkdir(exist_ok=True)
-    with (ENVIRONMENTS / f"{version}.lock").open("w") as lock:
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists() or ready.read_text() != made_from.hexdigest():
-            _make_environment(folder, version)
+            _make_environment(folder, package, version)
             ready.write_text(made_from.hexdigest())
     return python
 
 
-def _make_environment(folder: Path, version: str) -> None:
+def _make_environment(folder: Path, package: str, version: str) -> None:
     constraints = (ROOT / "constraints.txt").read_text().splitlines()
-    all_but_ipykernel = "\n".join(line for line in constraints if not line.startswith("ipykernel=="))
+    all_others = "\n".join(line for line in constraints if not line.startswith(f"{package}=="))
     python = folder / "bin" / "python"
     install = ["pip", "install", "--compile-bytecode", "--python", str(python), "--constraints", "-"]
-    install += ["--editable", f"{ROOT}[notebook]", f"ipykernel=={version}.*"]
+    install += ["--editable", f"{ROOT}[notebook]", f"{package}=={version}.*"]
     for arguments in (["venv", "--clear", "--python", sys.executable, str(folder)], install):
         try:
             subprocess.run(
                 [Path(sys.executable).with_name("uv"), "--quiet", *arguments],
-                input=all_but_ipykernel,
+                input=all_others,
                 check=True,
                 capture_output=True,
                 text=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ class Lab:
 
     Attributes:
         page: the browser page.
+        file: the notebook that was opened last.
         dialogs: messages of all alert boxes and other dialogs that any page has opened.
         requests: addresses of all requests to other machines.
     """
@@ -31,6 +34,7 @@ class Lab:
     def __init__(self, folder: Path, page: Page, address: Callable[[str], str]) -> None:
         self._folder, self._address, self._count = folder, address, 0
         self.page = page
+        self.file = folder
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
         self.dialogs: list[str] = []
@@ -50,16 +54,16 @@ class Lab:
             The panel.
         """
         self._count += 1
-        name = f"panel_{self._count}.ipynb"
+        self.file = self._folder / f"panel_{self._count}.ipynb"
         source = (
             "from hitl_notebook import ReviewPanel\n"
             f"panel = ReviewPanel({server.url!r}, username='ada', password='ada-password', refresh_seconds=1)\n"
             "panel"
         )
-        write_notebook(self._folder / name, source, *more_cells)
+        write_notebook(self.file, source, *more_cells)
         # In a separate workspace, or JupyterLab also reopens the previous notebooks.
         app = app.replace("lab/", f"lab/workspaces/w{self._count}/")
-        self.page.goto(self._address(f"{app}/{name}"))
+        self.page.goto(self._address(f"{app}/{self.file.name}"))
         return self.run_first_cell()
 
     def run_first_cell(self) -> Locator:
@@ -77,6 +81,24 @@ class Lab:
         cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
         cell.locator(".jp-InputArea-editor").click()
         self.page.keyboard.press("Control+Enter")
+
+    def save(self, text: str) -> str:
+        """Save the notebook until its file has this text, and return the outputs of its first cell, as JSON."""
+        self.page.locator(".jp-Notebook .jp-InputArea-prompt").first.click()
+        end = time.monotonic() + WAIT / 1000
+        while True:
+            self.page.keyboard.press("Control+s")
+            self.page.wait_for_timeout(500)
+            outputs = json.dumps(json.loads(self.file.read_text())["cells"][0]["outputs"])
+            if text in outputs:
+                return outputs
+            assert time.monotonic() < end, f"{text!r} is not in {outputs}"
+
+    def reopen(self) -> None:
+        """Open a copy of the saved notebook, which has a new kernel."""
+        self.file = Path(shutil.copy(self.file, self.file.with_stem(f"copy_{self._count}")))
+        self.page.goto(self._address(f"lab/workspaces/copy{self._count}/tree/{self.file.name}"))
+        browser.wait_for_kernel(self.page)
 
     def _on_dialog(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":  # JupyterLab's: the notebook has not been saved

@@ -22,8 +22,8 @@ def prepare(review: Review) -> None:
         output_html(review)
 
 
-def head_html(review: Review, user_id: str | None = None) -> str:
-    """Return name, state and prompt as HTML; for this user, if known."""
+def head_html(review: Review, user_id: str | None = None, links: str = "") -> str:
+    """Return name, state, these links and the prompt as HTML; for this user, if known."""
     key = review.key
     pill, words = state_of(review.status, task_completed=review.task_completed)
     if review.is_pending:
@@ -41,7 +41,7 @@ def head_html(review: Review, user_id: str | None = None) -> str:
     return (
         f'<div class="hitl-name">{task_name(key, _name)}</div>'
         f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words)}</span>'
-        f"{' · '.join(facts)}</div>"
+        f"{' · '.join(facts)}</div>{links}"
         f'<div class="hitl-label">Task</div><div class="hitl-prompt">{inline(review.prompt)}</div>'
     )
 

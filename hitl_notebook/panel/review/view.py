@@ -21,6 +21,7 @@ from hitl_notebook.panel.elements import (
 from hitl_notebook.panel.messages import key_of_id
 from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.form import about, session_form
+from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
@@ -35,6 +36,7 @@ class SessionView:
         act: called with the reviewer's action.
         confirm: called when the reviewer confirms it.
         store: key under which the browser stores drafts.
+        url: URL of Airflow's API server.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class SessionView:
         act: Callable[[Action], object],
         confirm: Callable[[], object],
         store: str,
+        url: str,
     ) -> None:
+        self._url = url
         self._model, self._act, self._confirm, self._store = model, act, confirm, store
         self._head = html_view()
         self._conversation = html_view()
@@ -72,7 +76,8 @@ class SessionView:
             self._head.value = f'<div class="hitl-empty">{self._nothing()}</div>'
             self._conversation.value = self._output.value = ""
             return
-        self._head.value = review_html.head_html(review, self._model.user_id)
+        links = links_html(review.key, self._url)
+        self._head.value = review_html.head_html(review, self._model.user_id, links)
         self._conversation.value = review_html.conversation_html(review)
         self._output.value = review_html.output_html(review, *self._model.choice)
 

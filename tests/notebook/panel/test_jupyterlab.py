@@ -20,6 +20,7 @@ from tests.notebook.hostile import HOSTILE
 from tests.notebook.lab import Lab, feedback, press, row, rows, running_lab, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
+from tests.support import browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -351,11 +352,116 @@ def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
     assert [body["feedback"] for body in sent(server, "feedback")] == ["typed in the second view"]
 
 
+def test_docked_panel(lab: Lab, server: ReviewServer) -> None:
+    from playwright.sync_api import expect
+
+    page = lab.page
+    server.add("alpha", current_output="Draft of alpha")
+    server.add("beta")
+    in_cell = lab.open(server, "panel.dock('right')", "panel.close()")
+    lab.run_cell(1)
+    tab = page.locator(".lm-TabBar-tab").filter(has_text="Reviews")
+    panel = page.locator(".hitl-tab .hitl-panel")
+    expect(tab).to_have_text("Reviews (2)")
+    row(panel, "alpha").click()
+    expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
+    around = page.locator(".hitl-tab").bounding_box()
+    notebook = page.locator(".jp-NotebookPanel").bounding_box()
+    assert around is not None
+    assert notebook is not None
+    assert around["x"] >= notebook["x"] + notebook["width"]
+    assert min(around["width"], around["height"]) > 300
+    expect(page.locator(".jp-Notebook .hitl-panel")).to_have_count(0)
+    expect(page.locator(".jp-Notebook")).to_contain_text("in a tab of their own")
+
+    feedback(panel).fill("Half a thought")
+    server.add("gamma")
+    server.add("theirs", reviewers=["ben"])
+    expect(tab).to_have_text("Reviews (4)")
+    told = page.locator(".Toastify__toast")
+    expect(told).to_have_text("A review waits: gamma › draft")
+    expect(feedback(panel)).to_have_value("Half a thought")
+    expect(feedback(panel)).to_be_focused()
+    press(panel, "Request changes")
+    tell(panel, "Changes requested")
+    expect(tab).to_have_text("Reviews (3)")
+
+    lab.save("Changes requested")
+    page.reload()
+    browser.wait_for_kernel(page)
+    expect(tab).to_have_text("Reviews (3)")
+    expect(rows(panel)).to_have_count(4)
+
+    tab.locator(".lm-TabBar-tabCloseIcon").click()
+    expect(page.locator(".jp-Notebook .hitl-panel")).to_be_visible()
+    expect(page.locator(".hitl-place")).to_be_hidden()
+    row(in_cell, "beta").click()
+    expect(in_cell.locator(".hitl-output")).to_contain_text("First draft")
+    lab.run_cell(1)
+    expect(tab).to_be_visible()
+    lab.run_cell(2)
+    expect(tab).to_have_count(0)
+
+
+def test_saved_notebook_has_a_record(lab: Lab, server: ReviewServer) -> None:
+    from nbconvert import HTMLExporter
+    from playwright.sync_api import expect
+
+    page = lab.page
+    hostile = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    lines = "\n\n".join(f"Line {number}" for number in range(100))
+    server.add("alpha", prompt=hostile, current_output=f"# Draft of alpha\n\n{hostile}\n\n{lines}")
+    server.add("beta")
+    panel = lab.open(server)
+    record = page.locator(".hitl-record")
+    row(panel, "alpha").click()
+    output = panel.locator(".hitl-output")
+    expect(output).to_contain_text("Draft of alpha")
+    panel.evaluate("panel => { panel.dataset.first = 'yes'; }")
+    feedback(panel).fill("Half a thought")
+    output.evaluate("output => { output.scrollTop = 70; }")
+    server.add("gamma")
+    expect(record).to_contain_text("gamma › draft")  # updated, while it is hidden and the panel stays as it is
+    expect(record).to_be_hidden()
+    assert panel.get_attribute("data-first") == "yes"
+    assert output.evaluate("output => output.scrollTop") == 70
+    expect(feedback(panel)).to_be_focused()
+
+    feedback(panel).fill("")
+    press(panel, "Approve")
+    press(panel, "Approve output 1")
+    saved = lab.save("Approved</td>")
+    assert "ada-password" not in saved
+    token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")
+    assert token not in saved
+    page_of_nbconvert, _ = HTMLExporter().from_filename(str(lab.file))  # type: ignore[no-untyped-call]
+    assert "<bdi>alpha</bdi> › <bdi>draft</bdi>" in page_of_nbconvert
+    assert hostile not in page_of_nbconvert
+
+    lab.reopen()
+    expect(record).to_be_visible()
+    expect(record.locator("tr").filter(has_text="alpha")).to_contain_text("Approved")
+    expect(record.locator("h1")).to_have_text("Draft of alpha")
+    expect(page.get_by_text("model not found")).to_be_hidden()
+    assert record.evaluate(f"record => record.querySelectorAll(`{DANGEROUS}`).length") == 0
+
+    panel = lab.run_first_cell()
+    expect(record).to_be_hidden()
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Restart Kernel…", exact=True).click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Confirm").click()
+    expect(record).to_be_visible()
+    expect(panel).to_be_hidden()
+    assert page.locator(".jupyter-widgets-disconnected:visible").count() == 0
+
+
 def test_notebook_7(lab: Lab, server: ReviewServer) -> None:
     from playwright.sync_api import expect
 
     server.add("alpha", current_output="Draft of alpha")
-    panel = lab.open(server, "'the next cell'", app="notebooks")
+    panel = lab.open(server, "panel.dock()", app="notebooks")
+    lab.run_cell(1)
+    expect(lab.page.locator(".hitl-place")).to_contain_text("Only JupyterLab")
     keys = lab.page.keyboard
     row(panel, "alpha").click()
     expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")

@@ -44,7 +44,7 @@ def running(
 ) -> Iterator[Kernel]:
     """A kernel of each version, with the connection in its environment."""
     try:
-        python = python_with(request.param)
+        python = python_with("ipykernel", request.param)
     except NotInstalledError as error:
         missing(f"ipykernel {request.param}", str(error))
         raise AssertionError from error

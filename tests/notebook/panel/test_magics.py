@@ -16,7 +16,7 @@ from jupyter_client.manager import start_new_kernel
 from traitlets.config import Config
 
 from hitl_notebook import ReviewPage, ReviewPanel
-from tests.notebook.panels import receive
+from tests.notebook.panels import open_widgets, receive
 from tests.notebook.server import ReviewServer
 
 NAMES = ("HITL_REVIEW_URL", "HITL_REVIEW_TOKEN", "HITL_REVIEW_USERNAME", "HITL_REVIEW_PASSWORD")
@@ -252,10 +252,23 @@ def test_unloading_discards_everything(
     assert len(server.asked("/auth/token")) == 2
 
 
+def test_panel_that_can_not_be_docked_is_closed(
+    shell: InteractiveShell,
+    server: ReviewServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logged_in(server, monkeypatch)
+    assert "right, left, bottom, tab, not at 'top'" in fail(shell, "%hitl_review --dock top", capsys)
+    monkeypatch.setitem(sys.modules, "ipylab", None)
+    assert "hitl-notebook[jupyterlab]" in fail(shell, "%hitl_review --dock right", capsys)
+    assert open_widgets() == {}
+
+
 def test_help(shell: InteractiveShell) -> None:
     for name, words in [
         ("hitl_inbox", ("--status", "--search", "--ended")),
-        ("hitl_review", ("--refresh", "--user")),
+        ("hitl_review", ("--refresh", "--user", "--dock")),
     ]:
         magic = shell.find_line_magic(name)
         assert magic is not None

@@ -6,10 +6,12 @@ import threading
 import time
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from hitl_notebook import Review, ReviewKey
+from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.review_html import conversation_html, head_html, output_html, prepare
 from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
@@ -250,3 +252,16 @@ def test_prepared_review_is_shown_quickly() -> None:
 @pytest.mark.parametrize("text", ["| a |\n|---|\n| x | SECRET |", "[n]: http://x 'SECRET'", "```py SECRET\nx\n```"])
 def test_approved_text_is_never_hidden(text: str) -> None:
     assert "SECRET" in Parts(output_html(review(current_output=text))).text
+
+
+def test_links_lead_to_airflows_pages_whatever_the_ids_are() -> None:
+    mapped = links_html(ReviewKey("sales", "manual__2030-01-01T00:00:00+00:00", "draft", 3), "https://host/af")
+    run = "https://host/af/dags/sales/runs/manual__2030-01-01T00%3A00%3A00%2B00%3A00"
+    task = f"{run}/tasks/draft/mapped/3"
+    targets = [value for _, name, value in harmless(mapped).attributes if name == "href"]
+    assert targets == [run, f"{task}/details", task]
+    for text in HOSTILE:
+        parts = harmless(links_html(ReviewKey(text, text, text), "https://host"))
+        links = [value for _, name, value in parts.attributes if name == "href"]
+        assert [urlsplit(link).netloc for link in links] == ["host"] * 3
+        assert [link.count("/") for link in links] == [6, 9, 8]
