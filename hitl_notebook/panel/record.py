@@ -198,7 +198,7 @@ def _review_html(review: Review) -> str:
     if len(output) > LONGEST_OUTPUT:
         shown = render.plain(_cut(output, LONGEST_OUTPUT))
     else:
-        shown = render.output(output, review.output_format)
+        shown = render.output(output, review.output_format, review.display_as)
     return (
         f"<p><strong>Open: {task_name(review.key, _name)}</strong></p><p><strong>Task</strong></p>"
         f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p><strong>Output {review.iteration}</strong></p>{shown}"
