@@ -70,6 +70,7 @@ def _store(db: Session, key: TaskKey, review: dict[str, Any]) -> None:
         prompt=storable(review.get("prompt", "Write it.")),
         current_output=outputs[-1],
         output_format=review.get("format", "text"),
+        display_as=review.get("display_as"),
         created_at=now,
         updated_at=now,
         deadline_at=now + timedelta(seconds=review["deadline_in"]) if "deadline_in" in review else None,
