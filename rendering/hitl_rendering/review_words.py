@@ -18,6 +18,10 @@ STATUS_WORDS = {
 }
 """A review's status in words."""
 
+WAITING_FOR_YOU = "Waiting for you"
+WAITING_FOR_OTHERS = "Waiting for others"
+"""What ``Waiting`` is to a reader who may decide, and to one whom the review's reviewers leave out."""
+
 ORDER_WORDS = {
     "-updated_at": "Last changed first",
     "updated_at": "Longest unchanged first",
@@ -83,16 +87,24 @@ class TaskInstance(Protocol):
         """Number of a mapped task, else -1."""
 
 
-def state_of(status: str, *, task_completed: bool) -> tuple[Tone, str]:
+def state_of(status: str, *, task_completed: bool, for_you: bool | None = None) -> tuple[Tone, str]:
     """Colour and text of a review's state.
 
     Args:
         status: the review's status.
         task_completed: whether its task has ended or was cleared.
+        for_you: whether the reader may decide it; None if that is not known, or the text is for all readers.
     """
     if task_completed and status in ("pending_review", "changes_requested"):
         return "bad", "No longer waiting"
+    if status == "pending_review" and for_you is not None:
+        return "wait", WAITING_FOR_YOU if for_you else WAITING_FOR_OTHERS
     return _TONES.get(status, "bad"), STATUS_WORDS.get(status, status)
+
+
+def round_words(iteration: int, max_iterations: int) -> str:
+    """Which output a review is at, and how many there can be."""
+    return f"round {iteration} of {max_iterations}"
 
 
 def task_name(task: TaskInstance, show: Callable[[str], str] = str) -> str:
