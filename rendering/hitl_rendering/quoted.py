@@ -2,8 +2,8 @@
 
 Made for the forms of Airflow's own UI. It renders with react-markdown and remark-gfm: images are loaded, HTML is
 left out without a word, footnotes move to the end, a relative link leads into Airflow, and a fence that names no
-language loses its line breaks. So a text is quoted as Markdown only if nothing of this is in it; any other is in a
-fence.
+language loses its line breaks. So a text is quoted as Markdown only if nothing of this is in it; any other is shown
+as it is written.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ _MARK = re.compile(r"[\[\]*_~`>|<]")
 
 _UNSAFE = re.compile(r"!\[|\[\^|\]:")
 """Images, footnotes, and definitions of links, in all ways to write them."""
+
+_FENCE_WIDTH = 100
+"""Maximum length of a line in a fence, in characters, as lines are not wrapped there."""
+
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_BACKSLASHED = r"\\\g<0>"
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
@@ -78,7 +84,11 @@ def quoted(text: str, output_format: str, limit: int) -> tuple[str, int]:
         text = _pretty(text)
         return _fenced(text[:limit], "json"), len(text)
     start = "\n".join(_LINE_END.split(text[:limit]))
-    return _as_markdown(start) or _fenced(start, "text"), len(text)
+    shown = _as_markdown(start)
+    if shown is None:
+        is_wide = max(map(len, start.split("\n"))) > _FENCE_WIDTH
+        shown = _escaped(start) if is_wide else _fenced(start, "text")
+    return shown, len(text)
 
 
 def _pretty(text: str) -> str:
@@ -95,6 +105,16 @@ def _fenced(text: str, language: str) -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _escaped(text: str) -> str:
+    """The text as quoted Markdown in which no character is a mark."""
+    lines = []
+    for line in text.split("\n"):
+        words = line.expandtabs(4).lstrip(" ")
+        indent = "&nbsp;" * (len(line.expandtabs(4)) - len(words))
+        lines.append(f"> {indent}{_PUNCTUATION.sub(_BACKSLASHED, words.rstrip())}  " if words.strip() else ">")
+    return "\n".join(lines)
 
 
 def _as_markdown(text: str) -> str | None:
