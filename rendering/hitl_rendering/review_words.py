@@ -1,7 +1,8 @@
-"""What both user interfaces call a review's task, its states, the decisions and the orders of the list."""
+"""What both user interfaces call a review's task, its states, the decisions, and the list's orders and search."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
@@ -18,9 +19,14 @@ STATUS_WORDS = {
 }
 """A review's status in words."""
 
-WAITING_FOR_YOU = "Waiting for you"
-WAITING_FOR_OTHERS = "Waiting for others"
-"""What ``Waiting`` is to a reader who may decide, and to one whom the review's reviewers leave out."""
+WAITING_FOR = {"you": "Waiting for you", "others": "Waiting for others", "all": STATUS_WORDS["pending_review"]}
+"""Waiting, to a reader who may decide, to one whom the review's reviewers leave out, and to all."""
+
+NO_MATCH = "No review matches."
+"""What a list says that its filters have left empty."""
+
+SEARCH_HELP = "The search looks at ids and prompts; with in:output, also at the current outputs."
+_IN_OUTPUT = re.compile(r"(?:^|\s+)in:output(?=\s|$)", re.IGNORECASE)
 
 ORDER_WORDS = {
     "-updated_at": "Last changed first",
@@ -98,8 +104,14 @@ def state_of(status: str, *, task_completed: bool, for_you: bool | None = None) 
     if task_completed and status in ("pending_review", "changes_requested"):
         return "bad", "No longer waiting"
     if status == "pending_review" and for_you is not None:
-        return "wait", WAITING_FOR_YOU if for_you else WAITING_FOR_OTHERS
+        return "wait", WAITING_FOR["you" if for_you else "others"]
     return _TONES.get(status, "bad"), STATUS_WORDS.get(status, status)
+
+
+def searched(text: str) -> tuple[str, bool]:
+    """The text that a search is for, and whether it has the word ``in:output``, which is no part of that text."""
+    rest, count = _IN_OUTPUT.subn("", text)
+    return (rest.strip(), True) if count else (text, False)
 
 
 def round_words(iteration: int, max_iterations: int) -> str:

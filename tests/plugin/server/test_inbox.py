@@ -192,6 +192,30 @@ def test_find_returns_all_fields_of_the_list(reviews: ReviewServer, runs: dict[s
         assert {"current_output", "conversation"} <= whole.keys() - row.keys()
 
 
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("figures are in", []),
+        ("in:output figures are in", [0]),
+        ("FIGURES in:output are in", [0]),
+        ("in:output", [0, 1, 2, 3, 5]),
+        ("in:outputs figures", []),
+        ("in:output end of it", [0]),  # which only the session has, not its summary
+        ("in:output p", [0, 1, 2, 3, 5]),  # the prompt
+        ("in:output 100%", []),
+    ],
+)
+def test_search_in_outputs(reviews: ReviewServer, runs: dict[str, str], q: str, found: list[int]) -> None:
+    page = get(reviews, q=q)
+    assert sorted(review["map_index"] for review in page["sessions"]) == found
+    assert page["total_entries"] == len(found)
+
+
+def test_search_in_outputs_elsewhere_looks_at_ids(elsewhere: ReviewServer) -> None:
+    assert get(elsewhere, q="in:output figures")["total_entries"] == 0
+    assert get(elsewhere, q=f"in:output {DAG_ID}")["total_entries"] > 0
+
+
 def test_number_of_sql_statements_is_constant(reviews: ReviewServer, runs: dict[str, str]) -> None:
     counts = in_environment(reviews, "count_statements")
     assert len(counts) == 12
