@@ -86,9 +86,12 @@ class Row {
     this.mark = mark();
     this.title = make("span", "hitl-row-title");
     this.place = make("span", "hitl-row-place");
+    this.dag = make("span", "hitl-row-dag");
     this.task = make("span", "hitl-row-task");
     this.run = make("span", "hitl-row-run");
-    this.place.append(this.task, this.run);
+    this.nameCell = make("span", "hitl-row-name");
+    this.nameCell.append(this.dag, make("span", "hitl-row-arrow", " › "), this.task);
+    this.place.append(this.nameCell, this.run);
     this.fresh = make("span", "hitl-row-new", "New");
     this.age = make("span", "hitl-row-age");
     this.text = make("span", "hitl-row-text");
@@ -116,9 +119,10 @@ class Row {
     draw(this.mark, data.state);
     write(this.title, data.title || this.name);
     this.title.title = this.title.textContent;
-    this.task.hidden = !data.title; // then the name is the title
-    write(this.task, this.name);
-    this.task.title = this.name;
+    this.nameCell.hidden = !data.title; // then the name is the title
+    write(this.dag, data.dag_id);
+    write(this.task, `${data.task_id}${mapped}`);
+    this.place.title = this.name;
     this.fresh.hidden = !data.is_new;
     write(this.text, data.excerpt ?? "");
     this.text.parentElement.hidden = !this.text.textContent && !data.is_new;

@@ -183,7 +183,7 @@ def test_row_content(stage: Staged) -> None:
     expect(first.get_by_role("checkbox")).to_have_count(0)  # nothing to decide
     expect(stage.row(0)).to_contain_text("New")
     expect(stage.row(0).locator(".hitl-row-title")).to_have_text("report_0 › review")  # there is no prompt
-    expect(stage.row(0).locator(".hitl-row-task")).to_be_hidden()
+    expect(stage.row(0).locator(".hitl-row-name")).to_be_hidden()
     expect(stage.row(8).locator(".hitl-row-due")).to_have_text("overdue")
     expect(stage.row(6).locator(".hitl-row-due")).to_be_hidden()  # abandoned: no longer relevant
     name = stage.row(7).get_attribute("aria-label")
