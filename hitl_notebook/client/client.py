@@ -149,7 +149,8 @@ class Client:
         Args:
             status: only reviews with this status, for instance ``"pending_review"``; or with one of several.
             dag_id: only reviews of this DAG.
-            q: only reviews with this text in an id or the prompt.
+            q: only reviews with this text in an id or the prompt. If it has the word ``in:output``, its other words
+                may also be in the current output.
             include_ended: also include reviews whose task has ended.
             limit: maximum number of reviews, 1 to 500.
             offset: number of reviews to skip.

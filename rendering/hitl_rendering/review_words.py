@@ -1,7 +1,8 @@
-"""What both user interfaces call a review's task, its states, the decisions and the orders of the list."""
+"""What both user interfaces call a review's task, its states, the decisions, and the list's orders and search."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
@@ -17,6 +18,15 @@ STATUS_WORDS = {
     "max_iterations_exceeded": "Ended without approval",
 }
 """A review's status in words."""
+
+WAITING_FOR = {"you": "Waiting for you", "others": "Waiting for others", "all": STATUS_WORDS["pending_review"]}
+"""Waiting, to a reader who may decide, to one whom the review's reviewers leave out, and to all."""
+
+NO_MATCH = "No review matches."
+"""What a list says that its filters have left empty."""
+
+SEARCH_HELP = "The search looks at ids and prompts; with in:output, also at the current outputs."
+_IN_OUTPUT = re.compile(r"(?:^|\s+)in:output(?=\s|$)", re.IGNORECASE)
 
 ORDER_WORDS = {
     "-updated_at": "Last changed first",
@@ -83,16 +93,30 @@ class TaskInstance(Protocol):
         """Number of a mapped task, else -1."""
 
 
-def state_of(status: str, *, task_completed: bool) -> tuple[Tone, str]:
+def state_of(status: str, *, task_completed: bool, for_you: bool | None = None) -> tuple[Tone, str]:
     """Colour and text of a review's state.
 
     Args:
         status: the review's status.
         task_completed: whether its task has ended or was cleared.
+        for_you: whether the reader may decide it; None if that is not known, or the text is for all readers.
     """
     if task_completed and status in ("pending_review", "changes_requested"):
         return "bad", "No longer waiting"
+    if status == "pending_review" and for_you is not None:
+        return "wait", WAITING_FOR["you" if for_you else "others"]
     return _TONES.get(status, "bad"), STATUS_WORDS.get(status, status)
+
+
+def searched(text: str) -> tuple[str, bool]:
+    """The text that a search is for, and whether it has the word ``in:output``, which is no part of that text."""
+    rest, count = _IN_OUTPUT.subn("", text)
+    return (rest.strip(), True) if count else (text, False)
+
+
+def round_words(iteration: int, max_iterations: int) -> str:
+    """Which output a review is at, and how many there can be."""
+    return f"round {iteration} of {max_iterations}"
 
 
 def task_name(task: TaskInstance, show: Callable[[str], str] = str) -> str:

@@ -27,7 +27,7 @@ from hitl_notebook import (
     ReviewPanel,
 )
 from hitl_notebook.client.backends import provider as provider_api
-from hitl_notebook.client.backends.provider import NOTICE
+from hitl_notebook.client.backends.provider import NOT_IN_OUTPUTS, NOTICE
 from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import PROVIDER_ONLY, VERSIONS, environment
 from tests.compatibility.story import DAGS
@@ -107,6 +107,9 @@ def test_the_client_finds_and_decides(provider: Provider) -> None:
     assert page.notice == NOTICE
     assert NOTICE in repr(page)
     assert client.sessions(q="no such text").total_entries == 0
+    in_output = client.sessions(q="in:output FIRST", dag_id="theirs", status="pending_review")
+    assert {approved, rejected} <= {row.key for row in in_output}
+    assert in_output.notice == f"{NOTICE} {NOT_IN_OUTPUTS}"
     assert len(client.sessions(limit=1, offset=1)) == 1
 
     review = client.find(mine[0])

@@ -68,6 +68,9 @@ def test_rounds_answered_in_required_actions(live: AirflowInstance, token: str) 
     wait_until(open_again, timeout=90, what="the second round of two reviews", interval=0.5)
     find = call(live, "GET", "find", token, query(run_id, 6)).json()
     assert find["current_output"] == "Draft 1 after: said 6"
+    shown = hitl(live, token, run_id, 6).json()
+    assert shown["subject"] == "Item 6"
+    assert "**Output of round 2 of 5**\n\n> Draft 1 after: said 6" in shown["body"]
     stale = hitl(live, token, run_id, 6, answer("Approve", None, 1))
     assert (stale.status_code, "output 2 is the current one" in stale.json()["detail"]) == (409, True)
     for index, output in ((6, 2), (8, 2), (9, 1)):

@@ -30,7 +30,7 @@ from hitl_notebook.panel.elements import (
 from hitl_notebook.panel.views import close_all
 
 STATES = [
-    ("waiting", "Waiting"),
+    ("waiting", "Waiting for you"),
     ("working", "Changes requested"),
     ("approved", "Approved"),
     ("rejected", "Rejected"),
@@ -55,8 +55,8 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
         "task_id": "review",
         "map_index": number if number % 2 else -1,
         "iteration": 2,
-        "max_iterations": 5,
-        "prompt": "Write the report of the month.",
+        "round": "round 2 of 5",
+        "title": "Write the report of the month." if number % 4 else "",
         "excerpt": f"Revenue rose {number}% to €66,180, led by the north." if number % 3 else "",
         "created_at": (now - timedelta(minutes=31 * number + 5)).isoformat(),
         "updated_at": (now - timedelta(minutes=31 * number)).isoformat(),

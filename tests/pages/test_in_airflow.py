@@ -96,8 +96,10 @@ def test_required_actions_form(stage: Stage, people: People) -> None:
     page.goto(f"{task_page(stage, key)}/required_actions")
     link = page.get_by_role("link", name="Open the review")
     expect(link).to_have_attribute("href", stage.chat(key))
-    expect(page.get_by_text("Draft of item 0.")).to_have_count(0)  # it would still be shown for the next output
+    expect(page.get_by_text("Item 0", exact=True)).to_be_visible()
+    expect(page.locator("blockquote", has_text="Draft of item 0.")).to_be_visible()
     expect(page.get_by_text("Number of the output")).to_have_count(0)
+    expect(page.get_by_text("Digest of the output")).to_have_count(0)
     page.locator("textarea, input[type=text]").last.fill("By region")
     page.get_by_role("button", name="Request changes", exact=True).click()
     expect(other.locator(".pill")).to_have_text("Changes requested")

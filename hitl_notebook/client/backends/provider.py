@@ -26,11 +26,14 @@ from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
 from hitl_notebook.records import PENDING, Review, ReviewKey, read_time
+from hitl_rendering.review_words import searched
 
 NOTICE = (
     "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
     "are no webhooks, a rejection has no reason, and of two people who decide at the same instant one is not told."
 )
+
+NOT_IN_OUTPUTS = "Its outputs cannot be searched: in:output looks only at ids and prompts."
 
 LIMIT = 1000
 """Maximum number of sessions, and of active task instances, that are read for a list."""
@@ -65,13 +68,13 @@ class ProviderBackend:
     def _page(self, filters: ListFilters) -> ReviewPage:
         every = self._every(filters.include_ended)
         statuses = [filters.status] if isinstance(filters.status, str) else list(filters.status or ())
-        dag_id, q = filters.dag_id, filters.q
+        dag_id, (text, in_output) = filters.dag_id, searched(filters.q or "")
         found = [
             review
             for review in every
             if (not statuses or review.status in statuses)
             and (dag_id is None or review.key.dag_id == dag_id)
-            and (not q or any(q.lower() in text.lower() for text in (*review.key[:3], review.prompt)))
+            and (not text or any(text.lower() in one.lower() for one in (*review.key[:3], review.prompt)))
         ]
         start = filters.offset
         return ReviewPage(
@@ -82,7 +85,7 @@ class ProviderBackend:
             waiting=sum(review.is_pending for review in every),
             dag_ids=tuple(sorted({review.key.dag_id for review in every})),
             offset=start,
-            notice=NOTICE,
+            notice=f"{NOTICE} {NOT_IN_OUTPUTS}" if in_output else NOTICE,
         )
 
     def find(self, key: ReviewKey) -> Review:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from hitl_notebook.records import PENDING, Review, ReviewKey, ReviewSummary, Turn
+from hitl_rendering.one_line import excerpt_of
 
 XCOM_PREFIX = "airflow_hitl_review_"
 """Beginning of the keys of the provider's XComs."""
@@ -20,7 +21,7 @@ SESSION_XCOM = f"{XCOM_PREFIX}agent_session"
 """Key of the XCom that each review has."""
 
 _ACTIVE = ("running", "deferred", "awaiting_input", "queued", "scheduled")
-_EXCERPT_LENGTH, _PROMPT_LENGTH = 200, 300
+_PROMPT_LENGTH = 300
 
 
 def active_states(version: str) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def review_from(
         decided_at=decided,
         reviewers=(),
         output_sha256=hashlib.sha256(output.encode("utf-8", "replace")).hexdigest(),
-        output_excerpt=" ".join(output.split())[:_EXCERPT_LENGTH],
+        output_excerpt=excerpt_of(output, "json" if output.lstrip().startswith(("{", "[")) else "text"),
         current_output=output,
         output_format="text",
         conversation=turns,

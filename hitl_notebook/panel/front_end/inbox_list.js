@@ -84,22 +84,25 @@ class Row {
     const cell = make("div", "hitl-row-cell");
     cell.setAttribute("role", "gridcell");
     this.mark = mark();
+    this.title = make("span", "hitl-row-title");
+    this.place = make("span", "hitl-row-place");
     this.dag = make("span", "hitl-row-dag");
     this.task = make("span", "hitl-row-task");
-    const name = make("span", "hitl-row-name");
-    name.append(this.dag, make("span", "hitl-row-arrow", " › "), this.task);
+    this.run = make("span", "hitl-row-run");
+    this.nameCell = make("span", "hitl-row-name");
+    this.nameCell.append(this.dag, make("span", "hitl-row-arrow", " › "), this.task);
+    this.place.append(this.nameCell, this.run);
     this.fresh = make("span", "hitl-row-new", "New");
     this.age = make("span", "hitl-row-age");
     this.text = make("span", "hitl-row-text");
     this.words = make("span", "hitl-row-words");
     this.round = make("span", "hitl-row-round");
-    this.run = make("span", "hitl-row-run");
     this.due = make("span", "hitl-row-due");
     const middle = make("div", "hitl-row-middle");
     middle.append(this.fresh, this.text);
     const facts = make("div", "hitl-row-facts");
-    facts.append(this.mark, this.words, this.round, this.run);
-    cell.append(name, this.age, middle, facts, this.due);
+    facts.append(this.mark, this.words, this.round);
+    cell.append(this.title, this.age, this.place, middle, facts, this.due);
     this.element.append(pickCell, cell);
   }
 
@@ -114,15 +117,18 @@ class Row {
     this.element.classList.toggle("is-new", Boolean(data.is_new));
     this.element.classList.toggle("is-unlisted", !data.listed);
     draw(this.mark, data.state);
+    write(this.title, data.title || this.name);
+    this.title.title = this.title.textContent;
+    this.nameCell.hidden = !data.title; // then the name is the title
     write(this.dag, data.dag_id);
     write(this.task, `${data.task_id}${mapped}`);
-    this.dag.parentElement.title = this.name;
+    this.place.title = this.name;
     this.fresh.hidden = !data.is_new;
-    write(this.text, data.excerpt || data.prompt || "");
+    write(this.text, data.excerpt ?? "");
     this.text.parentElement.hidden = !this.text.textContent && !data.is_new;
     write(this.words, data.listed ? data.words : `${data.words}, not on this page`);
-    write(this.round, `round ${data.iteration} of ${data.max_iterations}`);
-    write(this.run, shortRun(data.run_id));
+    write(this.round, data.round);
+    write(this.run, `run ${shortRun(data.run_id)}`);
     this.run.title = `Run ${data.run_id}`;
     this.box.disabled = !data.pickable;
     this.box.title = data.pickable ? "Pick, to decide several at once (Space)" : "Only reviews that wait can be picked";
@@ -138,8 +144,8 @@ class Row {
     write(this.due, words);
     this.due.hidden = !words;
     this.due.dataset.level = level;
-    const parts = [this.data.is_new ? "New" : "", this.words.textContent, this.name, this.round.textContent];
-    parts.push(`run ${this.run.textContent}`, this.age.textContent && `for ${this.age.textContent}`, words);
+    const parts = [this.data.is_new ? "New" : "", this.words.textContent, this.data.title, this.name];
+    parts.push(this.round.textContent, this.run.textContent, this.age.textContent && `for ${this.age.textContent}`, words);
     const label = [...parts, this.text.textContent].filter(Boolean).join(", ");
     if (this.element.getAttribute("aria-label") !== label) this.element.setAttribute("aria-label", label);
   }

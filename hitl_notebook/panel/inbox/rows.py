@@ -7,8 +7,9 @@ from typing import Any
 
 from hitl_notebook.panel.messages import id_of
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewSummary
+from hitl_rendering.one_line import title_of
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import state_of
+from hitl_rendering.review_words import round_words, state_of
 
 _STATES = {
     PENDING: "waiting",
@@ -19,18 +20,20 @@ _STATES = {
 }
 """Names of the states in ``front_end``; all others are ``"ended"``."""
 
-_PROMPT_LENGTH = 200
 
-
-def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) -> dict[str, Any]:
+def row_of(
+    review: ReviewSummary, *, user_id: str | None = None, is_new: bool = False, listed: bool = True
+) -> dict[str, Any]:
     """Return a review's row, in the format of ``elements.InboxList.rows``.
 
     Args:
         review: a listed review, or the open one.
+        user_id: the reader's id, if known.
         is_new: whether it arrived while the list was open.
         listed: whether the list contains it with the current filters.
     """
-    _, words = state_of(review.status, task_completed=review.task_completed)
+    for_you = not review.leaves_out(user_id)
+    _, words = state_of(review.status, task_completed=review.task_completed, for_you=for_you)
     key = review.key
     return {
         "id": id_of(key),
@@ -41,8 +44,8 @@ def row_of(review: ReviewSummary, *, is_new: bool = False, listed: bool = True) 
         "task_id": encodable(key.task_id),
         "map_index": key.map_index,
         "iteration": review.iteration,
-        "max_iterations": review.max_iterations,
-        "prompt": encodable(review.prompt[:_PROMPT_LENGTH]),
+        "round": round_words(review.iteration, review.max_iterations),
+        "title": encodable(title_of(review.prompt)),
         "excerpt": encodable(review.output_excerpt),
         "created_at": _stamp(review.created_at),
         "updated_at": _stamp(review.updated_at),

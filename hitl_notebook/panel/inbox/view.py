@@ -18,7 +18,7 @@ from hitl_notebook.panel.views import html_view
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING
 from hitl_rendering import render
 from hitl_rendering.plain_text import encodable
-from hitl_rendering.review_words import ORDER_WORDS, STATUS_WORDS
+from hitl_rendering.review_words import NO_MATCH, ORDER_WORDS, SEARCH_HELP, STATUS_WORDS
 
 MAX_SEARCH_LENGTH = 200
 """Characters; the server's limit."""
@@ -52,8 +52,9 @@ class InboxView:
         self._typed = ""
         self.shown = widgets.Dropdown(description="Show", options=_SHOWN, value=_SHOWN[0][1])
         self.dag = widgets.Dropdown(description="DAG", options=[("All DAGs", "")], value="")
-        self.search = widgets.Text(description="Search", placeholder="Search ids and prompts")
+        self.search = widgets.Text(description="Search", placeholder="Search ids and prompts, or in:output")
         self.order = widgets.Dropdown(description="Order", options=_ORDERS, value=_ORDERS[0][1])
+        self.search.tooltip = SEARCH_HELP
         self.search.add_class("hitl-search")
         toolbar = widgets.Box([self.shown, self.dag, self.order, self.search])
         toolbar.add_class("hitl-toolbar")
@@ -73,7 +74,7 @@ class InboxView:
         self._on(self.search, self._on_search)
         inbox.observe(lambda _: self.update(), ["page", "new", "offline"])
         inbox.observe(lambda _: self._update_announcement(), "announcement")
-        model.observe(lambda _: self.update(), ["selected", "review"])
+        model.observe(lambda _: self.update(), ["selected", "review", "user_id"])
         bulk.observe(lambda _: self._update_picks(), "picks")
         self.update()
 
@@ -81,10 +82,11 @@ class InboxView:
         """Show the page, and the open review even if it is not on the page."""
         inbox, selected = self._inbox, self._model.selected
         listed = list(inbox.page or ())
-        rows = [row_of(row, is_new=row.is_pending and row.key in inbox.new) for row in listed]
+        user_id = self._model.user_id
+        rows = [row_of(row, user_id=user_id, is_new=row.is_pending and row.key in inbox.new) for row in listed]
         review = self._model.review
         if review is not None and selected not in {row.key for row in listed}:
-            rows.append(row_of(review, listed=False))
+            rows.append(row_of(review, user_id=user_id, listed=False))
         with self.list.hold_sync():
             self.list.rows = rows
             self.list.selected = id_of(selected) if selected is not None else ""
@@ -137,7 +139,8 @@ class InboxView:
         if inbox.page is None:
             return "There is no list yet." if inbox.offline else "Looking for reviews…"
         if inbox.filters.narrow:
-            return "No review matches. Choose “Open reviews” and “All DAGs”, or clear the search, to see more."
+            more = f"{NO_MATCH} Choose “Open reviews” and “All DAGs”, or clear the search, to see more."
+            return f"{more} {SEARCH_HELP}" if inbox.filters.text else more
         if inbox.filters.include_ended:
             return "There are no reviews yet. One appears here when a task waits for it."
         return "Nothing waits for a review. New ones appear here by themselves."

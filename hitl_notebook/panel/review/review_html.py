@@ -9,7 +9,7 @@ from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
 from hitl_rendering.output_box import change_box, output_box
 from hitl_rendering.render import inline
-from hitl_rendering.review_words import state_of, task_name
+from hitl_rendering.review_words import round_words, state_of, task_name
 from hitl_rendering.rounds import rounds_of
 
 _PREPARING = threading.Lock()
@@ -28,7 +28,7 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
     pill, words = state_of(review.status, task_completed=review.task_completed)
     if review.is_pending:
         words = "Waiting for others" if review.leaves_out(user_id) else "Waiting for you"
-    facts = [f"output {review.iteration} of at most {review.max_iterations}", f"run {_name(key.run_id)}"]
+    facts = [round_words(review.iteration, review.max_iterations), f"run {_name(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")
     if review.reviewers and review.is_pending:

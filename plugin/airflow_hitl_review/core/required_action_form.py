@@ -5,8 +5,8 @@ params. It lists a row as pending while nobody has answered it and its task inst
 ``deferred`` (the state filter of ``useHITLPendingTasks`` in its UI, and ``has_pending_actions`` of its API); so a
 polling review, whose task instance is ``running``, would never be listed, and has no row.
 
-Airflow 3.3 never changes the texts of a row, not even for another round or another try. So the form contains
-nothing that changes, except the hidden param ``output``, which our API server keeps up to date.
+Airflow 3.3 never changes the texts of a row, not even for another round or another try. So our API server writes
+the form of each new output into the row, in the transaction that stores the output (``server.db.hitl_detail``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User
+from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User, sha256_of, storable
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.states import Action
+from hitl_rendering.one_line import title_of
+from hitl_rendering.quoted import quoted
+from hitl_rendering.review_words import round_words
 
 ACTIONS = {
     "Approve": Action.APPROVE,
@@ -35,14 +38,20 @@ FEEDBACK = "feedback"
 OUTPUT = "output"
 """Hidden param with the number of the output under review. The form sends it back unchanged."""
 
+OUTPUT_SHA256 = "output_sha256"
+"""Hidden param with that output's digest: another try has an output of the same number."""
+
+MAX_SHOWN = 8_000
+"""Characters of the output that the form shows; the review's page has all of it."""
+
 
 @dataclass(frozen=True)
 class Form:
     """The form that Airflow shows.
 
     Attributes:
-        subject: one line.
-        body: Markdown. It does not contain the output, which would stay there in the next round.
+        subject: one line: what the prompt says first.
+        body: Markdown, with the output.
         params: fields, each as Airflow serializes a ``Param``.
     """
 
@@ -76,31 +85,42 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
         session: the review as it is stored.
         site: URLs for the links.
     """
-    return Form(
-        subject=f"Review output of {key.task_id}",
-        body=(
-            f"[Open the review]({site.links_of(key)['chat']}) to see the output "
-            "and what was said about it.\n\nAn answer given here counts like one given there."
-        ),
-        params={
-            FEEDBACK: {
-                "value": "",
-                "description": "What to change, or why it is rejected. Requesting changes needs it.",
-                # Without null, Airflow's form would require a text for every answer.
-                "schema": {"type": ["string", "null"], "title": "Feedback", "format": "multiline"},
-            },
-            OUTPUT: output_param(session.iteration),
+    params = {
+        FEEDBACK: {
+            "value": "",
+            "description": "What to change, or why it is rejected. Requesting changes needs it.",
+            # Without null, Airflow's form would require a text for every answer.
+            "schema": {"type": ["string", "null"], "title": "Feedback", "format": "multiline"},
         },
-    )
-
-
-def output_param(iteration: int) -> dict[str, Any]:
-    """The hidden param: Airflow's form shows no field for a param whose schema has ``const``."""
-    return {
-        "value": iteration,
-        "description": "Number of the output",
-        "schema": {"type": "integer", "title": "Output", "const": iteration},
+        OUTPUT: _hidden("integer", "Output", "Number of the output", session.iteration),
+        OUTPUT_SHA256: _hidden("string", "Digest", "Digest of the output", sha256_of(session.current_output)),
     }
+    subject = storable(title_of(session.prompt)) or f"Review output of {key.task_id}"
+    return Form(subject, _body(session, site.links_of(key)["chat"]), params)
+
+
+def _body(session: AgentSession, page: str) -> str:
+    """The output between our own words, which it cannot imitate."""
+    shown, length = quoted(session.current_output, session.output_format, MAX_SHOWN)
+    if not session.current_output.strip():
+        shown = "The output is empty."
+    heading = round_words(session.iteration, session.max_iterations)
+    parts = [f"**Output of {heading}**", shown]
+    if length > MAX_SHOWN:
+        parts.append(
+            f"**Only the first {MAX_SHOWN:,} of {length:,} characters are shown.** "
+            f"[Read the whole output]({page}) before you decide."
+        )
+    parts.append(
+        f"[Open the review]({page}) to see what was said about it. "
+        "An answer given here counts like one given there."
+    )
+    return "\n\n".join(parts)
+
+
+def _hidden(type_: str, title: str, description: str, value: object) -> dict[str, Any]:
+    """A hidden param: Airflow's form shows no field for a param whose schema has ``const``."""
+    return {"value": value, "description": description, "schema": {"type": type_, "title": title, "const": value}}
 
 
 def is_ours(options: Sequence[str], params: Mapping[str, Any]) -> bool:

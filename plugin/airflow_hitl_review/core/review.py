@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -29,19 +28,15 @@ from airflow_hitl_review.core.stored import (
     read_session,
     with_times,
 )
+from hitl_rendering.one_line import excerpt_of
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
 """Task instance states in which a decision still reaches the worker."""
 
 _SUMMARY_PROMPT_LENGTH = 300
-_EXCERPT_LENGTH = 200
 
 _LONG_OUTPUT = 8_000
 """In characters; a session with a longer output also gets a summary without the output."""
-
-# Characters that can be shown on one line: no white space, no control characters, and no Unicode direction marks,
-# as truncation may remove the mark that ends the direction.
-_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 class ReviewSummary(BaseModel):
@@ -49,7 +44,7 @@ class ReviewSummary(BaseModel):
 
     ``prompt`` is cut after 300 characters. ``reviewers`` has the ids of the only people who may decide; it is empty
     where all may who may do so for the DAG. Of the output there is the digest, and its first 200 characters on one
-    line: white space and control characters between words have become one space.
+    line, without Markdown's marks: white space and control characters between words have become one space.
     """
 
     dag_id: str
@@ -91,18 +86,6 @@ def is_active(task_state: str | None) -> bool:
     return task_state in ACTIVE_STATES
 
 
-def excerpt_of(output: str) -> str:
-    """The first 200 characters of an output, on one line."""
-    words: list[str] = []
-    length = 0
-    for found in _WORD.finditer(output):
-        words.append(found.group())
-        length += len(words[-1]) + 1
-        if length > _EXCERPT_LENGTH:
-            break
-    return storable(" ".join(words)[:_EXCERPT_LENGTH].rstrip())
-
-
 def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> ReviewSummary:
     """Build one row of the inbox, from the session or its summary."""
     is_summary = isinstance(stored.value, dict) and "output_sha256" in stored.value
@@ -121,7 +104,7 @@ def summary_of(session: AgentSession) -> SessionSummary | None:
     return SessionSummary(
         **without,
         output_sha256=sha256_of(session.current_output),
-        output_excerpt=excerpt_of(session.current_output),
+        output_excerpt=_excerpt(session),
     )
 
 
@@ -178,7 +161,11 @@ def _output_facts(session: AgentSession) -> dict[str, str]:
     if isinstance(session, SessionSummary):
         return {"output_sha256": session.output_sha256, "output_excerpt": session.output_excerpt}
     text = session.current_output
-    return {"output_sha256": sha256_of(text), "output_excerpt": excerpt_of(text)}
+    return {"output_sha256": sha256_of(text), "output_excerpt": _excerpt(session)}
+
+
+def _excerpt(session: AgentSession) -> str:
+    return storable(excerpt_of(session.current_output, session.output_format))
 
 
 def _final_decision(session: AgentSession) -> Decision | None:

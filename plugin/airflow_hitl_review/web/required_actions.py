@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from airflow_hitl_review.core.required_action_form import ACTIONS, FEEDBACK, OUTPUT
+from airflow_hitl_review.core.required_action_form import ACTIONS, FEEDBACK, OUTPUT, OUTPUT_SHA256
 from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.stored import UnreadableXComError
@@ -63,4 +63,6 @@ def request_of(answer: GivenAnswer) -> Request:
         raise HTTPException(400, "Say what should change: the feedback is empty.")
     output: Any = answer.params.get(OUTPUT)
     seen = output if isinstance(output, int) and not isinstance(output, bool) else None
-    return Request(action, feedback, seen, channel="airflow")
+    digest: Any = answer.params.get(OUTPUT_SHA256)
+    seen_sha256 = digest if isinstance(digest, str) and digest else None
+    return Request(action, feedback, seen, channel="airflow", output_sha256=seen_sha256)

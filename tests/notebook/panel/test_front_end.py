@@ -170,23 +170,26 @@ def test_row_content(stage: Staged) -> None:
     expect(stage.rows).to_have_count(50)
     first = stage.row(1)
     for words in (
+        "Write the report of the month.",
         "report_1 › review [1]",
         "31 min",
         "Changes requested",
         "round 2 of 5",
-        "2030-11-02 10:00",
+        "run 2030-11-02 10:00",
         "due in ",
     ):
         expect(first).to_contain_text(words)
     expect(first).to_contain_text("Revenue rose 1% to €66,180")
     expect(first.get_by_role("checkbox")).to_have_count(0)  # nothing to decide
     expect(stage.row(0)).to_contain_text("New")
-    expect(stage.row(0)).to_contain_text("Write the report of the month.")  # no excerpt yet
+    expect(stage.row(0).locator(".hitl-row-title")).to_have_text("report_0 › review")  # there is no prompt
+    expect(stage.row(0).locator(".hitl-row-name")).to_be_hidden()
     expect(stage.row(8).locator(".hitl-row-due")).to_have_text("overdue")
     expect(stage.row(6).locator(".hitl-row-due")).to_be_hidden()  # abandoned: no longer relevant
     name = stage.row(7).get_attribute("aria-label")
     assert name.startswith(
-        "Waiting, report_7 › review [7], round 2 of 5, run 2030-11-08 10:00, for 3 h, due in 4 h"
+        "Waiting for you, Write the report of the month., report_7 › review [7], round 2 of 5, "
+        "run 2030-11-08 10:00, for 3 h, due in 4 h"
     )
     shapes = {stage.row(n).locator("path").get_attribute("d") for n in range(7)}
     assert len(shapes) == 7
@@ -197,7 +200,7 @@ def test_row_content(stage: Staged) -> None:
 def test_foreign_text_is_escaped(stage: Staged) -> None:
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     changes = ", ".join(
-        f"{name}={evil!r}" for name in ("dag_id", "task_id", "run_id", "prompt", "excerpt", "words")
+        f"{name}={evil!r}" for name in ("dag_id", "task_id", "run_id", "title", "excerpt", "words", "round")
     )
     stage.do(
         f"stage.list.rows = [row(0, {changes})]\n"

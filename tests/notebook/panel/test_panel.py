@@ -210,6 +210,7 @@ def test_review_assigned_to_others_cannot_be_decided(server: ReviewServer) -> No
     panel.open()
     reason = "Only ben, cleo may decide this review."
     assert "Waiting for others" in html(panel)
+    assert [row["words"] for row in panel.workspace.list.list.rows] == ["Waiting for others"]
     assert enabled(panel) == []
     assert {button["title"] for button in form(panel)["buttons"]} == {form(panel)["hint"]} == {reason}
     click(panel, "approve")
@@ -219,6 +220,7 @@ def test_review_assigned_to_others_cannot_be_decided(server: ReviewServer) -> No
         panel = ReviewPanel(server.url, refresh_seconds=0, **user)  # type: ignore[arg-type]
         panel.open()
         assert "Waiting for you" in html(panel)
+        assert [row["words"] for row in panel.workspace.list.list.rows] == ["Waiting for you"]
         assert len(enabled(panel)) == 3
         decide(panel, "request_changes")
         assert reason not in html(panel)
@@ -265,6 +267,7 @@ def test_filter_by_dag_and_text(server: ReviewServer, panel: ReviewPanel) -> Non
     view.search.value = "nothing like it"
     assert listed(panel) == ["b"]
     assert "No review matches" in view.list.empty
+    assert "in:output" in view.list.empty
     asked = server.asked("/hitl-review/sessions")[-1].query
     assert (asked["q"], asked["limit"], asked["offset"]) == ("nothing like it", "50", "0")
 

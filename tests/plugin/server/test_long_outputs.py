@@ -41,6 +41,15 @@ def is_listed_by_its_summary(server: ReviewServer) -> None:
     assert listed(server, q=run_id, status="pending_review")["sessions"] == []
 
 
+def test_long_output_is_searched_whole(reviews: ReviewServer) -> None:
+    """A summary has only its start."""
+    run_id = reviews.seed(1, "length", "20000")
+    text = "More of it. " * 15  # longer than what the excerpt has of it
+    found = listed(reviews, q=f"in:output {text}", limit=500)["sessions"]
+    assert run_id in {row["run_id"] for row in found}
+    assert listed(reviews, q=text)["sessions"] == []
+
+
 def test_summary_older_than_the_session_is_ignored(reviews: ReviewServer) -> None:
     """The AI provider's API writes sessions without a summary."""
     run_id = reviews.seed(1, "length", "20000")

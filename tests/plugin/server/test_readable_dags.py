@@ -43,7 +43,7 @@ ASK = """
 
     manager = KIND()
     auth.get_auth_manager = lambda: manager
-    known = readable_dags.ReadableDags(lambda: clock[0])
+    known = readable_dags.PermittedDags("GET", lambda: clock[0])
 """
 
 
@@ -78,7 +78,7 @@ def test_permissions_are_cached_per_user_for_a_limited_time() -> None:
     assert readable(dags[:1]) == []
     assert readable_dags.REMEMBERED_SECONDS <= 30
     readable_dags.MAX_REMEMBERED = 150
-    known = readable_dags.ReadableDags()
+    known = readable_dags.PermittedDags("GET")
     readable(dags)
     readable([f"other {number}" for number in range(100)])
     assert len(known._known) <= 150

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.schema import AgentSession, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey, sha256_of
 from airflow_hitl_review.core.site import Site
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
@@ -67,6 +67,14 @@ class Seeded:
         path = f"/dags/{DAG_ID}/dagRuns/{self.run_id}/taskInstances/review/xcomEntries/"
         key = "airflow_hitl_review_human_action"
         return self.server.airflow.api("GET", path + key, params={"map_index": 0})["value"]
+
+    def store(self, **changes: Any) -> None:
+        """Store the session anew in the API server's process, as a worker's write does."""
+        path = f"/dags/{DAG_ID}/dagRuns/{self.run_id}/taskInstances/review/xcomEntries"
+        session = self.server.airflow.api("GET", f"{path}/{SESSION_KEY}", params={"map_index": 0})["value"]
+        self.server.airflow.api("DELETE", f"{path}/{SESSION_KEY}", params={"map_index": 0})
+        body = {"key": SESSION_KEY, "value": session | changes, "map_index": 0}
+        self.server.airflow.api("POST", path, json=body)
 
     def park(self) -> None:
         """Park a task that was seeded as ``running``, as the worker does."""
@@ -129,17 +137,55 @@ def test_task_decided_while_running_is_woken_after_it_parks(reviews: ReviewServe
     assert (row["chosen_options"], row["responded_by_user"]["name"]) == (["Approve"], "ann")
 
 
-def test_form_links_to_the_review_without_showing_prompt_or_output() -> None:
-    session = AgentSession(prompt="Secret prompt", current_output="Secret output", iteration=3)
-    form = form_of(
-        TaskKey("a dag", "r+1/(x)", "t", 2),
-        session,
-        Site.read("https://airflow.example/base/", lambda _, default: default),
-    )
-    assert "Secret" not in f"{form.subject}{form.body}{form.params}"
-    assert "(https://airflow.example/base/hitl-review/chat?" in form.body
+SITE = Site.read("https://airflow.example/base/", lambda _, default: default)
+KEY = TaskKey("a dag", "r+1/(x)", "t", 2)
+
+
+def test_form_shows_the_prompt_and_the_current_output() -> None:
+    session = AgentSession(prompt="\n## Sum *up*\nIn short.", current_output="The **sum**", iteration=3)
+    form = form_of(KEY, session, SITE)
+    assert form.subject == "Sum up"
+    assert form.body.startswith("**Output of round 3 of 5**\n\n> The **sum**")
+    assert form.body.count("(https://airflow.example/base/hitl-review/chat?") == 1
     assert "run_id=r%2B1%2F%28x%29&" in form.body
     assert form.params["output"]["schema"]["const"] == 3
+    assert form.params["output_sha256"]["schema"]["const"] == sha256_of("The **sum**")
+
+
+def test_form_of_a_long_output_says_that_it_is_cut() -> None:
+    session = AgentSession(current_output="word " * 10_000)
+    form = form_of(KEY, session, SITE)
+    assert form.subject == "Review output of t"
+    assert "**Only the first 8,000 of 50,000 characters are shown.** [Read the whole output](https:" in form.body
+    assert len(form.body) < 9_000
+
+
+def test_form_of_an_empty_output_says_so() -> None:
+    assert "The output is empty." in form_of(KEY, AgentSession(current_output=" \n"), SITE).body
+
+
+def test_form_follows_each_new_output(reviews: ReviewServer) -> None:
+    """Also the first output of another try, which has the number of the one before."""
+    seeded = Seeded(reviews)
+    row = seeded.row()
+    assert row["subject"] == "Item 0"
+    assert "> Draft of item 0." in row["body"]
+    for iteration, output in ((2, "A second draft"), (1, "Anew: ![x](https://example.com/x.png)")):
+        before = {name: param["value"] for name, param in seeded.row()["params"].items()}
+        seeded.store(iteration=iteration, current_output=output, prompt=f"Prompt {iteration}")
+        row = seeded.row()
+        assert (row["subject"], row["params"]["output"]["value"]) == (f"Prompt {iteration}", iteration)
+        assert output in row["body"]
+        assert f"**Output of round {iteration} of 5**" in row["body"]
+        assert "Draft of item 0." not in row["body"]
+        stale = seeded.answer({"chosen_options": ["Approve"], "params_input": before | {"feedback": None}})
+        assert stale.status_code == 409, stale.text
+    stale = seeded.answer({"chosen_options": ["Approve"], "params_input": {"output": 1, "output_sha256": "0" * 64}})
+    assert (stale.status_code, "is another one than you saw" in stale.json()["detail"]) == (409, True)
+    shown = {name: param["value"] for name, param in row["params"].items()}
+    given = seeded.answer({"chosen_options": ["Approve"], "params_input": shown})
+    assert given.status_code == 200, given.text
+    assert seeded.action()["output_sha256"] == shown["output_sha256"]
 
 
 def test_airflow_returns_the_options_and_fields_of_the_form(reviews: ReviewServer) -> None:

@@ -49,8 +49,8 @@ def may(user: BaseUser, method: Method, dag_id: str, team_name: str | None) -> b
     )
 
 
-def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, bool]:
-    """Whether ``user`` may read the reviews of each of those DAGs; ``teams`` maps a DAG id to its team.
+def may_each(user: BaseUser, method: Method, teams: Mapping[str, str | None]) -> dict[str, bool]:
+    """Whether ``user`` may do that with the reviews of each of those DAGs; ``teams`` maps a DAG id to its team.
 
     Some auth managers make a network request for each check. So this uses one batch check where the auth manager
     implements its own, and parallel checks for what the batch leaves open.
@@ -59,7 +59,7 @@ def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, 
     if len(teams) > 1 and type(manager).batch_is_authorized_dag is not BaseAuthManager.batch_is_authorized_dag:
         questions: list[IsAuthorizedDagRequest] = [
             {
-                "method": "GET",
+                "method": method,
                 "access_entity": DagAccessEntity.HITL_DETAIL,
                 "details": DagDetails(id=dag_id, team_name=team),
             }
@@ -74,9 +74,9 @@ def may_read_each(user: BaseUser, teams: Mapping[str, str | None]) -> dict[str, 
     end = time.monotonic() + _IN_A_ROW
     while left and (is_of_this_thread or time.monotonic() < end):
         dag_id = left.pop()
-        answers[dag_id] = may(user, "GET", dag_id, teams[dag_id])
+        answers[dag_id] = may(user, method, dag_id, teams[dag_id])
     if left:
-        found = _asking.map(lambda dag_id: may(user, "GET", dag_id, teams[dag_id]), left)
+        found = _asking.map(lambda dag_id: may(user, method, dag_id, teams[dag_id]), left)
         answers.update(zip(left, found, strict=True))
     return answers
 

@@ -20,13 +20,13 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.core.required_action_form import OUTPUT, Answer, is_ours, output_param
+from airflow_hitl_review.core.required_action_form import OUTPUT, OUTPUT_SHA256, Answer, form_of, is_ours
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, read_session
 from airflow_hitl_review.server.db.compat import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
-from airflow_hitl_review.server.db.transactions import do_after_commit, hand_on, utcnow
+from airflow_hitl_review.server.db.transactions import do_after_commit, hand_on, site, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, stored_value
 
 _RESPONSE = ("responded_at", "responded_by", "chosen_options", "params_input")
@@ -146,14 +146,14 @@ class AnswerListener:
         do_after_commit(db)
 
     def _after_flush(self, db: Session, *_: Any) -> None:
-        """Point the form to the new output when a worker has stored the next one, or the first one of a new try.
+        """Show the new output in the form when a worker has stored the next one, or the first one of a new try.
 
         Not done where the worker opens the form, because Airflow leaves an unanswered row unchanged there.
         """
         for xcom in [o for o in db.new if isinstance(o, XComModel) and o.key == SESSION_KEY]:
             try:
                 session = read_session(stored_value(xcom))
-            except UnreadableXComError:  # the form keeps the earlier output: an answer to it is refused
+            except UnreadableXComError:  # the form shows the earlier output: an answer to it is refused
                 continue
             if session is None or session.status is not SessionStatus.PENDING_REVIEW:
                 continue
@@ -164,17 +164,27 @@ class AnswerListener:
                 TaskInstance.task_id == xcom.task_id,
                 TaskInstance.map_index == xcom.map_index,
             )
-            if row is not None and row.params[OUTPUT] != output_param(session.iteration):
-                params = {**row.params, OUTPUT: output_param(session.iteration)}
+            if row is None:
+                continue
+            key = TaskKey(xcom.dag_id, xcom.run_id, xcom.task_id, xcom.map_index)
+            form = form_of(key, session, site())
+            params = {**row.params, **{name: form.params[name] for name in (OUTPUT, OUTPUT_SHA256)}}
+            if (row.subject, row.body, row.params) != (form.subject, form.body, params):
                 db.connection().execute(
-                    update(HITLDetail).where(HITLDetail.ti_id == row.ti_id).values(params=params)
+                    update(HITLDetail)
+                    .where(HITLDetail.ti_id == row.ti_id)
+                    .values(subject=form.subject, body=form.body, params=params)
                 )
 
 
 def _ours(db: Session, *which: Any) -> Any:
     """Columns of a task instance's row; None if there is no row, or it is not ours."""
-    columns = (HITLDetail.ti_id, HITLDetail.options, HITLDetail.params, HITLDetail.responded_at)
-    query = select(*columns).join(TaskInstance, TaskInstance.id == HITLDetail.ti_id).where(*which)
+    columns = ("ti_id", "options", "subject", "body", "params", "responded_at")
+    query = (
+        select(*(getattr(HITLDetail, name) for name in columns))
+        .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+        .where(*which)
+    )
     row = db.connection().execute(query).one_or_none()
     return row if row is not None and is_ours(row.options, row.params) else None
 

@@ -52,12 +52,14 @@ class SessionFilter:
         dag_ids: only sessions of these DAGs.
         statuses: only sessions in one of these statuses, all if empty; needs ``values_are_in_the_row()``.
         text: only sessions with this text in an id, or (where values are in the row) in the prompt; ignores case.
+        in_output: or in the current output, where values are in the row; reads each session's whole value.
         include_ended: also sessions whose task instance has ended.
     """
 
     dag_ids: Sequence[str]
     statuses: Collection[str] = ()
     text: str | None = None
+    in_output: bool = False
     include_ended: bool = False
 
 
@@ -191,21 +193,22 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
     query = query.where(XComModel.key == SESSION_KEY, XComModel.dag_id.in_(wanted.dag_ids))
     active = TaskInstance.state.in_(ACTIVE_STATES)
 
-    def inside(field: str) -> Any:
+    def when_asked_for(value: Any) -> Any:
         # Reading inside a session is the expensive part. The condition on the task instance's state delays it
         # until after the join, and skips the sessions of tasks that ended long ago.
-        value = _inside(field)
         return value if wanted.include_ended else case((active, value))
 
     if not wanted.include_ended:
         query = query.where(active)
     if wanted.statuses:
-        query = query.where(inside("status").in_(wanted.statuses))
+        query = query.where(when_asked_for(_inside("status")).in_(wanted.statuses))
     if wanted.text:
         columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
         found = [contains(column, wanted.text) for column in columns]
         if values_are_in_the_row():
-            found.append(contains(inside("prompt"), wanted.text))
+            found.append(contains(when_asked_for(_inside("prompt")), wanted.text))
+            if wanted.in_output:  # which a summary does not have
+                found.append(contains(when_asked_for(field_in(XComModel, "current_output")), wanted.text))
         query = query.where(or_(*found))
     return query
 

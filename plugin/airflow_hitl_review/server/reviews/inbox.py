@@ -33,6 +33,7 @@ from airflow_hitl_review.server.db.review_queries import (
 from airflow_hitl_review.server.db.transactions import Session, transaction
 from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
 from airflow_hitl_review.server.reviews.inbox_counts import Totals
+from hitl_rendering.review_words import searched
 
 OrderBy = Literal[
     "updated_at",
@@ -79,7 +80,8 @@ class Filters:
     Attributes:
         statuses: only reviews in one of these statuses; all if empty.
         dag_id: only reviews of this DAG.
-        text: only reviews with this text in an id or the prompt.
+        text: only reviews with this text in an id or the prompt; if it has the word ``in:output``, with its other
+            words there or in the current output.
         include_ended: also reviews whose task has ended.
         limit: maximum number of reviews.
         offset: number of reviews to skip.
@@ -136,10 +138,12 @@ def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) 
     active = None
     if totals.active is not None:
         active = {dag_id: totals.active[dag_id] for dag_id in dag_ids if dag_id in totals.active}
+    text, in_output = searched(filters.text or "")
     wanted = SessionFilter(
         dag_ids=[dag_id for dag_id in dag_ids if filters.dag_id in (None, dag_id)],
         statuses=[status.value for status in filters.statuses] if in_sql else (),
-        text=filters.text,
+        text=text or None,
+        in_output=in_output,
         include_ended=filters.include_ended,
     )
     if not wanted.dag_ids:

@@ -18,7 +18,11 @@ def api_filters(
     ] = None,
     dag_id: Annotated[Id | None, Query(description="Only of this DAG")] = None,
     q: Annotated[
-        Text | None, Query(max_length=MAX_SEARCH_LENGTH, description="Text in an id or the prompt")
+        Text | None,
+        Query(
+            max_length=MAX_SEARCH_LENGTH,
+            description="Text in an id or the prompt; with the word in:output, also in the current output",
+        ),
     ] = None,
     include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
     limit: Limit = 50,

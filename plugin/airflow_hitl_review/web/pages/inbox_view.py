@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from airflow_hitl_review.core.review import ReviewSummary
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.schema import TaskKey, is_reviewer
 from airflow_hitl_review.core.site import query_of
 from airflow_hitl_review.server.reviews.inbox import Filters, ReviewList
 from airflow_hitl_review.web.pages.templates import fill
-from hitl_rendering.review_words import ORDER_WORDS, STATUS_WORDS, Tone, state_of, task_name
+from hitl_rendering.one_line import title_of
+from hitl_rendering.review_words import (
+    NO_MATCH,
+    ORDER_WORDS,
+    SEARCH_HELP,
+    STATUS_WORDS,
+    Tone,
+    round_words,
+    state_of,
+    task_name,
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One review of the list."""
+    """One review of the list.
+
+    Attributes:
+        for_you: as in ``state_of``.
+    """
 
     review: ReviewSummary
+    for_you: bool | None
 
     @property
     def query(self) -> str:
@@ -26,9 +42,19 @@ class Row:
         return query_of(TaskKey(review.dag_id, review.run_id, review.task_id, review.map_index))
 
     @property
+    def title(self) -> str:
+        """What the prompt says first; the task instance's name without a prompt."""
+        return title_of(self.review.prompt) or self.name
+
+    @property
     def name(self) -> str:
         """The task instance's name."""
         return task_name(self.review)
+
+    @property
+    def round(self) -> str:
+        """Which output it is at."""
+        return round_words(self.review.iteration, self.review.max_iterations)
 
     @property
     def tone(self) -> Tone:
@@ -42,12 +68,8 @@ class Row:
 
     @property
     def _state(self) -> tuple[Tone, str]:
-        return state_of(self.review.status.value, task_completed=self.review.task_completed)
-
-    @property
-    def prompt(self) -> str:
-        """The start of the prompt."""
-        return self.review.prompt[:200]
+        review = self.review
+        return state_of(review.status.value, task_completed=review.task_completed, for_you=self.for_you)
 
     @property
     def excerpt(self) -> str:
@@ -77,19 +99,35 @@ def address_of(filters: Filters) -> str:
     return f"inbox?{query}" if query else "inbox"
 
 
-def page(reviews: ReviewList, filters: Filters, version: str) -> str:
-    """Render the whole page; ``version`` identifies the state of the list that it shows."""
+def page(reviews: ReviewList, filters: Filters, version: str, *, user_id: str, decidable: Collection[str]) -> str:
+    """Render the whole page.
+
+    Args:
+        reviews: what it lists.
+        filters: what the reader asked for.
+        version: identifies the state of the list that it shows.
+        user_id: the reader's id.
+        decidable: the listed DAGs whose reviews the reader may decide.
+    """
+
+    def for_you(review: ReviewSummary) -> bool | None:
+        if not is_reviewer(user_id, review.reviewers):
+            return False
+        return True if review.dag_id in decidable else None
+
     following = filters.offset + filters.limit
     orders = {**ORDER_WORDS, filters.order_by: ORDER_WORDS.get(filters.order_by, filters.order_by)}
     return fill(
         "inbox.html",
         page=reviews,
         version=version,
-        rows=[Row(review) for review in reviews.sessions],
+        rows=[Row(review, for_you(review)) for review in reviews.sessions],
         filters=filters,
         statuses=STATUS_WORDS,
         dag_ids=sorted({*reviews.dag_ids, *([filters.dag_id] if filters.dag_id else [])}),
         orders=orders,
+        no_match=NO_MATCH,
+        search_help=SEARCH_HELP,
         is_filtered=bool(filters.statuses or filters.dag_id or filters.text),
         first=address_of(replace(filters, offset=0)),
         previous=(

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow_hitl_review.core.review import ReviewResponse
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.schema import TaskKey, is_reviewer
 from airflow_hitl_review.core.site import task_path
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.server.db.auth import BaseUser
@@ -101,6 +101,8 @@ def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
     name = task_name(review)
     values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
     values["paused_dag"] = PAUSED_DAG
+    values["round"] = review_words.round_words(review.iteration, review.max_iterations)
+    values["waiting_for"] = review_words.WAITING_FOR
     values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
     return values
 
@@ -124,6 +126,7 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         parts={name: safe(html) for name, html in view.parts.items()},
         draft_key=hashlib.sha256(f"{user.get_id()}\n{key}".encode()).hexdigest()[:16],
         may_decide=may_decide,
+        waits_for="you" if may_decide else "all" if is_reviewer(str(user.get_id()), view.reviewers) else "others",
         max_feedback_length=MAX_FEEDBACK_LENGTH,
         actions={name: words._asdict() for name, words in review_words.ACTION_WORDS.items()},
         feedback_label=review_words.FEEDBACK_LABEL,

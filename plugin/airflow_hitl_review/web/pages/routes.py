@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
 from airflow_hitl_review.core.schema import is_reviewer
+from airflow_hitl_review.server.db.readable_dags import decidable_dags
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews.decisions import SessionNotFoundError
@@ -110,7 +111,8 @@ def inbox(request: Request, user: CurrentUser, filters: InboxFilters, services: 
         version = inbox_change(inbox_stamp(db)).version
         totals = services.counter.totals(partial(count_in, db))
         reviews = list_reviews(db, user, filters, totals)
-    html = inbox_view.page(reviews, filters, version).encode()
+        decidable = decidable_dags(db, user, sorted({review.dag_id for review in reviews.sessions}))
+    html = inbox_view.page(reviews, filters, version, user_id=str(user.get_id()), decidable=decidable).encode()
     return revalidated(request, html, "text/html; charset=utf-8", headers=responses.HEADERS)
 
 

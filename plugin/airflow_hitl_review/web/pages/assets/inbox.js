@@ -3,9 +3,12 @@ import { connectionLine, follow, localTimes } from "./live.js";
 
 const list = document.getElementById("list");
 const filters = document.getElementById("filters");
+const TYPING_MS = 300;
 const show = connectionLine(document.getElementById("connection"));
 let version = document.getElementById("inbox").dataset.version;
 let asked = 0;
+let typed = 0; // the timer of the search field
+let isTyping = false; // whether the last step in the browser's history is of the search field
 
 localTimes(document);
 remember();
@@ -48,14 +51,23 @@ filters.addEventListener("submit", (event) => {
   event.preventDefault();
   apply();
 });
-filters.addEventListener("change", apply);
+filters.addEventListener("change", () => apply());
+filters.elements.q.addEventListener("input", () => {
+  clearTimeout(typed);
+  typed = setTimeout(() => apply({ typing: true }), TYPING_MS);
+});
+filters.querySelector("button").hidden = true; // for those without this script
 
-function apply() {
+/** Show what the filters ask for. While somebody types, that is one step back in the browser's history, not many. */
+function apply({ typing = false } = {}) {
+  clearTimeout(typed);
   const kept = [...new FormData(filters)].filter(([name, value]) => value && !(name === "order_by" && value === "-updated_at"));
   const query = new URLSearchParams(kept).toString();
   const address = query ? `inbox?${query}` : "inbox";
   if (new URL(address, location.href).href === location.href) return; // Enter in the search field tells it twice
-  history.pushState(null, "", address);
+  if (typing && isTyping) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  isTyping = typing;
   remember();
   replace(location.href, { fresh: false });
 }
