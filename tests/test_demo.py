@@ -129,7 +129,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         button = page.locator("a[href*='/hitl-review/chat']")
         expect(button).to_have_text("Review")
         page.goto(f"{airflow.url}{button.get_attribute('href')}")
-        expect(page.locator(".output td").first).to_have_text("North")
+        expect(page.locator(".hitl-output td").first).to_have_text("North")
         page.get_by_role("link", name="All reviews").click()
         expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
     wait_until(lambda: state() == "success", timeout=60, what="the end of the task")

@@ -28,7 +28,7 @@ def test_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
     page = people.page("ann")
     page.goto(task_page(stage, key))
     page.get_by_role("link", name="Review", exact=True).click()
-    expect(frame(page).locator(".output")).to_have_text("One")
+    expect(frame(page).locator(".hitl-output")).to_have_text("One")
     # Airflow shows above which task it is.
     expect(frame(page).get_by_role("link", name="All reviews")).to_be_hidden()
     frame(page).get_by_role("button", name="Approve", exact=True).click()
@@ -45,9 +45,9 @@ def test_link_in_output_opens_outside_airflow(stage: Stage, people: People) -> N
     page.goto(task_page(stage, key))
     page.get_by_role("link", name="Review", exact=True).click()
     with page.expect_popup() as opened:
-        frame(page).locator(".output").get_by_role("link", name="the health").click()
+        frame(page).locator(".hitl-output").get_by_role("link", name="the health").click()
     expect(opened.value.locator("body")).to_contain_text('"status"')
-    expect(frame(page).locator(".output")).to_be_visible()
+    expect(frame(page).locator(".hitl-output")).to_be_visible()
 
 
 def test_tab_of_an_unmapped_task_in_dark_mode(stage: Stage, people: People) -> None:
@@ -55,7 +55,7 @@ def test_tab_of_an_unmapped_task_in_dark_mode(stage: Stage, people: People) -> N
     page = people.page("ann", color_scheme="light")
     page.goto(task_page(stage, key))
     page.get_by_role("link", name="Review", exact=True).click()
-    expect(frame(page).locator(".output")).to_have_text("Not mapped")
+    expect(frame(page).locator(".hitl-output")).to_have_text("Not mapped")
     appearance = frame(page).locator("html")
     expect(appearance).to_have_attribute("data-appearance", "light")
     page.get_by_role("button", name="User").click()
@@ -81,7 +81,7 @@ def test_list_from_the_menu(stage: Stage, people: People) -> None:
     page.get_by_role("menuitem", name="Reviews").click()
     listed = frame(page).locator(".row", has_text=key.run_id)
     listed.click()
-    expect(frame(page).locator(".output")).to_have_text("From the list")
+    expect(frame(page).locator(".hitl-output")).to_have_text("From the list")
     frame(page).get_by_role("link", name="All reviews").click()
     expect(listed).to_be_visible()
 

@@ -115,7 +115,7 @@ def test_from_the_list_to_a_review_and_back(stage: Stage, people: People) -> Non
     page.goto(stage.address(f"inbox?q={key.run_id.replace('+', '%2B')}"))
     page.locator(".row").focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".output")).to_have_text("One")
+    expect(page.locator(".hitl-output")).to_have_text("One")
     page.get_by_role("link", name="All reviews").click()
     expect(page.locator(".row")).to_have_count(1)
     assert "q=seed" in page.url
@@ -128,6 +128,6 @@ def test_back_link_works_without_javascript(stage: Stage, people: People) -> Non
     page.goto(stage.address(f"inbox?q={key.run_id.replace('+', '%2B')}"))
     expect(page.get_by_role("button", name="Show")).to_be_visible()
     page.locator(".row").click()
-    expect(page.locator(".output")).to_have_text("One")
+    expect(page.locator(".hitl-output")).to_have_text("One")
     page.get_by_role("link", name="All reviews").click()
     expect(page.locator(".row")).to_have_count(1)
