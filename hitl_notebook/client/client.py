@@ -304,11 +304,14 @@ class Client:
         """
         return wait_for(self.find, review, until=until, timeout=timeout, interval=interval)
 
-    def approve(self, review: ReviewKey | ReviewSummary, *, iteration: int | None = None) -> Review:
+    def approve(
+        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
+    ) -> Review:
         """Approve the output: the task continues with it.
 
         Args:
             review: the review you looked at. A record says which output that was.
+            feedback: a comment, if any; it is kept with the decision.
             iteration: number of the output; needed with a ``ReviewKey``.
 
         Returns:
@@ -317,7 +320,7 @@ class Client:
         Raises:
             ConflictError: already decided, or another output is current: nothing was recorded.
         """
-        return self._backend.decide(decision_on(review, "approve", iteration))
+        return self._backend.decide(decision_on(review, "approve", iteration, feedback))
 
     def reject(
         self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None

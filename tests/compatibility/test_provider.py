@@ -32,7 +32,7 @@ from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import PROVIDER_ONLY, VERSIONS, environment
 from tests.compatibility.story import DAGS
 from tests.conftest import need_chromium
-from tests.notebook.panels import click, confirm, html, notice, settle, typed
+from tests.notebook.panels import click, html, notice, settle, typed
 from tests.support import browser, postgres
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -136,7 +136,7 @@ def test_the_client_finds_and_decides(provider: Provider) -> None:
     with pytest.raises(ConflictError):
         client.reject(newer)
 
-    with pytest.raises(InvalidRequestError, match="keeps no reason"):
+    with pytest.raises(InvalidRequestError, match="keeps no text"):
         client.reject(mine[1], feedback="a reason that would be lost")
     assert client.reject(mine[1]).status == "rejected"
     wait_until(lambda: provider.state(approved) == "success", timeout=30, what="the approved task")
@@ -171,34 +171,34 @@ def test_a_first_decision_without_a_look_is_guarded_too(provider: Provider) -> N
 def test_the_panel_says_so_and_works(provider: Provider) -> None:
     approved, other = provider.reviews()
 
-    async def both_clicks(panel: ReviewPanel, action: str) -> None:
+    async def decide(panel: ReviewPanel, action: str) -> None:
         click(panel, action)
-        await settle(panel)
-        confirm(panel)
         await settle(panel)
 
     async def scenario() -> None:
         client = Client(provider.alone.url, username="admin", password="admin", channel="notebook")
         panel = ReviewPanel(client=client, refresh_seconds=0)
         try:
+            panel.workspace.model.hold_seconds = 0.05
+            panel.workspace.model.opens_next = False
             await settle(panel)
             panel.open(approved)
             await settle(panel)
             assert "This Airflow has the AI provider, but not hitl-notebook" in html(panel)
             assert panel.output == "success (no tool calls)"
-            await both_clicks(panel, "approve")
+            await decide(panel, "approve")
             assert panel.session is not None
             assert panel.session.status == "approved"
             panel.open(other)
             await settle(panel)
             typed(panel, "a reason that would be lost")
             await settle(panel)
-            await both_clicks(panel, "reject")
-            assert "keeps no reason" in notice(panel)[1]
+            await decide(panel, "reject")
+            assert "keeps no text" in notice(panel)[1]
             assert panel.workspace.model.draft == "a reason that would be lost"
             typed(panel, "")
             await settle(panel)
-            await both_clicks(panel, "reject")
+            await decide(panel, "reject")
             assert panel.session.status == "rejected"
         finally:
             panel.close()

@@ -155,8 +155,10 @@ class Run:
 
     # --- actions of a reviewer
 
-    def approve(self, task_id: str = "review", map_index: int = -1, *, iteration: int = 1) -> None:
-        self._decide("approve", {"iteration": iteration}, task_id, map_index)
+    def approve(
+        self, task_id: str = "review", map_index: int = -1, *, iteration: int = 1, feedback: str = ""
+    ) -> None:
+        self._decide("approve", {"iteration": iteration, "feedback": feedback}, task_id, map_index)
 
     def reject(self, feedback: str, task_id: str = "review", *, iteration: int = 1) -> None:
         self._decide("reject", {"iteration": iteration, "feedback": feedback}, task_id, -1)
@@ -446,7 +448,7 @@ def test_events_of_all_endings(reviews: Reviews) -> None:
     run.ask("shorter", "approved")
     run.wait_for_events(1, hook, READY, task_id="approved", iteration=2)
     wait_until(lambda: run.find("approved")["iteration"] == 2, timeout=LONG, what="output 2", interval=0.5)
-    run.approve("approved", iteration=2)
+    run.approve("approved", iteration=2, feedback="much better")
     tasks = ("approved", "rejected", "timed", "limited", "failing")
     finals = {task_id: run.wait_for_events(1, hook, FINAL, task_id=task_id)[0].data for task_id in tasks}
 
@@ -458,7 +460,7 @@ def test_events_of_all_endings(reviews: Reviews) -> None:
         "failing": ("failed", "changes_requested"),
     }
     assert {task_id: data["feedback"] for task_id, data in finals.items()} == {
-        "approved": None,
+        "approved": "much better",
         "rejected": "wrong item",
         "timed": None,
         "limited": "please go on",
@@ -480,7 +482,7 @@ def test_events_of_all_endings(reviews: Reviews) -> None:
         (CHANGES, 1, "please fail"),
         (CHANGES, 1, "shorter"),
         (READY, 2, None),
-        (FINAL, 2, None),
+        (FINAL, 2, "much better"),
     ]
     assert told("rejected") == [(READY, 1, None), (FINAL, 1, "wrong item")]
     assert told("timed") == [(READY, 1, None), (FINAL, 1, None)]

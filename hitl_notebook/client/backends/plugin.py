@@ -50,7 +50,7 @@ class PluginBackend:
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision."""
         body: dict[str, Any] = {"iteration": decision.iteration, "channel": self._channel}
-        if decision.action != "approve":
+        if decision.feedback or decision.action == "feedback":
             body["feedback"] = decision.feedback
         if decision.output_sha256 is not None:
             body["output_sha256"] = decision.output_sha256

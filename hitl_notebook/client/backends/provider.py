@@ -30,7 +30,8 @@ from hitl_rendering.review_words import searched
 
 NOTICE = (
     "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
-    "are no webhooks, a rejection has no reason, and of two people who decide at the same instant one is not told."
+    "are no webhooks, only requests for changes have a text, and of two people who decide at the same instant one "
+    "is not told."
 )
 
 NOT_IN_OUTPUTS = "Its outputs cannot be searched: in:output looks only at ids and prompts."
@@ -113,13 +114,13 @@ class ProviderBackend:
 
         Raises:
             ConflictError: the output has changed; nothing was decided.
-            InvalidRequestError: a rejection has a reason, which would be lost.
+            InvalidRequestError: an approval or a rejection has a text, which would be lost.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         action, key, iteration = decision.action, decision.key, decision.iteration
-        if action == "reject" and decision.feedback.strip():
+        if action != "feedback" and decision.feedback.strip():
             raise InvalidRequestError(
-                "The AI provider keeps no reason for a rejection: reject without one, or request changes."
+                f"The AI provider keeps no text with this decision: {action} without one, or request changes."
             )
         now = self.find(key)
         if problem := _obstacle(now, decision):

@@ -88,7 +88,7 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
     params = {
         FEEDBACK: {
             "value": "",
-            "description": "What to change, or why it is rejected. Requesting changes needs it.",
+            "description": "What to change, why it is rejected, or a comment. Requesting changes needs it.",
             # Without null, Airflow's form would require a text for every answer.
             "schema": {"type": ["string", "null"], "title": "Feedback", "format": "multiline"},
         },

@@ -47,6 +47,13 @@ def test_decision_sends_the_iteration_that_was_seen(server: ReviewServer, client
     ]
 
 
+def test_approval_may_have_a_comment(server: ReviewServer, client: Client) -> None:
+    after = client.approve(client.find(server.add()), "Much better")
+    assert (after.status, after.conversation[-1].content) == ("approved", "Much better")
+    (asked,) = server.asked("/hitl-review/sessions/approve")
+    assert asked.body == {"feedback": "Much better", "iteration": 1, "channel": "rest"}
+
+
 def test_reject_sends_the_reason_and_the_channel(server: ReviewServer) -> None:
     key = server.add()
     client = Client(f"{server.url}/", token=jwt("ada", FOREVER), channel="notebook")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from threading import Barrier
 from typing import Any
 
@@ -105,6 +107,24 @@ def test_a_decision_is_recorded(reviews: ReviewServer, run_id: str) -> None:
     assert "shorter" not in mine[0]["extra"]
 
 
+def test_an_approval_may_have_a_comment(reviews: ReviewServer, run_id: str) -> None:
+    comment = "Good, but mind the units ☃"
+    params = reviews.params(run_id, 7)
+    body = {"feedback": comment, "iteration": 1}
+    review = reviews.call("POST", "/sessions/approve", params=params, json=body).json()
+    assert (review["status"], review["conversation"][-1]["kind"]) == ("approved", "feedback")
+    assert (review["conversation"][-1]["content"], review["conversation"][-1]["user"]["name"]) == (comment, "ann")
+    action = reviews.airflow.api(
+        "GET",
+        f"/dags/many_reviews/dagRuns/{run_id}/taskInstances/review/xcomEntries/airflow_hitl_review_human_action",
+        params={"map_index": 7},
+    )["value"]
+    assert (action["action"], action["feedback"]) == ("approve", comment)
+    log = reviews.airflow.api("GET", "/eventLogs", params={"event": "hitl_review.approve", "run_id": run_id})
+    (mine,) = [e for e in log["event_logs"] if e["map_index"] == 7]
+    assert json.loads(mine["extra"])["feedback_sha256"] == sha256(comment.encode()).hexdigest()
+
+
 def test_a_stale_iteration_is_refused_with_the_current_output(reviews: ReviewServer, run_id: str) -> None:
     params = reviews.params(run_id, 3)
     for path in ("approve", "reject", "feedback"):
@@ -133,6 +153,7 @@ def test_decision_with_another_output_hash_is_refused(reviews: ReviewServer, run
         ("feedback", {"feedback": "  \n"}, 400),
         ("feedback", {}, 422),
         ("feedback", {"feedback": "x" * 100_001}, 422),
+        ("approve", {"feedback": "x" * 100_001}, 422),
         ("approve", {"iteration": 0}, 422),
         ("approve", {"iteration": "two"}, 422),
     ],

@@ -27,7 +27,7 @@ router = APIRouter(route_class=PlainJsonRoute)
 
 
 class DecisionBody(BaseModel):
-    """Body of an approval; may be left out."""
+    """Body of an approval or a rejection; may be left out."""
 
     iteration: int | None = Field(
         default=None, ge=1, le=MAX_NUMBER, description="Number of the output that the reviewer saw"
@@ -36,16 +36,15 @@ class DecisionBody(BaseModel):
     output_sha256: Text | None = Field(
         default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
     )
+    feedback: Text = Field(
+        default="",
+        max_length=MAX_FEEDBACK_LENGTH,
+        description="A comment on the approval, or the reason of the rejection, if any",
+    )
 
-    def request(self, action: Action, feedback: str = "") -> decisions.Request:
+    def request(self, action: Action) -> decisions.Request:
         """What the reviewer asks for."""
-        return decisions.Request(action, feedback, self.iteration, self.channel, self.output_sha256)
-
-
-class RejectBody(DecisionBody):
-    """Body of a rejection; may be left out."""
-
-    feedback: Text = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The reason, if any")
+        return decisions.Request(action, self.feedback, self.iteration, self.channel, self.output_sha256)
 
 
 class FeedbackBody(DecisionBody):
@@ -112,7 +111,7 @@ def feedback(
     """Ask for changes: the task makes the next output, and waits for a review again."""
     if not body.feedback.strip():
         return JSONResponse({"detail": "Say what to change: the feedback is empty."}, status_code=400)
-    return _decide(services, background, key, user, body.request(Action.CHANGES_REQUESTED, body.feedback))
+    return _decide(services, background, key, user, body.request(Action.CHANGES_REQUESTED))
 
 
 @router.post("/sessions/approve", response_model=ReviewResponse, responses=error_schemas.DECISION)
@@ -134,8 +133,8 @@ def reject(
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
-    body: RejectBody | None = None,
+    body: DecisionBody | None = None,
 ) -> ReviewResponse:
     """Reject: the task fails, and is not retried."""
-    body = body or RejectBody()
-    return _decide(services, background, key, user, body.request(Action.REJECT, body.feedback))
+    body = body or DecisionBody()
+    return _decide(services, background, key, user, body.request(Action.REJECT))
