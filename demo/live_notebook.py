@@ -13,6 +13,9 @@ from nbclient import NotebookClient
 
 # What follows runs in the kernel. A press is the message that the browser sends for it.
 _REVIEWER = '''
+import asyncio
+
+
 def _below(widget):
     yield widget
     for child in getattr(widget, "children", ()):
@@ -24,14 +27,15 @@ def _elements(name):
 
 
 async def _press(action, text, several):
-    """Press a button of a decision form, and confirm it if the form asks back."""
+    """Press a button of a decision form; confirm what it asks, or send what it holds back."""
     shown = [form for form in _elements("DecisionForm") if form.state["shown"]]
     form = next(form for form in shown if (form.state["key"] == "several") == several)
     for do in ("act", "confirm"):
         if do == "act" or form.state["confirm"]:
             message = {"do": do, "key": form.state["key"], "action": action, "text": text}
             form._handle_custom_msg(message, [])
-            await panel.settled()
+            await asyncio.sleep(0)  # the panel reads it on its loop
+    await panel.settled()
 '''
 
 

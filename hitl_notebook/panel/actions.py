@@ -24,13 +24,22 @@ class Notice:
     text: str
 
 
+TEXT_MISSING = Notice("warning", "Write what should change, then request changes.")
+
+
 @dataclass(frozen=True)
 class Confirmation:
-    """A confirmation prompt for an irreversible decision; ``label`` is the text of the confirm button."""
+    """What a form asks before a decision is sent.
+
+    Attributes:
+        label: text of the confirm button.
+        seconds: after these the decision is sent without an answer; 0 if it needs one.
+    """
 
     action: Action
     text: str
     label: str
+    seconds: float = 0.0
 
 
 def is_unknown(error: HITLNotebookError) -> bool:

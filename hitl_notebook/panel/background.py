@@ -106,32 +106,48 @@ class Background:
 
         self.start(take_all())
 
-    def later(self, seconds: float, function: Callable[[], object]) -> None:
-        """Call ``function`` after a delay; at once if there is no loop. ``settled`` waits for it."""
+    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        """Call ``function`` after a delay; at once if there is no loop. ``settled`` waits for it.
+
+        Returns:
+            A function that prevents the call, if it has not begun.
+        """
         if self._loop is None:
             function()
-            return
+            return lambda: None
+        timer: list[asyncio.Task[None]] = []
 
         async def wait() -> None:
             await asyncio.sleep(seconds)
+            timer.clear()
             function()
 
-        self.start(wait())
+        timer += self.start(wait())
+        return lambda: [task.cancel() for task in timer]
 
-    def start(self, coroutine: Any, *, forever: bool = False) -> None:
+    def send_last(self, work: Callable[[], object]) -> None:
+        """Run ``work`` in a thread that ``close`` does not stop; its result is dropped."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.run_in_executor(None, work)
+
+    def start(self, coroutine: Any, *, forever: bool = False) -> list[asyncio.Task[None]]:
         """Run a coroutine until it ends or the panel is closed; call on the loop's thread.
 
         Args:
             coroutine: what to run.
             forever: whether it never ends by itself, so that ``settled`` does not wait for it.
+
+        Returns:
+            Its task; nothing if the panel is closed.
         """
         assert self._loop is not None
         if self._closed:
             coroutine.close()
-            return
+            return []
         task = self._loop.create_task(coroutine)
         (self._forever if forever else self._tasks).add(task)
         task.add_done_callback(self._ended)
+        return [task]
 
     async def settled(self) -> None:
         """Wait until all work has ended, except ``forever`` coroutines."""

@@ -61,7 +61,11 @@ class Controller:
         self._refreshing = False
         self._again = False
         self._fetching: ReviewKey | None = None
+        self._closing = False
+        self._stop_waiting: Callable[[], object] = lambda: None
         model.observe(self._on_selected, "selected")
+        model.observe(self._on_confirming, "confirming")
+        model.observe(self._on_sending, "sending")
         inbox.observe(lambda _: self.refresh(), "filters")
 
     def start(self) -> None:
@@ -133,28 +137,34 @@ class Controller:
 
         self._background.run(fetch, done, failed)
 
-    def act(self, action: Action) -> None:
-        """Start a decision; it may need confirmation first."""
-        review = self._model.act(action)
-        if review is not None:
-            self._send(action, review)
+    def close(self) -> None:
+        """Send the decision that is held back, if there is one; nobody is told what came of it."""
+        self._closing = True
+        self._model.send_now()
 
-    def confirm(self) -> None:
-        """Send the confirmed decision."""
-        confirmed = self._model.confirm()
-        if confirmed is not None:
-            self._send(*confirmed)
+    def _on_confirming(self, _: object) -> None:
+        self._stop_waiting()
+        asked = self._model.confirming
+        if asked is not None and asked.seconds:
+            self._stop_waiting = self._background.later(asked.seconds, self._model.confirm)
 
-    def _send(self, action: Action, review: Review) -> None:
-        feedback, client = self._model.draft, self.client
-        send: dict[Action, Callable[[], Review]] = {
-            Action.APPROVE: lambda: client.approve(review),
-            Action.REJECT: lambda: client.reject(review, feedback=feedback.strip()),
-            Action.REQUEST_CHANGES: lambda: client.request_changes(review, feedback),
-        }
+    def _on_sending(self, _: object) -> None:
+        if (decision := self._model.sending) is None:
+            return
+        client = self.client
+
+        def send() -> Review:
+            if decision.action is Action.APPROVE:
+                return client.approve(decision.review, decision.text.strip())
+            if decision.action is Action.REJECT:
+                return client.reject(decision.review, decision.text.strip())
+            return client.request_changes(decision.review, decision.text)
 
         def done(after: Review) -> None:
-            self._model.decided(action, after)
+            following = self._inbox.following(after.key, self._model.user_id)
+            if self._model.opens_next and self._model.selected == after.key and following is not None:
+                self._model.select(following)
+            self._model.decided(after)
             self.refresh()
 
         def failed(error: HITLNotebookError) -> None:
@@ -162,7 +172,10 @@ class Controller:
             self._tell(client, error)
             self.refresh()
 
-        self._background.run(send[action], done, failed)
+        if self._closing:
+            self._background.send_last(send)
+        else:
+            self._background.run(send, done, failed)
 
     def _tell(self, client: Client, error: HITLNotebookError) -> None:
         if client is self.client:  # otherwise the user has logged in again since

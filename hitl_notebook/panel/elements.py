@@ -28,6 +28,7 @@ from hitl_notebook.panel.messages import (
     Login,
     Message,
     Open,
+    OpenNext,
     Pick,
     read_message,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "LoginForm",
     "Message",
     "Open",
+    "OpenNext",
     "OutputTools",
     "Pick",
 ]
@@ -139,7 +141,7 @@ class DecisionForm(Element):
     """
 
     _module = "decision_form.js"
-    _kinds = frozenset({"draft", "act", "confirm", "cancel"})
+    _kinds = frozenset({"draft", "act", "confirm", "cancel", "opennext"})
 
     state: Any = Dict().tag(sync=True)
     instance: Any = Unicode().tag(sync=True)

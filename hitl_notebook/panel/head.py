@@ -38,18 +38,18 @@ class HeadView:
 
 
 class NoticeView:
-    """Notices; announced by screen readers."""
+    """What does not work, and notes about the list; announced by screen readers."""
 
     def __init__(self, inbox: InboxModel, model: ReviewModel) -> None:
         self._inbox, self._model = inbox, model
         self.widget = html_view()
-        model.observe(lambda _: self.update(), ["notice", "problem"])
+        model.observe(lambda _: self.update(), "problem")
         inbox.observe(lambda _: self.update(), ["offline", "told", "page"])
         self.update()
 
     def update(self) -> None:
-        """Show the latest notice; below it fetch errors and notes about the list."""
-        notices = [self._model.notice] if self._model.notice is not None else []
+        """Show fetch errors and notes about the list."""
+        notices: list[Notice] = []
         if trouble := self._trouble():
             notices.append(Notice("error", trouble))
         if self._inbox.page is not None and self._inbox.page.notice:

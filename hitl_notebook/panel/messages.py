@@ -82,9 +82,15 @@ class Choose(_Message, frozen=True):
 
 
 class Cancel(_Message, frozen=True):
-    """The user cancelled the confirmation."""
+    """The user cancelled the confirmation, or undid the decision that is held back."""
 
     key: Text
+
+
+class OpenNext(_Message, frozen=True):
+    """The user chose whether the next waiting review opens after a decision."""
+
+    on: bool
 
 
 class Login(_Message, frozen=True):
@@ -102,7 +108,7 @@ class Help(_Message, frozen=True):
     shown: bool
 
 
-Message = Open | Pick | Draft | Act | Confirm | Cancel | Choose | Login | Help
+Message = Open | Pick | Draft | Act | Confirm | Cancel | Choose | OpenNext | Login | Help
 
 
 def read_message(content: object, kinds: frozenset[str]) -> Message | None:

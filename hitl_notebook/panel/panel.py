@@ -192,15 +192,17 @@ class ReviewPanel:
         dock.start()
 
     async def settled(self) -> None:
-        """Wait until all clicks have been sent and the responses are shown."""
+        """Wait until all clicks have been sent, also those that are held back, and the responses are shown."""
         await self._background.settled()
         self._record.write()
 
     def close(self) -> None:
-        """Stop refreshing and remove the widgets, and the tab."""
+        """Send what is held back, stop refreshing and remove the widgets, and the tab."""
         if not self._closed:
             self._record.write()
         self._closed = True
+        if self._workspace is not None:
+            self._workspace.close()
         self._background.close()
         for cell_id, (_, panels) in list(_in_cell.items()):
             if self in panels:

@@ -64,11 +64,9 @@ class Workspace:
         self.head = HeadView(self.inbox, post, self.controller.refresh)
         self.list = InboxView(self.inbox, self.model, self.bulk, background)
         self.several = BulkView(self.bulk, post, self._many.confirm)
-        self.session = SessionView(
-            self.model, post, self.controller.act, self.controller.confirm, f"hitl-draft:{client.url}", client.url
-        )
+        self.session = SessionView(self.model, self.bulk, post, f"hitl-draft:{client.url}", client.url)
         self.deliveries = DeliveryView(deliveries, post, self._webhooks.resend)
-        right = widgets.VBox([self.several.widget, self.session.widget, self.deliveries.widget])
+        right = widgets.VBox([self.session.widget, self.several.widget, self.session.form, self.deliveries.widget])
         right.add_class("hitl-session")
         body = widgets.HBox([self.list.widget, right])
         body.add_class("hitl-body")
@@ -78,6 +76,10 @@ class Workspace:
     def start(self) -> None:
         """Fetch the inbox, and keep refreshing it."""
         self.controller.start()
+
+    def close(self) -> None:
+        """Send what is held back."""
+        self.controller.close()
 
     def reconnect(self, client: Client) -> None:
         """Continue with another client; the open review and drafts are kept."""

@@ -47,32 +47,51 @@ class ActionWords(NamedTuple):
     Attributes:
         label: text of its button.
         effect: what it does.
-        question: asks for confirmation; ``{}`` is the number of the output.
+        held: says that it is about to be sent; ``{}`` is the number of the output.
+        held_with_text: the same, with what the reviewer typed.
     """
 
     label: str
     effect: str
-    question: str
+    held: str
+    held_with_text: str
 
 
 ACTION_WORDS = {
     "approve": ActionWords(
-        "Approve", "The task goes on with this output", "Approve output {}? The task goes on with it."
+        "Approve",
+        "The task goes on with this output",
+        "Approving output {}",
+        "Approving output {} with your comment",
     ),
     "feedback": ActionWords(
         "Request changes",
         "The task makes the next output",
-        "Request changes in the last round? The review then ends without approval, and the task fails.",
+        "Requesting changes to output {}",
+        "Requesting changes to output {}",
     ),
     "reject": ActionWords(
-        "Reject", "The task fails and is not retried", "Reject output {}? The task fails and is not retried."
+        "Reject",
+        "The task fails and is not retried",
+        "Rejecting output {} without a reason",
+        "Rejecting output {} with your reason",
     ),
 }
 """The decisions by their name in REST paths, in the order of the buttons."""
 
 FEEDBACK_LABEL = "Your feedback"
-FEEDBACK_PLACEHOLDER = "What should change? Also the place for a reason when you reject."
+FEEDBACK_PLACEHOLDER = "What should change? Or a comment to approve with, or why you reject."
 LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
+LAST_ROUND_QUESTION = (
+    "Request changes in the last round? The review then ends without approval, and the task fails. "
+    "This can't be undone."
+)
+
+HOLD_SECONDS = 5
+"""How long a decision is held back, so that the reviewer can undo it."""
+
+OPEN_NEXT = "Then open the next"
+"""Label of the choice to open the next waiting review after a decision."""
 
 _TONES: dict[str, Tone] = {"pending_review": "wait", "changes_requested": "busy", "approved": "good"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,13 +12,17 @@ import pytest
 from ipywidgets.widgets import widget as registry
 
 from hitl_notebook import ReviewKey, ReviewPanel
+from hitl_notebook.panel.elements import DecisionForm
 from hitl_notebook.panel.messages import id_of
 from tests.notebook.server import ReviewServer
 
 
 def make(server: ReviewServer, refresh_seconds: float = 0, *, user: str = "ada") -> ReviewPanel:
-    """A panel of this user."""
-    return ReviewPanel(server.url, username=user, password=f"{user}-password", refresh_seconds=refresh_seconds)
+    """A panel of this user, which holds decisions back only briefly and stays at the review that was decided."""
+    panel = ReviewPanel(server.url, username=user, password=f"{user}-password", refresh_seconds=refresh_seconds)
+    panel.workspace.model.hold_seconds = 0.05
+    panel.workspace.model.opens_next = False
+    return panel
 
 
 def receive(widget: Any, **message: Any) -> None:
@@ -37,20 +42,20 @@ def typed(panel: ReviewPanel, text: str) -> None:
 
 
 def click(panel: ReviewPanel, action: str) -> None:
-    """Click a button below the open review, without confirming."""
+    """Click a button below the open review; without an event loop nothing is held back."""
     form = panel.workspace.session.form
     receive(form, do="act", key=form.state["key"], action=action, text=panel.workspace.model.draft)
 
 
 def confirm(panel: ReviewPanel) -> None:
-    """Click the confirmation button."""
+    """Answer the question, or send what is held back."""
     form = panel.workspace.session.form
     action = form.state["confirm"]["action"]
     receive(form, do="confirm", key=form.state["key"], action=action, text=panel.workspace.model.draft)
 
 
 def decide(panel: ReviewPanel, action: str) -> None:
-    """Click a button and, if required, confirm."""
+    """Click a button and, if the panel asks, confirm."""
     click(panel, action)
     if panel.workspace.session.form.state["confirm"] is not None:
         confirm(panel)
@@ -89,10 +94,12 @@ def key(dag_id: str) -> ReviewKey:
 
 
 def html(panel: ReviewPanel) -> str:
-    """All HTML shown by the panel."""
+    """All HTML shown by the panel, and the notices of its forms."""
 
     def below(widget: Any) -> list[str]:
         own = [widget.value] if isinstance(widget, widgets.HTML) else []
+        if isinstance(widget, DecisionForm) and widget.state["notice"]:
+            own.append(escape(widget.state["notice"]["text"], quote=False))  # the browser shows it as text
         return own + [text for child in getattr(widget, "children", ()) for text in below(child)]
 
     return "\n".join(below(panel.widget))

@@ -335,7 +335,7 @@ class ReviewServer:
         if message:
             detail = {"message": message, "decided_by": now["decided_by"], "session": now}
             return JSONResponse({"detail": detail}, status_code=409)
-        who = {"id": "1", "name": user}
+        who = {"id": user, "name": user}
         turns = list(now["conversation"])
         if body.feedback:
             turns.append(turn("feedback", body.feedback, now["iteration"], who))

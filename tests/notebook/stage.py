@@ -25,6 +25,7 @@ from hitl_notebook.panel.elements import (
     LoginForm,
     Message,
     Open,
+    OpenNext,
     Pick,
 )
 from hitl_notebook.panel.views import close_all
@@ -86,6 +87,8 @@ def form_state(**changes: Any) -> dict[str, Any]:
         ],
         "confirm": None,
         "busy": "",
+        "notice": None,
+        "next": {"label": "Then open the next", "on": True},
         "hint": "This is the last round.",
         "store": "stage:",
         **changes,
@@ -144,7 +147,10 @@ class Stage:
         rest = [row_id for row_id in self.list.picked if row_id not in message.ids]
         self.list.picked = [*rest, *message.ids] if message.on else rest
 
-    def _on_form(self, message: Draft | Act | Confirm | Cancel) -> None:
+    def _on_form(self, message: Draft | Act | Confirm | Cancel | OpenNext) -> None:
+        if isinstance(message, OpenNext):
+            self.change_form(next={**self.form.state["next"], "on": message.on})
+            return
         if isinstance(message, Cancel):
             self.change_form(confirm=None)
             return
@@ -158,9 +164,9 @@ class Stage:
                 del self.drafts[message.key]
                 self.set_draft("", confirm=None)
         else:
-            words = message.action.capitalize()
-            confirm = {"action": message.action, "text": f"{words} output 2?", "label": f"{words} output 2"}
-            self.change_form(confirm=confirm, draft=message.text)
+            text = {"approve": "Approving output 2", "reject": "Rejecting output 2"}[message.action]
+            held = {"action": message.action, "text": text, "label": "Send now", "seconds": 5}
+            self.change_form(confirm=held, draft=message.text)
 
     def _on_login(self, message: Login) -> None:
         good = "secret" in (message.password, message.token)

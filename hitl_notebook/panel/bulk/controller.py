@@ -38,17 +38,19 @@ class BulkController:
         run = self._model.confirm()
         if run is None:
             return
-        reason = self._model.draft.strip()
-        jobs = [self._job(run.action, pick, reason) for pick in run.picks]
+        text = self._model.draft
+        jobs = [self._job(run.action, pick, text) for pick in run.picks]
         self._background.run_each(jobs, lambda: self._model.goes_on, self._end)
 
-    def _job(self, action: Action, pick: ReviewSummary, reason: str) -> Job:
+    def _job(self, action: Action, pick: ReviewSummary, text: str) -> Job:
         client = self.client
 
         def send() -> Review:
             if action is Action.APPROVE:
-                return client.approve(pick)
-            return client.reject(pick, feedback=reason)
+                return client.approve(pick, text.strip())
+            if action is Action.REJECT:
+                return client.reject(pick, text.strip())
+            return client.request_changes(pick, text)
 
         def failed(error: HITLNotebookError) -> None:
             self._model.failed(pick, error)

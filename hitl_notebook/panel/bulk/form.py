@@ -6,31 +6,42 @@ from typing import Any
 
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.bulk.model import BulkModel
-from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation
+from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation, message
 from hitl_rendering.render import encodable
+from hitl_rendering.review_words import FEEDBACK_PLACEHOLDER
 
 BULK_KEY = "several"
 """Key of the bulk form."""
 
+_BUSY = {
+    Action.APPROVE: "Approving",
+    Action.REJECT: "Rejecting",
+    Action.REQUEST_CHANGES: "Requesting changes",
+}
+
 
 def bulk_form(bulk: BulkModel) -> dict[str, Any]:
     """Return the form of the picked reviews."""
-    enabled = bool(bulk.picks) and not bulk.running
+    enabled, count = bool(bulk.picks) and not bulk.running, len(bulk.picks)
     return {
         "shown": bool(bulk.picks),
         "key": BULK_KEY,
         "about": "",
-        "label": "Reason, if you reject them",
-        "placeholder": "A reason, if you reject them",
+        "label": "Your feedback, the same for all",
+        "placeholder": FEEDBACK_PLACEHOLDER,
         "draft": encodable(bulk.draft),
         "draft_version": bulk.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
-            button(Action.APPROVE, f"Approve {len(bulk.picks)}", "good", enabled, "Their tasks go on"),
-            button(Action.REJECT, f"Reject {len(bulk.picks)}", "bad", enabled, "Their tasks fail"),
+            button(Action.APPROVE, f"Approve {count}", "good", enabled, "Their tasks go on"),
+            button(
+                Action.REQUEST_CHANGES, f"Request changes to {count}", "plain", enabled, "Their tasks go on working"
+            ),
+            button(Action.REJECT, f"Reject {count}", "bad", enabled, "Their tasks fail"),
         ],
         "confirm": confirmation(bulk.confirming),
         "busy": _progress(bulk),
+        "notice": message(bulk.notice),
         "hint": "",
         "store": "",
     }
@@ -40,5 +51,4 @@ def _progress(bulk: BulkModel) -> str:
     run = bulk.run
     if run is None or run.ended:
         return ""
-    word = "Approving" if run.action is Action.APPROVE else "Rejecting"
-    return f"{word}… {len(run.outcomes)} of {len(run.picks)}"
+    return f"{_BUSY[run.action]}… {len(run.outcomes)} of {len(run.picks)}"

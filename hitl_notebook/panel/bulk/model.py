@@ -19,7 +19,7 @@ from hitl_notebook.errors import (
     HITLNotebookError,
     ServerError,
 )
-from hitl_notebook.panel.actions import Action, Confirmation, is_unknown
+from hitl_notebook.panel.actions import TEXT_MISSING, Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import ReviewKey, ReviewSummary
 
 
@@ -53,15 +53,19 @@ class BulkModel(HasTraits):
     Attributes:
         picks: the picked reviews, as listed when picked.
         changed: keys of picks that now have another output or are decided.
+        listed: keys of the reviews that the list shows; None before it was fetched.
         confirming: the confirmation prompt.
+        notice: why nothing was asked or sent.
         run: the current run, or the last one.
-        draft: the reason that is being typed.
+        draft: the text that is being typed, for all of them.
         draft_version: increases when ``draft`` is set other than by typing.
     """
 
     picks: Any = Instance(tuple, args=())
     changed: Any = Instance(frozenset, args=())
+    listed: Any = Instance(frozenset, allow_none=True)
     confirming = Instance(Confirmation, allow_none=True)
+    notice = Instance(Notice, allow_none=True)
     run = Instance(BulkRun, allow_none=True)
     draft = Unicode("")
     draft_version = Int(0)
@@ -79,6 +83,11 @@ class BulkModel(HasTraits):
     def goes_on(self) -> bool:
         """Whether to send the next decision of the run."""
         return self.running and not self._stopping
+
+    @property
+    def unlisted(self) -> tuple[ReviewSummary, ...]:
+        """Picks that the list does not show, because of its filters or on another page."""
+        return tuple(pick for pick in self.picks if self.listed is not None and pick.key not in self.listed)
 
     # --- picking
 
@@ -98,8 +107,9 @@ class BulkModel(HasTraits):
         self.run = None
 
     def look(self, page: ReviewPage) -> None:
-        """Mark the picks that are outdated according to a fetched page."""
+        """Mark the picks that are outdated according to a fetched page, or not on it."""
         now = {row.key: row for row in page}
+        self.listed = frozenset(now)
         self.changed = frozenset(
             pick.key
             for pick in self.picks
@@ -113,15 +123,22 @@ class BulkModel(HasTraits):
         """Ask for confirmation, once, before anything is sent."""
         if not self.picks or self.running:
             return
+        self.notice = None
+        if action is Action.REQUEST_CHANGES and not self.draft.strip():
+            self.notice = TEXT_MISSING
+            return
         count = len(self.picks)
         what = f"{count} reviews" if count != 1 else "1 review"
         if action is Action.APPROVE:
-            text = f"Approve {what}? Their tasks go on. This can't be undone."
-            label = f"Approve {count}"
+            comment = " with your comment" if self.draft.strip() else ""
+            text, label = f"Approve {what}{comment}? Their tasks go on.", f"Approve {count}"
+        elif action is Action.REJECT:
+            reason = "with your reason" if self.draft.strip() else "without a reason"
+            text, label = f"Reject {what} {reason}? Their tasks fail and are not retried.", f"Reject {count}"
         else:
-            text = f"Reject {what}? Their tasks fail and are not retried. This can't be undone."
-            label = f"Reject {count}"
-        self.confirming = Confirmation(action, text, label)
+            text = f"Request these changes to {what}? Their tasks make the next outputs.{self._last_rounds()}"
+            label = f"Request changes to {count}"
+        self.confirming = Confirmation(action, f"{text} This can't be undone.", label)
 
     def cancel(self) -> None:
         """Cancel the confirmation."""
@@ -135,6 +152,9 @@ class BulkModel(HasTraits):
         """
         asked, self.confirming = self.confirming, None
         if asked is None or self.running or not self.picks:
+            return None
+        if asked.action is Action.REQUEST_CHANGES and not self.draft.strip():
+            self.notice = TEXT_MISSING
             return None
         self._stopping = False
         self.run = BulkRun(asked.action, self.picks)
@@ -169,6 +189,15 @@ class BulkModel(HasTraits):
             self.draft = ""
             self.draft_version += 1
 
+    def _last_rounds(self) -> str:
+        last = sum(pick.iteration >= pick.max_iterations for pick in self.picks)
+        if not last:
+            return ""
+        which = (
+            "1 is in its last round: that review ends" if last == 1 else f"{last} are in their last round: they end"
+        )
+        return f" {which} without approval, and the task fails."
+
     def _add(self, outcome: Outcome) -> None:
         assert self.run is not None
         self.run = replace(self.run, outcomes=(*self.run.outcomes, outcome))
@@ -176,7 +205,7 @@ class BulkModel(HasTraits):
     def _set_picks(self, picks: tuple[ReviewSummary, ...]) -> None:
         if picks and self.run is not None and self.run.ended and len(picks) > len(self.picks):
             self.run = None  # a new selection replaces the last summary
-        self.confirming = None
+        self.confirming = self.notice = None
         self.changed = self.changed & {pick.key for pick in picks}
         self.picks = picks
 

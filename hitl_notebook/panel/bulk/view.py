@@ -14,6 +14,15 @@ from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
 from hitl_rendering.review_words import task_name
 
+_TAKEN = {
+    Action.APPROVE: "approved",
+    Action.REJECT: "rejected",
+    Action.REQUEST_CHANGES: "sent back with your changes",
+}
+
+_NAMED = 5
+"""How many picks that are not listed are named."""
+
 
 class BulkView:
     """Bulk form, shown while reviews are picked and until the last run's summary is closed."""
@@ -33,7 +42,9 @@ class BulkView:
         self._results = html_view()
         self.widget = widgets.VBox([head, self.progress, self._results, self.form])
         self.widget.add_class("hitl-bulk")
-        bulk.observe(lambda _: self.update(), ["picks", "changed", "confirming", "run", "draft_version"])
+        bulk.observe(
+            lambda _: self.update(), ["picks", "changed", "listed", "confirming", "notice", "run", "draft_version"]
+        )
         self.update()
 
     def update(self) -> None:
@@ -58,7 +69,7 @@ class BulkView:
             self._bulk.draft = message.text
         if isinstance(message, Cancel):
             self._bulk.cancel()
-        elif isinstance(message, Act) and message.action != "request_changes":
+        elif isinstance(message, Act):
             self._bulk.act(Action(message.action))
         elif (
             isinstance(message, Confirm)
@@ -72,8 +83,7 @@ def results_html(run: BulkRun) -> str:
     """Summarize a run: number of recorded decisions, and each failure with its reason."""
     taken = len(run.outcomes) - len(run.failures)
     left = len(run.picks) - len(run.outcomes)
-    word = "approved" if run.action is Action.APPROVE else "rejected"
-    parts = [f"{taken} {word}", *([f"{len(run.failures)} not"] if run.failures else [])]
+    parts = [f"{taken} {_TAKEN[run.action]}", *([f"{len(run.failures)} not"] if run.failures else [])]
     if left:
         parts.append(f"{left} not sent: still picked")
     items = "".join(_outcome_html(outcome) for outcome in run.failures)
@@ -101,8 +111,14 @@ def _title(bulk: BulkModel) -> str:
     count = len(bulk.picks)
     text = f"<b>{count} picked</b>"
     if bulk.changed and not bulk.running:
-        text += (
-            f' <span class="hitl-meta">{len(bulk.changed)} of them changed since you picked: '
-            "nothing is decided about those</span>"
-        )
+        text += _note(f"{len(bulk.changed)} of them changed since you picked: nothing is decided about those.")
+    if bulk.unlisted:
+        names = [render.inline(task_name(pick.key)) for pick in bulk.unlisted[:_NAMED]]
+        more = [f"{len(bulk.unlisted) - _NAMED:,} more"] if len(bulk.unlisted) > _NAMED else []
+        which = "1 is not listed" if len(bulk.unlisted) == 1 else f"{len(bulk.unlisted):,} are not listed"
+        text += _note(f"{which}: {', '.join([*names, *more])}. What you decide is about these, too.")
     return text
+
+
+def _note(text: str) -> str:
+    return f' <span class="hitl-meta">{text}</span>'

@@ -2,7 +2,7 @@ import { Kernel, make, tell, unique } from "./shared.js";
 
 const KEYS = [
   ["Move", [["j", "k"], "next, previous review"], [["Alt+↓", "Alt+↑"], "the same, also while you type"], [["l"], "to the list"]],
-  ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["f", "e"], "to the feedback"]],
+  ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["u", "Esc"], "undo, for 5 s"], [["a", "r", "c"], "again: send now"], [["f", "e"], "to the feedback"]],
   ["While you type", [["Ctrl+Enter"], "request changes"], [["Esc"], "back to the list"]],
   ["Pick several", [["x", "Space"], "pick, or not"], [["Shift+↓", "Shift+↑"], "extend"], [["Ctrl+A"], "all that are listed"]],
   ["Read", [["s"], "search in the output"], [["q"], "quote what is selected"]],
@@ -163,6 +163,7 @@ class KeyboardView {
     if (key === "a") return this.#toForm("hitl:act", { action: "approve" });
     if (key === "r") return this.#toForm("hitl:act", { action: "reject" });
     if (key === "c") return this.#toForm("hitl:act", { action: "request_changes" });
+    if (key === "u" || key === "Escape") return this.#toForm("hitl:undo");
     if (key === "f" || key === "e") return this.#toForm("hitl:focus");
     if (key === "/") return this.#search();
     if (key === "s") return this.#toOutput("hitl:search");

@@ -29,6 +29,10 @@ export function isDisabled(control) {
   return control.getAttribute("aria-disabled") === "true";
 }
 
+export function isShown(element) {
+  return Boolean(element?.isConnected && element.getClientRects().length && getComputedStyle(element).visibility !== "hidden");
+}
+
 /** A part of a name that no other view on the page has, for `id`. */
 export function unique() {
   return `hitl-${Math.random().toString(36).slice(2, 10)}`;

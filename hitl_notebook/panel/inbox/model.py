@@ -109,6 +109,13 @@ class InboxModel(HasTraits):
         """Return the listed review with this key."""
         return next((row for row in self.page or () if row.key == key), None)
 
+    def following(self, key: ReviewKey, user_id: str | None) -> ReviewKey | None:
+        """Return the next listed review that waits for this user, from the top again after the last one."""
+        rows = list(self.page or ())
+        place = next((index for index, row in enumerate(rows) if row.key == key), -1)
+        others = (row for row in (*rows[place + 1 :], *rows[: max(place, 0)]) if row.key != key)
+        return next((row.key for row in others if row.is_pending and not row.leaves_out(user_id)), None)
+
     @property
     def waiting(self) -> tuple[int, bool]:
         """Return the number of pending reviews, and whether there may be more (older servers do not say)."""

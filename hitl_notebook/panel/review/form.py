@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from hitl_notebook.panel.actions import Action
-from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation
+from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation, message
 from hitl_notebook.panel.messages import id_of
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import ACTION_WORDS, FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND
+from hitl_rendering.review_words import ACTION_WORDS, FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND, OPEN_NEXT
 
 _APPROVE, _CHANGES, _REJECT = (ACTION_WORDS[name] for name in ("approve", "feedback", "reject"))
 
 
-def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
+def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dict[str, Any]:
     """Return the open review's form, in the format of ``elements.DecisionForm.state``.
 
     Args:
         model: model of the open review.
         store: key under which the browser stores drafts.
+        hidden: whether another form is shown instead.
     """
     may, reserved = model.may_decide, encodable(model.reserved)
     last = LAST_ROUND if model.is_last_round else ""
     return {
-        "shown": model.wants_form,
+        "shown": model.wants_form and not hidden,
         "key": id_of(model.selected) if model.selected is not None else "",
         "about": about(model.review),
         "label": FEEDBACK_LABEL,
@@ -39,7 +40,9 @@ def session_form(model: ReviewModel, store: str) -> dict[str, Any]:
             button(Action.REJECT, _REJECT.label, "bad", may, reserved or _REJECT.effect),
         ],
         "confirm": confirmation(model.confirming),
-        "busy": encodable(model.busy),
+        "busy": model.sending.busy if model.sending is not None else "",
+        "notice": message(model.notice),
+        "next": {"label": OPEN_NEXT, "on": model.opens_next},
         "hint": reserved or last,
         "store": store,
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import ipywidgets as widgets
 
 from hitl_notebook.panel.actions import Action
+from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.elements import (
     Act,
     Cancel,
@@ -15,6 +14,7 @@ from hitl_notebook.panel.elements import (
     DecisionForm,
     Draft,
     Message,
+    OpenNext,
     OutputTools,
     Post,
 )
@@ -32,40 +32,43 @@ class SessionView:
 
     Args:
         model: model of the open review.
+        bulk: model of the picks; while there are any, their form is shown instead.
         post: calls a function on the kernel's loop.
-        act: called with the reviewer's action.
-        confirm: called when the reviewer confirms it.
         store: key under which the browser stores drafts.
         url: URL of Airflow's API server.
+
+    Attributes:
+        widget: what there is to read.
+        form: the decision form.
     """
 
-    def __init__(
-        self,
-        model: ReviewModel,
-        post: Post,
-        act: Callable[[Action], object],
-        confirm: Callable[[], object],
-        store: str,
-        url: str,
-    ) -> None:
-        self._url = url
-        self._model, self._act, self._confirm, self._store = model, act, confirm, store
+    def __init__(self, model: ReviewModel, bulk: BulkModel, post: Post, store: str, url: str) -> None:
+        self._model, self._bulk, self._store, self._url = model, bulk, store, url
         self._head = html_view()
         self._conversation = html_view()
         self._output = html_view()
-        self.form = DecisionForm(state=session_form(model, store))
+        self.form = DecisionForm(state=session_form(model, store, hidden=bool(bulk.picks)))
         self.form.on_message(self._on_message, post)
         self._tools = OutputTools()
         self._tools.on_message(self._on_choice, post)
         self._unsent = html_view()
-        self.widget = widgets.VBox(
-            [self._head, self._conversation, self._output, self._unsent, self.form, self._tools]
-        )
+        self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self._tools])
         model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id", "choice"])
         model.observe(
             lambda _: self.update_form(),
-            ["review", "selected", "busy", "confirming", "draft", "draft_version", "user_id"],
+            [
+                "review",
+                "selected",
+                "sending",
+                "confirming",
+                "notice",
+                "draft",
+                "draft_version",
+                "user_id",
+                "opens_next",
+            ],
         )
+        bulk.observe(lambda _: self._on_picks(), "picks")
         self.update()
         self.update_form()
 
@@ -83,8 +86,13 @@ class SessionView:
 
     def update_form(self) -> None:
         """Update the form."""
-        self.form.state = session_form(self._model, self._store)
+        self.form.state = session_form(self._model, self._store, hidden=bool(self._bulk.picks))
         self._unsent.value = unsent_html(self._model.unsent) if self._model.unsent.strip() else ""
+
+    def _on_picks(self) -> None:
+        if self._bulk.picks:
+            self._model.send_now()  # otherwise nobody could undo it: its form is hidden
+        self.update_form()
 
     def _nothing(self) -> str:
         if self._model.selected is None:
@@ -98,6 +106,8 @@ class SessionView:
             self._model.choice = (message.display_as, message.changes)
 
     def _on_message(self, message: Message) -> None:
+        if isinstance(message, OpenNext):
+            self._model.opens_next = message.on
         if not isinstance(message, (Draft, Act, Confirm, Cancel)):
             return
         key = key_of_id(message.key)
@@ -112,9 +122,9 @@ class SessionView:
         elif message.about and message.about != about(self._model.review):
             self._model.outdated()
         elif isinstance(message, Act):
-            self._act(Action(message.action))
+            self._model.act(Action(message.action))
         elif self._model.confirming is not None and self._model.confirming.action == message.action:
-            self._confirm()
+            self._model.confirm()
 
 
 def unsent_html(text: str) -> str:

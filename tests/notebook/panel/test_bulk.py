@@ -68,7 +68,11 @@ def test_approve_several(server: ReviewServer, panel: ReviewPanel) -> None:
         row["id"] for row in panel.workspace.list.list.rows if row["dag_id"] in "ab"
     ]
     assert "2 picked" in html(panel)
-    assert [button["label"] for button in state(panel)["buttons"]] == ["Approve 2", "Reject 2"]
+    assert [button["label"] for button in state(panel)["buttons"]] == [
+        "Approve 2",
+        "Request changes to 2",
+        "Reject 2",
+    ]
     act(panel, "approve")
     assert sent(server) == []
     assert "Approve 2 reviews?" in state(panel)["confirm"]["text"]
@@ -87,6 +91,68 @@ def test_reject_several_with_a_reason(server: ReviewServer, panel: ReviewPanel) 
     assert {body["feedback"] for _, _, body in sent(server)} == {"Too long"}
     assert state(panel)["draft"] == ""
     assert "2 rejected." in html(panel)
+
+
+def test_request_changes_to_several_with_one_text(server: ReviewServer, panel: ReviewPanel) -> None:
+    server.change(key("b"), max_iterations=1)
+    refresh(panel)
+    pick(panel, "a", "b")
+    act(panel, "request_changes", " ")
+    assert state(panel)["confirm"] is None
+    assert state(panel)["notice"]["text"] == "Write what should change, then request changes."
+    act(panel, "request_changes", "Shorter\n")
+    assert state(panel)["notice"] is None
+    assert "1 is in its last round: that review ends" in state(panel)["confirm"]["text"]
+    confirm(panel, "request_changes", "")
+    assert sent(server) == []
+    act(panel, "request_changes", "Shorter\n")
+    confirm(panel, "request_changes", "Shorter\n")
+    body = {"iteration": 1, "channel": "notebook", "feedback": "Shorter\n"}
+    assert sorted(sent(server), key=str) == [("feedback", "a", body), ("feedback", "b", body)]
+    assert "2 sent back with your changes." in html(panel)
+    assert state(panel)["draft"] == ""
+
+
+def test_approve_several_with_a_comment(server: ReviewServer, panel: ReviewPanel) -> None:
+    pick(panel, "a", "b")
+    act(panel, "approve", "Good ")
+    assert "Approve 2 reviews with your comment?" in state(panel)["confirm"]["text"]
+    confirm(panel, "approve", "Good ")
+    assert {body["feedback"] for _, _, body in sent(server)} == {"Good"}
+
+
+def test_only_one_form_is_shown(server: ReviewServer, panel: ReviewPanel) -> None:
+    panel.open(key("c"))
+    single = panel.workspace.session.form
+    assert (single.state["shown"], state(panel)["shown"]) == (True, False)
+    receive(single, do="draft", key=single.state["key"], text="about c")
+    pick(panel, "a", "c")
+    assert (single.state["shown"], state(panel)["shown"]) == (False, True)
+    act(panel, "approve")
+    confirm(panel, "approve")
+    assert (single.state["shown"], state(panel)["shown"]) == (False, False)  # c is decided
+    assert panel.workspace.model.notice is not None
+    assert panel.workspace.model.notice.text == "You have decided: approved."
+    panel.open(key("b"))
+    assert single.state["shown"]
+
+
+def test_picks_that_a_filter_hides_are_named_and_kept(server: ReviewServer, panel: ReviewPanel) -> None:
+    for number in range(6):
+        server.add(f"x{number}")
+    refresh(panel)
+    pick(panel, *"ab", *(f"x{number}" for number in range(6)))
+    assert "not listed" not in html(panel)
+    panel.workspace.list.dag.value = "b"
+    assert "8 picked" in html(panel)
+    assert "7 are not listed: x5 › draft, " in html(panel)
+    assert ", 2 more. What you decide" in html(panel)
+    panel.workspace.list.dag.value = ""
+    assert "not listed" not in html(panel)
+    panel.workspace.list.dag.value = "b"
+    act(panel, "approve")
+    confirm(panel, "approve")
+    assert "8 approved." in html(panel)
 
 
 def test_decision_applies_to_the_listed_output(server: ReviewServer, panel: ReviewPanel) -> None:

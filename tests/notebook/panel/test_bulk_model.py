@@ -70,7 +70,10 @@ def test_pick_keeps_the_listed_iteration() -> None:
 
 @pytest.mark.parametrize(
     ("action", "said", "label"),
-    [(Action.APPROVE, "Approve 2 reviews?", "Approve 2"), (Action.REJECT, "Reject 2 reviews?", "Reject 2")],
+    [
+        (Action.APPROVE, "Approve 2 reviews?", "Approve 2"),
+        (Action.REJECT, "Reject 2 reviews without a reason?", "Reject 2"),
+    ],
 )
 def test_confirmation_is_valid_once(action: Action, said: str, label: str) -> None:
     bulk = picked(A, B)

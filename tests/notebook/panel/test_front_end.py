@@ -44,7 +44,7 @@ class Staged:
         self.panel = page.locator(".hitl-panel")
         self.rows = self.panel.locator(".hitl-row")
         self.text = self.panel.locator("textarea")
-        self.status = self.panel.locator(".hitl-form > [role=status]")
+        self.status = self.panel.locator(".hitl-form .hitl-form-status")
 
     def do(self, code: str) -> None:
         """Execute this in the kernel as soon as it is idle."""
@@ -388,29 +388,150 @@ def test_accepted_decision_clears_the_text(stage: Staged) -> None:
     expect(stage.text).to_have_value("")
 
 
-def test_confirmation_with_mouse_and_keyboard(stage: Staged) -> None:
-    stage.text.fill("Fine")
-    stage.button("Approve").click()
-    expect(stage.button("Approve output 2")).to_be_focused()
-    expect(stage.panel.get_by_role("alertdialog", name="Approve output 2?")).to_be_visible()
-    expect(stage.button("Request changes")).to_be_hidden()
+def test_question_with_mouse_and_keyboard(stage: Staged) -> None:
+    ask = (
+        "stage._real = stage.form._callbacks[1]\n"
+        "ended = dict(action='request_changes', text='End it?', label='End the review', seconds=0)\n"
+        "def ask(message):\n"
+        "    stage.change_form(confirm=ended) if type(message) is Act else stage._real(message)\n"
+        "stage.form._callbacks[1] = ask"
+    )
+    stage.do(ask)
+    stage.text.fill("Again")
+    stage.said("Draft(key='r0', text='Again')")
+    stage.button("Request changes").click()
+    expect(stage.button("End the review")).to_be_focused()
+    expect(stage.panel.get_by_role("alertdialog", name="End it?")).to_be_visible()
+    expect(stage.button("Approve")).to_be_hidden()
     stage.press("Escape")
     stage.said("Cancel(key='r0')")
+    expect(stage.button("Request changes")).to_be_focused()
+    stage.open(7)
+    stage.text.fill("Again")
+    stage.press("Control+Enter")
+    expect(stage.button("End the review")).to_be_focused()
+    stage.press("Enter")
+    stage.said("Confirm(key='r7', action='request_changes', text='Again')")
+    expect(stage.button("Request changes")).to_be_visible()
+    assert len(stage.cells()) == 2
+
+
+def test_held_decision_with_mouse(stage: Staged) -> None:
+    undo = stage.button("Undo")
+    stage.text.fill("Fine")
+    where = stage.button("Approve").bounding_box()
+    stage.button("Approve").click()
+    expect(undo).to_be_focused()
+    expect(stage.panel.get_by_role("group", name="Approving output 2")).to_be_visible()
+    expect(stage.button("Request changes")).to_be_hidden()
+    expect(stage.text).not_to_be_editable()  # what is sent is what was there
+    expect(undo).to_have_text(re.compile(r"^Undo \([345] s\)$"))
+    expect(undo).to_have_text("Undo (2 s)")
+    undo.click()
+    stage.said("Cancel(key='r0')")
     expect(stage.button("Approve")).to_be_focused()
+    assert stage.button("Approve").bounding_box() == where
+    expect(stage.text).to_be_editable()
+    expect(stage.text).to_have_value("Fine")
+    stage.button("Reject").dblclick()
+    expect(undo).to_be_visible()
+    stage.said("Act(key='r0', action='reject', text='Fine')")
+    stage.button("Send now").click()
+    stage.said("Confirm(key='r0', action='reject', text='Fine')")
+    expect(stage.button("Reject")).to_be_visible()
+    expect(stage.text).to_have_value("")
+
+
+def test_held_decision_with_keyboard(stage: Staged) -> None:
+    undo = stage.button("Undo")
     stage.open(7)
     stage.said("Open(id='r7')")
-    stage.press("r")
-    expect(stage.button("Reject output 2")).to_be_focused()
-    stage.press("Escape")
-    expect(stage.row(7)).to_be_focused()  # where the focus was before
-    stage.press("r")
-    expect(stage.button("Reject output 2")).to_be_focused()
-    stage.press("Enter")
-    stage.said("Confirm(key='r7', action='reject', text='')")
-    expect(stage.button("Reject")).to_be_visible()
+    for key in ("u", "Escape"):
+        stage.press("r")
+        expect(undo).to_be_visible()
+        expect(stage.row(7)).to_be_focused()  # the keys of the list still work
+        stage.press("a")  # another action does nothing
+        stage.press(key)
+        stage.said("Cancel(key='r7')")
+        expect(undo).to_be_hidden()
+    stage.press("a")
+    expect(undo).to_be_visible()
+    stage.press("a")
+    stage.said("Confirm(key='r7', action='approve', text='')")
+    expect(undo).to_be_hidden()
     expect(stage.row(7)).to_be_focused()
+    # With Tab: one Enter too many undoes.
+    stage.button("Reject").focus()
+    stage.press("Enter")
+    expect(undo).to_be_focused()
+    stage.press("Escape")
+    stage.said("Cancel(key='r7')")
+    expect(stage.button("Reject")).to_be_focused()
+    assert not [message for message in stage.messages if "action='reject'" in message and "Confirm" in message]
     assert stage.ask("document.querySelector('.jp-Notebook').className").count("jp-mod-commandMode") == 1
     assert len(stage.cells()) == 2
+
+
+def test_next_review_after_a_decision(stage: Staged) -> None:
+    """The focus goes to its row, where no Enter decides, and its head is in sight."""
+    stage.do("stage.output.value = '<h3>Head</h3>' + '<p>line</p>' * 120")
+    decided = (
+        "stage._real = stage.form._callbacks[1]\n"
+        "def decide(message):\n"
+        "    if type(message) is not Confirm: return stage._real(message)\n"
+        "    stage.list.selected = 'r7'\n"
+        "    notice = dict(kind='success', text='report_0 › review: Approved output 2.')\n"
+        "    stage.set_draft('', key='r7', confirm=None, notice=notice)\n"
+        "stage.form._callbacks[1] = decide"
+    )
+    stage.do(decided)
+    expect(stage.panel.get_by_text("Head")).to_be_attached()
+    stage.panel.get_by_text("line").nth(115).scroll_into_view_if_needed()
+    expect(stage.panel.get_by_text("Head")).not_to_be_in_viewport()
+    stage.button("Approve").click()
+    stage.button("Send now").click()
+    expect(stage.row(7)).to_be_focused()
+    expect(stage.panel.get_by_text("Head")).to_be_in_viewport()
+    told = stage.panel.get_by_role("status").filter(has_text="report_0 › review: Approved output 2.")
+    expect(told).to_have_count(1)
+    expect(told).to_be_in_viewport()
+
+
+def test_choice_of_the_next_is_remembered(fresh: Staged) -> None:
+    choice = fresh.panel.get_by_role("checkbox", name="Then open the next")
+    expect(choice).to_be_checked()
+    choice.uncheck()
+    fresh.said("OpenNext(on=False)")
+    fresh.do("theatre.renew('again')")
+    fresh.page.locator(".again .hitl-row").first.wait_for()
+    fresh.said("OpenNext(on=False)")
+    expect(choice).not_to_be_checked()
+
+
+@pytest.mark.parametrize("width", [420, 760, 1300])
+def test_decision_stays_in_sight(stage: Staged, width: int, tmp_path: Path) -> None:
+    """While the output is read, in JupyterLab's own scroll container; and it does not move when it is used."""
+    stage.ask(f"document.querySelector('.hitl-panel').style.width = '{width}px'")
+    told = Gate(tmp_path)
+    notice = "stage.change_form(notice=dict(kind='info', text='Output 2 is ready.'))"
+    stage.do("stage.output.value = '<p>line</p>' * 150\n" + told.when(notice))
+    lines = stage.panel.get_by_text("line")
+    expect(lines).to_have_count(150)
+    top = {}
+    for number in (40, 75, 110):
+        lines.nth(number).scroll_into_view_if_needed()
+        for name in ("Approve", "Reject"):
+            expect(stage.button(name)).to_be_in_viewport(ratio=1)
+        expect(stage.text).to_be_in_viewport(ratio=1)
+        top[number] = stage.text.bounding_box()["y"]
+    assert len(set(top.values())) == 1
+    line = lines.nth(110).bounding_box()
+    stage.button("Approve").click()
+    expect(stage.button("Undo")).to_be_in_viewport(ratio=1)
+    told.open()
+    expect(stage.panel.get_by_text("Output 2 is ready.")).to_be_in_viewport(ratio=1)
+    assert stage.text.bounding_box()["y"] == top[110]
+    assert lines.nth(110).bounding_box() == line
 
 
 def test_feedback_with_keyboard(stage: Staged) -> None:
@@ -537,10 +658,14 @@ def test_second_browser_tab_stays_in_sync(fresh: Staged) -> None:
     expect(other.row(7)).to_have_attribute("aria-selected", "true")
     second.bring_to_front()
     other.button("Reject").click()
-    expect(other.button("Reject output 2")).to_be_focused()
-    expect(fresh.button("Reject output 2")).to_be_visible()
-    expect(fresh.button("Reject output 2")).not_to_be_focused()
+    expect(other.button("Undo")).to_be_focused()
+    expect(fresh.button("Undo")).to_be_visible()
+    expect(fresh.button("Undo")).not_to_be_focused()
+    fresh.button("Undo").click()
+    expect(other.button("Undo")).to_be_hidden()
+    expect(other.button("Reject")).to_be_focused()
     other.press("Enter")
+    other.button("Send now").click()
     expect(fresh.text).to_have_value("")
     second.close()
 
@@ -630,8 +755,9 @@ def test_shortcuts(stage: Staged) -> None:
     stage.press("x")
     stage.said("Pick(ids=('r7',), on=True)")
     stage.press("a")
-    expect(stage.button("Approve output 2")).to_be_focused()
-    stage.press("Escape", "Control+k", "Shift+J")
+    expect(stage.button("Undo")).to_be_visible()
+    stage.press("u", "Control+k", "Shift+J")
+    expect(stage.button("Undo")).to_be_hidden()
     expect(stage.row(7)).to_be_focused()
 
 
@@ -668,7 +794,7 @@ def test_contrast_and_accessible_names(stage: Staged, dark: bool) -> None:
         stage.show_dark()
     stage.do(
         "stage.list.picked = ['r8']\n"
-        "stage.change_form(busy='Approving…', confirm=dict(action='reject', text='Reject?', label='Reject it'))\n"
+        "stage.change_form(busy='Approving…', confirm=dict(action='reject', text='Reject?', label='Reject it', seconds=0))\n"
         "stage.login.state = dict(shown=True, url='', username='', busy='', problem='Wrong password.')\n"
         'stage.output.value = \'<p class="hitl-diff">a <ins>b</ins> <del>c</del></p><div class="hitl-tree">\''
         ' \'<span class="key">k</span><span class="string">s</span>\''

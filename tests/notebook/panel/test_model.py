@@ -28,12 +28,11 @@ BOB = {"id": "2", "name": "Bob"}
 
 
 def begin(model: ReviewModel, action: Action) -> Review | None:
-    """What the reviewer's click sends, after confirmation if required."""
-    review = model.act(action)
-    if model.confirming is None:
-        return review
-    confirmed = model.confirm()
-    return confirmed[1] if confirmed is not None else None
+    """What the reviewer's click sends, once it is no longer held back."""
+    before = model.sending
+    model.act(action)
+    model.confirm()
+    return model.sending.review if model.sending is not None and model.sending is not before else None
 
 
 def opened(draft: str = "", **changes: Any) -> ReviewModel:
@@ -70,6 +69,7 @@ def test_fetching_does_not_change_the_draft() -> None:
     model.apply_review(review(A, iteration=2, updated_at=stamp(2), status="rejected", decided_by=BOB))
     version = model.draft_version
     model.fetch_failed(A, ConnectionFailedError("down"))
+    begin(model, Action.REQUEST_CHANGES)
     model.decision_failed(ConnectionFailedError("down"))
     assert model.draft_version == version  # so the browser keeps its text
     assert (model.selected, model.draft) == (A, "typing")
@@ -95,9 +95,9 @@ def test_fetching_does_not_change_the_draft() -> None:
 def test_failed_decision_keeps_the_draft(error: HITLNotebookError, kind: str, said: str) -> None:
     model = opened("shorter")
     assert begin(model, Action.REQUEST_CHANGES) is model.review
-    assert model.busy
+    assert model.sending is not None
     model.decision_failed(error)
-    assert (model.busy, model.draft) == ("", "shorter")
+    assert (model.sending, model.draft) == (None, "shorter")
     assert notice(model)[0] == kind
     assert said in notice(model)[1]
     model.select(B)
@@ -149,10 +149,10 @@ def test_decision_clears_only_its_draft(action: Action, status: str, said: str, 
     assert begin(model, action) == review(A)
     if moved_on:
         model.select(B)
-    model.decided(action, review(A, status=status, updated_at=stamp(1)))
+    model.decided(review(A, status=status, updated_at=stamp(1)))
     assert notice(model)[0] == "success"
     assert said in notice(model)[1]
-    assert model.busy == ""
+    assert model.sending is None
     assert model.draft == ("about b" if moved_on else "")
     model.select(A)
     assert model.draft == ""
@@ -182,50 +182,80 @@ def test_empty_feedback_is_not_sent(draft: str) -> None:
     model = opened(draft)
     assert begin(model, Action.REQUEST_CHANGES) is None
     assert notice(model) == ("warning", "Write what should change, then request changes.")
-    assert model.busy == ""
+    assert model.sending is None
     assert begin(model, Action.APPROVE) is not None
 
 
 @pytest.mark.parametrize(
     ("action", "iteration", "draft", "said"),
     [
-        (Action.APPROVE, 1, "", "Approve output 1?"),
-        (Action.REJECT, 2, "", "Reject output 2? The task fails and is not retried. No reason is given."),
-        (
-            Action.REJECT,
-            2,
-            "wrong",
-            "is not retried. What you typed is the reason.",
-        ),
-        (Action.REQUEST_CHANGES, 3, "again", "The review then ends without approval"),
+        (Action.APPROVE, 1, "", "Approving output 1"),
+        (Action.APPROVE, 1, "fine", "Approving output 1 with your comment"),
+        (Action.REJECT, 2, " ", "Rejecting output 2 without a reason"),
+        (Action.REJECT, 2, "wrong", "Rejecting output 2 with your reason"),
+        (Action.REQUEST_CHANGES, 2, "again", "Requesting changes to output 2"),
     ],
 )
-def test_irreversible_actions_need_confirmation(action: Action, iteration: int, draft: str, said: str) -> None:
+def test_decisions_are_held_back_and_can_be_undone(action: Action, iteration: int, draft: str, said: str) -> None:
     model = opened(draft, iteration=iteration)
-    assert model.act(action) is None
-    assert model.confirming is not None
-    assert said in model.confirming.text
-    assert "can't be undone" in model.confirming.text
-    model.cancel()
-    assert model.confirm() is None
-    assert model.busy == ""
     model.act(action)
-    assert model.confirm() == (action, model.review)
-    assert model.busy
-    assert model.confirm() is None
+    assert model.confirming is not None
+    assert (model.confirming.text, model.confirming.seconds) == (said, 5.0)
+    model.cancel()
+    model.confirm()
+    assert (model.sending, model.draft) == (None, draft)
+    model.act(action)
+    assert model.sending is None
+    model.confirm()
+    assert model.sending is not None
+    assert (model.sending.action, model.sending.review, model.sending.text) == (action, model.review, draft)
+    sent = model.sending
+    model.confirm()
+    assert model.sending is sent
 
 
-def test_changes_need_no_confirmation_before_the_last_round() -> None:
-    model = opened("shorter", iteration=2)
-    assert model.act(Action.REQUEST_CHANGES) is model.review
-    assert model.confirming is None
+def test_the_same_action_again_sends_at_once_and_another_does_nothing() -> None:
+    model = opened("fine")
+    model.act(Action.APPROVE)
+    model.act(Action.REJECT)
+    assert (model.sending, model.is_held) == (None, True)
+    model.act(Action.APPROVE)
+    assert model.sending is not None
+    assert (model.sending.action, model.is_held) == (Action.APPROVE, False)
+
+
+def test_text_of_a_held_decision_is_that_of_the_click() -> None:
+    model = opened("as clicked")
+    model.act(Action.REJECT)
+    model.type(A, "typed in another tab meanwhile")
+    model.confirm()
+    assert model.sending is not None
+    assert model.sending.text == "as clicked"
+    model.decided(review(A, status="rejected", updated_at=stamp(1)))
+    assert model.unsent == "typed in another tab meanwhile"
+
+
+def test_request_for_changes_in_the_last_round_is_asked_about() -> None:
+    model = opened("again", iteration=3)
+    model.act(Action.REQUEST_CHANGES)
+    assert model.confirming is not None
+    assert "The review then ends without approval" in model.confirming.text
+    assert "can't be undone" in model.confirming.text
+    assert (model.confirming.seconds, model.is_held) == (0, False)
+    model.act(Action.REQUEST_CHANGES)  # no answer to the question
+    assert model.sending is None
+    model.send_now()
+    assert model.sending is None
+    model.confirm()
+    assert model.sending is not None
 
 
 def test_feedback_deleted_before_confirmation_is_not_sent() -> None:
     model = opened("shorter", iteration=3)
     model.act(Action.REQUEST_CHANGES)
     model.type(A, " ")
-    assert model.confirm() is None
+    model.confirm()
+    assert model.sending is None
     assert notice(model) == ("warning", "Write what should change, then request changes.")
 
 
@@ -238,29 +268,46 @@ def test_feedback_deleted_before_confirmation_is_not_sent() -> None:
         {"task_completed": True},
     ],
 )
-def test_nothing_is_sent_if_the_review_changed_before_confirmation(changes: dict[str, Any]) -> None:
+def test_nothing_is_sent_if_the_review_changed_while_a_decision_was_held(changes: dict[str, Any]) -> None:
     model = opened("x")
     model.act(Action.APPROVE)
     model.apply_review(review(A, updated_at=stamp(1), **changes))
-    assert model.confirm() is None
+    model.confirm()
+    assert model.sending is None
     assert notice(model)[0] == "warning"
-    assert "nothing was sent" in notice(model)[1]
+    assert "nothing was sent" in notice(model)[1].lower()
+    assert model.draft == "x"
 
 
-def test_confirmation_stays_valid_after_unrelated_changes() -> None:
+def test_held_decision_stays_valid_after_unrelated_changes() -> None:
     model = opened("x")
     model.act(Action.APPROVE)
     model.apply_review(review(A, updated_at=stamp(1), task_state="deferred"))
-    assert model.confirm() == (Action.APPROVE, model.review)
+    model.confirm()
+    assert model.sending is not None
 
 
-def test_opening_another_review_cancels_confirmation() -> None:
-    model = opened()
+def test_opening_another_review_sends_a_held_decision() -> None:
+    model = opened("fine")
     model.act(Action.APPROVE)
     model.select(B)
     assert model.confirming is None
+    assert model.sending is not None
+    assert (model.sending.review.key, model.sending.text) == (A, "fine")
     model.apply_review(review(B))
-    assert model.confirm() is None
+    assert not model.may_decide  # one after the other
+    model.decided(review(A, status="approved", updated_at=stamp(1)))
+    assert notice(model) == ("success", "a › t: Approved output 1. The task goes on.")
+    assert model.may_decide
+    model.select(A)
+    assert model.draft == ""
+
+
+def test_opening_another_review_cancels_a_question() -> None:
+    model = opened("again", iteration=3)
+    model.act(Action.REQUEST_CHANGES)
+    model.select(B)
+    assert (model.confirming, model.sending) == (None, None)
 
 
 def test_late_typing_is_kept_for_its_review() -> None:
@@ -277,7 +324,7 @@ def test_typing_does_not_change_the_draft_version() -> None:
     model.type(A, "typed")
     assert model.draft_version == version
     begin(model, Action.APPROVE)
-    model.decided(Action.APPROVE, review(A, status="approved"))
+    model.decided(review(A, status="approved"))
     assert (model.draft, model.draft_version) == ("", version + 1)
 
 
@@ -310,7 +357,8 @@ def test_one_decision_at_a_time() -> None:
     assert begin(model, Action.APPROVE) is not None
     assert not model.may_decide
     assert begin(model, Action.REJECT) is None
-    assert model.busy == "Approving…"
+    assert model.sending is not None
+    assert model.sending.busy == "Approving…"
 
 
 @pytest.mark.parametrize(
@@ -409,7 +457,8 @@ def test_new_try_with_lower_iteration_is_shown() -> None:
     model.apply_review(review(A, iteration=1, updated_at=stamp(12), created_at=stamp(12), current_output="anew"))
     assert model.review is not None
     assert model.review.current_output == "anew"
-    assert model.confirm() is None
+    model.confirm()
+    assert model.sending is None
     assert notice(model) == ("warning", "The task was started anew: this is its new output 1. Nothing was sent.")
 
 
@@ -437,15 +486,15 @@ def test_typing_during_a_decision_is_kept() -> None:
     model = opened("first")
     begin(model, Action.REQUEST_CHANGES)
     model.type(A, "first, and more in another tab")
-    model.decided(Action.REQUEST_CHANGES, review(A, status="changes_requested", updated_at=stamp(1)))
+    model.decided(review(A, status="changes_requested", updated_at=stamp(1)))
     assert model.draft == model.unsent == "first, and more in another tab"
 
 
-def test_approval_confirmation_warns_about_unsent_text() -> None:
-    model = opened("a remark")
-    model.act(Action.APPROVE)
-    assert model.confirming is not None
-    assert "What you typed is not sent with it." in model.confirming.text
+def test_own_decision_is_not_told_as_somebody_elses() -> None:
+    model = opened()
+    model.user_id = "2"
+    model.apply_review(review(A, status="rejected", decided_by=BOB, updated_at=stamp(1)))
+    assert notice(model) == ("info", "You have decided: rejected.")
 
 
 def test_review_that_may_still_come() -> None:

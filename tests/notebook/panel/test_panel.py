@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
@@ -92,17 +92,15 @@ def test_changes_then_approval(server: ReviewServer, panel: ReviewPanel) -> None
     assert notice(panel) == ("info", "Output 2 is ready.")
     assert enabled(panel) == ["approve", "request_changes", "reject"]
 
+    typed(panel, " Much better \n")
     click(panel, "approve")
-    assert server.sessions[key("b")]["status"] == "pending_review"
-    assert form(panel)["confirm"]["label"] == "Approve output 2"
-    confirm(panel)
     assert server.sessions[key("b")]["status"] == "approved"
     assert "Approved output 2" in html(panel)
-    assert enabled(panel) == []
+    assert "Much better" in html(panel)
     sent = [(s.path.rpartition("/")[2], s.body) for s in server.seen if s.body and "sessions" in s.path]
     assert sent == [
         ("feedback", {"feedback": "Shorter, please", "iteration": 1, "channel": "notebook"}),
-        ("approve", {"iteration": 2, "channel": "notebook"}),
+        ("approve", {"feedback": "Much better", "iteration": 2, "channel": "notebook"}),
     ]
 
 
@@ -144,7 +142,11 @@ def test_click_on_an_outdated_output_is_ignored(server: ReviewServer, panel: Rev
 
 
 def test_confirmation_of_another_action_is_ignored(server: ReviewServer, panel: ReviewPanel) -> None:
-    click(panel, "approve")
+    server.change(key("b"), max_iterations=1)
+    refresh(panel)
+    typed(panel, "again")
+    click(panel, "request_changes")
+    assert form(panel)["confirm"]["label"] == "End the review"
     receive(panel.workspace.session.form, do="confirm", key=form(panel)["key"], action="reject", text="")
     assert [s for s in server.seen if s.method == "POST" and "sessions" in s.path] == []
     receive(panel.workspace.session.form, do="cancel", key=form(panel)["key"])
@@ -157,7 +159,8 @@ def test_reject(server: ReviewServer, panel: ReviewPanel, reason: str) -> None:
     decide(panel, "reject")
     assert "Rejected output 1" in html(panel)
     (asked,) = server.asked("/hitl-review/sessions/reject")
-    assert asked.body == {"feedback": reason.strip(), "iteration": 1, "channel": "notebook"}
+    said = {"feedback": reason.strip()} if reason else {}
+    assert asked.body == {**said, "iteration": 1, "channel": "notebook"}
 
 
 def test_changes_without_feedback_are_not_sent(server: ReviewServer, panel: ReviewPanel) -> None:
@@ -200,7 +203,7 @@ def test_reader_may_not_decide(server: ReviewServer) -> None:
     panel.open()
     decide(panel, "approve")
     assert "You may not decide" in html(panel)
-    assert panel.workspace.model.busy == ""
+    assert panel.workspace.model.sending is None
     panel.close()
 
 
@@ -398,7 +401,151 @@ def test_rerunning_a_cell_closes_its_earlier_panels(server: ReviewServer, monkey
         panel.close()
 
 
+# --- after a decision
+
+
+@pytest.mark.parametrize(
+    ("opened", "following"),
+    [("c", "a"), ("a", "e"), ("e", "c")],  # the list is e, d, c, b, a; b is for others, and d waits for its task
+)
+def test_next_waiting_review_opens(server: ReviewServer, opened: str, following: str) -> None:
+    for name in "abcde":
+        server.add(name, reviewers=["ben"] if name == "b" else [])
+    server.change(key("d"), status="changes_requested")
+    server.change(key("e"))
+    panel = make(server)
+    panel.workspace.model.opens_next = True
+    panel.open(key(opened))
+    typed(panel, "Good")
+    click(panel, "approve")
+    assert panel.session is not None
+    assert (panel.session.key, form(panel)["draft"]) == (key(following), "")
+    assert notice(panel) == ("success", f"{opened} › draft: Approved output 1. The task goes on.")
+    assert server.sessions[key(opened)]["status"] == "approved"
+    panel.close()
+
+
+def test_last_waiting_review_stays_open(server: ReviewServer) -> None:
+    server.add("a")
+    server.add("b", status="changes_requested")
+    panel = make(server)
+    panel.workspace.model.opens_next = True
+    panel.open(key("a"))
+    click(panel, "reject")
+    assert panel.session is not None
+    assert panel.session.key == key("a")
+    assert notice(panel) == ("success", "Rejected output 1. The task fails and is not retried.")
+    panel.close()
+
+
+def test_choice_of_what_opens_after_a_decision(server: ReviewServer, panel: ReviewPanel) -> None:
+    assert form(panel)["next"] == {"label": "Then open the next", "on": False}
+    receive(panel.workspace.session.form, do="opennext", on=True)
+    assert form(panel)["next"]["on"] is True
+    assert panel.workspace.model.opens_next is True
+
+
 # --- with an event loop, as in a notebook
+
+
+def held(server: ReviewServer, scenario: Callable[[ReviewPanel], Coroutine[None, None, None]]) -> None:
+    """Run this with a panel on two reviews, in which an approval of ``b`` is held back for long."""
+
+    async def run() -> None:
+        panel = make(server)
+        panel.workspace.model.hold_seconds = 3600.0
+        await settle(panel)
+        panel.open(key("b"))
+        await settle(panel)
+        typed(panel, "Fine")
+        await settle(panel)
+        click(panel, "approve")
+        await until(lambda: form(panel)["confirm"] is not None)
+        assert form(panel)["confirm"]["text"] == "Approving output 1 with your comment"
+        assert form(panel)["confirm"]["seconds"] == 3600.0
+        await scenario(panel)
+        panel.close()
+
+    server.add("a")
+    server.add("b")
+    asyncio.run(run())
+
+
+def approvals(server: ReviewServer) -> list[tuple[str, object]]:
+    return [(seen.query["dag_id"], seen.body) for seen in server.asked("/hitl-review/sessions/approve")]
+
+
+SENT = [("b", {"feedback": "Fine", "iteration": 1, "channel": "notebook"})]
+
+
+def test_undo_sends_nothing(server: ReviewServer) -> None:
+    async def scenario(panel: ReviewPanel) -> None:
+        receive(panel.workspace.session.form, do="cancel", key=form(panel)["key"])
+        await settle(panel)
+        assert (form(panel)["confirm"], form(panel)["draft"]) == (None, "Fine")
+
+    held(server, scenario)
+    assert approvals(server) == []
+
+
+def test_held_decision_is_sent_after_its_time(server: ReviewServer) -> None:
+    async def scenario(panel: ReviewPanel) -> None:
+        receive(panel.workspace.session.form, do="cancel", key=form(panel)["key"])
+        panel.workspace.model.hold_seconds = 0.2
+        await settle(panel)
+        click(panel, "approve")
+        await asyncio.sleep(0)
+        assert form(panel)["confirm"] is not None
+        assert approvals(server) == []
+        await settle(panel)
+        assert approvals(server) == SENT
+        assert notice(panel)[0] == "success"
+
+    held(server, scenario)
+
+
+@pytest.mark.parametrize("how", ["send now", "again", "open another", "pick another", "close"])
+def test_held_decision_is_sent_at_once(server: ReviewServer, how: str) -> None:
+    async def scenario(panel: ReviewPanel) -> None:
+        if how == "send now":
+            confirm(panel)
+        elif how == "again":
+            click(panel, "approve")
+        elif how == "open another":
+            open_row(panel, "a")
+        elif how == "pick another":
+            panel.pick(key("a"))
+        else:
+            panel.close()
+        await until(lambda: approvals(server) == SENT)
+        await settle(panel)
+        if how != "close":
+            assert notice(panel)[0] == "success"
+
+    held(server, scenario)
+    assert server.sessions[key("b")]["status"] == "approved"
+    assert approvals(server) == SENT
+
+
+@pytest.mark.parametrize("what", ["another output", "somebody else's decision"])
+def test_held_decision_is_dropped(server: ReviewServer, what: str) -> None:
+    async def scenario(panel: ReviewPanel) -> None:
+        if what == "another output":
+            server.next_output(key("b"), "Newer draft")
+        else:
+            server.change(key("b"), status="rejected", decided_by={"id": "9", "name": "Eve"})
+        refresh(panel)
+        await until(lambda: form(panel)["confirm"] is None)
+        await settle(panel)
+        text = {
+            "another output": "The review has changed meanwhile, so nothing was sent. Look again.",
+            "somebody else's decision": "Eve has decided: rejected. Nothing was sent.",
+        }[what]
+        assert notice(panel) == ("warning", text)
+        assert panel.workspace.model.draft == "Fine"
+
+    held(server, scenario)
+    assert approvals(server) == []
 
 
 def test_panel_in_an_event_loop(server: ReviewServer) -> None:
@@ -420,8 +567,6 @@ def test_panel_in_an_event_loop(server: ReviewServer) -> None:
         refresh(panel)
         await settle(panel)
         click(panel, "approve")
-        await settle(panel)
-        confirm(panel)
         await settle(panel)
         assert server.sessions[key("b")]["status"] == "approved"
         assert "Approved output 2" in html(panel)
@@ -445,7 +590,7 @@ def test_callbacks_from_other_threads_are_applied_on_the_loop(server: ReviewServ
     async def scenario() -> None:
         panel = make(server)
         await settle(panel)
-        names = ("selected", "review", "draft", "busy", "notice", "filters", "page", "picks")
+        names = ("selected", "review", "draft", "sending", "notice", "filters", "page", "picks")
         for model in (panel.workspace.model, panel.workspace.inbox, panel.workspace.bulk):
             model.observe(
                 lambda change: threads.setdefault(change["name"], set()).add(threading.current_thread().name),

@@ -1,0 +1,91 @@
+"""A decision of the reviewer, and what the panel says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hitl_notebook.errors import ConflictError, HITLNotebookError
+from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
+from hitl_notebook.records import Review
+from hitl_rendering.review_words import ACTION_WORDS, LAST_ROUND_QUESTION, task_name
+
+_PATHS = {Action.APPROVE: "approve", Action.REJECT: "reject", Action.REQUEST_CHANGES: "feedback"}
+
+_BUSY = {
+    Action.APPROVE: "Approving…",
+    Action.REJECT: "Rejecting…",
+    Action.REQUEST_CHANGES: "Sending your feedback…",
+}
+
+_DONE = {
+    Action.APPROVE: "Approved output {}. The task goes on.",
+    Action.REJECT: "Rejected output {}. The task fails and is not retried.",
+    Action.REQUEST_CHANGES: "Changes requested. The next output appears here when it is ready.",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the reviewer decided.
+
+    Attributes:
+        review: the review as it was shown: the decision is about that output and no other.
+        text: what the reviewer had typed: what to change, a comment, or a reason.
+    """
+
+    action: Action
+    review: Review
+    text: str
+
+    @property
+    def busy(self) -> str:
+        """What to say while it is sent."""
+        return _BUSY[self.action]
+
+    @property
+    def lacks_text(self) -> bool:
+        """Whether it asks for changes, but does not say for which."""
+        return self.action is Action.REQUEST_CHANGES and not self.text.strip()
+
+    @property
+    def ends_last_round(self) -> bool:
+        """Whether it asks for changes that no round is left for, so that the review ends."""
+        return self.action is Action.REQUEST_CHANGES and self.review.iteration >= self.review.max_iterations
+
+    def held(self, seconds: float) -> Confirmation:
+        """Return the prompt while the decision is held back; or the question, for the one that needs an answer."""
+        if self.ends_last_round:
+            return Confirmation(self.action, LAST_ROUND_QUESTION, "End the review")
+        words = ACTION_WORDS[_PATHS[self.action]]
+        text = words.held_with_text if self.text.strip() else words.held
+        return Confirmation(self.action, text.format(self.review.iteration), "Send now", seconds)
+
+    def done(self, *, is_open: bool) -> Notice:
+        """Say that it was recorded; with the task's name if its review is no longer the open one."""
+        text = _DONE[self.action].format(self.review.iteration)
+        return Notice("success", text if is_open else f"{task_name(self.review.key)}: {text}")
+
+    def failed(self, error: HITLNotebookError, *, is_open: bool) -> Notice:
+        """Say why it was not recorded, or that this is not known."""
+        elsewhere = "" if is_open else f"{task_name(self.review.key)}: "
+        if isinstance(error, ConflictError):
+            text = f"{elsewhere}Your decision was not taken. {error}"
+            newer = error.review.is_pending and error.review.iteration > self.review.iteration
+            if is_open and newer:
+                text += f" What changed since output {self.review.iteration} is marked. Please decide again."
+            return Notice("warning", text)
+        if is_unknown(error):
+            return Notice(
+                "error",
+                f"{elsewhere}{error} It is not known whether your decision arrived: refresh before you repeat it.",
+            )
+        return Notice("error", f"{elsewhere}Your decision was not taken. {error}")
+
+    def arrived(self, review: Review) -> bool:
+        """Whether the review has this feedback, although the response was lost."""
+        said = {
+            turn.content.strip()
+            for turn in review.conversation
+            if turn.kind == "feedback" and turn.iteration == self.review.iteration
+        }
+        return self.review.key == review.key and self.text.strip() in said
