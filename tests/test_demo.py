@@ -88,6 +88,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         page.wait_for_timeout(6_000)
         expect(form.locator("textarea")).to_have_value("by region, as a table")
         request_changes.click()
+        form.get_by_role("button", name="Send now").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Sales by region")
         expect(panel.locator(".hitl-output td").first).to_have_text("North")
         expect(panel.locator(".hitl-change .hitl-turn.human")).to_contain_text("by region, as a table")
@@ -95,7 +96,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         expect(form.locator("textarea")).to_have_value("")
 
         form.get_by_role("button", name="Approve", exact=True).click()
-        form.get_by_role("button", name="Approve output 2", exact=True).click()
+        form.get_by_role("button", name="Send now").click()
         expect(panel.get_by_text("Approved output 2.")).to_be_visible()
         expect(panel.locator(".hitl-pill")).to_have_text("Approved")
         expect(form).to_be_hidden()

@@ -42,13 +42,16 @@ class Lab:
         page.on("dialog", self._on_dialog)
         page.on("request", lambda request: self._on_request(request.url))
 
-    def open(self, server: ReviewServer, *more_cells: str, app: str = "lab/tree") -> Locator:
+    def open(
+        self, server: ReviewServer, *more_cells: str, app: str = "lab/tree", opens_next: bool = False
+    ) -> Locator:
         """Run a new notebook with a panel on this server.
 
         Args:
             server: whose reviews are shown.
             more_cells: source of further cells, which are not run.
             app: ``lab/tree``, or ``notebooks`` for Notebook 7.
+            opens_next: whether the next review opens after a decision.
 
         Returns:
             The panel.
@@ -58,6 +61,7 @@ class Lab:
         source = (
             "from hitl_notebook import ReviewPanel\n"
             f"panel = ReviewPanel({server.url!r}, username='ada', password='ada-password', refresh_seconds=1)\n"
+            f"panel.workspace.model.opens_next = {opens_next}\n"
             "panel"
         )
         write_notebook(self.file, source, *more_cells)
@@ -145,6 +149,12 @@ def feedback(panel: Locator) -> Locator:
 def press(panel: Locator, name: str) -> None:
     """Press a button of the form below the open review."""
     session_form(panel).get_by_role("button", name=name, exact=True).click()
+
+
+def decide(panel: Locator, name: str) -> None:
+    """Press a button of that form, and send the decision without waiting."""
+    press(panel, name)
+    press(panel, "Send now")
 
 
 def tell(panel: Locator, text: str) -> None:

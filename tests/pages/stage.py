@@ -149,13 +149,21 @@ class People:
     errors: list[str] = field(default_factory=list)
     _contexts: list[BrowserContext] = field(default_factory=list)
 
-    def page(self, user: str | None = "ann", **options: Any) -> Page:
-        """A page of a new browser session; ``user=None`` is not logged in."""
+    def page(self, user: str | None = "ann", *, opens_next: bool = False, **options: Any) -> Page:
+        """A page of a new browser session.
+
+        Args:
+            user: who is logged in; nobody if None.
+            opens_next: whether the next review opens after a decision.
+            options: of the browser context.
+        """
         options = {"viewport": {"width": 1200, "height": 900}, **options}
         context = self.chromium.new_context(**options)
         self._contexts.append(context)
         if user is not None:
             self.log_in(context, user)
+        if not opens_next:
+            context.add_init_script("try { localStorage['hitl-opens-next'] ??= 'no'; } catch {}")
         page = context.new_page()
         page.set_default_timeout(WAIT)
         page.on("dialog", self._on_dialog)

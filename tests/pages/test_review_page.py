@@ -30,6 +30,12 @@ def button(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def decide(page: Page, name: str) -> None:
+    """Press a button, and send the decision without waiting."""
+    button(page, name)
+    button(page, "Send now")
+
+
 def test_full_review(stage: Stage, people: People) -> None:
     key = stage.one(prompt="Summarise the sales.", outputs=["# Sales\n\nAll in **one** line."])
     page = people.page("ann")
@@ -39,9 +45,9 @@ def test_full_review(stage: Stage, people: People) -> None:
     expect(page.get_by_text("Summarise the sales.")).to_be_visible()
     expect(page.locator(".output strong")).to_have_text("one")
     button(page, "Request changes")
-    expect(page.get_by_role("alert")).to_have_text("Write what should change, then request the changes.")
+    expect(page.get_by_role("alert")).to_have_text("Write what should change, then request changes.")
     page.get_by_label("Your feedback").fill("By region")
-    button(page, "Request changes")
+    decide(page, "Request changes")
     expect(page.get_by_text("Changes to output 1 were requested.")).to_be_visible()
     expect(page.locator(".pill")).to_have_text("Changes requested")
     expect(page.locator(".turn.human")).to_contain_text("By region")
@@ -54,12 +60,13 @@ def test_full_review(stage: Stage, people: People) -> None:
     expect(page.locator(".hitl-diff ins")).to_contain_text("two")
     expect(page.locator(".hitl-diff del")).to_contain_text("one")
     expect(page.get_by_label("Your feedback")).to_have_value("")
+    page.get_by_label("Your feedback").fill("Much better")
     button(page, "Approve")
-    expect(page.get_by_text("Approve output 2? The task goes on with it.")).to_be_visible()
-    button(page, "Cancel")
+    expect(page.get_by_role("group", name="Approving output 2 with your comment")).to_be_visible()
+    button(page, "Undo")
     expect(page.get_by_role("button", name="Approve", exact=True)).to_be_focused()
-    button(page, "Approve")
-    button(page, "Approve output 2")
+    assert stage.find(key)["status"] == "pending_review"
+    decide(page, "Approve")
     expect(page.get_by_text("Approved output 2.")).to_be_visible()
     expect(page.locator(".pill")).to_have_text("Approved")
     found = stage.find(key)
@@ -69,7 +76,8 @@ def test_full_review(stage: Stage, people: People) -> None:
         f"/dags/{DAG_ID}/dagRuns/{key.run_id}/taskInstances/review/xcomEntries/airflow_hitl_review_human_action",
         params={"map_index": 0},
     )["value"]
-    assert (action["channel"], action["iteration"]) == ("chat", 2)
+    assert (action["channel"], action["iteration"], action["feedback"]) == ("chat", 2, "Much better")
+    expect(page.locator(".turn.human").last).to_contain_text("Much better")
 
 
 def test_two_people_see_each_others_decisions(stage: Stage, people: People) -> None:
@@ -82,8 +90,7 @@ def test_two_people_see_each_others_decisions(stage: Stage, people: People) -> N
             page.goto(stage.chat(key))
             live(page)
         ann.get_by_label("Your feedback").fill("Half a thought")
-        button(admin, "Reject")
-        button(admin, "Reject output 1")
+        decide(admin, "Reject")
         start = time.monotonic()
         told = ann.get_by_text("admin was faster: rejected. What you wrote was not sent; it is kept in this tab.")
         expect(told).to_be_visible()
@@ -103,7 +110,7 @@ def test_conflict_is_explained(stage: Stage, people: People) -> None:
     page.get_by_label("Your feedback").fill("Longer")
     assert stage.decide(key, "approve").status_code == 200
     page.unroute("**/chat/updates*")
-    button(page, "Request changes")
+    decide(page, "Request changes")
     expect(page.locator("#notices .notice")).to_contain_text(
         "Your decision was not taken. Already approved by admin"
     )
@@ -119,8 +126,7 @@ def test_decision_applies_only_to_the_displayed_output(stage: Stage, people: Peo
     page.goto(stage.chat(key))
     assert stage.decide(key, "feedback", feedback="Next").status_code == 200
     stage.next_output(key, "Two")
-    button(page, "Approve")
-    button(page, "Approve output 1")
+    decide(page, "Approve")
     expect(page.locator("#notices .notice")).to_contain_text("output 2 is the current one")
     assert stage.find(key)["status"] == "pending_review"
 
@@ -137,8 +143,7 @@ def test_mapped_and_unmapped_tasks(stage: Stage, people: People) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("json_review › review")
         expect(page.locator(".output")).to_have_text("Not mapped")
     live(page)
-    button(page, "Approve")
-    button(page, "Approve output 1")
+    decide(page, "Approve")
     expect(page.locator(".pill")).to_have_text("Approved")
     assert stage.find(plain)["status"] == "approved"
     for key in mapped:
@@ -188,14 +193,14 @@ def test_expired_login(stage: Stage, people: People) -> None:
     live(page)
     page.get_by_label("Your feedback").fill("Shorter, please")
     page.context.clear_cookies()
-    button(page, "Request changes")
+    decide(page, "Request changes")
     expect(page.get_by_role("alert")).to_contain_text("Your login has expired, so nothing was decided.")
     page.get_by_role("alert").get_by_role("link", name="Log in again").click()
     page.locator("input[name=username]").fill("ann")
     page.locator("input[name=password]").fill("ann")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Your feedback")).to_have_value("Shorter, please")
-    button(page, "Request changes")
+    decide(page, "Request changes")
     expect(page.locator(".pill")).to_have_text("Changes requested")
 
 
@@ -219,7 +224,7 @@ def test_lost_connection(stage: Stage, people: People) -> None:
     live(page)
     page.get_by_label("Your feedback").fill("Shorter")
     page.context.set_offline(True)
-    button(page, "Request changes")
+    decide(page, "Request changes")
     expect(page.get_by_role("alert")).to_contain_text("it is not known whether your decision arrived")
     expect(page.get_by_role("status")).to_have_text("Connection lost. Trying again…")
     expect(page.get_by_label("Your feedback")).to_have_value("Shorter")
@@ -251,8 +256,7 @@ def test_outdated_update_is_not_shown(stage: Stage, people: People, path: str) -
     page = people.page("ann")
     page.goto(stage.chat(key))
     live(page)
-    button(page, "Approve")
-    button(page, "Approve output 1")
+    decide(page, "Approve")
     expect(page.locator(".pill")).to_have_text("Approved")
     if path == "events":
         body = f"event: hello\ndata: {{}}\n\nevent: change\ndata: {before}\n\n"
@@ -347,8 +351,137 @@ def test_last_round_needs_confirmation(stage: Stage, people: People) -> None:
     assert stage.find(key)["status"] == "pending_review"
     page.keyboard.press("Escape")
     expect(page.get_by_label("Your feedback")).to_have_value("Again")
+    button(page, "Request changes")
+    expect(page.get_by_role("button", name="End the review")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".pill")).not_to_have_text("Waiting")
+    assert stage.find(key)["status"] == "changes_requested"
+
+
+def test_decision_is_held_back_for_five_seconds(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.clock.install()
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("Wrong numbers")
+    button(page, "Reject")
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_have_text("Undo (5 s)")
+    expect(page.get_by_label("Your feedback")).not_to_be_editable()
+    page.clock.run_for(2_100)
+    expect(undo).to_have_text("Undo (3 s)")
+    page.keyboard.press("Escape")
+    expect(undo).to_be_hidden()
+    expect(page.get_by_label("Your feedback")).to_have_value("Wrong numbers")
+    page.clock.run_for(10_000)
+    assert stage.find(key)["status"] == "pending_review"
+    button(page, "Reject")
+    page.clock.run_for(4_500)
+    expect(undo).to_be_visible()
+    assert stage.find(key)["status"] == "pending_review"
+    page.clock.run_for(1_000)
+    expect(page.get_by_text("Rejected output 1.")).to_be_visible()
+    assert stage.find(key)["conversation"][-1]["content"] == "Wrong numbers"
+
+
+def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("By region")
+    button(page, "Request changes")
+    page.get_by_role("link", name="All reviews").click()
+    wait_until(lambda: stage.find(key)["status"] == "changes_requested", timeout=10, what="the decision")
+    stage.next_output(key, "Two")
+    page.goto(stage.chat(key))
+    expect(page.locator(".output").last).to_have_text("Two")
+    expect(page.get_by_label("Your feedback")).to_have_value("")  # it has arrived
+
+
+def test_text_stays_if_what_was_sent_on_leaving_did_not_arrive(stage: Stage, people: People) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    page.get_by_label("Your feedback").fill("By region")
+    button(page, "Request changes")
+    page.context.clear_cookies()  # the login has expired
+    page.goto("about:blank")
+    people.log_in(page.context, "ann")
+    page.goto(stage.chat(key))
+    expect(page.get_by_label("Your feedback")).to_have_value("By region")
+    assert stage.find(key)["status"] == "pending_review"
+
+
+@pytest.mark.parametrize("what", ["decided", "next"])
+def test_held_decision_is_dropped_if_the_review_changes(stage: Stage, people: People, what: str) -> None:
+    key = stage.one(outputs=["One"])
+    page = people.page("ann")
+    page.clock.install()
+    page.goto(stage.chat(key))
+    live(page)
     button(page, "Approve")
-    expect(page.get_by_text("What you wrote is not sent with an approval.")).to_be_visible()
+    if what == "decided":
+        stage.decide(key, "reject")
+        expect(page.get_by_text("admin was faster: rejected. Nothing was sent.")).to_be_visible()
+    else:
+        stage.decide(key, "feedback", feedback="Next")
+        expect(page.locator(".pill")).to_have_text("Changes requested")
+        stage.next_output(key, "Two")
+        expect(page.get_by_text("Output 2 is here.")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_hidden()
+    page.clock.run_for(10_000)
+    assert stage.find(key)["status"] == ("rejected" if what == "decided" else "pending_review")
+
+
+def test_next_waiting_review_opens_after_a_decision(stage: Stage, people: People) -> None:
+    """In the order of the list that the reader comes from, and only if they want it."""
+    first, second, third = stage.make(*({"outputs": [f"Number {n}"]} for n in range(3)))
+    page = people.page("ann", opens_next=True)
+    query = urlencode({"q": first.run_id, "order_by": "task_id", "limit": 20})
+    page.goto(stage.address(f"inbox?{query}"))
+    expect(page.locator(".row")).to_have_count(3)
+    page.locator(".row").nth(1).click()
+    shown = page.get_by_role("heading", level=1)
+    expect(shown).to_have_text("many_reviews › review [1]")
+    decide(page, "Approve")
+    expect(shown).to_have_text("many_reviews › review [2]")
+    expect(page.locator("#notices")).to_have_text("many_reviews › review [1]: Approved output 1.")
+    assert stage.find(second)["status"] == "approved"
+    choice = page.get_by_role("checkbox", name="Then open the next")
+    expect(choice).to_be_checked()
+    page.get_by_label("Your feedback").fill("Why?")
+    decide(page, "Reject")
+    expect(shown).to_have_text("many_reviews › review [0]")  # from the top again
+    page.get_by_role("checkbox", name="Then open the next").uncheck()
+    page.reload()
+    expect(choice).not_to_be_checked()
+    live(page)
+    decide(page, "Approve")
+    expect(page.locator(".pill")).to_have_text("Approved")
+    expect(shown).to_have_text("many_reviews › review [0]")
+    assert [stage.find(key)["status"] for key in (first, third)] == ["approved", "rejected"]
+
+
+@pytest.mark.parametrize("width", [420, 760, 1440])
+def test_decision_does_not_move(stage: Stage, people: People, width: int) -> None:
+    """It stays in sight, and is where it was when it asks back and when something is told."""
+    key = stage.one(outputs=["\n\n".join(f"Line {n}" for n in range(90))])
+    page = people.page("ann", viewport={"width": width, "height": 900})
+    page.goto(stage.chat(key))
+    live(page)
+    field, line = page.get_by_label("Your feedback"), page.get_by_text("Line 40", exact=True)
+    line.scroll_into_view_if_needed()
+    before = (field.bounding_box(), line.bounding_box())
+    button(page, "Request changes")
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert (field.bounding_box(), line.bounding_box()) == before
+    button(page, "Approve")
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_in_viewport(ratio=1)
+    assert (field.bounding_box(), line.bounding_box()) == before
+    button(page, "Undo")
 
 
 def test_drafts_are_kept(stage: Stage, people: People) -> None:
@@ -384,6 +517,8 @@ def test_review_with_keyboard_only(stage: Stage, people: People) -> None:
     assert page.evaluate("() => document.activeElement.id") == "feedback"
     page.keyboard.type("By region")
     page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Requesting changes to output 1")).to_be_visible()
+    page.keyboard.press("Control+Enter")
     expect(page.locator(".pill")).to_have_text("Changes requested")
     # The focus stays somewhere, so that a screen reader continues from there.
     assert page.evaluate("() => document.activeElement.tagName") == "H1"
@@ -393,10 +528,12 @@ def test_review_with_keyboard_only(stage: Stage, people: People) -> None:
     page.keyboard.press("Tab")
     assert focused() == "Approve"
     page.keyboard.press("Enter")
-    assert focused() == "Approve output 2"
+    assert focused().startswith("Undo (")
     page.keyboard.press("Escape")
     assert focused() == "Approve"
     page.keyboard.press("Space")
+    page.keyboard.press("Shift+Tab")
+    assert focused() == "Send now"
     page.keyboard.press("Enter")
     expect(page.locator(".pill")).to_have_text("Approved")
 

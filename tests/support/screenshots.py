@@ -47,7 +47,9 @@ def main() -> None:
         panel.locator(".hitl-row", has_text="report_review").first.click()
         form = panel.locator(".hitl-session .hitl-form").last
         form.locator("textarea").fill("by region, as a table")
+        form.get_by_role("checkbox", name="Then open the next").uncheck()
         form.get_by_role("button", name="Request changes").click()
+        form.get_by_role("button", name="Send now").click()
         panel.locator(".hitl-diff ins").first.wait_for()
         form.locator("textarea").fill("Add the units, please.")
         shoot(page, "session", wait_for=panel.locator(".hitl-output td").first)
@@ -60,7 +62,7 @@ def main() -> None:
 
         conflict(client, "report_review")
         form.get_by_role("button", name="Reject", exact=True).click()
-        form.get_by_role("button", name="Reject output 2").click()
+        form.get_by_role("button", name="Send now").click()
         shoot(page, "error", wait_for=panel.get_by_text("Your decision was not taken"))
 
         boxes = panel.locator(".hitl-row", has_text="descriptions_review").locator("input[type=checkbox]")

@@ -20,7 +20,7 @@ _BUSY = {
 _DONE = {
     Action.APPROVE: "Approved output {}. The task goes on.",
     Action.REJECT: "Rejected output {}. The task fails and is not retried.",
-    Action.REQUEST_CHANGES: "Changes requested. The next output appears here when it is ready.",
+    Action.REQUEST_CHANGES: "Changes requested to output {}.",
 }
 
 
@@ -63,7 +63,10 @@ class Decision:
     def done(self, *, is_open: bool) -> Notice:
         """Say that it was recorded; with the task's name if its review is no longer the open one."""
         text = _DONE[self.action].format(self.review.iteration)
-        return Notice("success", text if is_open else f"{task_name(self.review.key)}: {text}")
+        if not is_open:
+            return Notice("success", f"{task_name(self.review.key)}: {text}")
+        comes = " The next output appears here when it is ready." if self.action is Action.REQUEST_CHANGES else ""
+        return Notice("success", text + comes)
 
     def failed(self, error: HITLNotebookError, *, is_open: bool) -> Notice:
         """Say why it was not recorded, or that this is not known."""

@@ -17,7 +17,7 @@ from hitl_notebook import ReviewKey
 from tests.conftest import need_chromium
 from tests.notebook.gate import Gate
 from tests.notebook.hostile import HOSTILE
-from tests.notebook.lab import Lab, feedback, press, row, rows, running_lab, session_form, tell
+from tests.notebook.lab import Lab, decide, feedback, press, row, rows, running_lab, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
 from tests.support import browser
@@ -70,7 +70,7 @@ def test_full_review_with_mouse(lab: Lab, server: ReviewServer) -> None:
     press(panel, "Request changes")
     tell(panel, "Write what should change")
     feedback(panel).fill("Four hundred, not three")
-    press(panel, "Request changes")
+    decide(panel, "Request changes")
     tell(panel, "Changes requested")
     assert sent(server, "feedback")[0]["feedback"] == "Four hundred, not three"
     server.next_output(key("alpha"), "# Draft of alpha\n\nFour hundred units.")
@@ -78,13 +78,15 @@ def test_full_review_with_mouse(lab: Lab, server: ReviewServer) -> None:
     expect(panel.locator(".hitl-diff ins").first).to_contain_text("Four")
     expect(panel.locator(".hitl-diff del").first).to_contain_text("Three")
     expect(panel.locator(".hitl-change .hitl-turn.human")).to_contain_text("Four hundred, not three")
+    feedback(panel).fill("Good")
     press(panel, "Approve")
-    press(panel, "Cancel")
+    expect(session_form(panel)).to_contain_text("Approving output 2 with your comment")
+    press(panel, "Undo")
     assert server.sessions[key("alpha")]["status"] == "pending_review"
-    press(panel, "Approve")
-    press(panel, "Approve output 2")
+    decide(panel, "Approve")
     tell(panel, "Approved output 2")
-    assert sent(server, "approve")[0]["iteration"] == 2
+    assert [(body["iteration"], body["feedback"]) for body in sent(server, "approve")] == [(2, "Good")]
+    expect(panel.locator(".hitl-turn.human").last).to_contain_text("Good")
 
     panel.get_by_label("Search").fill("something")
     expect(rows(panel).first).to_contain_text("other")
@@ -138,27 +140,30 @@ def test_full_review_with_keyboard_only(lab: Lab, server: ReviewServer) -> None:
     expect(feedback(panel)).to_have_value("Shorter, please: a, r, x, dd, j.")
     expect(panel.locator(".hitl-output")).to_contain_text("Draft of delta")
     keys.press("Control+Enter")
+    expect(session_form(panel)).to_contain_text("Requesting changes to output 1")
+    keys.press("Control+Enter")
     tell(panel, "Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["Shorter, please: a, r, x, dd, j."]
     server.next_output(key("delta"), "Short.")
     tell(panel, "Output 2 is ready")
 
     keys.press("l")
+    undo = session_form(panel).get_by_role("button", name="Undo")
+    for key_of_undo in ("u", "Escape"):
+        keys.press("a")
+        expect(undo).to_be_visible()
+        keys.press(key_of_undo)
+        expect(undo).to_be_hidden()
+    assert sent(server, "approve") == []
     keys.press("a")
-    expect(session_form(panel).get_by_role("button", name="Approve output 2")).to_be_focused()
-    keys.press("Escape")
-    expect(session_form(panel).get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    expect(undo).to_be_visible()
     keys.press("a")
-    expect(session_form(panel).get_by_role("button", name="Approve output 2")).to_be_focused()
-    keys.press("Enter")
     tell(panel, "Approved output 2")
 
     keys.press("l")
     keys.press("j")
     expect(shown).to_contain_text("gamma")
     keys.press("r")
-    expect(session_form(panel).get_by_role("button", name="Reject output 1")).to_be_focused()
-    keys.press("Enter")
     tell(panel, "Rejected output 1")
 
     keys.press("l")
@@ -184,6 +189,32 @@ def test_full_review_with_keyboard_only(lab: Lab, server: ReviewServer) -> None:
     # None of these letters changed the notebook, where x cuts a cell, d d deletes one and a adds one.
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells
     assert {s["status"] for s in server.sessions.values()} == {"approved", "rejected"}
+
+
+def test_one_review_after_the_other(lab: Lab, server: ReviewServer) -> None:
+    """By keyboard: each decision opens the next, which begins in sight; after the last one it stays."""
+    from playwright.sync_api import expect
+
+    for name in ("alpha", "beta", "gamma"):
+        server.add(name, current_output="\n\n".join(f"Line {n} of {name}" for n in range(120)))
+    panel = lab.open(server, opens_next=True)
+    keys, shown = lab.page.keyboard, panel.locator(".hitl-name")
+    row(panel, "beta").click()
+    expect(shown).to_contain_text("beta")
+    for name, letter, following in (("beta", "a", "alpha"), ("alpha", "r", "gamma"), ("gamma", "a", "gamma")):
+        expect(panel.locator(".hitl-output")).to_contain_text(f"Line 0 of {name}")
+        panel.locator(".hitl-output").get_by_text(f"Line 119 of {name}").scroll_into_view_if_needed()
+        keys.press(letter)
+        expect(session_form(panel).get_by_role("button", name="Undo")).to_be_in_viewport(ratio=1)
+        keys.press(letter)
+        tell(panel, f"{name} › draft: " if following != name else "Approved output 1.")
+        expect(shown).to_contain_text(following)
+        expect(shown).to_be_in_viewport()
+    assert {name.dag_id: s["status"] for name, s in server.sessions.items()} == {
+        "alpha": "rejected",
+        "beta": "approved",
+        "gamma": "approved",
+    }
 
 
 def test_hostile_text_is_escaped_in_every_view(lab: Lab, server: ReviewServer) -> None:
@@ -222,11 +253,11 @@ def test_hostile_text_is_escaped_in_every_view(lab: Lab, server: ReviewServer) -
         some.nth(number).check()
     server.broken["/hitl-review/sessions/reject"] = (400, "application/json", json.dumps({"detail": HOSTILE[2]}))
     several = panel.locator(".hitl-bulk")
+    expect(session_form(panel)).to_be_hidden()  # one form at a time
     several.get_by_role("button", name="Reject 5", exact=True).click()
     several.locator(".hitl-confirm").get_by_role("button", name="Reject 5", exact=True).click()
     expect(several.locator(".hitl-results li")).to_have_count(5)
-    press(panel, "Reject")
-    press(panel, "Reject output 2")
+    decide(panel, "Reject")
     tell(panel, "Your decision was not taken")
     assert panel.evaluate(f"panel => panel.querySelectorAll(`{DANGEROUS}`).length") == 0
     assert (lab.dialogs, lab.requests) == ([], [])
@@ -259,7 +290,7 @@ def test_typed_text_is_never_lost(lab: Lab) -> None:
 
         # 503
         server.broken["/hitl-review"] = (503, "text/plain", "down")
-        press(panel, "Request changes")
+        decide(panel, "Request changes")
         tell(panel, "The server answered 503")
         tell(panel, "It is not known whether your decision arrived")
         tell(panel, "what you see may be out of date")
@@ -271,7 +302,7 @@ def test_typed_text_is_never_lost(lab: Lab) -> None:
         server.broken["/hitl-review/sessions?"] = (503, "text/plain", "down")
         server.next_output(key("alpha"), "Newer draft of alpha")
         feedback(panel).fill(f"{text} more")
-        press(panel, "Request changes")
+        decide(panel, "Request changes")
         expect(panel.locator(".hitl-output")).to_contain_text("Newer draft")
         expect(feedback(panel)).to_have_value(f"{text} more")
 
@@ -285,7 +316,7 @@ def test_typed_text_is_never_lost(lab: Lab) -> None:
 
         # a dropped connection
         server.stop()
-        press(panel, "Request changes")
+        decide(panel, "Request changes")
         tell(panel, "It is not known whether your decision arrived")
         expect(feedback(panel)).to_have_value(f"{text} more, and more")
         assert server.sessions[key("alpha")]["status"] == "pending_review"
@@ -309,7 +340,7 @@ def test_restarted_kernel(lab: Lab, server: ReviewServer) -> None:
     panel = lab.run_first_cell()
     row(panel, "alpha").click()
     expect(feedback(panel)).to_have_value("typed before the restart")
-    press(panel, "Request changes")
+    decide(panel, "Request changes")
     tell(panel, "Changes requested")
     assert sent(server, "feedback")[0]["feedback"] == "typed before the restart"
 
@@ -329,6 +360,7 @@ def test_busy_kernel_sends_all_text_afterwards(lab: Lab, server: ReviewServer, t
     expect(session_form(panel)).to_contain_text("The kernel is busy")
     assert sent(server, "feedback") == []
     gate.open()
+    press(panel, "Send now")
     tell(panel, "Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["Every letter of this counts"]
 
@@ -347,7 +379,7 @@ def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
     expect(second.locator(".hitl-output")).to_contain_text("Draft of alpha")
     feedback(second).fill("typed in the second view")
     expect(feedback(first)).to_have_value("typed in the second view")
-    press(first, "Request changes")
+    decide(first, "Request changes")
     expect(second.locator(".hitl-pill")).to_have_text("Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["typed in the second view"]
 
@@ -471,9 +503,10 @@ def test_notebook_7(lab: Lab, server: ReviewServer) -> None:
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == 2
     feedback(panel).fill("shorter")
     keys.press("Control+Enter")
+    expect(session_form(panel)).to_contain_text("Requesting changes to output 1")
+    keys.press("Control+Enter")
     tell(panel, "Changes requested")
     server.next_output(key("alpha"), "Draft")
     tell(panel, "Output 2 is ready")
-    press(panel, "Approve")
-    press(panel, "Approve output 2")
+    decide(panel, "Approve")
     tell(panel, "Approved output 2")

@@ -1,66 +1,47 @@
 // One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
+import { Draft } from "./draft.js";
+import { Hold } from "./hold.js";
+import { openLinksOutside } from "./links.js";
 import { connectionLine, follow, localTimes, loginAddress } from "./live.js";
+import { following, opensNext, setOpensNext } from "./next.js";
+import { notice, problem, tellNext, told } from "./notices.js";
 import { serveOutputs } from "./outputs.js";
+import { prepare, replacePart } from "./parts.js";
 
 const main = document.getElementById("review");
 const form = document.getElementById("decision");
 const text = document.getElementById("feedback");
-const notices = document.getElementById("notices");
 const query = new URLSearchParams(location.search);
 const hasReview = form !== null;
 const mayDecide = main.dataset.mayDecide === "yes";
+const me = main.dataset.userId;
+// In the tab of a task instance, Airflow says around the page which one it is: no other opens there.
+const goesOn = !document.documentElement.classList.contains("tab");
 
 let version = main.dataset.version;
 let state = JSON.parse(main.dataset.state);
 let sending = false;
 let asking = ""; // the action that is asked back
+let next = Promise.resolve(""); // address of what opens after the decision
 let mine = ""; // what this page decided last: "iteration action"
 let explained = false; // why a decision was not taken is on the screen: what the page catches up with adds nothing
 
-/** For each decision: the label of its button, what it does, and the question before it. */
+/** For each decision: the label of its button, what it does, and what is said while it is held back. */
 const WORDS = JSON.parse(form?.dataset.words ?? "{}");
 const DONE = {
   approve: (n) => `Approved output ${n}.`,
   reject: (n) => `Rejected output ${n}.`,
-  feedback: (n) => `Changes to output ${n} were requested. The next output appears here.`,
+  feedback: (n) => `Changes to output ${n} were requested.`,
 };
 
-// --- what is typed
-
-const draftKey = `hitl-draft-${main.dataset.draftKey}`;
-
-function loadDraft() {
-  try {
-    return sessionStorage.getItem(draftKey) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function saveDraft() {
-  try {
-    if (text.value) sessionStorage.setItem(draftKey, text.value);
-    else sessionStorage.removeItem(draftKey);
-  } catch {
-    // storage is switched off or full: the text stays in the page alone
-  }
-}
-
-// --- notices
-
-function notice(words, tone = "") {
-  const line = document.createElement("p");
-  line.className = `notice ${tone}`.trim();
-  line.textContent = words;
-  notices.replaceChildren(line);
-}
-
-function problem(words, link = null) {
-  const line = document.getElementById("problem");
-  line.replaceChildren(words);
-  if (link !== null) line.append(" ", link);
-  line.hidden = words === "";
-}
+const draft = new Draft(main.dataset.draftKey, text);
+const hold = new Hold(
+  Number(form?.dataset.holdSeconds),
+  (left) => {
+    document.getElementById("left").textContent = ` (${left} s)`;
+  },
+  send,
+);
 
 // --- the form
 
@@ -68,64 +49,92 @@ function draw() {
   if (!hasReview) return;
   form.hidden = !(state.open || (mayDecide && sending));
   if (!mayDecide) return;
-  const confirm = document.getElementById("confirm");
-  const buttons = document.getElementById("buttons");
+  const isHeld = hold.decision !== null;
+  const isAsked = asking !== "" || isHeld;
+  const hadFocus = document.activeElement;
   for (const button of form.querySelectorAll("button")) button.disabled = sending;
-  confirm.hidden = asking === "";
-  buttons.hidden = asking !== "";
-  document.getElementById("hint").textContent = state.last_round
-    ? form.dataset.lastRound
-    : "";
+  text.readOnly = sending || isHeld; // what is sent is what was there
+  document.getElementById("confirm").hidden = !isAsked;
+  document.getElementById("confirm").classList.toggle("held", isHeld);
+  const choices = document.getElementById("choices");
+  choices.classList.toggle("covered", isAsked);
+  if (isAsked && choices.contains(hadFocus)) document.getElementById(isHeld ? "confirm-no" : "confirm-yes").focus();
+  document.getElementById("hint").textContent = state.last_round ? form.dataset.lastRound : "";
   form.setAttribute("aria-busy", String(sending));
 }
 
+/** Shows what takes the place of the buttons. */
+function say(words, yes, no, tone) {
+  document.getElementById("confirm-text").textContent = words;
+  document.getElementById("confirm-yes").textContent = yes;
+  document.querySelector("#confirm-no span").textContent = no;
+  document.getElementById("left").textContent = "";
+  document.getElementById("confirm").dataset.tone = tone;
+}
+
 function ask(action) {
+  if (sending || asking !== "") return;
+  if (hold.decision !== null) {
+    if (hold.decision.action === action) hold.release(); // again: now
+    return;
+  }
   problem("");
-  if (action === "feedback" && !text.value.trim()) {
-    problem("Write what should change, then request the changes.");
+  const isEmpty = !text.value.trim();
+  if (action === "feedback" && isEmpty) {
+    problem("Write what should change, then request changes.");
     text.focus();
     return;
   }
-  if (action === "feedback" && !state.last_round) {
-    decide(action);
+  if (action === "feedback" && state.last_round) {
+    asking = action;
+    say(form.dataset.lastRoundQuestion, "End the review", "Cancel", "bad");
+    draw();
+    document.getElementById("confirm-yes").focus();
     return;
   }
-  asking = action;
-  const unsent = action === "approve" && text.value.trim() ? " What you wrote is not sent with an approval." : "";
-  const { label, question } = WORDS[action];
-  document.getElementById("confirm-text").textContent = question.replace("{}", state.iteration) + unsent;
-  const yes = document.getElementById("confirm-yes");
-  yes.textContent = action === "feedback" ? label : `${label} output ${state.iteration}`;
-  yes.className = { approve: "good", reject: "bad" }[action] ?? "";
+  const words = isEmpty ? WORDS[action].held : WORDS[action].held_with_text;
+  say(words.replace("{}", state.iteration), "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");
+  hold.start(decision(action));
   draw();
-  yes.focus();
 }
 
-function cancel() {
-  const action = asking;
+/** The decision about what is on the screen. */
+function decision(action) {
+  next = goesOn && opensNext() ? following(query, document.getElementById("back").search, me) : Promise.resolve("");
+  return { action, iteration: state.iteration, output_sha256: state.output_sha256, text: text.value };
+}
+
+function answer(isYes) {
+  const action = asking || hold.decision?.action;
+  if (isYes && asking === "") return hold.release();
   asking = "";
+  hold.undo();
+  if (isYes) return send(decision(action));
+  const hadFocus = document.getElementById("confirm").contains(document.activeElement);
   draw();
-  form.querySelector(`[data-action="${action}"]`)?.focus();
+  if (hadFocus) form.querySelector(`[data-action="${action}"]`)?.focus();
 }
 
-async function decide(action) {
-  if (sending) return;
+function send({ action, text: sent, ...about }, { leaving = false } = {}) {
+  const body = JSON.stringify({ ...about, channel: "chat", ...(sent.trim() ? { feedback: sent } : {}) });
+  const request = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+  mine = `${about.iteration} ${action}`;
+  if (leaving) {
+    draft.left(about);
+    fetch(`sessions/${action}?${query}`, { ...request, keepalive: true });
+    draw();
+    return;
+  }
+  decide(action, about.iteration, sent, request);
+}
+
+async function decide(action, iteration, sent, request) {
   sending = true;
-  asking = "";
   problem("");
   draw();
-  const sent = text.value;
-  const about = { iteration: state.iteration, output_sha256: state.output_sha256, channel: "chat" };
-  if (action !== "approve" && sent.trim()) about.feedback = sent;
-  mine = `${about.iteration} ${action}`;
   let answer;
   try {
-    answer = await fetch(`sessions/${action}?${query}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(about),
-      signal: AbortSignal.timeout(30_000),
-    });
+    answer = await fetch(`sessions/${action}?${query}`, { ...request, signal: AbortSignal.timeout(30_000) });
   } catch {
     sending = false;
     draw();
@@ -136,34 +145,40 @@ async function decide(action) {
   const body = await answer.json().catch(() => ({}));
   sending = false;
   if (answer.ok) {
-    if (text.value === sent) text.value = "";
-    saveDraft();
-    notice(DONE[action](about.iteration), "good");
+    draft.sent(sent);
     state = { ...state, open: false };
     draw();
+    const done = DONE[action](iteration);
+    notice(action === "feedback" ? `${done} The next output appears here.` : done, "good");
+    const address = await next;
+    if (address !== "") {
+      tellNext(`${main.querySelector("h1")?.textContent}: ${done}`);
+      location.assign(address);
+      return;
+    }
     main.querySelector("h1")?.focus();
     live.refresh();
     return;
   }
   mine = "";
   draw();
-  if (answer.status === 401) {
+  refused(answer.status, body.detail);
+  live.refresh();
+}
+
+function refused(status, detail) {
+  if (status === 401) {
     const link = document.createElement("a");
     link.href = loginAddress();
     link.textContent = "Log in again";
     problem("Your login has expired, so nothing was decided. What you wrote is kept.", link);
     return;
   }
-  const detail = body.detail;
-  const words = typeof detail === "string" ? detail : (detail?.message ?? detail?.[0]?.msg ?? `The server answered ${answer.status}.`);
+  const words = typeof detail === "string" ? detail : (detail?.message ?? detail?.[0]?.msg ?? `The server answered ${status}.`);
   const told = `Your decision was not taken. ${words} ${text.value ? "What you wrote is kept." : ""}`.trim();
-  if (answer.status === 409) {
-    notice(told, "bad"); // above: the form may be gone once the page has caught up
-    explained = true;
-  } else {
-    problem(told);
-  }
-  live.refresh();
+  if (status !== 409) return problem(told);
+  notice(told, "bad"); // stays when the page has caught up
+  explained = true;
 }
 
 // --- what changes
@@ -179,6 +194,7 @@ function apply(update) {
   const before = state;
   version = update.version;
   if (update.state.status === null) {
+    hold.undo();
     state = { ...state, open: false };
     notice("This review is gone: its task was cleared or deleted. If the task runs again, its next output appears here.", "bad");
     draw();
@@ -190,8 +206,10 @@ function apply(update) {
     else replacePart(part, update.parts[part.dataset.part] ?? "");
   }
   const isNew = state.iteration !== before.iteration || state.output_sha256 !== before.output_sha256;
-  if (asking !== "" && (isNew || !state.open)) asking = "";
-  tell(before, isNew);
+  const isOver = isNew || !state.open;
+  const isDropped = isOver && (hold.undo() || asking !== "");
+  if (isOver) asking = "";
+  tell(before, isNew, isDropped ? " Nothing was sent." : "");
   draw();
 }
 
@@ -200,47 +218,26 @@ function isOlder(order, than) {
   return order[0] < than[0] || (order[0] === than[0] && order[1] < than[1]);
 }
 
-function tell(before, isNew) {
+function tell(before, isNew, dropped) {
   if (explained) {
     explained = false;
     return;
   }
+  if (!state.open && state.decided_by_id === me) draft.arrived();
+  const kept = text?.value ? " What you wrote is kept." : "";
   if (state.open && isNew) {
-    notice(`Output ${state.iteration} is here.${text?.value ? " What you wrote is kept." : ""}`, "new");
+    notice(`Output ${state.iteration} is here.${dropped}${kept}`, "new");
   } else if (before.open && !state.open && state.decided_by !== null && !isMine(before)) {
-    const kept = text?.value ? " What you wrote was not sent; it is kept in this tab." : "";
-    notice(`${state.decided_by} was faster: ${state.words.toLowerCase()}.${kept}`, "bad");
+    const who = state.decided_by_id === me ? "You have decided" : `${state.decided_by} was faster`;
+    const unsent = text?.value ? " What you wrote was not sent; it is kept in this tab." : dropped;
+    notice(`${who}: ${state.words.toLowerCase()}.${unsent}`, state.decided_by_id === me ? "" : "bad");
   } else if (before.task_active && !state.task_active && before.status === "pending_review" && state.status === "pending_review") {
-    notice("The task has ended, so there is nothing to decide any more.", "bad");
+    notice(`The task has ended, so there is nothing to decide any more.${dropped}`, "bad");
   }
 }
 
 function isMine(before) {
   return sending || (mine !== "" && mine.startsWith(`${before.iteration} `));
-}
-
-function replacePart(part, html) {
-  const next = document.createElement("template");
-  next.innerHTML = html; // made on the server, cleaned there; the page's policy runs no script from it
-  localTimes(next.content);
-  const folds = new Map([...part.querySelectorAll("details[data-fold]")].map((d) => [d.dataset.fold, d.open]));
-  for (const details of next.content.querySelectorAll("details[data-fold]")) {
-    if (folds.has(details.dataset.fold)) details.open = folds.get(details.dataset.fold);
-  }
-  const shown = document.createElement("template");
-  shown.innerHTML = part.innerHTML;
-  if (shown.innerHTML === next.innerHTML) return;
-  const hadFocus = part.contains(document.activeElement);
-  const label = document.activeElement?.getAttribute("aria-label");
-  part.replaceChildren(next.content);
-  prepare(part);
-  if (!hadFocus) return;
-  const same = label ? [...part.querySelectorAll("[aria-label]")].find((e) => e.getAttribute("aria-label") === label) : null;
-  (same ?? main.querySelector("h1"))?.focus({ preventScroll: true });
-}
-
-function prepare(root) {
-  for (const heading of root.querySelectorAll("h1")) heading.tabIndex = -1; // to be focused after a decision
 }
 
 // ---
@@ -255,25 +252,32 @@ try {
   // storage is switched off
 }
 if (hasReview && mayDecide) {
-  text.value = loadDraft();
-  text.addEventListener("input", saveDraft);
+  draft.restore(state, me);
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
       event.preventDefault();
-      if (!sending && asking === "") ask("feedback");
+      if (!event.repeat) ask("feedback");
     }
   });
   for (const button of form.querySelectorAll("[data-action]")) {
     button.addEventListener("click", () => ask(button.dataset.action));
   }
-  document.getElementById("confirm-yes").addEventListener("click", () => decide(asking));
-  document.getElementById("confirm-no").addEventListener("click", cancel);
-  form.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && asking !== "") cancel();
+  for (const [id, isYes] of [["confirm-yes", true], ["confirm-no", false]]) {
+    document.getElementById(id).addEventListener("click", (event) => {
+      if (event.detail < 2) answer(isYes); // the second click of a double click was meant for what was here before
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && (asking !== "" || hold.decision !== null)) answer(false);
   });
+  const box = document.getElementById("open-next");
+  box.checked = opensNext();
+  box.parentElement.hidden = !goesOn;
+  box.addEventListener("change", () => setOpensNext(box.checked));
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 draw();
+told();
 
 const latest = main.querySelector('[data-part="latest"]');
 const outputs = serveOutputs(main, query, (html) => replacePart(latest, html), mayDecide ? text : null);
@@ -287,23 +291,4 @@ const live = follow({
   onState: connectionLine(document.getElementById("connection")),
 });
 
-/* Airflow shows a page in a frame that may open no window: a click on a link of an output would do nothing. Airflow's
-   own document, of the same origin, may; so the click is made there. */
-if (window.self !== window.top) {
-  document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element && event.target.closest(".hitl-markdown a[href]");
-    if (!link) return;
-    let outside;
-    try {
-      outside = window.parent.document;
-    } catch {
-      return; // somebody else's frame: the browser decides
-    }
-    event.preventDefault();
-    const copy = outside.createElement("a");
-    Object.assign(copy, { href: link.href, target: "_blank", rel: "noopener noreferrer nofollow" });
-    outside.body.append(copy);
-    copy.click();
-    copy.remove();
-  });
-}
+openLinksOutside();

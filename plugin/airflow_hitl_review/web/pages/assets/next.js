@@ -1,0 +1,43 @@
+// Which review opens after a decision: the next of the list that waits, if the reader wants that.
+
+const STORED = "hitl-opens-next"; // the notebook's panel has the same choice, in its own origin
+const NAMES = ["dag_id", "run_id", "task_id", "map_index"];
+
+export function opensNext() {
+  try {
+    return localStorage.getItem(STORED) !== "no";
+  } catch {
+    return true;
+  }
+}
+
+export function setOpensNext(on) {
+  try {
+    localStorage.setItem(STORED, on ? "yes" : "no");
+  } catch {
+    // storage is switched off: the choice holds for this page alone
+  }
+}
+
+/**
+ * @param {URLSearchParams} query names the review that is shown
+ * @param {string} list the query of the list that the reader came from
+ * @param {string} userId the reader
+ * @returns {Promise<string>} address of the next review that waits for the reader; empty if there is none
+ */
+export async function following(query, list, userId) {
+  const asked = new URLSearchParams(list);
+  asked.set("status", "pending_review");
+  asked.delete("include_ended");
+  try {
+    const answer = await fetch(`sessions?${asked}`, { signal: AbortSignal.timeout(10_000) });
+    if (!answer.ok) return "";
+    const { sessions } = await answer.json();
+    const here = sessions.findIndex((row) => NAMES.every((name) => String(row[name]) === query.get(name)));
+    const others = [...sessions.slice(here + 1), ...sessions.slice(0, Math.max(here, 0))];
+    const next = others.find(({ reviewers }) => !reviewers.length || reviewers.includes(userId));
+    return next ? `chat?${new URLSearchParams(NAMES.map((name) => [name, next[name]]))}` : "";
+  } catch {
+    return "";
+  }
+}
