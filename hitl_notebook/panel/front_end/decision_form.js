@@ -78,9 +78,7 @@ class FormView {
       this.#opening = false;
       this.#updateLocks();
     });
-    this.root.addEventListener("hitl:insert", ({ detail: { text } }) => {
-      if (!this.root.hidden) this.text.insert(text);
-    });
+    this.root.addEventListener("hitl:insert", ({ detail }) => this.root.hidden || this.text.insert(detail.text));
     this.root.addEventListener("hitl:focus", () => {
       if (!this.root.hidden) this.text.focus();
     });
@@ -158,8 +156,8 @@ class FormView {
   #updateMessage(notice) {
     const described = JSON.stringify(notice ?? null);
     if (described === this.message.dataset.notice) return; // otherwise it would be read out again
-    this.message.dataset.notice = described;
     this.message.replaceChildren();
+    this.message.dataset.notice = described;
     if (!notice) return;
     const line = make("div", `hitl-notice ${notice.kind}`);
     line.append(make("span", "", notice.text));
@@ -250,4 +248,5 @@ function render({ model, el }) {
   const view = new FormView(model, el);
   return () => view.remove();
 }
+
 export default { render };

@@ -24,11 +24,12 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
         hidden: whether another form is shown instead.
     """
     may, reserved = model.may_decide, encodable(model.reserved)
-    last = LAST_ROUND if model.is_last_round else ""
+    review = model.review
+    last = LAST_ROUND if review is not None and review.iteration >= review.max_iterations else ""
     return {
         "shown": model.wants_form and not hidden,
         "key": id_of(model.selected) if model.selected is not None else "",
-        "about": about(model.review),
+        "about": about(review),
         "label": FEEDBACK_LABEL,
         "placeholder": FEEDBACK_PLACEHOLDER,
         "draft": encodable(model.draft),

@@ -111,11 +111,6 @@ class ReviewModel(HasTraits):
         return self.draft if self.review is not None and not self.review.is_pending and self.sending is None else ""
 
     @property
-    def is_last_round(self) -> bool:
-        """Whether requesting changes ends the review instead of starting another iteration."""
-        return self.review is not None and self.review.iteration >= self.review.max_iterations
-
-    @property
     def is_held(self) -> bool:
         """Whether a decision is held back, so that it can be undone."""
         return self.confirming is not None and self.confirming.seconds > 0

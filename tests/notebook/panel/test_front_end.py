@@ -794,7 +794,7 @@ def test_contrast_and_accessible_names(stage: Staged, dark: bool) -> None:
         stage.show_dark()
     stage.do(
         "stage.list.picked = ['r8']\n"
-        "stage.change_form(busy='Approving…', confirm=dict(action='reject', text='Reject?', label='Reject it', seconds=0))\n"
+        "stage.change_form(busy='Approving…', confirm=dict(action='reject', text='Reject?', label='Yes'))\n"
         "stage.login.state = dict(shown=True, url='', username='', busy='', problem='Wrong password.')\n"
         'stage.output.value = \'<p class="hitl-diff">a <ins>b</ins> <del>c</del></p><div class="hitl-tree">\''
         ' \'<span class="key">k</span><span class="string">s</span>\''

@@ -46,7 +46,7 @@ export function serveOutputs(main, query, showLatest, text) {
 }
 
 function quote(text, quotation) {
-  if (!text?.isConnected) return;
+  if (!text?.isConnected || text.readOnly) return;
   const before = text.value.replace(/\s+$/, "");
   const start = before ? `${before}\n\n` : "";
   text.value = start + quotation;
