@@ -115,8 +115,11 @@ def _title(bulk: BulkModel) -> str:
     if bulk.unlisted:
         names = [render.inline(task_name(pick.key)) for pick in bulk.unlisted[:_NAMED]]
         more = [f"{len(bulk.unlisted) - _NAMED:,} more"] if len(bulk.unlisted) > _NAMED else []
-        which = "1 is not listed" if len(bulk.unlisted) == 1 else f"{len(bulk.unlisted):,} are not listed"
-        text += _note(f"{which}: {', '.join([*names, *more])}. What you decide is about these, too.")
+        one = len(bulk.unlisted) == 1
+        which = "1 is not listed" if one else f"{len(bulk.unlisted):,} are not listed"
+        text += _note(
+            f"{which}: {', '.join([*names, *more])}. What you decide is about {'it' if one else 'them'}, too."
+        )
     return text
 
 

@@ -42,7 +42,7 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
-        "notice": message(model.notice),
+        "notice": None if hidden else message(model.notice),
         "next": {"label": OPEN_NEXT, "on": model.opens_next},
         "hint": reserved or last,
         "store": store,
