@@ -72,7 +72,7 @@ def test_pages_have_no_accessibility_violations(
     found += faults(page, axe)
     page.get_by_role("button", name="Reject", exact=True).click()
     found += faults(page, axe)
-    page.get_by_role("button", name="Reject output 2").click()
+    page.get_by_role("button", name="Send now").click()
     expect(page.locator(".pill")).to_have_text("Rejected")
     found += faults(page, axe)
     for address in (f"inbox?q={keys[0].run_id.replace('+', '%2B')}&limit=2", "inbox?q=none", "chat?dag_id=~"):

@@ -32,7 +32,7 @@ def test_tab_of_a_mapped_task(stage: Stage, people: People) -> None:
     # Airflow shows above which task it is.
     expect(frame(page).get_by_role("link", name="All reviews")).to_be_hidden()
     frame(page).get_by_role("button", name="Approve", exact=True).click()
-    frame(page).get_by_role("button", name="Approve output 1").click()
+    frame(page).get_by_role("button", name="Send now").click()
     expect(frame(page).locator(".pill")).to_have_text("Approved")
     assert stage.find(key)["decided_by"]["name"] == "ann"
 

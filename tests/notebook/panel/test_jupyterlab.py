@@ -91,7 +91,7 @@ def test_full_review_with_mouse(lab: Lab, server: ReviewServer) -> None:
     panel.get_by_label("Search").fill("something")
     expect(rows(panel).first).to_contain_text("other")
     panel.get_by_label("Search").fill("")
-    panel.get_by_label("Show").select_option(label="Waiting")
+    panel.get_by_label("Show", exact=True).select_option(label="Waiting")
     expect(row(panel, "other")).to_have_count(0)
 
     for name in ("beta", "gamma"):
@@ -461,7 +461,7 @@ def test_saved_notebook_has_a_record(lab: Lab, server: ReviewServer) -> None:
 
     feedback(panel).fill("")
     press(panel, "Approve")
-    press(panel, "Approve output 1")
+    press(panel, "Send now")
     saved = lab.save("Approved</td>")
     assert "ada-password" not in saved
     token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")

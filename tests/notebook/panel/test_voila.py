@@ -66,7 +66,7 @@ def test_reviews_can_be_decided_in_voila(server: ReviewServer, address: str) -> 
         row(panel, "alpha").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
         press(panel, "Approve")
-        press(panel, "Approve output 1")
+        press(panel, "Send now")
         tell(panel, "Approved output 1")
         row(panel, "beta").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Draft of beta")
