@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.notebook.hostile import HOSTILE
 from tests.pages.stage import People, Stage
@@ -172,7 +172,12 @@ def test_images_are_loaded_only_when_asked(stage: Stage, people: People) -> None
         stage, people, outputs=["![a plot](https://pics.example/x.png)\n\n![b](https://other.example/y.png)"]
     )
     asked: list[str] = []
-    page.route("https://pics.example/**", lambda route: (asked.append(route.request.url), route.abort()))
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    page.route("https://pics.example/**", refuse)
     expect(page.locator(".hitl-output img")).to_have_count(0)
     page.get_by_role("button", name="Load images from pics.example").click()
     expect(page.locator(".hitl-output")).to_contain_text("[image not available: a plot]")

@@ -43,7 +43,7 @@ def test_full_review(stage: Stage, people: People) -> None:
     live(page)
     expect(page.get_by_role("heading", name="many_reviews › review [0]")).to_be_visible()
     expect(page.get_by_text("Summarise the sales.")).to_be_visible()
-    expect(page.locator(".output strong")).to_have_text("one")
+    expect(page.locator(".hitl-output strong")).to_have_text("one")
     button(page, "Request changes")
     expect(page.get_by_role("alert")).to_have_text("Write what should change, then request changes.")
     page.get_by_label("Your feedback").fill("By region")
@@ -141,14 +141,14 @@ def test_mapped_and_unmapped_tasks(stage: Stage, people: People) -> None:
         address = f"chat-by-task?dag_id={plain.dag_id}&run_id={run_id}&task_id=review&map_index={index}"
         page.goto(stage.address(address))
         expect(page.get_by_role("heading", level=1)).to_have_text("json_review › review")
-        expect(page.locator(".output")).to_have_text("Not mapped")
+        expect(page.locator(".hitl-output")).to_have_text("Not mapped")
     live(page)
     decide(page, "Approve")
     expect(page.locator(".pill")).to_have_text("Approved")
     assert stage.find(plain)["status"] == "approved"
     for key in mapped:
         page.goto(stage.address(f"chat-by-task?{key.query}"))
-        expect(page.locator(".output")).to_have_text(f"Number {key.map_index}")
+        expect(page.locator(".hitl-output")).to_have_text(f"Number {key.map_index}")
 
 
 def test_hostile_text_is_escaped(stage: Stage, people: People) -> None:
@@ -211,7 +211,7 @@ def test_anonymous_user_must_log_in(stage: Stage, people: People) -> None:
     page.locator("input[name=username]").fill("viv")
     page.locator("input[name=password]").fill("viv")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".output")).to_have_text("One")
+    expect(page.locator(".hitl-output")).to_have_text("One")
     # A viewer can read, and is told why there are no buttons.
     expect(page.get_by_text("You may read this review, but not decide it.")).to_be_visible()
     expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
@@ -321,7 +321,7 @@ def test_review_appears_and_disappears(stage: Stage, people: People) -> None:
     expect(page.get_by_text("There is nothing to review yet.")).to_be_visible()
     live(page)
     stage.next_output(key, "Here I am")
-    expect(page.locator(".output")).to_have_text("Here I am")
+    expect(page.locator(".hitl-output")).to_have_text("Here I am")
     live(page)
     stage.drop(key)
     expect(page.get_by_text("This review is gone")).to_be_visible()
@@ -396,7 +396,7 @@ def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: Peopl
     wait_until(lambda: stage.find(key)["status"] == "changes_requested", timeout=10, what="the decision")
     stage.next_output(key, "Two")
     page.goto(stage.chat(key))
-    expect(page.locator(".output").last).to_have_text("Two")
+    expect(page.locator(".hitl-output").last).to_have_text("Two")
     expect(page.get_by_label("Your feedback")).to_have_value("")  # it has arrived
 
 
@@ -575,7 +575,7 @@ def test_page_is_readable_without_javascript(stage: Stage, people: People) -> No
     key = stage.one(prompt="The task", outputs=["# One", "# Two"], feedback=["More"])
     page = people.page("ann", java_script_enabled=False)
     page.goto(stage.chat(key))
-    expect(page.locator(".output h1", has_text="Two")).to_be_visible()
+    expect(page.locator(".hitl-output h1", has_text="Two")).to_be_visible()
     for text in ("The task", "More", "Changes since output 1", "To decide on this page, allow JavaScript for it."):
         expect(page.get_by_text(text).first).to_be_visible()
     expect(page.locator("#decision")).to_be_hidden()
@@ -585,7 +585,7 @@ def test_page_is_readable_without_javascript(stage: Stage, people: People) -> No
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".row")).to_have_count(1)
     page.locator(".row").click()
-    expect(page.locator(".output h1", has_text="Two")).to_be_visible()
+    expect(page.locator(".hitl-output h1", has_text="Two")).to_be_visible()
 
 
 @pytest.mark.parametrize("which", ["review", "inbox"])

@@ -1,7 +1,7 @@
-"""Make the pictures of the views in ``docs/pictures``: ``python -m tests.support.view_screenshots``. Needs Chromium.
+"""Make the pictures of the views in ``docs/pictures``: ``python -m tests.support.view_screenshots``.
 
-They are of the live page, with outputs made for each view: light at 1440, dark at 760, and light at 420 pixels, as on a
-phone.
+They are of the live page, with outputs made for each view: light at 1440, dark at 760, light at 420 pixels, as on
+a phone. Needs Chromium.
 """
 
 from __future__ import annotations
