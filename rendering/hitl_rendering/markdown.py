@@ -58,14 +58,13 @@ _PARSER.use(footnote_plugin).use(tasklists_plugin)
 _PARSER.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
 _PARSER.use(texmath_plugin, delimiters="brackets")
 
-# No style and no ids: a text must not imitate part of the panel. Checkboxes come from task lists alone.
+# No style and no ids: a text must not imitate part of the panel.
 _TAGS = {
-    *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol"),
+    *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol"),
     *("p", "pre", "s", "strong", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 _ATTRIBUTES = {
     "a": {"href", "title"},
-    "input": {"checked", "disabled", "type"},
     "li": {"class"},
     "ol": {"class", "start"},
     "td": {"class"},
@@ -203,6 +202,12 @@ def _fence(token: Token, parts: _Parts) -> str:
     return parts.add(highlighted(token.content, language)) + "\n"
 
 
+def _checkbox(token: Token, parts: _Parts) -> str:
+    """The box of a task in a list: the only HTML that there is, as HTML of the text is switched off."""
+    state = " checked" if 'checked="checked"' in token.content else ""
+    return parts.add(f'<input type="checkbox" disabled{state} aria-label="{"done" if state else "to do"}"> ')
+
+
 def _formula(*, display: bool) -> Callable[[Token, Any], str]:
     return lambda token, parts: parts.add(formula(token.content, display=display))
 
@@ -212,6 +217,7 @@ _PARSER.core.ruler.push("align_numbers", align_numbers)
 _PARSER.add_render_rule("image", _image)
 for _name, _make in {
     "fence": _fence,
+    "html_inline": _checkbox,
     "footnote_ref": lambda token, _: f"<sup>[{int(token.meta['id']) + 1}]</sup>",
     "footnote_block_open": lambda *_: '<hr><ol class="hitl-footnotes">',
     "footnote_block_close": lambda *_: "</ol>",

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.conftest import missing
 from tests.pages.stage import People, Stage
+from tests.support.axe import faults, source
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-AXE = "axe-core@4.10.2"
 
 
 @pytest.fixture(scope="module")
 def axe(folder: Path) -> str:
-    """The source of axe-core."""
-    npm = shutil.which("npm")
-    if npm is None:
-        missing("npm", "https://nodejs.org")
-        raise AssertionError
-    home = folder / "axe"
-    home.mkdir()
-    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", AXE]
-    try:
-        subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=120)
-    except subprocess.CalledProcessError as failure:
-        missing("axe-core", f"npm install failed: {failure.stderr.decode(errors='replace')[-300:]}")
-    return (home / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def faults(page: Page, axe: str) -> list[str]:
-    """Serious and critical violations found by axe-core, with their location."""
-    page.evaluate(axe)
-    found: dict[str, Any] = page.evaluate("() => axe.run()")
-    assert found["passes"], "axe-core looked at nothing"
-    return [
-        f"{fault['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
-        for fault in found["violations"]
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"]
-    ]
+    return source(folder)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

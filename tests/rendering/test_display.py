@@ -191,7 +191,7 @@ def test_markdown_tables_align_numbers() -> None:
 def test_markdown_task_lists_and_footnotes() -> None:
     parts = harmless(render.markdown("- [x] done\n- [ ] open\n\nSee[^1].\n\n[^1]: The note."))
     assert parts.tags.count("input") == 2
-    assert ("input", "disabled", "disabled") in parts.attributes
+    assert ("input", "aria-label", "done") in parts.attributes
     assert "See[1]." in parts.text
     assert "The note." in parts.text
 
