@@ -38,7 +38,8 @@ export function serveOutputs(main, query, showLatest, text) {
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
-    if (event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (!(event.target instanceof Element) || event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (!event.target.closest(".hitl-shown")) return; // letters for the whole page would hinder speech input (WCAG 2.1.4)
     if ((event.key === "s" && reading.search()) || (event.key === "q" && reading.quote())) event.preventDefault();
   });
 
