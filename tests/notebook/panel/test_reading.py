@@ -117,9 +117,14 @@ def test_reading_in_the_panel(lab: Lab, server: ReviewServer) -> None:
     expect(feedback(panel)).to_have_value("> Item 1 with a link\n\n")
     expect(feedback(panel)).to_be_focused()
 
-    # Nothing is cut off: what does not fit can be scrolled to.
-    for name in ("250_lines", "300_KB", "long_line"):
+    # Nothing is wider than the panel, nor cut off: what does not fit can be scrolled to.
+    page.set_viewport_size({"width": 760, "height": 900})
+    for name in ("250_lines", "300_KB", "long_line", "many_records", "nested"):
         opened(panel, name)
+        box, around = output.bounding_box(), panel.bounding_box()
+        assert box is not None
+        assert around is not None
+        assert box["x"] + box["width"] <= around["x"] + around["width"], name
         fits = output.evaluate(
             "box => box.scrollWidth <= box.clientWidth + 1 && (box.scrollHeight <= box.clientHeight + 1"
             " || getComputedStyle(box).overflowY === 'auto') && box.clientHeight < 700"
