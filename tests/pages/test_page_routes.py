@@ -45,7 +45,7 @@ def test_anonymous_request_to_data_routes_gets_401(stage: Stage, key: Key, path:
     assert get(stage, path, None, params=key.params).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["chat", "chat-by-task", "chat/events", "chat/updates"])
+@pytest.mark.parametrize("path", ["chat", "chat-by-task", "chat/events", "chat/latest", "chat/updates"])
 def test_another_teams_user_is_refused(stage: Stage, key: Key, path: str) -> None:
     answer = get(stage, path, "bob", params=key.params)
     assert answer.status_code == 403

@@ -90,6 +90,7 @@ ROUTES = (
     Route("GET", "/deliveries", Kind.LIST),
     Route("GET", "/inbox", Kind.LIST_PAGE),
     Route("GET", "/sessions/find", Kind.REVIEW),
+    Route("GET", "/chat/latest", Kind.REVIEW),
     Route("GET", "/chat/updates", Kind.REVIEW),
     Route("GET", "/chat/events", Kind.REVIEW),
     Route("GET", "/chat", Kind.REVIEW_PAGE),

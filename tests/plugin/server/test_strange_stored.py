@@ -87,6 +87,7 @@ ROUTES = [
     ("GET", "/sessions/find", None),
     ("GET", "/chat", None),
     ("GET", "/chat/updates", None),
+    ("GET", "/chat/latest", None),
     ("GET", "/deliveries", None),
     *(("GET", path, {"q": "seed", "include_ended": "true"}) for path in ("/sessions", "/inbox")),
     *(("GET", "/sessions", {"q": "Item", "order_by": order}) for order in ("deadline_at", "-created_at")),
