@@ -117,7 +117,7 @@ class InboxList(Element):
     """The list of reviews.
 
     Attributes:
-        rows: one dict per row, as in ``front_end/inbox_list.js``.
+        rows: one dict per row, as in ``front_end/list_row.js``.
         selected: id of the open row; empty if there is none.
         picked: ids of the picked rows.
         empty: text to show if there are no rows.

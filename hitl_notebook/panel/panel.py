@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
-from importlib import resources
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,20 +14,17 @@ from IPython.display import display
 from hitl_notebook.client.client import Client
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.errors import AuthenticationError, HITLNotebookError, NotConnectedError
+from hitl_notebook.panel import cells
 from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.dock import Dock
 from hitl_notebook.panel.elements import Help, Keyboard, Message
-from hitl_notebook.panel.inbox.model import InboxModel
 from hitl_notebook.panel.login import LoginView
 from hitl_notebook.panel.record import Record
-from hitl_notebook.panel.views import close_all, html_view
+from hitl_notebook.panel.views import close_all, style_view
 from hitl_notebook.panel.workspace import Workspace
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary
 
 _NOT_CONNECTED = "The panel is not connected yet. Fill in its form, or give it a url and a user."
-
-_in_cell: dict[str, tuple[str, list[ReviewPanel]]] = {}
-"""Cell id -> id of the execution that made panels there, and the panels."""
 
 
 class ReviewPanel:
@@ -79,20 +74,14 @@ class ReviewPanel:
         self._client: Client | None = None
         self._workspace: Workspace | None = None
         self._dock: Dock | None = None
-        style = html_view("hitl-style")
-        style.value = f"<style>{_css()}</style>"
         self._login = LoginView(self._background, self._connect)
         self._keyboard = Keyboard()
         self._keyboard.on_message(self._on_key, self._background.post)
-        self.widget = widgets.VBox([style, self._keyboard, self._login.widget])
+        self.widget = widgets.VBox([style_view(), self._keyboard, self._login.widget])
         self.widget.add_class("hitl-panel")
         self._record = Record(self._background)
-        self._place = html_view("hitl-place")
-        self._cell = widgets.VBox()
-        self._cell.add_class("hitl-cell")
-        self._cell.add_class(self._record.live)
-        self._undocked("")
-        self._replace_earlier()
+        self._cell = cells.CellOutput(self.widget, self._record.live)
+        cells.replace_earlier(self)
         if client is not None:
             self._connect(client)
         else:
@@ -182,7 +171,7 @@ class ReviewPanel:
         """
         if self._closed:
             raise RuntimeError(repr(self))
-        dock = Dock(self.widget, area, notify, self._background, self._docked, self._undocked)
+        dock = Dock(self.widget, area, notify, self._background, self._cell.show_place, self._undocked)
         if self._dock is not None:
             self._dock.close()
             self._undocked("")
@@ -204,14 +193,10 @@ class ReviewPanel:
         if self._workspace is not None:
             self._workspace.close()
         self._background.close()
-        for cell_id, (_, panels) in list(_in_cell.items()):
-            if self in panels:
-                panels.remove(self)
-            if not panels:
-                del _in_cell[cell_id]
+        cells.forget(self)
         if self._dock is not None:
             self._dock.close()
-        close_all(self._cell)
+        close_all(self._cell.widget)
         close_all(self.widget)
 
     def _connect(self, client: Client) -> None:
@@ -243,78 +228,22 @@ class ReviewPanel:
         if self._workspace is None or self._client is None:
             return "A review panel that is not connected yet."
         return (
-            f"A review panel at {self._client.url}: {_state_of(self._workspace.inbox)}. It is seen in Jupyter; its "
+            f"A review panel at {self._client.url}: {self._workspace.inbox.in_words}. It is seen in Jupyter; its "
             "client does the same without: panel.client.sessions()"
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if self._closed:
             return {"text/plain": repr(self)}
-        return {**self._view(**kwargs), **self._record.bundle(), "text/plain": repr(self)}
+        return {**self._cell.bundle(**kwargs), **self._record.bundle(), "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
         if self._closed or not self._background.has_loop:
             display(self._repr_mimebundle_(), raw=True)
             return
-        display(self._view(), raw=True)
+        display(self._cell.bundle(), raw=True)
         self._record.show()
 
-    def _view(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the panel as an output that says nothing where there are no widgets: the record does."""
-        bundle: Any = self._cell._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        return {**data, "text/plain": ""}
-
-    def _docked(self) -> None:
-        self._place.layout.display = None
-        self._place.value = "The reviews are in a tab of their own. When it is closed, they are here again."
-        self._cell.children = (self._place,)
-
     def _undocked(self, reason: str) -> None:
-        """Show the panel in its cell; above it why it has no tab."""
         self._dock = None
-        self._place.value = escape(reason)
-        self._place.layout.display = None if reason else "none"
-        self._cell.children = (self._place, self.widget)
-
-    def _replace_earlier(self) -> None:
-        """Close the panel of an earlier execution of this cell, so that it does not keep refreshing unseen."""
-        cell = _current_cell()
-        if cell is None:
-            return
-        cell_id, run = cell
-        earlier_run, panels = _in_cell.get(cell_id, (run, []))
-        if earlier_run != run:
-            for earlier in list(panels):
-                earlier.close()
-            panels = []
-        _in_cell[cell_id] = (run, [*panels, self])
-
-
-def _state_of(inbox: InboxModel) -> str:
-    """Describe the state of the list."""
-    if inbox.page is None:
-        return f"not connected: {inbox.offline.rstrip('.')}" if inbox.offline else "not loaded yet"
-    waiting, more = inbox.waiting
-    return f"{waiting:,}{' or more' if more else ''} waiting"
-
-
-def _current_cell() -> tuple[str, str] | None:
-    """Return the current cell's id and the execution's id, if the front end sends them."""
-    try:
-        from IPython.core.getipython import get_ipython
-    except ImportError:
-        return None
-    shell = get_ipython()
-    header = getattr(shell, "parent_header", None)
-    if not isinstance(header, dict):
-        return None
-    cell_id = header.get("metadata", {}).get("cellId")
-    run = header.get("header", {}).get("msg_id")
-    return (str(cell_id), str(run)) if cell_id and run else None
-
-
-def _css() -> str:
-    """What outputs look like, and the panel around them."""
-    files = ("hitl_rendering", "front_end/reading.css"), ("hitl_notebook.panel", "panel.css")
-    return "".join(resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in files)
+        self._cell.show_panel(reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import ipywidgets as widgets
 
 from hitl_notebook.panel.actions import Notice
@@ -13,6 +15,15 @@ def html_view(*classes: str) -> widgets.HTML:
     view = widgets.HTML()
     for name in classes:
         view.add_class(name)
+    return view
+
+
+def style_view() -> widgets.HTML:
+    """Return what outputs look like, and the panel around them."""
+    view = html_view("hitl-style")
+    files = ("hitl_rendering", "front_end/reading.css"), ("hitl_notebook.panel", "panel.css")
+    css = "".join(resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in files)
+    view.value = f"<style>{css}</style>"
     return view
 
 

@@ -1,5 +1,6 @@
 import { ActionBar } from "./action_bar.js";
 import { FeedbackText } from "./feedback_text.js";
+import { FormNotice } from "./form_notice.js";
 import { NextChoice } from "./next_choice.js";
 import { Question } from "./question.js";
 import { isDisabled, isShown, Kernel, make, tell, unique, write } from "./shared.js";
@@ -22,7 +23,7 @@ class FormView {
     this.#build();
     this.#listen();
     el.classList.add("hitl-host", "hitl-decision");
-    el.append(this.root, this.message);
+    el.append(this.root, this.notice.root);
     this.onState = () => this.update();
     model.on("change:state", this.onState);
     this.update();
@@ -51,8 +52,7 @@ class FormView {
     const decide = make("div", "hitl-form-decide");
     decide.append(this.row, this.question.root);
     this.root.append(top, this.text.field, this.hint, decide);
-    this.message = make("div", "hitl-form-message");
-    this.message.setAttribute("role", "status");
+    this.notice = new FormNotice();
   }
 
   #listen() {
@@ -91,7 +91,7 @@ class FormView {
     this.question.remove();
     this.model.off("change:state", this.onState);
     this.root.remove();
-    this.message.remove();
+    this.notice.root.remove();
   }
 
   // --- showing
@@ -114,9 +114,9 @@ class FormView {
     this.#updateShown(state, active && moved);
     this.#updateQuestion(state.confirm ?? null, active);
     this.#updateLocks();
-    this.#updateMessage(state.notice);
+    this.notice.show(state.notice);
     this.next.show(state.next);
-    this.message.hidden = this.root.hidden && !state.notice;
+    this.notice.root.hidden = this.root.hidden && !state.notice;
     if (byDecision) this.#goOn(active);
     // What had the focus is gone: it must not fall out of the panel.
     const page = this.root.ownerDocument;
@@ -151,17 +151,6 @@ class FormView {
       else if (active && !isShown(active) && isShown(this.text.field)) this.text.focus();
       this.#cameFrom = null;
     }
-  }
-
-  #updateMessage(notice) {
-    const described = JSON.stringify(notice ?? null);
-    if (described === this.message.dataset.notice) return; // otherwise it would be read out again
-    this.message.replaceChildren();
-    this.message.dataset.notice = described;
-    if (!notice) return;
-    const line = make("div", `hitl-notice ${notice.kind}`);
-    line.append(make("span", "", notice.text));
-    this.message.append(line);
   }
 
   /** After a decision made here, another review is shown: go on from its beginning, and decide nothing by chance. */

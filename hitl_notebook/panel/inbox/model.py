@@ -125,6 +125,14 @@ class InboxModel(HasTraits):
             return self.page.waiting, False
         return sum(row.is_pending for row in self.page), self.page.total_entries > len(self.page)
 
+    @property
+    def in_words(self) -> str:
+        """Describe the state of the list."""
+        if self.page is None:
+            return f"not connected: {self.offline.rstrip('.')}" if self.offline else "not loaded yet"
+        waiting, more = self.waiting
+        return f"{waiting:,}{' or more' if more else ''} waiting"
+
     def _announce(self, page: ReviewPage) -> None:
         before = self._seen_until
         self._seen_until = max((row.updated_at for row in page), default=before or _LONG_AGO)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Traits should be given as instan
 
 
 def in_cell(panel: ReviewPanel) -> bool:
-    return panel.widget in panel._cell.children
+    return panel.widget in panel._cell.widget.children
 
 
 def test_without_ipylab_it_is_said_what_to_install(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_without_an_event_loop_the_panel_stays_in_its_cell(server: ReviewServer)
     before = len(open_widgets())
     panel.dock()
     assert in_cell(panel)
-    assert "Only JupyterLab" in panel._place.value
+    assert "Only JupyterLab" in panel._cell.place.value
     assert len(open_widgets()) == before
     panel.close()
 
@@ -60,7 +60,7 @@ def test_panel_moves_only_where_jupyterlab_answers(server: ReviewServer, monkeyp
             dock._app.set_trait("version", version)  # as JupyterLab does
         await asyncio.sleep(0.3)
         moved = not in_cell(panel)
-        assert ("tab of their own" if moved else "Only JupyterLab") in panel._place.value
+        assert ("tab of their own" if moved else "Only JupyterLab") in panel._cell.place.value
         assert (dock._tab.comm is not None) is moved
         panel.close()
         return moved
@@ -135,7 +135,7 @@ def test_closed_tab_brings_the_panel_back_and_it_can_be_docked_again(server: Rev
             shell.set_trait("_widgets", [])  # as ipylab does when the tab is closed
             await settle(panel)
             assert in_cell(panel)
-            assert panel._place.layout.display == "none"
+            assert panel._cell.place.layout.display == "none"
             assert len(open_widgets()) == before
         assert panel.widget.comm is not None
         panel.dock("right")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 
 from hitl_notebook import Client, ReviewPanel
-from hitl_notebook.panel import panel as panel_module
+from hitl_notebook.panel import cells
 from tests.notebook.panels import (
     click,
     confirm,
@@ -392,9 +392,9 @@ def test_invalid_arguments() -> None:
 
 
 def test_rerunning_a_cell_closes_its_earlier_panels(server: ReviewServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(panel_module, "_in_cell", {})
-    cells = iter([("one", "run-1"), ("two", "run-2"), ("one", "run-3"), None])
-    monkeypatch.setattr(panel_module, "_current_cell", lambda: next(cells))
+    monkeypatch.setattr(cells, "_in_cell", {})
+    runs = iter([("one", "run-1"), ("two", "run-2"), ("one", "run-3"), None])
+    monkeypatch.setattr(cells, "_current_cell", lambda: next(runs))
     panels = [make(server) for _ in range(4)]
     assert [panel.widget.comm is None for panel in panels] == [True, False, False, False]
     for panel in panels:

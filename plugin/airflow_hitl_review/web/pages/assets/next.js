@@ -11,12 +11,18 @@ export function opensNext() {
   }
 }
 
-export function setOpensNext(on) {
-  try {
-    localStorage.setItem(STORED, on ? "yes" : "no");
-  } catch {
-    // storage is switched off: the choice holds for this page alone
-  }
+/** Offer the choice, unless no other review opens where the page is. */
+export function serveChoice(isOffered) {
+  const box = document.getElementById("open-next");
+  box.checked = opensNext();
+  box.parentElement.hidden = !isOffered;
+  box.addEventListener("change", () => {
+    try {
+      localStorage.setItem(STORED, box.checked ? "yes" : "no");
+    } catch {
+      // storage is switched off: the choice holds for this page alone
+    }
+  });
 }
 
 /**

@@ -1,16 +1,15 @@
 // One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
 import { Draft } from "./draft.js";
+import { drawForm, form, say, sayLeft, serveForm, text } from "./form.js";
 import { Hold } from "./hold.js";
 import { openLinksOutside } from "./links.js";
 import { connectionLine, follow, localTimes, loginAddress } from "./live.js";
-import { following, opensNext, setOpensNext } from "./next.js";
+import { following, opensNext, serveChoice } from "./next.js";
 import { notice, problem, tellNext, told } from "./notices.js";
 import { serveOutputs } from "./outputs.js";
 import { prepare, replacePart } from "./parts.js";
 
 const main = document.getElementById("review");
-const form = document.getElementById("decision");
-const text = document.getElementById("feedback");
 const query = new URLSearchParams(location.search);
 const hasReview = form !== null;
 const mayDecide = main.dataset.mayDecide === "yes";
@@ -35,41 +34,16 @@ const DONE = {
 };
 
 const draft = new Draft(main.dataset.draftKey, text);
-const hold = new Hold(
-  Number(form?.dataset.holdSeconds),
-  (left) => {
-    document.getElementById("left").textContent = ` (${left} s)`;
-  },
-  send,
-);
+const hold = new Hold(Number(form?.dataset.holdSeconds), sayLeft, send);
 
-// --- the form
+// --- deciding
 
 function draw() {
   if (!hasReview) return;
   form.hidden = !(state.open || (mayDecide && sending));
   if (!mayDecide) return;
   const isHeld = hold.decision !== null;
-  const isAsked = asking !== "" || isHeld;
-  const hadFocus = document.activeElement;
-  for (const button of form.querySelectorAll("button")) button.disabled = sending;
-  text.readOnly = sending || isHeld; // what is sent is what was there
-  document.getElementById("confirm").hidden = !isAsked;
-  document.getElementById("confirm").classList.toggle("held", isHeld);
-  const choices = document.getElementById("choices");
-  choices.classList.toggle("covered", isAsked);
-  if (isAsked && choices.contains(hadFocus)) document.getElementById(isHeld ? "confirm-no" : "confirm-yes").focus();
-  document.getElementById("hint").textContent = state.last_round ? form.dataset.lastRound : "";
-  form.setAttribute("aria-busy", String(sending));
-}
-
-/** Shows what takes the place of the buttons. */
-function say(words, yes, no, tone) {
-  document.getElementById("confirm-text").textContent = words;
-  document.getElementById("confirm-yes").textContent = yes;
-  document.querySelector("#confirm-no span").textContent = no;
-  document.getElementById("left").textContent = "";
-  document.getElementById("confirm").dataset.tone = tone;
+  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, isLast: state.last_round });
 }
 
 function ask(action) {
@@ -253,28 +227,8 @@ try {
 }
 if (hasReview && mayDecide) {
   draft.restore(state, me);
-  text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
-      event.preventDefault();
-      if (!event.repeat) ask("feedback");
-    }
-  });
-  for (const button of form.querySelectorAll("[data-action]")) {
-    button.addEventListener("click", () => ask(button.dataset.action));
-  }
-  for (const [id, isYes] of [["confirm-yes", true], ["confirm-no", false]]) {
-    document.getElementById(id).addEventListener("click", (event) => {
-      if (event.detail < 2) answer(isYes); // the second click of a double click was meant for what was here before
-    });
-  }
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && (asking !== "" || hold.decision !== null)) answer(false);
-  });
-  const box = document.getElementById("open-next");
-  box.checked = opensNext();
-  box.parentElement.hidden = !goesOn;
-  box.addEventListener("change", () => setOpensNext(box.checked));
-  form.addEventListener("submit", (event) => event.preventDefault());
+  serveForm(ask, answer);
+  serveChoice(goesOn);
 }
 draw();
 told();

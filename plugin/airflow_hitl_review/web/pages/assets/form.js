@@ -1,0 +1,59 @@
+// The form: the text, the buttons, and what takes their place: a question, or a decision that is held back.
+
+export const form = document.getElementById("decision");
+export const text = document.getElementById("feedback");
+const choices = document.getElementById("choices");
+const confirm = document.getElementById("confirm");
+const yes = document.getElementById("confirm-yes");
+const no = document.getElementById("confirm-no");
+
+/**
+ * @param {(action: string) => void} ask called with the decision that is wanted
+ * @param {(isYes: boolean) => void} answer called with what is answered in place of the buttons
+ */
+export function serveForm(ask, answer) {
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
+      event.preventDefault();
+      if (!event.repeat) ask("feedback");
+    }
+  });
+  for (const button of form.querySelectorAll("[data-action]")) {
+    button.addEventListener("click", () => ask(button.dataset.action));
+  }
+  for (const [button, isYes] of [[yes, true], [no, false]]) {
+    button.addEventListener("click", (event) => {
+      if (event.detail < 2) answer(isYes); // the second click of a double click was meant for what was here before
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !confirm.hidden) answer(false);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+/** Show whether a decision is being sent, asked back or held back; `isLast`: no other round can follow. */
+export function drawForm({ isSending, isAsked, isHeld, isLast }) {
+  const hadFocus = document.activeElement;
+  for (const button of form.querySelectorAll("button")) button.disabled = isSending;
+  text.readOnly = isSending || isHeld; // what is sent is what was there
+  confirm.hidden = !isAsked;
+  confirm.classList.toggle("held", isHeld);
+  choices.classList.toggle("covered", isAsked);
+  if (isAsked && choices.contains(hadFocus)) (isHeld ? no : yes).focus();
+  document.getElementById("hint").textContent = isLast ? form.dataset.lastRound : "";
+  form.setAttribute("aria-busy", String(isSending));
+}
+
+/** Set what takes the place of the buttons. */
+export function say(words, yesLabel, noLabel, tone) {
+  document.getElementById("confirm-text").textContent = words;
+  yes.textContent = yesLabel;
+  no.querySelector("span").textContent = noLabel;
+  document.getElementById("left").textContent = "";
+  confirm.dataset.tone = tone;
+}
+
+export function sayLeft(seconds) {
+  document.getElementById("left").textContent = ` (${seconds} s)`;
+}
