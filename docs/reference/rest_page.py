@@ -12,7 +12,13 @@ GROUPS = {
     "Reviews": ("/sessions", "/sessions/find", "/sessions/approve", "/sessions/reject", "/sessions/feedback"),
     "Webhooks": ("/deliveries", "/deliveries/{event_id}/resend", "/webhooks/test"),
     "Pages": ("/chat", "/chat-by-task", "/inbox"),
-    "What keeps pages up to date": ("/chat/latest", "/chat/events", "/chat/updates", "/inbox/events", "/inbox/updates"),
+    "What keeps pages up to date": (
+        "/chat/latest",
+        "/chat/events",
+        "/chat/updates",
+        "/inbox/events",
+        "/inbox/updates",
+    ),
     "Health": ("/health",),
 }
 """In which order routes are shown; one that is named nowhere comes under "Others"."""

@@ -173,8 +173,8 @@ def test_hostile_text_is_escaped(stage: Stage, people: People) -> None:
         expect(page.get_by_text(" is here.")).to_be_visible()
         active = page.evaluate(
             """() => [...document.querySelectorAll("main :is(script, iframe, object, embed, img, style, svg, form,"
-                + "link, meta, base, math, input, button:not(.hitl-find, .hitl-sort)), [style], [onclick], [onerror], "
-                + "[onload], [onmouseover]")]
+                + "link, meta, base, math, input, button:not(.hitl-find, .hitl-sort)), [style], [onclick], "
+                + "[onerror], [onload], [onmouseover]")]
                 .map((e) => e.outerHTML)"""
         )
         assert active == []

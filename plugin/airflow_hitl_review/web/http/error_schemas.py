@@ -91,8 +91,7 @@ _UNREADABLE: Declared = {
     503: {"model": Problem, "description": "It is there, and cannot be read just now: try again"}
 }
 
-FOUND_REVIEW: Declared = {
-    200: {"links": openapi_links.of_review()},
+REVIEW_PART: Declared = {
     **REVIEW,
     **_UNREADABLE,
     404: {
@@ -100,6 +99,8 @@ FOUND_REVIEW: Declared = {
         "description": "No such review; `task_active` says whether one may still appear",
     },
 }
+
+FOUND_REVIEW: Declared = {200: {"links": openapi_links.of_review()}, **REVIEW_PART}
 
 DECISION: Declared = {
     **FOUND_REVIEW,

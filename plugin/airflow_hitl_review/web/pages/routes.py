@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
@@ -19,7 +19,6 @@ from airflow_hitl_review.core.schema import is_reviewer
 from airflow_hitl_review.server.db.readable_dags import decidable_dags
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp
 from airflow_hitl_review.server.db.transactions import transaction
-from airflow_hitl_review.server.reviews.decisions import SessionNotFoundError
 from airflow_hitl_review.server.reviews.inbox import count_in, list_reviews
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import revalidated
@@ -47,6 +46,12 @@ class ReviewUpdate(BaseModel):
     parts: dict[str, str]
 
 
+class LatestPart(BaseModel):
+    """The part of a review's page with the current output."""
+
+    html: str
+
+
 class InboxUpdate(BaseModel):
     """Names the list's state, so that a page sees whether it has changed."""
 
@@ -69,17 +74,14 @@ def chat(request: Request, key: ReadableTask, user: CurrentUser) -> Response:
     return responses.page(html, 200 if found else 404)
 
 
-@router.get("/chat/latest", response_class=HTMLResponse, responses=error_schemas.REVIEW)
+@router.get("/chat/latest", response_model=LatestPart, responses=error_schemas.REVIEW_PART)
 def latest(
     key: ReadableTask,
     display_as: Annotated[Text, Query(max_length=64, description="How the output is shown")] = "",
     changes: Annotated[Text, Query(max_length=64, description="How changes are shown")] = "",
-) -> Response:
+) -> LatestPart:
     """The part of the page with the current output, shown as a reader chose."""
-    try:
-        return responses.page(review_view.latest_html(key, display_as, changes))
-    except SessionNotFoundError as error:
-        raise HTTPException(404, str(error)) from None
+    return LatestPart(html=review_view.latest_html(key, display_as, changes))
 
 
 @router.get(

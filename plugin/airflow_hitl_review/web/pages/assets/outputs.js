@@ -24,8 +24,8 @@ export function serveOutputs(main, query, showLatest, text) {
     } catch {
       return; // the next update brings it
     }
-    const html = answer.ok ? await answer.text() : null;
-    if (html !== null && mine === number) showLatest(html);
+    const { html } = answer.ok ? await answer.json() : {};
+    if (html !== undefined && mine === number) showLatest(html);
   };
 
   const reading = serveReading(main, {
