@@ -162,7 +162,17 @@ class InboxView {
       this.picks.startAt(row.id);
       this.picks.pick([row.id], row.box.checked);
     } else if (event.ctrlKey || event.metaKey) this.picks.toggle(row);
-    else this.#open(row);
+    else {
+      this.#open(row);
+      this.#showReview();
+    }
+  }
+
+  /** In a narrow panel the review is below the list: who opens one with the mouse or a finger wants to see it. */
+  #showReview() {
+    const review = this.grid.root.closest(".hitl-panel")?.querySelector(".hitl-session");
+    if (!review || review.getBoundingClientRect().top < this.grid.root.getBoundingClientRect().bottom) return;
+    review.scrollIntoView({ block: "start" });
   }
 
   #move(by, { extend = false } = {}) {

@@ -130,6 +130,8 @@ def test_reading_in_the_panel(lab: Lab, server: ReviewServer) -> None:
             " || getComputedStyle(box).overflowY === 'auto') && box.clientHeight < 700"
         )
         assert fits, name
+    expect(panel.locator(".hitl-name")).to_be_in_viewport()  # though it is below the list at this width
+    page.set_viewport_size({"width": 1440, "height": 900})
     opened(panel, "250_lines")
     panel.get_by_text("As it was written").click()
     plain = panel.locator(".hitl-source .hitl-plain")
