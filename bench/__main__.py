@@ -31,7 +31,7 @@ def main() -> int:
     """Run them one after the other: at the same time they would measure each other."""
     wanted = sys.argv[1:] or [name for name in PARTS if name != "pages"]
     if unknown := [name for name in wanted if name not in PARTS]:
-        print(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(PARTS)}.", file=sys.stderr)
+        print(f"There is no benchmark {', '.join(unknown)}. Choose from: {', '.join(PARTS)}.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started
     folder = postgres.reachable_folder("hitl-bench-")
@@ -45,7 +45,7 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.write(results)
-    print(f"Kept in docs/{report.RESULTS.name} and docs/{report.PAGE.name}.")
+    print(f"Saved in docs/{report.RESULTS.name} and docs/{report.PAGE.name}.")
     return 0
 
 

@@ -1,7 +1,7 @@
 """``make chaos``: kill, restart and delay what can be, while twenty people review; then check what must hold.
 
-All scenarios, or those that are named: ``python -m chaos local``; another order of faults: ``--seed 2``. Ends with
-one line of counts, and with 1 if anything did not hold; then the folder with all logs is kept.
+All scenarios, or those that are named: ``python -m chaos local``; another order of faults: ``--seed 2``. Prints one
+line of counts at the end; if anything did not hold, it keeps the folder with all logs and exits with 1.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ def main() -> int:
         "--seed",
         type=int,
         default=1,
-        help="of faults and decisions; with an even one, reviews have reviewers (default: 1)",
+        help="seed of the faults and decisions; with an even seed, reviews have reviewers (default: 1)",
     )
-    parser.add_argument("--reviews", type=int, help="go on until there were so many in each scenario, however long")
+    parser.add_argument(
+        "--reviews", type=int, help="run each scenario until it has had this many reviews, however long that takes"
+    )
     wanted = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started
     folder = postgres.reachable_folder("hitl-chaos-")

@@ -75,9 +75,9 @@ class ReviewMagics(Magics):
 
     @line_magic
     @magic_arguments()
-    @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; else {URL}")
-    @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; else {USERNAME}")
-    @argument("--refresh", type=_seconds, metavar="SECONDS", help="time between two refreshes; 0 for none")
+    @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; default: {URL}")
+    @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; default: {USERNAME}")
+    @argument("--refresh", type=_seconds, metavar="SECONDS", help="time between two refreshes; 0: no refresh")
     @argument("--dock", metavar="AREA", help="a tab of its own in JupyterLab: right, left, bottom or tab")
     @_in_words
     def hitl_review(self, line: str) -> ReviewPanel:
@@ -105,18 +105,18 @@ class ReviewMagics(Magics):
 
     @line_magic
     @magic_arguments()
-    @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; else {URL}")
-    @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; else {USERNAME}")
+    @argument("url", nargs="?", type=_unquoted, help=f"address of Airflow's API server; default: {URL}")
+    @argument("--user", type=_unquoted, metavar="NAME", help=f"user name; default: {USERNAME}")
     @argument(
         "--status",
         action="append",
         type=_unquoted,
         metavar="S",
-        help="only those in this status, such as pending_review; give it again to allow several",
+        help="only reviews in this status, such as pending_review; repeat it to allow several",
     )
-    @argument("--dag", type=_unquoted, metavar="ID", help="only those of this DAG")
-    @argument("--search", type=_unquoted, metavar="TEXT", help="only those with this in an id or the prompt")
-    @argument("--ended", action="store_true", help="also those whose task has ended")
+    @argument("--dag", type=_unquoted, metavar="ID", help="only reviews of this DAG")
+    @argument("--search", type=_unquoted, metavar="TEXT", help="only reviews with this text in an id or the prompt")
+    @argument("--ended", action="store_true", help="also reviews whose task has ended")
     @_in_words
     def hitl_inbox(self, line: str) -> pd.DataFrame | ReviewPage:
         """All reviews that you may read, as a pandas DataFrame; without pandas, as a plain table.
@@ -185,11 +185,11 @@ def _ask(given: Connection) -> Connection:
         password = getpass.getpass(f"Password of {username} at {given.url}: ") if username else ""
     except (StdinNotImplementedError, EOFError):
         raise UsageError(
-            f"Nobody can be asked for a password here. Set {TOKEN}, or {USERNAME} and {PASSWORD}, "
-            "or connect with %hitl_review."
+            f"This kernel cannot ask for a password. Set {TOKEN}, or {USERNAME} and {PASSWORD}, or connect "
+            "with %hitl_review."
         ) from None
     if not password:
-        raise UsageError("Without a user name and a password there is no connection.")
+        raise UsageError("Give a user name and a password to connect.")
     return Connection(given.url, username=username, password=password, url_prefix=given.url_prefix)
 
 

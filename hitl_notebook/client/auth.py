@@ -66,12 +66,12 @@ class TokenSource:
         if token and (username or password):
             raise ValueError("Give a token, or a username and a password, but not both.")
         if bool(username) != bool(password):
-            raise ValueError("A username needs a password, and a password a username.")
+            raise ValueError("Give a username and a password together.")
         if not token and not username:
             raise ValueError("Give a token, or a username and a password.")
         token = Secret(token.strip()) if token else None
         if token and not (token.isascii() and token.isprintable()):
-            raise ValueError("The token has characters that no token has; was it copied whole?")
+            raise ValueError("The token has characters that tokens cannot have. Copy the whole token.")
         self._url = url
         # A password read from a file ends in a newline.
         self._credentials = (username, Secret(password.rstrip("\r\n"))) if username and password else None
@@ -141,14 +141,15 @@ class TokenSource:
                 auth=Bearer(None),
             )
         if (who := who_answered(answer)) is not None:
-            raise ServerError(f"{self._url} is not answered by Airflow. {who}.", status_code=answer.status_code)
+            raise ServerError(f"Airflow did not answer at {self._url}. {who}.", status_code=answer.status_code)
         if answer.status_code in (400, 401, 403, 422) and _is_json(answer):
             raise AuthenticationError(f"Airflow does not accept this username and password ({username!r}).")
         try:
             return Secret(answer.json()["access_token"])
         except (ValueError, KeyError, TypeError):
             raise ServerError(
-                f"{self._url}/auth/token answered {answer.status_code} and no token: is that Airflow's API server?",
+                f"{self._url}/auth/token answered {answer.status_code} without a token. Check that this is "
+                "Airflow's API server.",
                 status_code=answer.status_code,
             ) from None
 

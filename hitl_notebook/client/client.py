@@ -264,7 +264,7 @@ class Client:
         except ReviewNotFoundError as error:
             if error.task_active:
                 raise
-            raise ReviewNotFoundError(f"{error} client.sessions() lists those that there are.") from None
+            raise ReviewNotFoundError(f"{error} client.sessions() lists the existing reviews.") from None
 
     def wait_for(
         self,

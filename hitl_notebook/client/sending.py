@@ -59,18 +59,18 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "it took too long"
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy that HTTPS_PROXY or HTTP_PROXY names did not connect; NO_PROXY names hosts that need none"
+        return "the proxy in HTTPS_PROXY or HTTP_PROXY did not connect; name hosts that need no proxy in NO_PROXY"
     if isinstance(error, requests.exceptions.SSLError):
         if any(sign in str(error) for sign in _NO_TLS):
             return "it seems to speak http, not https"
         if "certificate has expired" in str(error):
             return "its certificate has expired"
         if "NO_CERTIFICATE" in str(error) and (name := _bundle()):
-            return f"what {name} names holds no certificate"
+            return f"the file in {name} has no certificate"
         if any(sign in str(error) for sign in _NOT_TRUSTED):
             return (
-                "its certificate is not trusted here, or is another host's. If a private authority issued it, name "
-                "that one's file in REQUESTS_CA_BUNDLE or SSL_CERT_FILE before the kernel starts"
+                "its certificate is not trusted here, or belongs to another host. If a private authority issued "
+                "it, set REQUESTS_CA_BUNDLE or SSL_CERT_FILE to the authority's file before the kernel starts"
             )
         return "the connection could not be secured (TLS)"
     if isinstance(error, requests.ConnectionError):
@@ -78,9 +78,9 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, requests.RequestException):
         return type(error).__name__
     if isinstance(error, ValueError):
-        return "it redirects to something that is no URL"
+        return "it redirects to an invalid URL"
     name = _bundle()
-    return f"what {name} names cannot be read as certificates ({type(error).__name__})" if name else "no network"
+    return f"the file in {name} cannot be read as certificates ({type(error).__name__})" if name else "no network"
 
 
 def _bundle() -> str:
@@ -92,14 +92,14 @@ def who_answered(answer: requests.Response) -> str | None:
     kind = answer.headers.get("Content-Type", "")
     server = answer.headers.get("Server", "")
     if "TornadoServer" in server or "_xsrf" in answer.headers.get("Set-Cookie", ""):
-        return "That is a Jupyter server, and not Airflow's API server, which is often on port 8080"
+        return "That is a Jupyter server, not Airflow's API server, which often uses port 8080"
     if answer.is_redirect or answer.is_permanent_redirect:
         return _redirected(answer)
     if "html" in kind and answer.status_code in (401, 403, 407) and answer.content:
         named = f" ({server})" if server and "uvicorn" not in server else ""
         return (
-            f"A web page came with status {answer.status_code}{named}: something before Airflow answered, such as "
-            "a proxy or a gateway"
+            f"A web page came with status {answer.status_code}{named}: something in front of Airflow "
+            "answered, such as a proxy or a gateway"
         )
     return None
 
@@ -110,13 +110,13 @@ def _redirected(answer: requests.Response) -> str:
         target = urlsplit(urljoin(url, answer.headers.get("Location", "")))
         here = urlsplit(url)
     except ValueError:
-        return "It redirects to something that is no URL"
+        return "It redirects to an invalid URL"
     whole = f"{target.scheme}://{target.netloc}{target.path}"
     if target.path == here.path:
-        return f"It redirects to {target.scheme}://{target.netloc}: begin the address with that"
+        return f"It redirects to {target.scheme}://{target.netloc}: start the address with that"
     if (here.scheme, target.scheme) == ("http", "https") and target.hostname == here.hostname:
         return f"It redirects to {whole}: give the address with https://"
     return (
-        f"It redirects to {whole}: perhaps to a single sign-on, which an API token must be able to pass; or the "
-        "address lacks the path below which Airflow is served"
+        f"It redirects to {whole}: perhaps to a single sign-on, which must let API tokens through; or the "
+        "address lacks the path under which Airflow is served"
     )

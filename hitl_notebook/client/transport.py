@@ -172,7 +172,7 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
     detail = detail_of(answer)
     text = _text_of(detail)
     if detail is None and (who := who_answered(answer)) is not None:
-        return ServerError(f"{where} is not answered by Airflow. {who}.", status_code=answer.status_code)
+        return ServerError(f"Airflow did not answer at {where}. {who}.", status_code=answer.status_code)
     if refuses_the_token(answer):
         return AuthenticationError(
             f"Airflow does not accept this token ({text or 'it may have expired'}). "
@@ -205,7 +205,7 @@ def refuses_the_token(answer: requests.Response) -> bool:
 
 
 def _not_ours(where: str) -> str:
-    return f"{where} does not answer as hitl-notebook's API. Is the plugin installed on that Airflow?"
+    return f"{where} does not answer as hitl-notebook's API. Check that the plugin is installed on that Airflow."
 
 
 def _text_of(detail: Any) -> str:

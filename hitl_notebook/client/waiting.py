@@ -64,7 +64,7 @@ def wait_for(
             if not _may_pass(error):
                 raise
             if not problem:
-                log.warning("Waiting for a review goes on, but: %s", error)
+                log.warning("Still waiting for a review, after an error: %s", error)
             problem = str(error)
         else:
             if happened(last):
@@ -118,13 +118,13 @@ def _may_pass(error: ConnectionFailedError | ServerError) -> bool:
 
 def _state(review: Review | None, problem: str) -> str:
     if problem:
-        return f"At last: {problem}"
+        return f"Last error: {problem}"
     if review is None:
         return "There is no review yet; its task is active."
     if review.is_pending:
         return f"Output {review.iteration} waits for a decision."
     if review.is_open:
-        return f"Changes to output {review.iteration} were requested; the next one is not there yet."
+        return f"Changes to output {review.iteration} were requested; the next output is not ready yet."
     if review.task_completed:
         return f"It is {review.status}, and its task has ended ({review.task_state})."
     return f"It is {review.status}."

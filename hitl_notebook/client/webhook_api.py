@@ -72,7 +72,7 @@ class WebhookApi:
             raise error_of(answer, self._transport.where)
         if detail == "Not Found":  # FastAPI's message for an unknown path
             raise ServerError(
-                f"{self._transport.where} cannot tell about webhooks: hitl-notebook's plugin there is "
-                "older than this one, or not installed. Update it, and restart that API server."
+                f"{self._transport.where} does not answer questions about webhooks: hitl-notebook's plugin there "
+                "is older than this client, or not installed. Update it and restart that API server."
             )
         raise WebhookNotFoundError(detail)

@@ -114,7 +114,7 @@ class Dock:
             self._give_up()
 
     def _give_up(self) -> None:
-        self._end("Only JupyterLab, with ipylab installed, has a tab for the panel. Here it stays in its cell.")
+        self._end("The panel gets its own tab only in JupyterLab with ipylab installed. Here it stays in its cell.")
 
     def _open(self) -> None:
         if self._closed or self._is_open:

@@ -110,7 +110,7 @@ class Element(anywidget.AnyWidget):
 
     def _ignore(self) -> None:
         # Do not log the content: it may be a password.
-        log.warning("%s: ignored a message that is none of its own", type(self).__name__)
+        log.warning("%s: ignored an unknown message", type(self).__name__)
 
 
 class InboxList(Element):

@@ -99,8 +99,8 @@ class Record:
         at = f"Seen on {_time(datetime.now(timezone.utc))}."
         style = _STYLE.replace("LIVE", self.live)
         html = (
-            f'<div class="hitl-record {self.live}-record"><style>{style}</style>{self._content()}<p>{at} '
-            "This is a record: run the cell again to see the panel.</p></div>"
+            f'<div class="hitl-record {self.live}-record"><style>{style}</style>{self._content()}<p>{at} This '
+            "is a saved copy: run the cell again to see the panel.</p></div>"
         )
         return {"text/html": html, "text/plain": "\n".join([self._title(), *map(_line, self._rows())])}
 

@@ -100,7 +100,7 @@ class Workspace:
             ValueError: a key is not on the listed page, so it is unknown which output is meant.
         """
         if self.bulk.running:
-            raise RuntimeError("Decisions are being sent. Pick others when that has ended.")
+            raise RuntimeError("Decisions are being sent. Wait until they are sent, then pick others.")
         if isinstance(reviews, (ReviewKey, ReviewSummary)):
             reviews = [reviews]
         rows = []

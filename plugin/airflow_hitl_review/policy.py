@@ -39,7 +39,7 @@ def task_policy(task: Any) -> None:
         object.__setattr__(task, "operator_class" if mapped else "__class__", getattr(agent, name))
     except Exception:
         # An exception in a policy prevents the whole DAG from loading.
-        log.exception("The AI provider's operator of task %s stays, as ours cannot take its place.", task.task_id)
+        log.exception("Task %s keeps the AI provider's operator, because ours cannot replace it.", task.task_id)
 
 
 @cache

@@ -33,7 +33,7 @@ __all__ = [
     "time_of_day",
 ]
 
-PAUSED_DAG = "the DAG is paused: the task goes on when the DAG does"
+PAUSED_DAG = "the DAG is paused: the task goes on when the DAG is unpaused"
 """Message about a review whose DAG is paused."""
 
 _LAID_OUT = 5_000

@@ -136,7 +136,7 @@ def test_the_client_finds_and_decides(provider: Provider) -> None:
     with pytest.raises(ConflictError):
         client.reject(newer)
 
-    with pytest.raises(InvalidRequestError, match="keeps no text"):
+    with pytest.raises(InvalidRequestError, match="stores no text"):
         client.reject(mine[1], feedback="a reason that would be lost")
     assert client.reject(mine[1]).status == "rejected"
     wait_until(lambda: provider.state(approved) == "success", timeout=30, what="the approved task")
@@ -194,7 +194,7 @@ def test_the_panel_says_so_and_works(provider: Provider) -> None:
             typed(panel, "a reason that would be lost")
             await settle(panel)
             await decide(panel, "reject")
-            assert "keeps no text" in notice(panel)[1]
+            assert "stores no text" in notice(panel)[1]
             assert panel.workspace.model.draft == "a reason that would be lost"
             typed(panel, "")
             await settle(panel)

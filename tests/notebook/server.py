@@ -329,7 +329,7 @@ class ReviewServer:
         if now["status"] != "pending_review":
             message = f"Already {now['status']} by {(now['decided_by'] or {}).get('name')}."
         elif body.output_sha256 not in (None, now["output_sha256"]) and body.iteration == now["iteration"]:
-            message = f"Output {now['iteration']} is another one than you saw: the task was started anew."
+            message = f"Output {now['iteration']} is not the one that you saw: the task was started again."
         elif body.iteration not in (None, now["iteration"]):
             message = f"You decided about output {body.iteration}, but output {now['iteration']} is current."
         if message:

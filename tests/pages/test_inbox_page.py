@@ -40,7 +40,7 @@ def test_filters_counts_and_pages(stage: Stage, people: People) -> None:
     page.wait_for_load_state()
     page.get_by_label("Status").select_option("pending_review")
     page.wait_for_url("**status=pending_review**")
-    page.get_by_label("Also ended tasks").check()
+    page.get_by_label("Include ended tasks").check()
     expect(page.locator(".row .pill", has_text="No longer waiting")).to_have_count(1)
     page.wait_for_load_state()
     expect(page.get_by_role("button", name="Show")).to_be_hidden()

@@ -23,10 +23,10 @@ def _with(value: bytes, name: bytes = b"more") -> bytes:
 
 HOSTILE = {
     "NUL": (_with(rb'"a\u0000b"', b"output_sha256"), "U+0000"),
-    "NUL that is not escaped": (_with(b'"a\x00b"'), "is no JSON"),
+    "NUL that is not escaped": (_with(b'"a\x00b"'), "is not JSON"),
     "NUL in a name": (_with(b"1", rb"\u0000"), "U+0000"),
     "NUL deep inside": (_with(rb'[{"a": ["\u0000"]}]'), "U+0000"),
-    "nothing but NUL": (b"\x00" * 1000, "is no JSON"),
+    "nothing but NUL": (b"\x00" * 1000, "is not JSON"),
     "half a surrogate pair": (_with(rb'"\ud800"', b"output_sha256"), "U+D800"),
     "the other half": (_with(rb'"\udfff"'), "U+DFFF"),
     "half a pair in a name": (_with(b"1", rb"\ud800"), "U+D800"),

@@ -104,7 +104,7 @@ def test_body_without_content_length_is_limited(reviews: ReviewServer, run_id: s
     )
     assert "Content-Length" not in answer.request.headers
     assert answer.status_code == 413, answer.text
-    assert answer.json() == {"detail": f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."}
+    assert answer.json() == {"detail": f"The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."}
     assert still_pending(reviews, run_id)
 
 

@@ -481,7 +481,7 @@ def test_repeated_header_must_have_the_same_value() -> None:
     assert verify(body, Pairs(*pairs, *pairs, ("x", "1"), ("x", "2")), SECRET, now=NOW).id == ID
     for name in headers:
         for doubled in (((name.upper(), "1"), *pairs), (*pairs, (name.title(), "1"))):
-            with pytest.raises(InvalidSignatureError, match=f"{name} is there twice"):
+            with pytest.raises(InvalidSignatureError, match=f"{name} is given twice"):
                 verify(body, Pairs(*doubled), SECRET, now=NOW)
 
 

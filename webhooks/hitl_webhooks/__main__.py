@@ -199,9 +199,9 @@ def _welcome(server: Listener, options: argparse.Namespace, *, made: str | None)
     if made:
         connection = json.dumps({"conn_type": "http", "host": url, "password": made})
         text += (
-            f"{options.secret_env} is not set. A secret was made for this run: {made}\n"
-            'It goes into the password of an Airflow connection, to be named in webhooks=["listener"]:\n'
-            f"    export AIRFLOW_CONN_LISTENER='{connection}'\n"
+            f"{options.secret_env} is not set. A secret was made for this run: {made}\nPut it into the "
+            'password of an Airflow connection, and name that connection in webhooks=["listener"]:\n    '
+            f"export AIRFLOW_CONN_LISTENER='{connection}'\n"
         )
     return text
 

@@ -59,7 +59,7 @@ def check_secret(secret: str) -> str:
         raise InvalidSecretError(f"What follows {SECRET_PREFIX!r} is not base64.{hint}") from None
     if not MIN_SECRET_BYTES <= len(raw) <= MAX_SECRET_BYTES:
         raise InvalidSecretError(
-            f"A webhook secret has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, this one {len(raw)}.{hint}"
+            f"A webhook secret has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes; this one has {len(raw)}.{hint}"
         )
     return secret
 

@@ -29,9 +29,9 @@ from hitl_notebook.records import PENDING, Review, ReviewKey, read_time
 from hitl_rendering.review_words import searched
 
 NOTICE = (
-    "This Airflow has the AI provider, but not hitl-notebook: reviews are found through Airflow's own API. There "
-    "are no webhooks, only requests for changes have a text, and of two people who decide at the same instant one "
-    "is not told."
+    "This Airflow has the AI provider, but not hitl-notebook: reviews are read through Airflow's own "
+    "API. There are no webhooks, only requests for changes can have a text, and if two people decide "
+    "at the same instant, one of them is not told."
 )
 
 NOT_IN_OUTPUTS = "Its outputs cannot be searched: in:output looks only at ids and prompts."
@@ -120,7 +120,7 @@ class ProviderBackend:
         action, key, iteration = decision.action, decision.key, decision.iteration
         if action != "feedback" and decision.feedback.strip():
             raise InvalidRequestError(
-                f"The AI provider keeps no text with this decision: {action} without one, or request changes."
+                f"The AI provider stores no text with this decision: {action} without a text, or request changes."
             )
         now = self.find(key)
         if problem := _obstacle(now, decision):
@@ -136,7 +136,7 @@ class ProviderBackend:
             time.sleep(0.1)
             after = self.find(key)
         if answer.status_code == 409:
-            raise ConflictError("Somebody was faster.", review=after, decided_by=None)
+            raise ConflictError("Somebody else decided first.", review=after, decided_by=None)
         return after
 
     def _every(self, include_ended: bool) -> list[Review]:
@@ -209,9 +209,9 @@ def _obstacle(now: Review, decision: DecisionRequest) -> str:
     if now.iteration != decision.iteration:
         return f"You decided about output {decision.iteration}, but output {now.iteration} is the current one."
     if now.status != PENDING or now.task_completed:
-        return f"The review waits no more: it is {now.status}."
+        return f"The review is no longer waiting: it is {now.status}."
     if decision.output_sha256 not in (None, now.output_sha256):
-        return f"Output {now.iteration} is another one than you saw: the task was started anew."
+        return f"Output {now.iteration} is not the one that you saw: the task was started again."
     return ""
 
 

@@ -213,7 +213,7 @@ class BulkModel(HasTraits):
 def _problem(error: HITLNotebookError) -> str:
     if isinstance(error, ConflictError):
         if error.review.is_pending:
-            return f"output {error.review.iteration} has come meanwhile: open it and read it"
+            return f"output {error.review.iteration} has arrived in the meantime: open it and read it"
         return str(error)
     if is_unknown(error):
         return f"{error} It is not known whether this decision arrived: refresh before you repeat it."

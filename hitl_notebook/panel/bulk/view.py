@@ -30,7 +30,7 @@ class BulkView:
     def __init__(self, bulk: BulkModel, post: Post, confirm: Callable[[], object]) -> None:
         self._bulk, self._confirm = bulk, confirm
         self._title = html_view("hitl-bulk-title")
-        self.clear = widgets.Button(description="Pick none", tooltip="Take all out of the selection")
+        self.clear = widgets.Button(description="Pick none", tooltip="Clear the selection")
         self.clear.on_click(lambda _: post(bulk.clear))
         self.stop = widgets.Button(description="Stop", tooltip="Send no further decision")
         self.stop.on_click(lambda _: post(bulk.stop))
@@ -111,14 +111,14 @@ def _title(bulk: BulkModel) -> str:
     count = len(bulk.picks)
     text = f"<b>{count} picked</b>"
     if bulk.changed and not bulk.running:
-        text += _note(f"{len(bulk.changed)} of them changed since you picked: nothing is decided about those.")
+        text += _note(f"{len(bulk.changed)} of them changed since you picked them: these will not be decided.")
     if bulk.unlisted:
         names = [render.inline(task_name(pick.key)) for pick in bulk.unlisted[:_NAMED]]
         more = [f"{len(bulk.unlisted) - _NAMED:,} more"] if len(bulk.unlisted) > _NAMED else []
         one = len(bulk.unlisted) == 1
         which = "1 is not listed" if one else f"{len(bulk.unlisted):,} are not listed"
         text += _note(
-            f"{which}: {', '.join([*names, *more])}. What you decide is about {'it' if one else 'them'}, too."
+            f"{which}: {', '.join([*names, *more])}. Your decision also applies to {'it' if one else 'them'}."
         )
     return text
 

@@ -115,7 +115,7 @@ class DeliveryModel(HasTraits):
         count = len(after.endpoints)
         where = f"{count} endpoints" if count != 1 else after.endpoints[0].endpoint
         self.notice = Notice(
-            "success", f"Asked to send {self._name(before)} again, to {where}. The list shows what comes of it."
+            "success", f"Asked to send {self._name(before)} again, to {where}. The list shows the result."
         )
 
     def resend_failed(self, before: Delivery, error: HITLNotebookError) -> None:
@@ -123,8 +123,8 @@ class DeliveryModel(HasTraits):
         self.sending = self.sending - {before.event_id}
         if isinstance(error, ConnectionFailedError):
             text = (
-                f"{_sentence(error)} It is not known whether {self._name(before)} is sent again. "
-                "Asking once more does no harm: receivers know a repeat by its id."
+                f"{_sentence(error)} It is not known whether {self._name(before)} is sent again. You can safely "
+                "ask again: receivers recognize a repeat by its id."
             )
         else:
             text = f"{self._name(before)} was not sent again. {_sentence(error)}"

@@ -108,8 +108,9 @@ class EventRow:
         # Never disabled: that would lose the keyboard focus. The model ignores a second click.
         self.again.description = "Sending…" if sending else "Send again"
         self.again.tooltip = render.encodable(
-            f"Send “{words_for_event(delivery)}” of {render.moment(delivery.timestamp)} once more to all its "
-            "endpoints, also to those that have it. It keeps its id, so that they can tell it is a repeat."
+            f"Send “{words_for_event(delivery)}” of {render.moment(delivery.timestamp)} again to all its "
+            "endpoints, including those that already have it. It keeps its id, so receivers can recognize "
+            "the repeat."
         )
 
 

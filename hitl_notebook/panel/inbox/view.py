@@ -29,7 +29,7 @@ SEARCH_DELAY = 0.3
 _SHOWN: list[tuple[str, tuple[str | None, bool]]] = [
     ("Open reviews", (None, False)),
     *((words, (status, status not in (PENDING, CHANGES_REQUESTED))) for status, words in STATUS_WORDS.items()),
-    ("All, also ended ones", (None, True)),
+    ("All, including ended ones", (None, True)),
 ]
 """Labels, with their values of status and ``include_ended``."""
 

@@ -9,8 +9,8 @@ from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
 from hitl_rendering.review_words import state_of
 
 GONE = "This review is gone: its task was cleared, or its run deleted."
-NOT_YET = "There is no output to review yet. It appears here when the task has made it."
-OUTDATED = "The review has changed meanwhile, so nothing was sent. Look again."
+NOT_YET = "There is no output to review yet. It appears here when it is ready."
+OUTDATED = "The review has changed in the meantime, so nothing was sent. Look at it again."
 
 
 def is_older(review: Review, shown: Review) -> bool:
@@ -34,7 +34,7 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
         user_id: id of the reviewer, if known.
     """
     if _is_anew(review, shown):
-        text = f"The task was started anew: this is its new output {review.iteration}."
+        text = f"The task was started again: this is its new output {review.iteration}."
         return Notice("warning", f"{text} Nothing was sent." if dropped else text)
     decided = shown.is_pending and review.status != PENDING and review.decided_by is not None
     if decided and review.decided_by is not None:
@@ -50,8 +50,8 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
         return Notice(
             "error",
-            f"The next output could not be made: {review.last_error}. "
-            "You can ask again, approve the output there is, or reject it.",
+            f"The next output could not be made: {review.last_error}. You can ask again, approve the current "
+            "output, or reject it.",
         )
     if shown.is_pending and review.task_completed:
         return Notice("warning", "The task has ended without a decision: nothing can be decided any more.")

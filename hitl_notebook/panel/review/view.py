@@ -129,5 +129,5 @@ class SessionView:
 
 def unsent_html(text: str) -> str:
     """Return a draft that can't be sent any more, for copying."""
-    label = '<div class="hitl-label">You had typed, and it was not sent</div>'
+    label = '<div class="hitl-label">What you typed was not sent</div>'
     return f'{label}<div class="hitl-prompt">{render.inline(text)}</div>'

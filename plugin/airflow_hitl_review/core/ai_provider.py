@@ -34,9 +34,9 @@ def what_happens(site: Site, *, review_tab: bool) -> str:
     if bundle_folder() is None:
         return ours
     if site.is_moved:
-        return f"{ours} The AI provider's own app answers at {URL_PREFIX}, and does not know of parked tasks."
-    page = "Its tab in Airflow is replaced by ours" if review_tab else "Its tab in Airflow stays"
+        return f"{ours} The AI provider's own app answers at {URL_PREFIX} and does not know about parked tasks."
+    page = "hitl-notebook replaces its tab in Airflow" if review_tab else "Its tab in Airflow stays"
     return (
-        f"{ours} The AI provider is installed, too, with an app at the same path: its requests are answered by "
-        f"hitl-notebook. {page}. Set [hitl_review] url_prefix to have hitl-notebook elsewhere."
+        f"{ours} The AI provider is also installed, with an app at the same path; hitl-notebook answers "
+        f"its requests. {page}. To move hitl-notebook to another path, set [hitl_review] url_prefix."
     )

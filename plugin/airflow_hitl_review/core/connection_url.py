@@ -32,29 +32,31 @@ def url_of(connection: Any, path: str, *, default_host: str = "") -> str:
     if connection.login:
         raise _refused(
             connection,
-            "its login would not be used. A secret is the password, in a URI behind a colon: https://:secret@host. "
-            "For basic authentication set the header Authorization in headers of the extra",
+            "its login would not be used. Put a secret in the password; in a URI, write it after a colon: "
+            "https://:secret@host. For basic authentication, set the header Authorization in headers of the "
+            "extra",
         )
     protocol = schema.lower() if schema.lower() in _PROTOCOLS else ""
     place = "" if protocol else schema
     if place and path:
         raise _refused(
-            connection, "its schema (of a URI, the path) and path in its extra name two paths. Remove one"
+            connection, "its schema (in a URI, the path) and path in its extra name two paths. Remove one"
         )
     place = place or path
     if ("?" in host or "#" in host) and (place or connection.port):
         raise _refused(
-            connection, "its host has a query, and a path or a port stands elsewhere. Put all into the host"
+            connection,
+            "its host has a query, but its path or port is not in the host. Put everything into the host",
         )
     if "://" in host:
         given, _, host = host.partition("://")
         if protocol not in ("", given.lower()):
-            raise _refused(connection, f"its host begins with {given}://, and its schema is {protocol}. Change one")
+            raise _refused(connection, f"its host begins with {given}://, but its schema is {protocol}. Change one")
         protocol = given
     elif not protocol:
         protocol = connection.conn_type if connection.conn_type in _PROTOCOLS else "https"
     if connection.conn_type == "https" and protocol.lower() == "http":
-        raise _refused(connection, "its type is https, and the rest says http. Change one")
+        raise _refused(connection, "its type is https, but the rest says http. Change one")
     address, slash, rest = host.partition("/")
     url = f"{protocol}://{_with_port(connection, address)}{slash}{rest}"
     if place.startswith("?"):

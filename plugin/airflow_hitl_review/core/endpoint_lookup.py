@@ -51,8 +51,8 @@ def resolve(
     url = url_of(found, str(extra.get("path") or ""), default_host=slack)
     if unused := sorted(set(extra) - _USED_EXTRA):
         log.warning(
-            "Connection %r: webhooks do not use %s of its extra. If that is part of the address, as the query of a "
-            "URI is, give the whole address as the host.",
+            "Connection %r: webhooks do not use %s of its extra. If that is part of the address, such as the "
+            "query of a URI, give the whole address as the host.",
             name,
             ", ".join(unused),
         )
@@ -77,7 +77,7 @@ def _secret_set_in(place: str) -> Iterator[None]:
     try:
         yield
     except InvalidSecretError as error:
-        raise InvalidSecretError(f"What is in {place} is no webhook secret. {error}") from None
+        raise InvalidSecretError(f"The value in {place} is not a webhook secret. {error}") from None
 
 
 def why_unusable(error: Exception) -> str:
@@ -89,7 +89,7 @@ def why_unusable(error: Exception) -> str:
     kind = type(error).__name__
     if isinstance(error, HITLWebhookError | AirflowException) or type(error) is LookupError:
         return f"{kind}: {error}"
-    return f"{kind}, while the endpoint was looked up. What it says may hold a secret, and is left out"
+    return f"{kind} while looking up the endpoint. Its message is left out because it may contain a secret"
 
 
 def _extra(connection: Any) -> dict[str, Any]:

@@ -43,9 +43,9 @@ OPTIONS = {
     "url_prefix": Option(
         "string",
         "/hitl-review",
-        "Path at which REST API and pages are served, below [api] base_url: one segment. Read by API servers "
-        "and workers. The default is that of Airflow's AI provider, in whose place hitl-notebook then answers "
-        "where both are installed; with another one, both do.",
+        "Path at which REST API and pages are served, below [api] base_url: one segment. Read by API "
+        "servers and workers. The default is the path of Airflow's AI provider: where both are "
+        "installed, hitl-notebook answers there instead of it. With another path, both answer.",
         example="/reviews",
     ),
     "review_tab": Option(
@@ -57,56 +57,58 @@ OPTIONS = {
     "replace_agent_operator": Option(
         "boolean",
         "False",
-        "Have the tasks of the AI provider's AgentOperator and @task.agent reviewed without a worker slot and "
-        "with webhooks, as those of airflow_hitl_review.agent, without a change in a DAG. Read where DAG files "
-        "are: by DAG processors and workers.",
+        "Review the tasks of the AI provider's AgentOperator and @task.agent without a worker slot and "
+        "with webhooks, like those of airflow_hitl_review.agent, without changing the DAGs. Read where "
+        "DAG files are: by DAG processors and workers.",
     ),
     "park_settle_seconds": Option(
         "float",
         "60",
-        "Seconds between the moment a task parks and the scheduler heartbeat after which it is resumed as the "
-        "same try; before that, it is resumed as the next one. They must cover the end of the worker process "
-        "and one loop of the scheduler; raise them where uploading task logs takes longer than half a minute.",
+        "Seconds between the parking of a task and the scheduler heartbeat after which the task is "
+        "resumed as the same try; before that, it is resumed as the next try. The value must cover the "
+        "end of the worker process and one loop of the scheduler; raise it where uploading task logs "
+        "takes longer than half a minute.",
         example="300",
     ),
     "wake_sweep_interval": Option(
         "float",
         "10",
-        "Seconds between two looks of each API server process for tasks that are decided but still parked, "
-        "such as after a crash.",
+        "Interval, in seconds, at which each API server process looks for tasks that are decided but "
+        "still parked, for example after a crash.",
         example="30",
     ),
     "required_actions": Option(
         "boolean",
         "True",
-        "Show each review that waits without a worker slot in Airflow's Required Actions, too, where it can "
-        "also be decided. Read by workers.",
+        "Also show each review that waits without a worker slot in Airflow's Required Actions, where it "
+        "can also be decided. Read by workers.",
     ),
     "webhook_conn_ids": Option(
         "string",
         "",
-        "Airflow connections, separated by commas, that hear of every review, besides those that the DAG names.",
+        "Airflow connections, separated by commas, that get the webhooks of every review, in addition to "
+        "those that the DAG names.",
         example="audit_webhook, slack_reviews",
     ),
     "webhook_allow_http": Option(
         "boolean",
         "False",
-        "Permit webhook addresses that start with http://, where others on the way can read along. This "
-        "machine itself is always permitted.",
+        "Allow webhook addresses that start with http://, although others on the network can read these "
+        "requests. Addresses of this machine are always allowed.",
     ),
     "webhook_block_private_addresses": Option(
         "boolean",
         "False",
-        "Refuse to send webhooks to addresses that are not public, so that nobody who writes a DAG or a "
-        "connection can reach into the network that Airflow runs in. Checked when connecting; proxies from the "
+        "Refuse to send webhooks to addresses that are not public, so authors of DAGs and connections "
+        "cannot reach the network that Airflow runs in. Checked when connecting; proxies from the "
         "environment are then not used.",
     ),
     "webhook_retry_schedule": Option(
         "string",
         "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400",
-        "Seconds to wait before each further attempt to deliver a webhook, separated by commas; each is varied "
-        "by up to 10 %. After the last one it is given up. The default is the schedule of Standard Webhooks "
-        "1.0.0.",
+        "Seconds to wait before each further attempt to deliver a webhook, separated by commas; each is "
+        "varied by up to 10 %. After the last attempt, the webhook is given up. The default is the "
+        "schedule of Standard Webhooks 1.0.0.",
         example="5, 60, 600",
     ),
     "webhook_timeout": Option(
@@ -119,8 +121,8 @@ OPTIONS = {
     "webhook_sweep_interval": Option(
         "float",
         "1",
-        "Seconds between two looks of each API server process for webhooks that are due and reviews that have "
-        "lost their task.",
+        "Interval, in seconds, at which each API server process looks for webhooks that are due and "
+        "reviews that have lost their task.",
         example="5",
     ),
     "webhook_secret": Option(

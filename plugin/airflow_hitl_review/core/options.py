@@ -95,7 +95,7 @@ def _read(
         return parse(text)
     except ValueError as error:
         taken = default if when_wrong is None else when_wrong
-        log.error("Setting [hitl_review] %s is wrong, taken as %s: %s", name, taken, error)
+        log.error("Setting [hitl_review] %s is wrong, using %s instead: %s", name, taken, error)
         return taken
 
 
@@ -109,7 +109,7 @@ def _check_secrets(secrets: Sequence[str]) -> None:
         for secret in secrets:
             check_secret(secret)
     except InvalidSecretError as error:
-        log.error("Setting [hitl_review] webhook_secret is wrong, and nothing is sent to plain URLs: %s", error)
+        log.error("Setting [hitl_review] webhook_secret is wrong, so nothing is sent to plain URLs: %s", error)
 
 
 def _boolean(text: str) -> bool:

@@ -95,8 +95,8 @@ def _prefix(text: str) -> str:
     if _USABLE.fullmatch(prefix) and prefix not in _AIRFLOWS_OWN:
         return prefix
     log.error(
-        "Setting [hitl_review] url_prefix is wrong, taken as %s: it takes one path segment of letters, digits, - "
-        "and _ that Airflow does not use itself, such as /reviews, not %r.",
+        "Setting [hitl_review] url_prefix is wrong, using %s instead: it takes one path segment of "
+        "letters, digits, - and _ that Airflow does not use itself, such as /reviews, not %r.",
         URL_PREFIX,
         text,
     )

@@ -38,7 +38,7 @@ class StoredValue:
             UnreadableXComError: the XCom backend could not read it.
         """
         if self.unreadable is not None:
-            raise UnreadableXComError(f"What is in XCom cannot be read just now: {self.unreadable}")
+            raise UnreadableXComError(f"A value in XCom cannot be read at the moment: {self.unreadable}")
         return self._value
 
 

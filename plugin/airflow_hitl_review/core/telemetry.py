@@ -59,9 +59,9 @@ class Metric:
 
 
 _OUTCOMES: Mapping[Outcome, str] = {
-    "delivered": "Webhooks that an endpoint has taken",
-    "retried": "Attempts that failed and are made again",
-    "failed": "Webhooks that were given up: after the last attempt, or as the endpoint is gone (410)",
+    "delivered": "Webhooks that an endpoint has accepted",
+    "retried": "Attempts that failed and will be retried",
+    "failed": "Webhooks that were given up: after the last attempt, or because the endpoint is gone (410)",
 }
 _WITH_TAGS = "tags `dag_id` and `task_id`"
 
@@ -80,7 +80,7 @@ METRICS = (
         DECISION_LATENCY,
         "timer",
         "API server",
-        f"From the moment when an output could be decided until somebody did; {_WITH_TAGS}",
+        f"From the moment when an output is ready for review until somebody decides; {_WITH_TAGS}",
     ),
     *(
         Metric(f"{DELIVERIES}.{outcome}", "counter", "worker, API server", f"{about}; {_WITH_TAGS}")
@@ -127,4 +127,4 @@ def _safely(measure: Callable[[], None]) -> None:
     try:
         measure()
     except Exception:
-        log.warning("A measure could not be sent.", exc_info=True)
+        log.warning("A metric could not be sent.", exc_info=True)

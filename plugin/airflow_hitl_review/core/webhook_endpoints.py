@@ -84,7 +84,7 @@ class Webhook:
 
     def __post_init__(self) -> None:
         if bool(self.url) == bool(self.conn_id):
-            raise ValueError("Webhook needs a url or a conn_id, and not both.")
+            raise ValueError("Webhook needs a url or a conn_id, but not both.")
         if isinstance(self.events, str) or not set(_SENDABLE).issuperset(self.events):
             raise ValueError(f"Webhook events must be a tuple of {_SENDABLE}, not {self.events!r}.")
         if self.format is not None:
@@ -102,30 +102,35 @@ class Webhook:
         if "://" in conn_id:
             raise ValueError("Webhook conn_id: this is a URL. Give it as url.")
         if ":/" in conn_id:
-            raise ValueError("Webhook conn_id: this is neither an id nor a URL, which begins with https://.")
+            raise ValueError(
+                "Webhook conn_id: this is neither a connection id nor a URL. A URL begins with https://."
+            )
         if not _CONN_ID.fullmatch(conn_id) or conn_id.startswith(f"{SLACK_HOST}/"):
             raise ValueError(
-                "Webhook conn_id: this is no id that an Airflow connection can have. It would be readable in XCom: "
-                "make a connection of an address that holds a secret, and give its id."
+                "Webhook conn_id: this cannot be the id of an Airflow connection, and it would be readable in "
+                "XCom. If it is an address with a secret, create a connection for it and give the connection's "
+                "id."
             )
 
     def _check_url(self, url: str) -> None:
         if is_template(url):
-            raise ValueError("Webhook url: Airflow renders no template in here. Give webhook_url, or a plain text.")
+            raise ValueError(
+                "Webhook url: Airflow renders no templates here. Use webhook_url, or give a URL without a template."
+            )
         try:
             parts = urlsplit(url)
             secret = parts.username or parts.password or parts.query or parts.fragment
         except ValueError:
-            raise ValueError("Webhook url: this is no URL.") from None
+            raise ValueError("Webhook url: this is not a URL.") from None
         if secret:
             raise ValueError(
-                "Webhook url: a URL with a user, a password or a query would be readable in XCom. "
-                "Make an Airflow connection of it, and give its id."
+                "Webhook url: a URL with a user, a password or a query would be readable in XCom. Create an "
+                "Airflow connection for it and give the connection's id."
             )
         if self.format == "slack" or parts.hostname == SLACK_HOST:
             raise ValueError(
-                "Webhook url: the address of a Slack webhook is a secret. Make an Airflow connection of type "
-                "slackwebhook of it, and give its id."
+                "Webhook url: the address of a Slack webhook is a secret. Create an Airflow connection of type "
+                "slackwebhook for it and give the connection's id."
             )
 
     @property
@@ -188,7 +193,7 @@ def usable_webhooks(given: Any, url: str | None, *, of: str = "this task") -> tu
             for webhook in as_webhooks(items_, url_):
                 usable.setdefault(webhook.name, webhook)
         except ValueError as error:
-            log.error("A webhook of %s cannot be used, and is left out: %s", of, error)
+            log.error("A webhook of %s cannot be used and is left out: %s", of, error)
     return tuple(usable.values())
 
 

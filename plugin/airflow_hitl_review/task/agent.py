@@ -158,7 +158,7 @@ class _AgentReview(HITLReviewBaseOperator):
         as_text(turn.shown)  # fails if it cannot be shown, before a slot is held
         if self.hitl_wait == "park" and (reason := self._why_not_kept(turn)) is not None:
             if self.reviewers:
-                raise TypeError(f"{reason} So the task cannot park, which reviewers=... needs.")
+                raise TypeError(f"{reason} So the task cannot park, but reviewers=... needs that.")
             log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", reason)
             self.hitl_wait = "poll"
         return turn
@@ -167,8 +167,8 @@ class _AgentReview(HITLReviewBaseOperator):
         """Why parking would lose a turn, as text; None if it would not."""
         if turn.kept is None:
             return (
-                f"This {type(turn.given).__name__} cannot be kept as JSON and read back as output_type "
-                f"{self.output_type!r} so that it is the same. Choose one that pydantic can write and read."
+                f"This {type(turn.given).__name__} cannot be stored as JSON and read back unchanged as "
+                f"output_type {self.output_type!r}. Choose an output_type that pydantic can write and read."
             )
         try:
             stored_form(self.dump_message_history(turn), "The conversation")

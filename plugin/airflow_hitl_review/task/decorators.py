@@ -52,8 +52,9 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         given = inspect.signature(python_callable).parameters.get(_FEEDBACK)
         if given is None or given.default is inspect.Parameter.empty:
             raise ValueError(
-                f"@task.hitl_review calls {python_callable.__name__}() again with what the reviewer wants changed: "
-                f"give it a parameter {_FEEDBACK}=None (and, if it needs the rounds before, {_HISTORY}=None)."
+                f"@task.hitl_review calls {python_callable.__name__}() again with what the reviewer wants "
+                f"changed: give it a parameter {_FEEDBACK}=None (and, if it needs the earlier rounds, "
+                f"{_HISTORY}=None)."
             )
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
         self.prompt = prompt or f"Output of {self.task_id}"

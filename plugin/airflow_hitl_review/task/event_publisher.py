@@ -246,5 +246,5 @@ def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:
             delivery.last_error,
             f"The API server tries again from {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
             if delivery.next_attempt_at
-            else "It is not tried again by itself.",
+            else "It is not retried automatically.",
         )

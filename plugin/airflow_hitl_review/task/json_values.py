@@ -124,23 +124,23 @@ def _stored_form(value: Any, what: str, place: tuple[Any, ...]) -> Any:
         if math.isfinite(value):
             return value
         name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        raise _refused(what, place, f"is {name}, which JSON does not have. Replace it, by None for example")
+        raise _refused(what, place, f"is {name}, which JSON does not have. Replace it, for example with None")
     if len(place) == MAX_DEPTH:
-        raise _refused(what, place[:3], f"holds more than {MAX_DEPTH} levels. Make it flatter")
+        raise _refused(what, place[:3], f"has more than {MAX_DEPTH} levels. Make it flatter")
     if isinstance(value, list | tuple):
         return [_stored_form(item, what, (*place, index)) for index, item in enumerate(value)]
     if isinstance(value, dict):
         return {_key(key, what, place): _stored_form(item, what, (*place, key)) for key, item in value.items()}
-    raise _refused(what, place, f"is a {type(value).__name__}, and no JSON value. Make it one")
+    raise _refused(what, place, f"is a {type(value).__name__}, not a JSON value. Convert it to one")
 
 
 def _key(key: Any, what: str, place: tuple[Any, ...]) -> Any:
     if key in _RESERVED:
-        raise _refused(what, place, f"has the key {key!r}, which Airflow keeps for itself. Rename it")
+        raise _refused(what, place, f"has the key {key!r}, which Airflow reserves. Rename it")
     if key is None or isinstance(key, bool | int | float):
         return key  # JSON writes it as text
     if not isinstance(key, str):
-        raise _refused(what, place, f"has a key that is a {type(key).__name__}. Make it a text")
+        raise _refused(what, place, f"has a key that is a {type(key).__name__}. Make it a string")
     return storable(key)
 
 

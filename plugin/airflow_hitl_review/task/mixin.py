@@ -140,9 +140,9 @@ class HITLReviewMixin:
             review.announcer.output_ready_if_untold(review.session)
         if event and "chosen_options" in event and review.session.status is SessionStatus.PENDING_REVIEW:
             log.warning(
-                "Somebody answered in Airflow's Required Actions, but no decision was made of it, and the review "
-                "goes on: is hitl-notebook installed where the API server runs? Set [hitl_review] "
-                "required_actions to False if it cannot be."
+                "Somebody answered in Airflow's Required Actions, but the answer did not become a decision, and "
+                "the review goes on. Install hitl-notebook where the API server runs, or set [hitl_review] "
+                "required_actions to False."
             )
         return review_loop.run(self, review, self.load_message_history(stored_history))
 

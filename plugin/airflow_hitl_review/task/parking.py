@@ -42,7 +42,9 @@ def require_action(ti: Any, key: TaskKey, session: AgentSession, reviewers: Sequ
             assigned_users=[{"id": one, "name": one} for one in reviewers] or None,
         )
     except FAILURES:
-        log.exception("The review cannot be shown in Airflow's Required Actions; it waits without that.")
+        log.exception(
+            "The review cannot be shown in Airflow's Required Actions; it waits without being shown there."
+        )
 
 
 def park(deadline: datetime | None, now: datetime) -> NoReturn:

@@ -90,7 +90,7 @@ def parks_again(operator: ReviewedOperator) -> Iterator[None]:
     except (XComsAwayError, AirflowTaskTimeout) as error:
         if operator.hitl_wait != "park":
             raise
-        log.warning("The review cannot go on just now; the task parks and tries again: %r", error)
+        log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
         now = utcnow()
         park(now + LOOK_AGAIN, now)
 

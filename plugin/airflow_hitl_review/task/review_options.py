@@ -25,14 +25,14 @@ def check(mixin: Any) -> None:
     """
     rounds, timeout, interval = mixin.max_hitl_iterations, mixin.hitl_timeout, mixin.hitl_poll_interval
     if isinstance(rounds, bool) or not (isinstance(rounds, int) and rounds >= 1):
-        raise ValueError(f"max_hitl_iterations must be a whole number from 1, not {rounds!r}.")
+        raise ValueError(f"max_hitl_iterations must be a whole number, at least 1, not {rounds!r}.")
     if timeout is not None and not (isinstance(timeout, timedelta) and timedelta(0) < timeout <= MAX_TIMEOUT):
         raise ValueError(
             "hitl_timeout must be a positive timedelta of at most a hundred years, or None for no limit, "
             f"not {timeout!r}."
         )
     if not interval > 0:
-        raise ValueError(f"hitl_poll_interval must be positive seconds, not {interval!r}.")
+        raise ValueError(f"hitl_poll_interval must be a positive number of seconds, not {interval!r}.")
     if mixin.hitl_wait not in ("park", "poll"):
         raise ValueError(f"hitl_wait must be 'park' or 'poll', not {mixin.hitl_wait!r}.")
     if mixin.display_as is not None and not _DISPLAY.fullmatch(str(mixin.display_as)):
@@ -61,8 +61,8 @@ def check_reviewers(given: Any, hitl_wait: str, *, rendered: bool) -> Sequence[s
         raise ValueError(f"reviewers must be a list of user ids, or a template that gives one, not {given!r}.")
     if rendered and any(is_template(one) for one in found):
         raise ValueError(
-            f"reviewers still holds a template: {given!r}. Airflow renders what is in template_fields: add "
-            "'reviewers' to those of your operator."
+            f"reviewers still holds a template: {given!r}. Airflow renders only the fields in "
+            "template_fields: add 'reviewers' to those of your operator."
         )
     if found and hitl_wait != "park":
         raise ValueError("reviewers needs hitl_wait='park': a task that polls cannot know who has decided.")

@@ -170,8 +170,7 @@ class ReviewSession:
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
         log.error(
-            "XCom says %s, but that is not what the API server has on record as decided%s. The review is pending "
-            "again.",
+            "XCom says %s, but the API server has no record of that decision%s. The review is pending again.",
             self.session.status.value,
             f" by one of the reviewers {list(self._reviewers)}" if self._reviewers else "",
         )

@@ -87,7 +87,7 @@ class TaskXComs:
         try:
             return Decision.read(value) if value is not None else None
         except ValidationError as error:
-            log.warning("The XCom %r is no decision, and is ignored: %s", ACTION_KEY, error)
+            log.warning("The XCom %r is not a decision and is ignored: %s", ACTION_KEY, error)
             return None
 
     def read_history(self, iteration: int) -> Any:

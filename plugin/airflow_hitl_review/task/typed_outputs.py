@@ -58,8 +58,8 @@ def keep(output: Any, output_type: Any) -> dict[str, Any] | None:
             return {"member": number, "json": text}
     if read_once:
         raise TypeError(
-            f"This {type(output).__name__} can be read only once, and could not be made anew as output_type "
-            f"{output_type!r} to be reviewed and returned. Return a list."
+            f"This {type(output).__name__} can be read only once, and could not be rebuilt as output_type "
+            f"{output_type!r} after reading it for the review. Return a list."
         )
     return None
 
@@ -76,8 +76,8 @@ def restore(kept: dict[str, Any], output_type: Any) -> Any:
         return adapter.validate_json(kept["json"], by_alias=True, by_name=True)
     except (*_NOT_KEPT, IndexError) as error:
         raise OutputTypeChangedError(
-            "The reviewed output cannot be read back as the operator's output_type, which was another one when "
-            f"the output was made: {error}. Clear the task to have it made anew."
+            "The reviewed output cannot be read back as the operator's output_type, which has changed since "
+            f"the output was made: {error}. Clear the task to make the output again."
         ) from error
 
 

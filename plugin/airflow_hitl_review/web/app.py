@@ -129,12 +129,12 @@ def create_app() -> FastAPI:
 
     @app.get("/health")
     async def health() -> dict[str, str]:
-        """Whether the plugin is served; open to all."""
+        """Whether the plugin is running; needs no token."""
         return {"status": "ok"}
 
     @app.get("/openapi.json", include_in_schema=False)
     def schema(user: CurrentUser) -> dict[str, Any]:
-        """What there is here, in OpenAPI's words."""
+        """The REST API as an OpenAPI document."""
         return {**app.openapi(), "servers": [{"url": site.path}]}
 
     app.include_router(reviews.router)

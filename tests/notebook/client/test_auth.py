@@ -99,13 +99,13 @@ def test_wrong_password(server: ReviewServer) -> None:
 )
 def test_unexpected_token_response(server: ReviewServer, status: int, body: str) -> None:
     server.broken["/auth"] = (status, "application/json", body)
-    with pytest.raises(ServerError, match="is that Airflow's API server"):
+    with pytest.raises(ServerError, match="Check that this is Airflow's API server"):
         TokenSource(server.url, username="ada", password="ada-password").get()
 
 
 def test_password_is_not_sent_to_redirect_target(server: ReviewServer, outdated: ReviewServer) -> None:
     server.moved["/auth"] = f"{outdated.url}/auth/token"
-    with pytest.raises(ServerError, match=f"redirects to {outdated.url}: begin the address with that"):
+    with pytest.raises(ServerError, match=f"redirects to {outdated.url}: start the address with that"):
         TokenSource(server.url, username="ada", password="ada-password").get()
     assert outdated.seen == []
 

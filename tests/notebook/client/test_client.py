@@ -265,7 +265,7 @@ def test_review_not_found(server: ReviewServer, client: Client, active: bool) ->
     key = ReviewKey("running" if active else "ended", "r", "t")
     with pytest.raises(ReviewNotFoundError, match="No review was found") as read:
         client.find(key)
-    assert ("client.sessions() lists those that there are." in str(read.value)) is not active
+    assert ("client.sessions() lists the existing reviews." in str(read.value)) is not active
     with pytest.raises(ReviewNotFoundError, match="No review was found") as decided:
         client.approve(key, iteration=1)
     assert (read.value.task_active, decided.value.task_active) == (active, active)
@@ -292,14 +292,14 @@ def test_invalid_arguments_are_rejected_by_server(server: ReviewServer, client: 
         (400, '{"detail": "Bad."}', InvalidRequestError, "Bad"),
         (413, "<html>too large</html>", InvalidRequestError, "413"),
         (403, "", PermissionDeniedError, "may not"),
-        (404, '{"detail": "Not Found"}', ServerError, "plugin installed"),
-        (404, "<html>nginx</html>", ServerError, "plugin installed"),
+        (404, '{"detail": "Not Found"}', ServerError, "plugin is installed"),
+        (404, "<html>nginx</html>", ServerError, "plugin is installed"),
         (409, '{"detail": "Conflict"}', ServerError, "409: Conflict"),
         (500, "Internal Server Error", ServerError, "500"),
         (503, '{"detail": "Starting"}', ServerError, "503: Starting"),
-        (302, "", ServerError, "plugin installed"),
-        (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin installed"),
-        (200, "", ServerError, "plugin installed"),
+        (302, "", ServerError, "plugin is installed"),
+        (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin is installed"),
+        (200, "", ServerError, "plugin is installed"),
     ],
 )
 def test_other_responses(

@@ -179,7 +179,7 @@ def calls(client: Client) -> list[Any]:
 def test_outdated_server_error_says_what_to_do(outdated: ReviewServer) -> None:
     client = Client(outdated.url, username="ada", password="ada-password")
     for call in calls(client):
-        with pytest.raises(ServerError, match="is older than this one, or not installed") as error:
+        with pytest.raises(ServerError, match="is older than this client, or not installed") as error:
             call()
         assert outdated.url in str(error.value)
     assert len(client.sessions()) == 0
@@ -188,12 +188,12 @@ def test_outdated_server_error_says_what_to_do(outdated: ReviewServer) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "expected", "message"),
     [
-        (404, "<html>nginx</html>", ServerError, "plugin installed"),
+        (404, "<html>nginx</html>", ServerError, "plugin is installed"),
         (404, '{"detail": {"message": "No review.", "task_active": true}}', ReviewNotFoundError, "No review"),
         (401, '{"detail": "Invalid JWT token"}', HITLNotebookError, "does not accept this token"),
         (503, '{"detail": "Starting"}', ServerError, "503: Starting"),
-        (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin installed"),
-        (302, "", ServerError, "plugin installed"),
+        (200, "<!doctype html><title>Airflow</title>", ServerError, "plugin is installed"),
+        (302, "", ServerError, "plugin is installed"),
     ],
 )
 def test_other_responses(
@@ -223,7 +223,7 @@ def test_other_responses(
 def test_unexpected_json_raises_server_error(body: str) -> None:
     with answering(200, body.encode()) as url:
         for call in calls(Client(url, token="t")):
-            with pytest.raises(ServerError, match="plugin installed"):
+            with pytest.raises(ServerError, match="plugin is installed"):
                 call()
 
 

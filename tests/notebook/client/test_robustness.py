@@ -18,10 +18,10 @@ def test_unexpected_json_raises_server_error(body: bytes) -> None:
     with answering(200, body) as url:
         client = Client(url, token="t")
         for call in (client.sessions, lambda: client.find(ReviewKey("d", "r", "t"))):
-            with pytest.raises(ServerError, match="plugin installed"):
+            with pytest.raises(ServerError, match="plugin is installed"):
                 call()
         panel = ReviewPanel(client=client)
-        assert "plugin installed" in panel.workspace.inbox.offline
+        assert "plugin is installed" in panel.workspace.inbox.offline
         panel.close()
 
 
@@ -53,7 +53,7 @@ def test_invalid_urls(url: str) -> None:
 
 @pytest.mark.parametrize("token", ["tök€n", "a\nb"])
 def test_invalid_tokens(token: str) -> None:
-    with pytest.raises(ValueError, match="copied whole"):
+    with pytest.raises(ValueError, match="Copy the whole token"):
         Client("http://localhost:8080", token=token)
 
 

@@ -220,7 +220,7 @@ def test_wait_survives_server_outage(
     assert [str(status) in record.getMessage() for record in caplog.records] == [True]
 
     down()
-    with pytest.raises(WaitTimeoutError, match=f"At last: The server answered {status}"):
+    with pytest.raises(WaitTimeoutError, match=f"Last error: The server answered {status}"):
         wait(client, key, Time())
 
 
@@ -237,7 +237,7 @@ def test_wait_survives_lost_connections() -> None:
             stopped = True
 
         time = Time(nothing, stop)
-        with pytest.raises(WaitTimeoutError, match=f"At last: No answer from {server.url}") as error:
+        with pytest.raises(WaitTimeoutError, match=f"Last error: No answer from {server.url}") as error:
             wait(client, key, time, timeout=10)
         assert len(time.slept) == 5
         assert error.value.review is not None

@@ -34,8 +34,8 @@ HTML = {"Content-Type": "text/html"}
         ),
         (302, {"Location": "/airflow/home"}, "/airflow/home: perhaps"),
         (302, {"Location": "/login", "Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
-        (403, HTML | {"Server": "squid"}, "A web page came with status 403 (squid): something before Airflow"),
-        (401, HTML, "A web page came with status 401: something before Airflow"),
+        (403, HTML | {"Server": "squid"}, "A web page came with status 403 (squid): something in front of Airflow"),
+        (401, HTML, "A web page came with status 401: something in front of Airflow"),
         (404, HTML | {"Server": "TornadoServer/6.4"}, "That is a Jupyter server"),
     ],
 )
@@ -53,7 +53,7 @@ def test_error_names_what_answered_instead_of_airflow(status: int, headers: dict
 def test_redirect_to_invalid_url_is_reported() -> None:
     with answering(302, HEALTHY, JSON | {"Location": "http://[bad"}) as url:
         for client in (Client(url, token="t"), Client(url, username="ada", password="known")):
-            with pytest.raises(ConnectionFailedError, match="it redirects to something that is no URL"):
+            with pytest.raises(ConnectionFailedError, match="it redirects to an invalid URL"):
                 client.sessions()
 
 
@@ -94,7 +94,7 @@ def test_missing_ca_file_error_names_the_variable(
     url, _ = private
     monkeypatch.setenv(name, "/gone")
     for client in clients(url):
-        with pytest.raises(ConnectionFailedError, match=f"what {name} names cannot be read as certificates"):
+        with pytest.raises(ConnectionFailedError, match=f"the file in {name} cannot be read as certificates"):
             client.sessions()
 
 

@@ -146,7 +146,7 @@ def test_picks_that_a_filter_hides_are_named_and_kept(server: ReviewServer, pane
     panel.workspace.list.dag.value = "b"
     assert "8 picked" in html(panel)
     assert "7 are not listed: x5 › draft, " in html(panel)
-    assert ", 2 more. What you decide" in html(panel)
+    assert ", 2 more. Your decision" in html(panel)
     panel.workspace.list.dag.value = ""
     assert "not listed" not in html(panel)
     panel.workspace.list.dag.value = "b"
@@ -170,7 +170,7 @@ def test_decision_applies_to_the_listed_output(server: ReviewServer, panel: Revi
     ]
     said = html(panel)
     assert "1 approved, 2 not." in said
-    assert "output 2 has come meanwhile: open it and read it" in said
+    assert "output 2 has arrived in the meantime: open it and read it" in said
     assert "Already rejected by &lt;b&gt;Eve" in said
     assert panel.workspace.list.list.picked == []
 

@@ -125,7 +125,7 @@ def test_outcomes() -> None:
     assert bulk.run is not None
     assert [(outcome.key, outcome.problem) for outcome in bulk.run.outcomes] == [
         (A, ""),
-        (B, "output 2 has come meanwhile: open it and read it"),
+        (B, "output 2 has arrived in the meantime: open it and read it"),
         (C, "Already approved by Bob."),
     ]
     assert [outcome.key for outcome in bulk.run.failures] == [B, C]

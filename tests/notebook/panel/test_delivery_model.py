@@ -320,6 +320,6 @@ def test_outdated_server(outdated: ReviewServer) -> None:
     model.show(True)
     assert model.page is None
     assert model.problem.startswith("The webhooks could not be fetched. ")
-    assert "older than this one" in model.problem
+    assert "older than this client" in model.problem
     controller.resend("x")
     assert model.notice is None

@@ -131,13 +131,13 @@ def test_resend(server: ReviewServer, panel: ReviewPanel) -> None:
     again = rows(panel)[0].children[1]
     assert again.description == "Send again"
     assert "“Changes requested”" in again.tooltip
-    assert "once more to all its endpoints" in again.tooltip
+    assert "again to all its endpoints" in again.tooltip
     again.click()
     event_id = list(server.webhooks.events)[1]
     (asked,) = server.asked(f"{PATH}/{event_id}/resend")
     assert (asked.method, asked.body) == ("POST", None)
     assert "◌ Next attempt " in texts(panel)[0]
-    assert said(panel) == ("Asked to send “Changes requested” again, to audit. The list shows what comes of it.")
+    assert said(panel) == ("Asked to send “Changes requested” again, to audit. The list shows the result.")
     server.webhooks.set(event_id, endpoint(attempts=2))
     refresh(panel)
     assert "✓ Delivered" in texts(panel)[0]
@@ -196,7 +196,7 @@ def test_outdated_server(outdated: ReviewServer) -> None:
     panel.open()
     unfold(panel)
     assert "The webhooks could not be fetched." in said(panel)
-    assert "older than this one" in said(panel)
+    assert "older than this client" in said(panel)
     assert panel.workspace.inbox.offline == ""
     decide(panel, "approve")
     assert outdated.sessions[key("b")]["status"] == "approved"

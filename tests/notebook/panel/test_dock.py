@@ -43,7 +43,7 @@ def test_without_an_event_loop_the_panel_stays_in_its_cell(server: ReviewServer)
     before = len(open_widgets())
     panel.dock()
     assert in_cell(panel)
-    assert "Only JupyterLab" in panel._cell.place.value
+    assert "only in JupyterLab" in panel._cell.place.value
     assert len(open_widgets()) == before
     panel.close()
 
@@ -60,7 +60,7 @@ def test_panel_moves_only_where_jupyterlab_answers(server: ReviewServer, monkeyp
             dock._app.set_trait("version", version)  # as JupyterLab does
         await asyncio.sleep(0.3)
         moved = not in_cell(panel)
-        assert ("tab of their own" if moved else "Only JupyterLab") in panel._cell.place.value
+        assert ("tab of their own" if moved else "only in JupyterLab") in panel._cell.place.value
         assert (dock._tab.comm is not None) is moved
         panel.close()
         return moved

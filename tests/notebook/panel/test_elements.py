@@ -105,7 +105,7 @@ def test_invalid_messages_are_ignored(
     element._handle_custom_msg(content, [])
     assert told == []
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
-        (logging.WARNING, f"{kind.__name__}: ignored a message that is none of its own")
+        (logging.WARNING, f"{kind.__name__}: ignored an unknown message")
     ]
 
 

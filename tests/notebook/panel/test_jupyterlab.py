@@ -492,7 +492,7 @@ def test_notebook_7(lab: Lab, server: ReviewServer) -> None:
     server.add("alpha", current_output="Draft of alpha")
     panel = lab.open(server, "panel.dock()", app="notebooks")
     lab.run_cell(1)
-    expect(lab.page.locator(".hitl-place")).to_contain_text("Only JupyterLab")
+    expect(lab.page.locator(".hitl-place")).to_contain_text("only in JupyterLab")
     keys = lab.page.keyboard
     row(panel, "alpha").click()
     expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")

@@ -214,7 +214,7 @@ def test_stock_widgets(shown: Kernel, server: ReviewServer) -> None:
     shown.press("Refresh")
     dropdown = shown.widget("DropdownModel", description="Show")
     labels = shown.widgets[dropdown]["_options_labels"]
-    shown.change(dropdown, index=labels.index("All, also ended ones"))
+    shown.change(dropdown, index=labels.index("All, including ended ones"))
     shown.until(lambda: [row["dag_id"] for row in rows(shown)] == ["c", "b", "a"])
     shown.change(shown.widget("TextModel", description="Search"), value="nothing like it")
     shown.until(lambda: not rows(shown))

@@ -219,7 +219,7 @@ def test_errors_are_one_line(
         for refresh in ("soon", "-1", "nan", "inf"):
             assert "number of seconds" in fail(shell, f"%hitl_review --refresh={refresh}", capsys)
     typed(monkeypatch, "ada", "")
-    assert "Without a user name and a password" in fail(shell, f"%hitl_inbox {server.url}", capsys)
+    assert "Give a user name and a password" in fail(shell, f"%hitl_inbox {server.url}", capsys)
     logged_in(server, monkeypatch)
     server.broken["/hitl-review"] = (503, "text/html", "<html>")
     assert fail(shell, "%hitl_inbox", capsys) == "The server answered 503."
@@ -236,7 +236,7 @@ def test_no_password_prompt_available(
 
     monkeypatch.setattr("getpass.getpass", closed)
     said = fail(shell, f"%hitl_inbox {server.url} --user ada", capsys)
-    assert said.startswith("Nobody can be asked for a password here. Set HITL_REVIEW_TOKEN")
+    assert said.startswith("This kernel cannot ask for a password. Set HITL_REVIEW_TOKEN")
 
 
 def test_unloading_discards_everything(
@@ -307,7 +307,7 @@ def test_password_typed_in_a_real_kernel_is_not_exposed(server: ReviewServer) ->
             f"%hitl_inbox {server.url} --user bob", allow_stdin=False, output_hook=told.append, timeout=60
         )
         assert done["content"]["status"] == "error"
-        assert "Nobody can be asked" in str(told[-2:])
+        assert "This kernel cannot ask" in str(told[-2:])
     finally:
         kernel.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -460,7 +460,7 @@ def test_new_try_with_lower_iteration_is_shown() -> None:
     assert model.review.current_output == "anew"
     model.confirm()
     assert model.sending is None
-    assert notice(model) == ("warning", "The task was started anew: this is its new output 1. Nothing was sent.")
+    assert notice(model) == ("warning", "The task was started again: this is its new output 1. Nothing was sent.")
 
 
 def test_decision_with_lost_response_is_found_in_conversation() -> None:

@@ -133,7 +133,10 @@ def test_click_on_an_outdated_output_is_ignored(server: ReviewServer, panel: Rev
     receive(widget, do="act", key=before["key"], action=action, text="my words", about=before["about"])
     assert [s for s in server.seen if s.method == "POST" and "sessions" in s.path] == []
     assert form(panel)["confirm"] is None
-    assert notice(panel) == ("warning", "The review has changed meanwhile, so nothing was sent. Look again.")
+    assert notice(panel) == (
+        "warning",
+        "The review has changed in the meantime, so nothing was sent. Look at it again.",
+    )
     assert form(panel)["draft"] == "my words"
     receive(
         widget, do="act", key=before["key"], action="request_changes", text="my words", about=form(panel)["about"]
@@ -193,7 +196,7 @@ def test_conflicting_decision_of_another_reviewer(server: ReviewServer, panel: R
     assert "Already approved by &lt;script&gt;Eve" in html(panel)
     assert "<script>" not in html(panel)
     assert form(panel)["draft"] == "my words"
-    assert "it was not sent</div>" in html(panel)
+    assert "What you typed was not sent</div>" in html(panel)
     assert "my words" in html(panel)
 
 
@@ -538,7 +541,7 @@ def test_held_decision_is_dropped(server: ReviewServer, what: str) -> None:
         await until(lambda: form(panel)["confirm"] is None)
         await settle(panel)
         text = {
-            "another output": "The review has changed meanwhile, so nothing was sent. Look again.",
+            "another output": "The review has changed in the meantime, so nothing was sent. Look at it again.",
             "somebody else's decision": "Eve has decided: rejected. Nothing was sent.",
         }[what]
         assert notice(panel) == ("warning", text)

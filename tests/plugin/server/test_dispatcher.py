@@ -160,7 +160,7 @@ def test_connection_is_looked_up_for_each_attempt(
         return deliveries(reviews, run_id)[0]["endpoints"][0]["log"]
 
     wait_until(lambda: bool(log()), timeout=30, what="a failed attempt")
-    assert "there is no connection" in log()[0]["error"]
+    assert "the API server finds no connection" in log()[0]["error"]
     assert conn_id in log()[0]["error"]
     body = {"connection_id": conn_id, "conn_type": "http", "host": hook.url, "password": old}
     reviews.airflow.api("POST", "/connections", json=body)

@@ -50,7 +50,7 @@ def test_review_of_an_earlier_try_cannot_be_decided(reviews: ReviewServer) -> No
         assert (before["status"], before["task_state"]) == ("pending_review", state)
         answer = reviews.call("POST", "/sessions/approve", params=reviews.params(run_id), json={"iteration": 1})
         assert answer.status_code == 409
-        assert "starts anew" in answer.json()["detail"]["message"]
+        assert "starts again" in answer.json()["detail"]["message"]
         assert reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json() == before
 
 

@@ -254,7 +254,7 @@ def test_forged_row_does_not_block_a_resend(reviews: ReviewServer) -> None:
 
 def test_decision_in_a_paused_dag_says_when_the_task_continues(reviews: ReviewServer) -> None:
     run_id = reviews.seed(1)
-    words = "the DAG is paused: the task goes on when the DAG does"
+    words = "the DAG is paused: the task goes on when the DAG is unpaused"
     was = reviews.airflow.api("GET", f"/dags/{DAG_ID}")["is_paused"]
     reviews.airflow.api("PATCH", f"/dags/{DAG_ID}", json={"is_paused": True})
     try:
@@ -292,7 +292,7 @@ def test_client_does_not_wait_for_a_deleted_review(reviews: ReviewServer) -> Non
     for method, path in (("GET", "/sessions/find"), ("POST", "/sessions/approve")):
         answer = reviews.call(method, path, params=where)
         assert (answer.status_code, answer.json()["detail"]["task_active"]) == (404, False)
-        assert "waits for it for ever" in answer.json()["detail"]["message"]
+        assert "is still waiting for it" in answer.json()["detail"]["message"]
     assert reviews.call("GET", "/chat", params=where).status_code == 404
     client = Client(reviews.airflow.url, token=reviews.token("ann"))
     with pytest.raises(ReviewNotFoundError, match="clear the task"):

@@ -75,7 +75,7 @@ def test_unreadable_review_gets_503_and_cannot_be_decided(reviews: ReviewServer)
         for method, path in (("GET", "find"), ("POST", "approve"), ("POST", "reject"), ("GET", "../chat")):
             answer = reviews.call(method, f"/sessions/{path}", params=where)
             assert answer.status_code == 503, (path, answer.text)
-            assert f"cannot be read just now: {SESSION_KEY} (OSError)" in answer.text
+            assert f"cannot be read at the moment: {SESSION_KEY} (OSError)" in answer.text
             assert "secret" not in answer.text
         listed = reviews.call("GET", "/sessions", params={"dag_id": where["dag_id"], "limit": 100})
         assert listed.status_code == 200
@@ -88,7 +88,7 @@ def test_unreadable_earlier_output_does_not_block_the_review(reviews: ReviewServ
     with away(reviews, f"{PREFIX}agent_output_1"):
         review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id)).json()
         assert review["current_output"] == "Draft of item 0."
-        assert "cannot be read just now" in review["conversation"][0]["content"]
+        assert "cannot be read at the moment" in review["conversation"][0]["content"]
         assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id)).status_code == 200
 
 
@@ -144,7 +144,7 @@ def test_end_of_an_abandoned_review_is_announced_later(reviews: ReviewServer, ke
         after = log_end(reviews)
         with away(reviews, key):
             run_id = reviews.seed(1, "lost", hook.url)
-            wait_for_log(reviews, run_id, "has ended is told later", after=after)
+            wait_for_log(reviews, run_id, "will be announced later", after=after)
             assert WEBHOOKS_KEY in keys(reviews, run_id)
         wait_until(lambda: len(hook.events()) == 1, timeout=120, what="the event", interval=0.5)
         assert hook.events()[0].status == "abandoned"

@@ -161,7 +161,7 @@ def test_error_for_a_malformed_secret_names_the_setting(caplog: pytest.LogCaptur
     [
         ("known", "starts with 'whsec_'"),
         ("whsec_known!", "is not base64"),
-        ("whsec_a25vd24=", "has 24 to 64 bytes, this one 5"),
+        ("whsec_a25vd24=", "has 24 to 64 bytes; this one has 5"),
         (f"{generate_secret()} whsec_known!", "is not base64"),
     ],
     ids=["without its prefix", "not base64", "too short", "the second of two"],
@@ -176,7 +176,7 @@ def test_error_for_a_malformed_secret_names_the_connection(password: str, why: s
 def test_only_the_type_of_an_error_that_may_quote_a_secret_is_shown() -> None:
     for error in (ValueError("known"), KeyError("known"), OSError("known"), RuntimeError("known")):
         assert "known" not in why_unusable(error)
-        assert why_unusable(error).startswith(f"{type(error).__name__}, while the endpoint was looked up")
+        assert why_unusable(error).startswith(f"{type(error).__name__} while looking up the endpoint")
     for told in (InvalidEndpointError("why"), LookupError("why"), AirflowException("why")):
         assert why_unusable(told) == f"{type(told).__name__}: why"
 
@@ -262,7 +262,7 @@ def test_all_parts_of_a_connection_are_in_the_url(given: dict[str, object], url:
     ("given", "why"),
     [
         ({"schema": "hook", "extra": '{"path": "/other"}'}, "name two paths"),
-        ({"host": "http://localhost", "schema": "https"}, "begins with http://, and its schema is https"),
+        ({"host": "http://localhost", "schema": "https"}, "begins with http://, but its schema is https"),
         ({"host": "https://example.org:1/", "port": 2}, "name two ports"),
         ({"login": "ann"}, "its login would not be used"),
         ({"host": None}, "it has no host"),
@@ -374,7 +374,7 @@ def test_secrets_in_errors_of_a_secrets_backend_are_not_exposed() -> None:
         refused = error
     assert refused.__suppress_context__  # or the log of the API server would have it
     said = [stored[name]["deliveries"][0]["last_error"], failed.error, str(refused)]
-    assert all(text.startswith("KeyError, while the endpoint was looked up") for text in said), said
+    assert all(text.startswith("KeyError while looking up the endpoint") for text in said), said
     print(json.dumps(stored))
     """
     )

@@ -43,7 +43,7 @@ def test_rejection_is_not_retried_and_errors_match_the_standard_provider() -> No
         ("generate='x'", "generate"),
         ("generate=lambda: 1", "generate is called as generate(context), which <lambda>() does not take."),
         ("regenerate=lambda feedback: 1", "is called as regenerate(feedback, history), which <lambda>(feedback)"),
-        ("webhooks=['htp:/x']", "neither an id nor a URL"),
+        ("webhooks=['htp:/x']", "neither a connection id nor a URL"),
         ("reviewers='ann'", "reviewers"),
         ("reviewers=['']", "reviewers"),
         ("reviewers=['ann'], hitl_wait='poll'", "hitl_wait='park'"),

@@ -334,7 +334,7 @@ def test_deeply_nested_output_is_refused_with_a_clear_error() -> None:
     inside: list[Any] = []
     for _ in range(220):
         inside = [inside]
-    with pytest.raises(TypeError, match="holds more than 200 levels"):
+    with pytest.raises(TypeError, match="has more than 200 levels"):
         operator(generate=lambda context: inside).execute({"ti": MemoryTask()})
 
 
@@ -358,7 +358,7 @@ class Own(HITLReviewMixin):
     ("history", "words"),
     [
         ([{"at": math.nan}], r"The message history cannot be stored in XCom: \[0\].at is NaN"),
-        ({"turns": [1, object()]}, r"turns\[1\] is a object, and no JSON value"),
+        ({"turns": [1, object()]}, r"turns\[1\] is a object, not a JSON value"),
     ],
 )
 def test_unstorable_history_is_refused_before_anything_is_stored(history: Any, words: str) -> None:

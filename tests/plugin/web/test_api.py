@@ -143,7 +143,7 @@ def test_decision_with_another_output_hash_is_refused(reviews: ReviewServer, run
         body = {"iteration": 1, "feedback": "x", "output_sha256": "0" * 64}
         answer = reviews.call("POST", f"/sessions/{path}", params=params, json=body)
         assert answer.status_code == 409
-        assert "another one than you saw" in answer.json()["detail"]["message"]
+        assert "not the one that you saw" in answer.json()["detail"]["message"]
     assert reviews.call("GET", "/sessions/find", params=params).json()["status"] == "pending_review"
 
 

@@ -94,7 +94,7 @@ def test_foreign_requests_with_airflows_cookie_are_refused(reviews: ReviewServer
     for headers in FOREIGN[:8]:
         answer = post(reviews, run_id, 0, headers=headers)
         assert answer.status_code == 403, headers
-        assert "Airflow's, with nothing but the browser's cookie" in answer.json()["detail"]
+        assert "Airflow's, and has only the browser's cookie" in answer.json()["detail"]
     assert post(reviews, run_id, 0, "reject", headers=FOREIGN[0]).status_code == 403
     assert post(reviews, run_id, 0, "feedback", headers=FOREIGN[0], json={"feedback": "x"}).status_code == 403
     assert status(reviews, run_id, 0) == "pending_review"

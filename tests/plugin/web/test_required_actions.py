@@ -181,7 +181,7 @@ def test_form_follows_each_new_output(reviews: ReviewServer) -> None:
         stale = seeded.answer({"chosen_options": ["Approve"], "params_input": before | {"feedback": None}})
         assert stale.status_code == 409, stale.text
     stale = seeded.answer({"chosen_options": ["Approve"], "params_input": {"output": 1, "output_sha256": "0" * 64}})
-    assert (stale.status_code, "is another one than you saw" in stale.json()["detail"]) == (409, True)
+    assert (stale.status_code, "is not the one that you saw" in stale.json()["detail"]) == (409, True)
     shown = {name: param["value"] for name, param in row["params"].items()}
     given = seeded.answer({"chosen_options": ["Approve"], "params_input": shown})
     assert given.status_code == 200, given.text

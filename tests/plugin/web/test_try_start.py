@@ -99,9 +99,9 @@ def test_try_does_not_start_while_xcoms_are_unreadable() -> None:
     """Workers retry a request if the response is 503."""
 
     def look(task_instance_id: str) -> Collection[str]:
-        raise UnreadableXComError("What is in XCom cannot be read just now: agent_session (OSError)")
+        raise UnreadableXComError("A value in XCom cannot be read at the moment: agent_session (OSError)")
 
     refused = ask(look)
     assert refused.status_code == 503
-    assert "agent_session (OSError). The task starts once it can be read." in refused.json()["detail"]
+    assert "agent_session (OSError). The task starts once this XCom can be read." in refused.json()["detail"]
     assert ask(look, method="GET").json() == ANSWER

@@ -793,7 +793,7 @@ def test_listen_explains_refusals(listener: Listener) -> None:
     for headers, why in (
         ({}, "Missing header: webhook-id, webhook-timestamp, webhook-signature."),
         (stale, "webhook-timestamp is too old: more than 0:05:00 from now."),
-        (headers_for(body, secret=UNKNOWN), "No signature in webhook-signature fits."),
+        (headers_for(body, secret=UNKNOWN), "No signature in webhook-signature matches."),
     ):
         status, text = listener.post(body, headers)
         assert (status, f"REFUSED: {why}  -> answered 401" in text) == (401, True)

@@ -74,7 +74,7 @@ def _our_headers(headers: Headers) -> dict[str, str]:
         key = name.lower()
         # With two different values, a proxy, a log and this code might each use another one.
         if key in _OUR_HEADERS and found.setdefault(key, value) != value:
-            raise InvalidSignatureError(f"The request cannot have been signed: {key} is there twice.")
+            raise InvalidSignatureError(f"The request cannot have been signed: {key} is given twice.")
     missing = [h for h in _OUR_HEADERS if not found.get(h)]
     if missing:
         raise MissingHeaderError(f"Missing header: {', '.join(missing)}.")
@@ -88,7 +88,7 @@ def _check_timestamp(value: str, tolerance: timedelta, now: datetime) -> datetim
     try:
         sent_at = datetime.fromtimestamp(int(value), tz=timezone.utc)
     except (ValueError, OverflowError, OSError):
-        raise TimestampError(f"{TIMESTAMP_HEADER} is beyond all calendars.") from None
+        raise TimestampError(f"{TIMESTAMP_HEADER} is out of range.") from None
     if abs(now - sent_at) > tolerance:
         word = "old" if sent_at < now else "new"
         raise TimestampError(f"{TIMESTAMP_HEADER} is too {word}: more than {tolerance} from now.")
@@ -101,9 +101,11 @@ def _check_signature(payload: bytes, event_id: str, timestamp: str, header: str,
     try:
         expected = [signature(event_id, timestamp, payload, secret) for secret in secrets]
     except UnicodeEncodeError:
-        raise InvalidSignatureError(f"The request cannot have been signed: {ID_HEADER} is no text.") from None
+        raise InvalidSignatureError(
+            f"The request cannot have been signed: {ID_HEADER} is not valid text."
+        ) from None
     for given in header.split(" "):
         for good in expected:
             if hmac.compare_digest(given.encode("utf-8", "replace"), good.encode()):
                 return
-    raise InvalidSignatureError(f"No signature in {SIGNATURE_HEADER} fits.")
+    raise InvalidSignatureError(f"No signature in {SIGNATURE_HEADER} matches.")

@@ -151,7 +151,7 @@ class PublicAddressTransport(httpx.AsyncBaseTransport):
         try:
             found = await asyncio.wait_for(self._resolve(host), timeout)
         except (TimeoutError, asyncio.TimeoutError):
-            raise httpx.ConnectTimeout(f"Looking {host} up took too long.", request=request) from None
+            raise httpx.ConnectTimeout(f"Looking up {host} took too long.", request=request) from None
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(f"{host} is unknown: {error}", request=request) from error
         addresses = list(dict.fromkeys(ip_address(text) for text in found))

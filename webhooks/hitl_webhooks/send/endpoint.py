@@ -60,8 +60,8 @@ class Endpoint:
             )
         if parts.scheme == "http" and not self.allow_http and not _is_this_machine(parts.hostname or ""):
             raise InvalidEndpointError(
-                f"Webhook endpoint {self.name!r}: the URL must start with https://. To send over http:// all the "
-                "same, where others can read along, set [hitl_review] webhook_allow_http = True."
+                f"Webhook endpoint {self.name!r}: the URL must start with https://. To allow http://, although "
+                "others on the network can read it, set [hitl_review] webhook_allow_http = True."
             )
         if not all(_HEADER_NAME.fullmatch(n) and _HEADER_VALUE.fullmatch(v) for n, v in self.headers.items()):
             # Raise here, without the value: httpx would include it in its error.

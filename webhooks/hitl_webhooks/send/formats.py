@@ -61,7 +61,7 @@ def register(name: str, *, signed: bool = True, min_interval: float = 0.0) -> Ca
 
     def decorate(render: Render) -> Render:
         if name in _formats:
-            raise ValueError(f"There is a webhook format {name!r} already.")
+            raise ValueError(f"A webhook format {name!r} already exists.")
         _formats[name] = Format(name, render, signed, min_interval)
         return render
 
@@ -77,7 +77,7 @@ def get_format(name: str) -> Format:
     try:
         return _formats[name]
     except KeyError:
-        raise ValueError(f"No webhook format {name!r}. Use one of: {', '.join(format_names())}.") from None
+        raise ValueError(f"There is no webhook format {name!r}. Use one of: {', '.join(format_names())}.") from None
 
 
 def format_names() -> tuple[str, ...]:

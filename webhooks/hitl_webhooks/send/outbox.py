@@ -233,7 +233,7 @@ def _number(value: object) -> int:
 
 def _seconds(value: object) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise ValueError(f"no seconds: {value!r}")
+        raise ValueError(f"not a number of seconds: {value!r}")
     return value
 
 

@@ -29,6 +29,6 @@ def load_connection(db: Session, conn_id: str, dag_id: str | None) -> Any:
         return Connection.get_connection_from_secrets(conn_id, **({"team_name": team} if team is not None else {}))
     except AirflowNotFoundException:
         raise LookupError(
-            f"there is no connection {conn_id!r} where the API server looks for it. One that is defined in the "
-            "workers' environment only must be defined in the API server's too"
+            f"the API server finds no connection {conn_id!r}. If it is defined only in the workers' "
+            "environment, define it in the API server's environment, too"
         ) from None

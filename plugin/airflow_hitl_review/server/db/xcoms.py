@@ -124,7 +124,7 @@ def stored_value(row: Any) -> StoredValue:
     try:
         return StoredValue(XCom.deserialize_value(row), row.timestamp)
     except Exception as error:  # noqa: BLE001 - a backend may raise anything, and one value must not hide others
-        log.warning("The XCom %r cannot be read just now: %r", row.key, error)
+        log.warning("The XCom %r cannot be read at the moment: %r", row.key, error)
         # Only the type of the error: reviewers must not see its message, which may have a URL with a secret.
         return StoredValue(None, row.timestamp, unreadable=f"{row.key} ({type(error).__name__})")
 

@@ -83,7 +83,7 @@ class Dispatcher:
         except UnreadableXComError:
             raise
         except Exception:  # events already in the outbox must be saved all the same
-            log.exception("Telling that the review of %s has ended failed.", key)
+            log.exception("Announcing the end of the review of %s failed.", key)
         return self._backup.back_up(key)
 
     def _run(self) -> None:

@@ -62,10 +62,10 @@ class Ends:
                     self._later[key] = now + WAIT_SECONDS
             except UnreadableXComError as error:
                 self._later[key] = now + WAIT_SECONDS
-                log.warning("That the review of %s has ended is told later. %s", key, error)
+                log.warning("The end of the review of %s will be announced later. %s", key, error)
             except Exception:
                 self._later[key] = now + RETRY_SECONDS
-                log.exception("Telling that the review of %s has ended failed; trying again later.", key)
+                log.exception("Announcing the end of the review of %s failed; trying again later.", key)
 
 
 def announce_end(key: TaskKey) -> bool:
@@ -113,7 +113,9 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
         session = parse_session(xcoms[SESSION_KEY])
     except ValidationError as error:
         log.warning(
-            "The end of the review of %s is not told: somebody wrote over its XComs (%s).", key, error.title
+            "The end of the review of %s is not announced: somebody has overwritten its XComs (%s).",
+            key,
+            error.title,
         )
         return []
     last = read_decision(xcoms.get(ACTION_KEY))

@@ -68,7 +68,7 @@ def parse_entry(key: TaskKey, name: str, stored: StoredValue) -> OutboxEntry | N
         entry = OutboxEntry.from_json(stored.value)
         about = session_of(entry)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        log.warning("XCom %r of %s is no outbox entry (%r): ignored.", name, key, error)
+        log.warning("XCom %r of %s is not an outbox entry (%r): ignored.", name, key, error)
         return None
     named = tuple(about.get(part) for part in ("dag_id", "run_id", "task_id", "map_index"))
     if name != webhook_key(entry.event_id) or named != (key.dag_id, key.run_id, key.task_id, key.map_index):

@@ -115,7 +115,7 @@ class Sender:
                 self._limiter.leave(endpoint)
             # Most likely a conflict between two processes; back off exponentially if it persists.
             pause = self._unreadable[look.key] = min(2 * self._unreadable.get(look.key, 0.5), LONGEST_PAUSE)
-            log.exception("The outbox of %s cannot be worked on; trying again in %g s.", look.key, pause)
+            log.exception("Processing the outbox of %s failed; trying again in %g s.", look.key, pause)
             outbox.put_look_off(look, now, now + timedelta(seconds=pause))
             return []
         self._unreadable.pop(look.key, None)
@@ -194,7 +194,7 @@ def _release(exclusive: Exclusive) -> None:
         exclusive.release()
     except Exception:
         # The database releases the lock when the connection ends. The attempt must be recorded all the same.
-        log.warning("Giving a webhook lock back failed.", exc_info=True)
+        log.warning("Releasing a webhook lock failed.", exc_info=True)
 
 
 def _log_outcome(claimed: Claimed, done: Attempt) -> None:

@@ -40,7 +40,7 @@ from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_x
 _NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
 """Key prefixes of a review's XComs that are not shown to anybody; a history can be large."""
 
-_LEFT_BEHIND = "The task starts anew: its next output will have a review of its own."
+_LEFT_BEHIND = "The task starts again: its next output will have its own review."
 
 
 class SessionNotFoundError(Exception):
@@ -50,7 +50,7 @@ class SessionNotFoundError(Exception):
         self.task_active, more = False, ""
         if task_instance is not None and task_instance.is_parked:
             # A task parks after its review is stored, so none will appear.
-            more = " Its task waits for it for ever, as it is gone from XCom: clear the task."
+            more = " It is gone from XCom, but its task is still waiting for it: clear the task."
         elif task_instance is not None and is_active(task_instance.state):
             self.task_active, more = True, " Its task is active: the review may appear soon."
         super().__init__(f"No review was found for {key}.{more}")
@@ -219,8 +219,8 @@ def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | 
         )
     if request.output_sha256 is not None and request.output_sha256 != review.output_sha256:
         return (
-            f"Output {review.iteration} is another one than you saw: the task was started anew. "
-            "Look at it and decide again."
+            f"Output {review.iteration} is not the one that you saw: the task was started again. Look at it "
+            "and decide again."
         )
     if not is_active(review.task_state):
         return f"The task is no longer waiting for a review: its state is {review.task_state or 'none'}."

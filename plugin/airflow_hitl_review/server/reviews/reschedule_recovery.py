@@ -33,7 +33,7 @@ def keep_all() -> None:
         try:
             keep(key)
         except UnreadableXComError as error:
-            log.warning("Whether %s goes on with its review is not known yet; trying again. %s", key, error)
+            log.warning("It is not known yet whether %s goes on with its review; trying again. %s", key, error)
 
 
 def keep_by_id(task_instance_id: str) -> None:

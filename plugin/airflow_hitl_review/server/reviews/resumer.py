@@ -140,8 +140,8 @@ def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession
         extra={"status": session.status.value, "iteration": session.iteration},
     )
     log.error(
-        "%s: its XComs say %s, but nobody decided that through this API. Somebody has written the XCom %r or %r by "
-        "hand, see the audit log. The review is pending again.",
+        "%s: its XComs say %s, but nobody decided that through this API. Somebody has written the XCom "
+        "%r or %r by hand: see the audit log. The review is pending again.",
         key,
         session.status.value,
         SESSION_KEY,
@@ -152,8 +152,9 @@ def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession
 def _tell_of_lost_sessions(db: Session) -> None:
     for key in parked_without_session(db):
         log.error(
-            "%s waits for its review, and that is gone from XCom: deleted by hand, or by `airflow db clean`. "
-            "Nobody can decide it any more. Clear the task to have its output made and reviewed anew.",
+            "%s waits for its review, but the review is gone from XCom: it was deleted by hand or by "
+            "`airflow db clean`. Nobody can decide it any more. Clear the task to make and review its output "
+            "again.",
             key,
         )
 

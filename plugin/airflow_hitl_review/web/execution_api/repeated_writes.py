@@ -49,7 +49,9 @@ class RepeatedWrites:
             return
         body = await _body(receive)
         if await self._was_done(key, body):
-            log.info("A worker has repeated the write of a session of %s that was done: nothing is undone.", key)
+            log.info(
+                "A worker has repeated a write of a session of %s that had succeeded; the repeat is ignored.", key
+            )
             await self._app({**scope, "method": "GET"}, _once(b""), _Written(send).send)
         else:
             await self._app(scope, _once(body), send)
@@ -58,7 +60,7 @@ class RepeatedWrites:
         try:
             return await asyncio.to_thread(self._is_repeated, key, body)
         except Exception:
-            log.exception("Looking whether a session of %s is written already failed; it is written.", key)
+            log.exception("Checking whether a session of %s had already been written failed; writing it.", key)
             return False
 
 

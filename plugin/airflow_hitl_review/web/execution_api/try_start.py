@@ -58,7 +58,7 @@ class TryStart:
                 await _try_again_later(send, error)
                 return
             except Exception:
-                log.exception("Looking at what the earlier try left failed; the new one starts all the same.")
+                log.exception("Checking what the earlier try has left failed; the new try starts anyway.")
         if not keep:
             await self._app(scope, receive, send)
             return
@@ -69,7 +69,10 @@ class TryStart:
 
 async def _try_again_later(send: Send, error: UnreadableXComError) -> None:
     """Refuse the start, which would delete an unreadable review; the worker retries on its own."""
-    text = f"{error}. The task starts once it can be read. If it never can be, delete that XCom of the task."
+    text = (
+        f"{error}. The task starts once this XCom can be read. If it stays unreadable, delete this XCom "
+        "of the task."
+    )
     log.error("A task is not started yet. %s", text)
     body = json.dumps({"detail": text}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -50,8 +50,8 @@ class CSRFCheck:
             raise HTTPException(
                 403,
                 f"This request comes from a page of {headers.get('origin', 'another site')!r}, which is not "
-                "Airflow's, with nothing but the browser's cookie. Such pages need a token in the Authorization "
-                "header, or a place in Airflow's [api] access_control_allow_origins.",
+                "Airflow's, and has only the browser's cookie. Send a token in the Authorization header, or add "
+                "the page's origin to Airflow's [api] access_control_allow_origins.",
             )
 
     def is_foreign(self, headers: Mapping[str, str]) -> bool:

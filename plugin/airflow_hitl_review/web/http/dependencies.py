@@ -106,7 +106,9 @@ def optional_task_key(
     dag_id: Annotated[Id | None, Query(description="DAG id")] = None,
     run_id: Annotated[Id | None, Query(description="DAG run id; only with dag_id and task_id")] = None,
     task_id: Annotated[Id | None, Query(description="Task id; only with dag_id and run_id")] = None,
-    map_index: Annotated[MapIndex, Query(description="As for one review; only with the other three")] = "-1",
+    map_index: Annotated[
+        MapIndex, Query(description="Index of a mapped task instance; only with the three ids")
+    ] = "-1",
 ) -> TaskKey | None:
     """The task instance that the query names, if it names one that the caller may read; else None."""
     _index(map_index)  # an invalid one is an error even if it is not needed

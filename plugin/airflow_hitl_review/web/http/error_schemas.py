@@ -35,7 +35,7 @@ class InvalidRequest(BaseModel):
 
 
 class NoReview(BaseModel):
-    """There is no review. ``task_active``: its task is, so one may still appear."""
+    """There is no review. ``task_active``: its task is active, so a review may still appear."""
 
     message: str
     task_active: bool
@@ -65,7 +65,7 @@ _HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 LOGGED_IN: Declared = {
     401: {"model": Problem, "description": "No token, or an expired one"},
-    403: {"model": Problem, "description": "A token of another key"},
+    403: {"model": Problem, "description": "The token is signed with another key"},
     422: {"model": InvalidRequest, "description": "What was sent cannot be used"},
 }
 
@@ -88,7 +88,7 @@ REVIEW: Declared = {
 }
 
 _UNREADABLE: Declared = {
-    503: {"model": Problem, "description": "It is there, and cannot be read just now: try again"}
+    503: {"model": Problem, "description": "It exists but cannot be read at the moment: try again"}
 }
 
 REVIEW_PART: Declared = {
@@ -132,14 +132,14 @@ WEBHOOK: Declared = {
 RESEND: Declared = {**WEBHOOK, **_UNREADABLE, 200: {"links": openapi_links.of_delivery()}}
 
 LIST_PAGE: Declared = {
-    307: {"description": "To the log-in: no token, or an expired one"},
-    422: {"description": "The address is wrong, as a page", **_HTML},
+    307: {"description": "Redirect to the login: no token, or an expired one"},
+    422: {"description": "HTML page: the address is wrong", **_HTML},
 }
 
 REVIEW_PAGE: Declared = {
     **LIST_PAGE,
-    400: {"description": "An id is empty or `~`, as a page", **_HTML},
-    403: {"description": "The caller may not do this for that DAG, as a page", **_HTML},
-    404: {"description": "No such review, as a page", **_HTML},
-    503: {"description": "The review cannot be read just now, as a page", **_HTML},
+    400: {"description": "HTML page: an id is empty or `~`", **_HTML},
+    403: {"description": "HTML page: the caller may not do this for that DAG", **_HTML},
+    404: {"description": "HTML page: no such review", **_HTML},
+    503: {"description": "HTML page: the review cannot be read at the moment", **_HTML},
 }

@@ -64,5 +64,5 @@ MAP_INDEX_PATTERN = r"^(-1|[0-9]{1,9}|\{MAP_INDEX\})$"
 MapIndex = Annotated[str, Declares(MAP_INDEX_PATTERN)]
 """Index of a mapped task instance, -1, or the placeholder in Airflow's links; ``dependencies`` checks it."""
 
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="At most so many")]
-Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Leave out so many first")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of results")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of results to skip")]

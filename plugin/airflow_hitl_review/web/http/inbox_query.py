@@ -14,9 +14,9 @@ from airflow_hitl_review.web.http.field_limits import MAX_SEARCH_LENGTH, Id, Lim
 def api_filters(
     status: Annotated[
         list[SessionStatus | Literal[""]] | None,
-        Query(description="In this status; repeat it to allow several; empty: in any"),
+        Query(description="Only reviews in this status; repeat it to allow several; empty: any status"),
     ] = None,
-    dag_id: Annotated[Id | None, Query(description="Only of this DAG")] = None,
+    dag_id: Annotated[Id | None, Query(description="Only reviews of this DAG")] = None,
     q: Annotated[
         Text | None,
         Query(
@@ -24,11 +24,11 @@ def api_filters(
             description="Text in an id or the prompt; with the word in:output, also in the current output",
         ),
     ] = None,
-    include_ended: Annotated[bool, Query(description="Also those whose task has ended")] = False,
+    include_ended: Annotated[bool, Query(description="Also reviews whose task has ended")] = False,
     limit: Limit = 50,
     offset: Offset = 0,
     order_by: Annotated[
-        OrderBy, Query(description="A minus turns it round; reviews without a deadline come last either way")
+        OrderBy, Query(description="A minus sign reverses the order; reviews without a deadline always come last")
     ] = "-updated_at",
 ) -> Filters:
     """Parse the filters of a query; an empty value counts as none, as forms send one for each empty field."""

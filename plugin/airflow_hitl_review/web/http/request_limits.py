@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from airflow_hitl_review.core.schema import UNSTORABLE
 from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 
-TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are taken."
+TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."
 
 # Otherwise the server keeps reading the unwanted body as long as the client sends it.
 _CLOSING = {"Connection": "close"}
@@ -113,7 +113,7 @@ def plain_json(body: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
-        raise _unusable(f"is no JSON: {error.msg}, at character {error.pos}") from None
+        raise _unusable(f"is not JSON: {error.msg}, at character {error.pos}") from None
     except ValueError:
         raise _unusable("has a number that cannot be used: NaN, Infinity, or one that is too large") from None
     _look_through(value)
@@ -137,7 +137,7 @@ def _look_through(value: Any) -> None:
         deeper = False
         for one in level:
             if isinstance(one, str) and (found := UNSTORABLE.search(one)):
-                raise _unusable(f"has a character in a text that cannot be stored: U+{ord(found[0]):04X}")
+                raise _unusable(f"has a text with a character that cannot be stored: U+{ord(found[0]):04X}")
             if isinstance(one, dict):
                 inner += one.keys()
                 inner += one.values()
@@ -155,7 +155,7 @@ def _unusable(why: str) -> HTTPException:
 
 
 def _too_deep() -> HTTPException:
-    return _unusable(f"is nested too deeply: at most {MAX_BODY_DEPTH} levels are taken")
+    return _unusable(f"is nested too deeply: at most {MAX_BODY_DEPTH} levels are accepted")
 
 
 async def no_nul_in_address(request: Request) -> None:
@@ -165,4 +165,4 @@ async def no_nul_in_address(request: Request) -> None:
         HTTPException: 422: there is a NUL character in the path or in the query.
     """
     if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-        raise HTTPException(422, "The address has a NUL character (%00), which nothing here has in its name.")
+        raise HTTPException(422, "The address has a NUL character (%00), which no id here can contain.")

@@ -32,7 +32,7 @@ _PAGES = ("/chat", "/chat-by-task", "/inbox")
 _INVALID_TOKEN = "Invalid JWT token"  # noqa: S105 - Airflow's message for a signature by another key
 """Airflow answers 403 with this text; for a user it means the same as 401."""
 
-_TITLES = {400: "This address is not complete", 403: "Not for you", 404: "Nothing here", 422: "Not a valid address"}
+_TITLES = {400: "This address is not complete", 403: "Not allowed", 404: "Not found", 422: "Not a valid address"}
 
 
 def page(html: str, status_code: int = 200) -> Response:
@@ -66,7 +66,9 @@ def _to_login(request: Request) -> Response:
 
 def _error_page(status_code: int, text: str) -> Response:
     """An error as a page."""
-    return page(fill("message.html", title=_TITLES.get(status_code, "This did not work"), text=text), status_code)
+    return page(
+        fill("message.html", title=_TITLES.get(status_code, "Something went wrong"), text=text), status_code
+    )
 
 
 def install_error_handlers(app: FastAPI) -> None:

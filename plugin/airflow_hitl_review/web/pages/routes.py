@@ -124,7 +124,7 @@ def inbox(request: Request, user: CurrentUser, filters: InboxFilters, services: 
     responses={**error_schemas.STREAM, **error_schemas.LOGGED_IN},
 )
 async def inbox_events(user: CurrentUser, services: CurrentServices, version: Seen = "") -> Response:
-    """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may be another one."""
+    """Server-sent events of the list: ``hello`` at once, and ``change`` when the list may have changed."""
 
     async def allowed() -> bool:
         return True  # it says only that something changed

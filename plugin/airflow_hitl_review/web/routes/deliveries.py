@@ -36,7 +36,7 @@ class ResendBody(BaseModel):
     endpoint: Text | None = Field(
         default=None,
         max_length=MAX_URL_LENGTH,
-        description="Only to this endpoint; to all of the event's if not given",
+        description="Only to this endpoint; default: all endpoints of the event",
     )
 
 
@@ -45,7 +45,7 @@ class TestBody(BaseModel):
 
     conn_id: Id | None = None
     url: Text | None = Field(default=None, max_length=MAX_URL_LENGTH)
-    format: Id | None = Field(default=None, description="Body format, if not the connection's own")
+    format: Id | None = Field(default=None, description="Body format; default: that of the connection")
 
 
 @router.get("/deliveries", response_model=DeliveryList, responses=error_schemas.DELIVERIES)
@@ -57,7 +57,7 @@ def list_deliveries(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> DeliveryList:
-    """Webhook events and how their delivery stands, the newest first: of one review, of a DAG, or of all."""
+    """Webhook events and their delivery status, newest first: of one review, of a DAG, or of all."""
     with transaction() as db:
         return delivery_log.list_deliveries(
             db, user, key=key, dag_id=dag_id, status=status, limit=limit, offset=offset
@@ -68,10 +68,10 @@ def list_deliveries(
 def resend(
     services: CurrentServices,
     user: CurrentUser,
-    event_id: Annotated[Id, Path(description="Of the webhook event")],
+    event_id: Annotated[Id, Path(description="Id of the webhook event")],
     body: ResendBody | None = None,
 ) -> DeliveryRecord:
-    """Send an event again, whatever came of it before; with the same id, so that receivers know a repeat."""
+    """Send an event again, whatever its result was; with the same id, so receivers recognize the repeat."""
     endpoint = body.endpoint if body is not None else None
     with transaction() as db:
         row = delivery_log.find_event(db, event_id, partial(may_decide, user))
@@ -93,7 +93,7 @@ def resend(
 
 @router.post("/webhooks/test", response_model=TestResult, responses=error_schemas.WEBHOOK)
 def test(services: CurrentServices, user: CurrentUser, body: TestBody) -> TestResult:
-    """Send a ``hitl_review.delivery.test`` event to an endpoint, once, and say what came of it."""
+    """Send a ``hitl_review.delivery.test`` event to an endpoint, once, and return the result."""
     try:
         webhook = Webhook(url=body.url or None, conn_id=body.conn_id or None, format=body.format or None)
     except ValueError as error:

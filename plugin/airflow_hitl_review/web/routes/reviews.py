@@ -62,7 +62,7 @@ def sessions(
 ) -> Response:
     """The reviews that the caller may read, newest change first.
 
-    With ``Cache-Control: max-age`` in the request, an unchanged list may be found unchanged from memory.
+    With ``Cache-Control: max-age`` in the request, an unchanged list may be answered from memory.
     """
     reader = (str(user.get_id()), filters)
     # The watcher polls only open reviews: it would not detect changes of ended ones.
