@@ -49,6 +49,7 @@ def walk(checks: Checks, airflow: AirflowInstance, receiver: Receiver, book: Liv
 
     with book.kernel():
         book.run_all()
+        book.panel("panel.workspace.model.opens_next = False")  # both reviews are opened by name
 
         def open_run(run_id: str) -> None:
             rows = "panel.client.sessions(status='pending_review')"

@@ -1,25 +1,40 @@
 """ES modules of the panel's widgets. A widget takes one module as text, so what it imports comes with it.
 
-Each ``import ... from "./name.js"`` becomes an import of a ``data:`` URL with that module. Browsers load such a
-module once for all widgets that import it, in a scope of its own; the files stay usual modules.
+The files are usual modules with imports such as ``import { make } from "./shared.js";``. The text of a widget's
+module holds all of them, makes a ``blob:`` URL of each, as anywidget does of the text, and imports the last.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import b64encode
 from functools import cache
 from importlib import resources
 
-_IMPORT = re.compile(r'^(import [^"\n]*from )"\./([\w.]+)";$', re.MULTILINE)
+_IMPORT = re.compile(r'^import [^"]*? from "\./([\w.]+)";$', re.MULTILINE)
 
 _FOLDERS = (("hitl_notebook.panel", "front_end"), ("hitl_rendering", "front_end"))
 """Packages, and the folder in each, where a module is looked for by its name."""
 
+_LOADER = """const sources = %s;
+const urls = {};
+let url;
+for (const [name, source] of Object.entries(sources)) {
+  const text = source.replace(
+    /(^import [^"]*? from )"\\.\\/([\\w.]+)";$/gm,
+    (_, start, other) => `${start}"${urls[other]}";`,
+  );
+  url = urls[name] = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+}
+const module = await import(url);
+for (const one of Object.values(urls)) URL.revokeObjectURL(one);
+export default module.default;
+"""
+
 
 @cache
 def es_module(name: str) -> str:
-    """Return a module's text, with the modules that it imports inside.
+    """Return the text of a widget's module, with the modules that it imports inside.
 
     Args:
         name: the file's name, such as ``"keyboard.js"``.
@@ -27,11 +42,19 @@ def es_module(name: str) -> str:
     Raises:
         FileNotFoundError: there is no such module.
     """
-    return _IMPORT.sub(lambda found: f'{found[1]}"{_data_url(found[2])}";', _read(name))
+    sources: dict[str, str] = {}
+    _collect(name, sources)
+    return _LOADER % json.dumps(sources)
 
 
-def _data_url(name: str) -> str:
-    return f"data:text/javascript;base64,{b64encode(es_module(name).encode()).decode()}"
+def _collect(name: str, sources: dict[str, str]) -> None:
+    """Add a module after those that it imports."""
+    if name in sources:
+        return
+    text = _read(name)
+    for found in _IMPORT.finditer(text):
+        _collect(found[1], sources)
+    sources[name] = text
 
 
 def _read(name: str) -> str:

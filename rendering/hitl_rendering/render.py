@@ -36,7 +36,7 @@ __all__ = [
 PAUSED_DAG = "the DAG is paused: the task goes on when the DAG is unpaused"
 """Message about a review whose DAG is paused."""
 
-_LAID_OUT = 5_000
+LAID_OUT = 5_000
 """The same limit for an earlier output. Markdown of 20 KB takes about 20 ms, and a review can have many."""
 
 _FRACTION = re.compile(r"\.\d{6}\+00:00(?=$|_)")
@@ -70,7 +70,7 @@ def _shown(text: str, display: str) -> str:
 
 def earlier_output(text: str, output_format: str, display_as: str | None = None) -> str:
     """Render an earlier output: as text unless the view is fast, since it is collapsed and seldom read."""
-    if len(text) <= _LAID_OUT:
+    if len(text) <= LAID_OUT:
         return output(text, output_format, display_as)
     return plain(comparable(text, output_format))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
@@ -199,4 +199,7 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
             add(turn.iteration, review.current_output if is_current else turn.content, turn.timestamp)
     if not rounds or rounds[-1].iteration != review.iteration:  # its own XCom is gone, but the session has it too
         add(review.iteration, review.current_output, review.updated_at)
-    return Rounds(tuple(rounds[:-1]), rounds[-1], tuple(said))
+    earlier = (
+        replace(one, chosen_way="source") if len(one.content) > render.LAID_OUT else one for one in rounds[:-1]
+    )
+    return Rounds(tuple(earlier), rounds[-1], tuple(said))

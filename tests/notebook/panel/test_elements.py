@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -135,9 +136,13 @@ def test_secrets_are_not_exposed(made: list[Element], caplog: pytest.LogCaptureF
 def test_element_sends_its_module_and_closes(kind: type[Element]) -> None:
     element = kind()
     source = element.get_state()["_esm"]
-    assert "export default { render };" in source
+    modules = json.loads(source.partition("const sources = ")[2].partition(";\nconst urls")[0])
+    assert "export default { render };" in list(modules.values())[-1]
     assert "innerHTML" not in source
-    assert not re.search(r'^import .* from "(?!data:text/javascript)', source, re.MULTILINE)
+    known: set[str] = set()
+    for name, text in modules.items():  # each comes after what it imports
+        assert set(re.findall(r'^import [^"]* from "\./([\w.]+)";$', text, re.MULTILINE)) <= known
+        known.add(name)
     close_all(element)
 
 
