@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.pages.stage import People, Stage
 from tests.support.axe import faults, source
+from tests.support.view_samples import SAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -30,6 +31,7 @@ def test_pages_have_no_accessibility_violations(
         {"outputs": ['{"a": [1, true, null, "text"], "b": {"c": 2.5}}'], "format": "json"},
         {"outputs": ["One"], "max_iterations": 1, "deadline_in": 3600},
         {"outputs": []},
+        *(SAMPLES[name] for name in ("markdown", "python", "records", "nested")),
     )
     page = people.page("ann", color_scheme=scheme, viewport={"width": width, "height": 800})
     found: list[str] = []

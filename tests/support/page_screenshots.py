@@ -69,7 +69,7 @@ def tab(page: Page) -> None:
 
 def forms(page: Page) -> None:
     """Airflow's own list of what waits."""
-    page.get_by_role("row", name=DAG_ID).get_by_role("link", name="Review output of review").click()
+    page.get_by_role("row", name=DAG_ID).get_by_role("link", name="Draft the sales report").click()
     expect(page.get_by_role("button", name="Request changes")).to_be_visible()
 
 

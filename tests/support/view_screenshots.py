@@ -19,7 +19,7 @@ from tests.support.api_server import review_server
 from tests.support.view_samples import SAMPLES
 
 PICTURES = ROOT / "docs" / "pictures"
-VIEWS = ("markdown", "python", "sql", "records", "nested", "text")
+VIEWS = ("markdown", "python", "sql", "records", "nested", "html", "text")
 WAYS = {"light": (1440, "light"), "dark": (760, "dark"), "narrow": (420, "light")}
 
 

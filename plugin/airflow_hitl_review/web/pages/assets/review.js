@@ -175,10 +175,8 @@ function apply(update) {
     return;
   }
   state = update.state;
-  for (const part of main.querySelectorAll("[data-part]")) {
-    if (part.dataset.part === "latest" && outputs.isChosen()) outputs.refresh();
-    else replacePart(part, update.parts[part.dataset.part] ?? "");
-  }
+  for (const part of main.querySelectorAll("[data-part]")) replacePart(part, update.parts[part.dataset.part] ?? "");
+  if (outputs.isChosen()) outputs.refresh(); // after the usual view: what is decided on must be on the screen
   const isNew = state.iteration !== before.iteration || state.output_sha256 !== before.output_sha256;
   const isOver = isNew || !state.open;
   const isDropped = isOver && (hold.undo() || asking !== "");
