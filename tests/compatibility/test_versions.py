@@ -106,7 +106,7 @@ def with_provider(told: Story) -> bool:
 def test_the_log_says_who_answers(told: Story) -> None:
     (line,) = told.facts["log"]
     assert "hitl-notebook answers at /hitl-review." in line
-    assert ("The AI provider is installed, too" in line) == with_provider(told)
+    assert ("The AI provider is also installed" in line) == with_provider(told)
 
 
 def test_ours_answers_and_theirs_is_served(told: Story) -> None:

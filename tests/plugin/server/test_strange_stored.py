@@ -278,7 +278,7 @@ def test_parked_task_with_a_deleted_review_is_logged(reviews: ReviewServer) -> N
     reviews.airflow.start("api-server")
 
     def told(run: str) -> list[str]:
-        return [x for x in server_log(reviews).splitlines() if "that is gone from XCom" in x and run in x]
+        return [x for x in server_log(reviews).splitlines() if "the review is gone from XCom" in x and run in x]
 
     wait_until(lambda: bool(told(run_id)), timeout=90, what="the log", interval=0.5)
     assert all("Clear the task" in line for line in told(run_id))

@@ -160,7 +160,7 @@ def test_rescheduled_task_continues_its_review_later(reviews: ReviewServer) -> N
     )
     with away(reviews, SESSION_KEY):
         reviews.sql(statement, run=run_id)
-        wait_for_log(reviews, run_id, "goes on with its review is not known yet", after=after)
+        wait_for_log(reviews, run_id, "It is not known yet whether", after=after)
     wait_until(lambda: _next_method(reviews, run_id) is not None, timeout=60, what="the sweep", interval=0.3)
     assert _next_method(reviews, run_id) == "resume_hitl_review"
 
