@@ -26,7 +26,7 @@ from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.workspace import Workspace
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User
 from hitl_rendering import render
-from hitl_rendering.render import inline
+from hitl_rendering.plain_text import inline, isolated
 from hitl_rendering.review_words import state_of, task_name
 
 PAUSE = 3.0
@@ -119,10 +119,8 @@ class Record:
         assert self._workspace is not None
         run, client = self._workspace.bulk.run, self._workspace.controller.client
         if run is not None:
-            now, user = (
-                datetime.now(timezone.utc),
-                User(client.user_id or "", client.username or "the token's user"),
-            )
+            now = datetime.now(timezone.utc)
+            user = User(client.user_id or "", client.username or "the token's user")
             taken = {outcome.key for outcome in run.outcomes if not outcome.problem} - self._decided.keys()
             for pick in run.picks:
                 if pick.key in taken:
@@ -177,7 +175,12 @@ class Record:
 
 def _row_html(row: ReviewSummary) -> str:
     state, decision = _state_and_decision(row)
-    cells = (task_name(row.key, _name), _name(render.short_run(row.key.run_id)), inline(state), _name(decision))
+    cells = (
+        task_name(row.key, isolated),
+        isolated(render.short_run(row.key.run_id)),
+        inline(state),
+        isolated(decision),
+    )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
@@ -200,7 +203,7 @@ def _review_html(review: Review) -> str:
     else:
         shown = render.output(output, review.output_format, review.display_as)
     return (
-        f"<p><strong>Open: {task_name(review.key, _name)}</strong></p><p><strong>Task</strong></p>"
+        f"<p><strong>Open: {task_name(review.key, isolated)}</strong></p><p><strong>Task</strong></p>"
         f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p><strong>Output {review.iteration}</strong></p>{shown}"
     )
 
@@ -213,8 +216,3 @@ def _cut(text: str, longest: int) -> str:
 
 def _time(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
-
-
-def _name(text: str) -> str:
-    """Render a name or an id; bidirectional control characters in it do not affect other text."""
-    return f"<bdi>{inline(text)}</bdi>"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Token, _TokenType
-from pygments.util import ClassNotFound
 
 from hitl_rendering.plain_text import inline
 
@@ -34,7 +32,7 @@ _ALIASES = {
 }  # fmt: skip
 
 _MAX_HIGHLIGHTED = 60_000
-"""Maximum characters that are highlighted; Pygments takes some 4 ms for 1,000."""
+"""Maximum characters that are highlighted; Pygments takes some 2 ms for 1,000."""
 _MAX_LINE = 5_000
 """Maximum characters of a line in it."""
 _CHUNK_LINES = 200
@@ -73,12 +71,10 @@ def code(text: str, language: str = "") -> str:
         language: as in ``LANGUAGES``, or another usual name; without colours if it is unknown.
     """
     lines = _lines(text, language)
+    shown = [f'<span class="hitl-line" data-line="{number}">{line}</span>' for number, line in enumerate(lines, 1)]
     blocks = [
-        f'<div class="hitl-chunk">{"".join(line for _, line in chunk)}</div>'
-        for _, chunk in groupby(
-            enumerate(_numbered(lines)),
-            lambda pair: pair[0] // _CHUNK_LINES,
-        )
+        f'<div class="hitl-chunk">{"".join(shown[start : start + _CHUNK_LINES])}</div>'
+        for start in range(0, len(shown), _CHUNK_LINES)
     ]
     digits = len(str(text.count("\n") + 1))
     return f'<div class="hitl-code" data-digits="{min(digits, 6)}">{"".join(blocks)}</div>'
@@ -87,11 +83,6 @@ def code(text: str, language: str = "") -> str:
 def highlighted(text: str, language: str) -> str:
     """Render code without line numbers, as for a part of a text."""
     return f'<pre class="hitl-code"><code>{"".join(_lines(text, language))}</code></pre>'
-
-
-def _numbered(lines: Iterator[str]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        yield f'<span class="hitl-line" data-line="{number}">{line}</span>'
 
 
 def _lines(text: str, language: str) -> Iterator[str]:
@@ -126,10 +117,7 @@ def _lexer(language: str) -> Lexer | None:
     known = language_of(language)
     if known is None:
         return None
-    try:
-        return get_lexer_by_name(known, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
+    return get_lexer_by_name(known, stripnl=False, ensurenl=False)
 
 
 def _css(kind: _TokenType | None) -> str:

@@ -36,9 +36,6 @@ _SQL = re.compile(
     r"|alter\s+table\b|drop\s+(table|view)\b|merge\s+into\b|select\s+[\d'\"*(])",
     re.IGNORECASE | re.DOTALL,
 )
-_SQL_START = re.compile(
-    r"\s*(--[^\n]*\n\s*)*(select|with|insert|update|delete|create|alter|drop|merge)\b", re.IGNORECASE
-)
 _PROSE_END = re.compile(r"[a-z]{2}[.!?]\s*$", re.MULTILINE)
 
 _PYTHON_LINE = re.compile(
@@ -155,7 +152,7 @@ def _code_language(text: str) -> str | None:
             return language
     if _is_python(text):
         return "python"
-    if _SQL_START.match(text) and _SQL.match(text) and not _PROSE_END.search(text):
+    if _SQL.match(text) and not _PROSE_END.search(text):
         return "sql"
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 3 or any(line.startswith(("```", "~~~")) for line in lines):

@@ -25,6 +25,11 @@ def inline(text: str, *, limit: int | None = None) -> str:
     return escape(encodable(text))
 
 
+def isolated(text: str) -> str:
+    """Escape a name or an id; bidirectional control characters in it do not affect other text."""
+    return f"<bdi>{inline(text)}</bdi>"
+
+
 def encodable(text: str) -> str:
     """Replace lone surrogates: JSON can contain them, a message to the front end cannot."""
     return text.encode("utf-8", "replace").decode()

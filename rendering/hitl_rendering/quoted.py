@@ -36,32 +36,23 @@ _BACKSLASHED = r"\\\g<0>"
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
-_HARMLESS = {
-    *("blockquote_close", "blockquote_open", "bullet_list_close", "bullet_list_open", "code_inline", "em_close"),
-    *("em_open", "fence", "hardbreak", "heading_close", "heading_open", "hr", "inline", "link_close", "link_open"),
-    *("list_item_close", "list_item_open", "ordered_list_close", "ordered_list_open", "paragraph_close"),
+_PAIRS = (
     *(
-        "paragraph_open",
-        "s_close",
-        "s_open",
-        "softbreak",
-        "strong_close",
-        "strong_open",
-        "table_close",
-        "table_open",
+        "blockquote",
+        "bullet_list",
+        "em",
+        "heading",
+        "link",
+        "list_item",
+        "ordered_list",
+        "paragraph",
+        "s",
+        "strong",
     ),
-    *(
-        "tbody_close",
-        "tbody_open",
-        "td_close",
-        "td_open",
-        "text",
-        "th_close",
-        "th_open",
-        "thead_close",
-        "thead_open",
-    ),
-    *("tr_close", "tr_open"),
+    *("table", "tbody", "td", "th", "thead", "tr"),
+)
+_HARMLESS = {"code_inline", "fence", "hardbreak", "hr", "inline", "softbreak", "text"} | {
+    f"{name}_{edge}" for name in _PAIRS for edge in ("open", "close")
 }
 _LINK = re.compile("https?://[^/]|mailto:", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+")

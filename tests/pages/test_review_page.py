@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from demo.processes import wait_until
 from tests.notebook.hostile import HOSTILE
-from tests.pages.stage import People, Stage, unreachable
+from tests.pages.stage import Key, People, Stage, unreachable
 from tests.support.api_server import DAG_ID
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -24,6 +24,14 @@ SEEN_WITHIN = 2.0
 def live(page: Page) -> None:
     """Wait until the page receives updates."""
     expect(page.locator("html")).to_have_attribute("data-connection", re.compile("live|asking"))
+
+
+def opened(stage: Stage, people: People, key: Key) -> Page:
+    """Ann's page of a review, which receives updates."""
+    page = people.page("ann")
+    page.goto(stage.chat(key))
+    live(page)
+    return page
 
 
 def button(page: Page, name: str) -> None:
@@ -38,9 +46,7 @@ def decide(page: Page, name: str) -> None:
 
 def test_full_review(stage: Stage, people: People) -> None:
     key = stage.one(prompt="Summarise the sales.", outputs=["# Sales\n\nAll in **one** line."])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     expect(page.get_by_role("heading", name="many_reviews › review [0]")).to_be_visible()
     expect(page.get_by_text("Summarise the sales.")).to_be_visible()
     expect(page.locator(".hitl-output strong")).to_have_text("one")
@@ -189,9 +195,7 @@ def test_hostile_text_is_escaped(stage: Stage, people: People) -> None:
 def test_expired_login(stage: Stage, people: People) -> None:
     """Typed text is kept, and the login returns to the same review."""
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.get_by_label("Your feedback").fill("Shorter, please")
     page.context.clear_cookies()
     decide(page, "Request changes")
@@ -220,9 +224,7 @@ def test_anonymous_user_must_log_in(stage: Stage, people: People) -> None:
 
 def test_lost_connection(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.get_by_label("Your feedback").fill("Shorter")
     page.context.set_offline(True)
     decide(page, "Request changes")
@@ -254,9 +256,7 @@ def test_outdated_update_is_not_shown(stage: Stage, people: People, path: str) -
     """Another API server process may learn of a decision later than the one that accepted it."""
     key = stage.one(outputs=["One"])
     before = stage.server.call("GET", "/chat/updates", params=key.params).text
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     decide(page, "Approve")
     expect(page.locator(".pill")).to_have_text("Approved")
     if path == "events":
@@ -305,9 +305,7 @@ def test_hidden_page_sends_no_requests_and_catches_up(stage: Stage, people: Peop
 
 def test_task_ends_while_the_page_is_open(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.get_by_label("Your feedback").fill("Too late")
     stage.set_state(key, "failed")
     expect(page.get_by_text("The task has ended, so there is nothing to decide any more.")).to_be_visible()
@@ -388,9 +386,7 @@ def test_decision_is_held_back_for_five_seconds(stage: Stage, people: People) ->
 
 def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.get_by_label("Your feedback").fill("By region")
     button(page, "Request changes")
     page.get_by_role("link", name="All reviews").click()
@@ -403,9 +399,7 @@ def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: Peopl
 
 def test_text_stays_if_what_was_sent_on_leaving_did_not_arrive(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.get_by_label("Your feedback").fill("By region")
     button(page, "Request changes")
     page.context.clear_cookies()  # the login has expired
@@ -504,9 +498,7 @@ def test_drafts_are_kept(stage: Stage, people: People) -> None:
 
 def test_review_with_keyboard_only(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
 
     def focused() -> str:
         return str(page.evaluate("() => document.activeElement.textContent.trim() || document.activeElement.id"))
@@ -541,9 +533,7 @@ def test_review_with_keyboard_only(stage: Stage, people: People) -> None:
 
 def test_update_keeps_unfolded_details_and_focus(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One", "Two"], feedback=["more"])
-    page = people.page("ann")
-    page.goto(stage.chat(key))
-    live(page)
+    page = opened(stage, people, key)
     page.locator("details[data-fold=output-1] > summary").click()
     expect(page.locator("details[data-fold=output-1]")).to_have_attribute("open", "")
     page.get_by_role("region", name="Current output").focus()

@@ -1,4 +1,5 @@
 import { Drafts } from "./drafts.js";
+import { insertQuotation } from "./quoting.js";
 import { disable, make, write } from "./shared.js";
 
 const QUIET = 200; // milliseconds without a key before what was typed is sent
@@ -70,13 +71,7 @@ export class FeedbackText {
 
   /** Put a quotation after what was typed, and the cursor after it. */
   insert(text) {
-    if (this.field.readOnly) return;
-    const before = this.field.value.trimEnd();
-    this.field.value = (before ? `${before}\n\n` : "") + text;
-    this.#onInput();
-    this.field.focus();
-    this.field.setSelectionRange(this.field.value.length, this.field.value.length);
-    this.field.scrollTop = this.field.scrollHeight;
+    if (!this.field.readOnly) insertQuotation(this.field, text);
   }
 
   /** The text, for a decision; it is kept until the kernel has it. */

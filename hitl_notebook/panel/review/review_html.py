@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
 from hitl_rendering.output_box import change_box, output_box
-from hitl_rendering.render import inline
+from hitl_rendering.plain_text import inline, isolated
 from hitl_rendering.review_words import round_words, state_of, task_name
 from hitl_rendering.rounds import rounds_of
 
@@ -28,18 +28,18 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
     pill, words = state_of(review.status, task_completed=review.task_completed)
     if review.is_pending:
         words = "Waiting for others" if review.leaves_out(user_id) else "Waiting for you"
-    facts = [round_words(review.iteration, review.max_iterations), f"run {_name(key.run_id)}"]
+    facts = [round_words(review.iteration, review.max_iterations), f"run {isolated(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(f"decide before {render.time_html(review.deadline_at)}")
     if review.reviewers and review.is_pending:
-        names = ", ".join(map(_name, review.reviewers))
+        names = ", ".join(map(isolated, review.reviewers))
         facts.append(f"only {names} may decide" if review.leaves_out(user_id) else f"to be decided by {names}")
     if review.dag_paused and not review.task_completed:
         facts.append(render.PAUSED_DAG)
     if review.decided_by is not None and review.decided_at is not None:
-        facts.append(f"decided by {_name(review.decided_by.name)}, {render.time_html(review.decided_at)}")
+        facts.append(f"decided by {isolated(review.decided_by.name)}, {render.time_html(review.decided_at)}")
     return (
-        f'<div class="hitl-name">{task_name(key, _name)}</div>'
+        f'<div class="hitl-name">{task_name(key, isolated)}</div>'
         f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words)}</span>'
         f"{' · '.join(facts)}</div>{links}"
         f'<div class="hitl-label">Task</div><div class="hitl-prompt">{inline(review.prompt)}</div>'
@@ -105,14 +105,9 @@ def _turn_html(turn: Turn) -> str:
     if turn.kind == "error":
         name, css = "Task", "error"
     else:
-        name, css = _name(turn.user.name) if turn.user else "Reviewer", "human"
+        name, css = isolated(turn.user.name) if turn.user else "Reviewer", "human"
     about = f" on output {turn.iteration}" if turn.kind == "feedback" else ""
     return (
         f'<div class="hitl-turn {css}"><div class="hitl-meta">{name}{about}, {render.time_html(turn.timestamp)}'
         f'</div><div class="hitl-said">{inline(turn.content)}</div></div>'
     )
-
-
-def _name(text: str) -> str:
-    """Render a name or an id; bidirectional control characters in it do not affect other text."""
-    return f"<bdi>{inline(text)}</bdi>"

@@ -12,6 +12,16 @@ export function quotationOf(text) {
     .join("\n")}\n\n`;
 }
 
+/** Put a quotation after what was typed in a field, and the cursor after it. */
+export function insertQuotation(field, quotation) {
+  const before = field.value.trimEnd();
+  field.value = (before ? `${before}\n\n` : "") + quotation;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+  field.setSelectionRange(field.value.length, field.value.length);
+  field.scrollTop = field.scrollHeight;
+}
+
 /** Offer to quote what is selected in the outputs inside an element. */
 export function watchSelection(root, onQuote) {
   const button = document.createElement("button");

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hitl_notebook import ReviewKey
-from tests.conftest import need_chromium
 from tests.notebook.gate import Gate
 from tests.notebook.hostile import HOSTILE
-from tests.notebook.lab import Lab, decide, feedback, press, row, rows, running_lab, session_form, tell
+from tests.notebook.lab import Lab, decide, feedback, press, row, rows, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
 from tests.support import browser
@@ -30,17 +26,6 @@ DANGEROUS = (
     "[onerror], [onload], [onclick], [onmouseover], [onfocus], [srcdoc], [href^='javascript' i], [href^='data' i], "
     "[href^='vbscript' i], [action], [formaction]"
 )
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    chromium = need_chromium()
-    home = Path(tempfile.mkdtemp(prefix="hitl-test-lab-"))
-    with running_lab(home, chromium) as running:
-        yield running
-        assert running.dialogs == []
-        assert running.requests == []
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def until(holds: Any, what: str) -> None:

@@ -11,25 +11,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.conftest import need_chromium
 from tests.notebook.hostile import HOSTILE
-from tests.notebook.lab import Lab, feedback, row, running_lab
+from tests.notebook.lab import Lab, feedback, row
 from tests.notebook.server import ReviewServer, turn
 from tests.support.axe import faults, source
 from tests.support.view_samples import PYTHON, SAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    chromium = need_chromium()
-    home = Path(tempfile.mkdtemp(prefix="hitl-test-reading-"))
-    with running_lab(home, chromium) as running:
-        yield running
-        assert running.dialogs == []
-        assert running.requests == []
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 // The outputs on a review's page: how they are shown, search, quotations. What a reader chose holds for later outputs.
+import { insertQuotation } from "./quoting.js";
 import { serveReading } from "./reading.js";
 
 /**
@@ -33,7 +34,9 @@ export function serveOutputs(main, query, showLatest, text) {
       chosen = choice;
       refresh();
     },
-    onQuote: (quotation) => quote(text, quotation),
+    onQuote: (quotation) => {
+      if (text?.isConnected) insertQuotation(text, quotation);
+    },
   });
 
   document.addEventListener("keydown", (event) => {
@@ -44,15 +47,4 @@ export function serveOutputs(main, query, showLatest, text) {
   });
 
   return { isChosen: () => Boolean(chosen.display_as || chosen.changes), refresh };
-}
-
-function quote(text, quotation) {
-  if (!text?.isConnected || text.readOnly) return;
-  const before = text.value.replace(/\s+$/, "");
-  const start = before ? `${before}\n\n` : "";
-  text.value = start + quotation;
-  text.dispatchEvent(new Event("input", { bubbles: true }));
-  text.focus();
-  text.setSelectionRange(text.value.length, text.value.length);
-  text.scrollTop = text.scrollHeight;
 }
