@@ -17,9 +17,9 @@ from airflow_hitl_review.core.schema import (
     Decision,
     User,
     feedback_key,
-    sha256_of,
 )
 from airflow_hitl_review.core.states import Action, advance
+from airflow_hitl_review.core.texts import sha256_of
 
 ANN = User(id="ann", name="Ann")
 

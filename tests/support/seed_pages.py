@@ -30,10 +30,10 @@ from airflow_hitl_review.core.schema import (
     User,
     feedback_key,
     output_key,
-    storable,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, Step, advance
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
 from tests.support.api_server import DAG_ID, TASK_ID

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_hitl_review.core.schema import Decision, is_reviewer, sha256_of
+from airflow_hitl_review.core.schema import Decision, is_reviewer
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.texts import sha256_of
 
 REFUSED = "hitl_review.refused"
 """Audit log entry: a decision in XCom was refused because the audit log does not have it."""

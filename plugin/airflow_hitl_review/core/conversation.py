@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from airflow_hitl_review.core.schema import AgentSession, User, feedback_key, iteration_of, storable
+from airflow_hitl_review.core.schema import AgentSession, User, feedback_key, iteration_of
 from airflow_hitl_review.core.stored import StoredValue, UnreadableXComError
+from airflow_hitl_review.core.texts import storable
 
 
 class ConversationEntry(BaseModel):

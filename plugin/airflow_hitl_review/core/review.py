@@ -17,8 +17,6 @@ from airflow_hitl_review.core.schema import (
     SessionSummary,
     TaskKey,
     User,
-    sha256_of,
-    storable,
 )
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import (
@@ -28,6 +26,7 @@ from airflow_hitl_review.core.stored import (
     read_session,
     with_times,
 )
+from airflow_hitl_review.core.texts import sha256_of, storable
 from hitl_rendering.one_line import excerpt_of
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})

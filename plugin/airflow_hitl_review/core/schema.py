@@ -7,16 +7,15 @@ happens, never when it is read.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus
+from airflow_hitl_review.core.texts import Text, Time
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,35 +51,6 @@ server, deleted by the latter. Its row's timestamp is as above."""
 
 RESUME_METHOD = "resume_hitl_review"
 """Operator method that Airflow calls to resume a parked task."""
-
-UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
-"""NUL and lone surrogates: databases store neither."""
-
-_FIRST = datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
-_LAST = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
-
-
-def _in_utc(at: datetime) -> datetime:
-    known = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
-    return min(max(known, _FIRST), _LAST).astimezone(timezone.utc)
-
-
-Time = Annotated[datetime, AfterValidator(_in_utc)]
-"""A stored time, in UTC; a time without an offset, written by somebody else, is taken as UTC.
-
-Python's first and last day are excluded: in some time zones they cannot be represented.
-"""
-
-
-def storable(text: str) -> str:
-    """Replace what no database stores in JSON (NUL, lone surrogates) with U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text  # 20 times faster, and called for each text of each list
-    return UNSTORABLE.sub("\ufffd", text)
-
-
-Text = Annotated[str, AfterValidator(storable)]
-"""A stored text. SQLite and custom XCom backends also keep text that UTF-8 JSON cannot represent."""
 
 OutputFormat = Literal["text", "json"]
 Channel = Literal["rest", "notebook", "chat", "airflow"]
@@ -237,8 +207,3 @@ class SessionSummary(AgentSession):
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:
     """Whether a user is one of ``reviewers``; True for everybody if that is empty."""
     return not reviewers or user_id in reviewers
-
-
-def sha256_of(text: str) -> str:
-    """Hex SHA-256 of a text in UTF-8: identifies an output without repeating it."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -30,7 +30,8 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
 from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
-from airflow_hitl_review.core.schema import AgentSession, storable
+from airflow_hitl_review.core.schema import AgentSession
+from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.task import typed_outputs
 from airflow_hitl_review.task.json_values import NotJSONError, as_json_value, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator

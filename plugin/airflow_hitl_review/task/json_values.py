@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 import pydantic_core
 
-from airflow_hitl_review.core.schema import OutputFormat, storable
+from airflow_hitl_review.core.schema import OutputFormat
+from airflow_hitl_review.core.texts import storable
 
 MAX_DEPTH = 200
 """Maximum nesting of lists and objects; Airflow's own serialization fails at a few hundred levels."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_hitl_review.core.schema import AgentSession, storable
+from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks, usable_webhooks
 from airflow_hitl_review.task import review_loop, review_options
 from airflow_hitl_review.task.callbacks import Callbacks, GivenCallbacks

@@ -9,8 +9,9 @@ from typing import Any
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.audit_record import confirms
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration, storable
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer

@@ -17,9 +17,9 @@ from airflow_hitl_review.core.schema import (
     feedback_key,
     iteration_of,
     output_key,
-    storable,
 )
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks
 
 T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from airflow_hitl_review.core.schema import sha256_of
+from airflow_hitl_review.core.texts import sha256_of
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 

@@ -24,12 +24,11 @@ from airflow_hitl_review.core.schema import (
     User,
     feedback_key,
     is_reviewer,
-    sha256_of,
-    storable,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, advance
 from airflow_hitl_review.core.stored import StoredValue, parse_session
 from airflow_hitl_review.core.telemetry import count_decision
+from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.server.db.audit_log import Person, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
 from airflow_hitl_review.server.db.stats import stats

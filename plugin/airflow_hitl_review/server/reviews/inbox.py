@@ -12,9 +12,9 @@ from typing import Literal, TypeVar, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from airflow_hitl_review.core.review import ReviewSummary, summarize
-from airflow_hitl_review.core.schema import Time
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError
+from airflow_hitl_review.core.texts import Time
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.readable_dags import readable_dags
 from airflow_hitl_review.server.db.review_queries import (

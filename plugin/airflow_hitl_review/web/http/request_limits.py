@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_hitl_review.core.schema import UNSTORABLE
+from airflow_hitl_review.core.texts import UNSTORABLE
 from airflow_hitl_review.web.http.field_limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 
 TOO_LARGE = f"The body is too large: at most {MAX_BODY_BYTES} bytes are accepted."

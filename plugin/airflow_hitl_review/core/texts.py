@@ -1,0 +1,44 @@
+"""Texts and times as every database can store them, and digests of texts. No Airflow imports."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+"""NUL and lone surrogates: databases store neither."""
+
+_FIRST = datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
+_LAST = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
+
+
+def _in_utc(at: datetime) -> datetime:
+    known = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return min(max(known, _FIRST), _LAST).astimezone(timezone.utc)
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+"""A stored time, in UTC; a time without an offset, written by somebody else, is taken as UTC.
+
+Python's first and last day are excluded: in some time zones they cannot be represented.
+"""
+
+
+def storable(text: str) -> str:
+    """Replace what no database stores in JSON (NUL, lone surrogates) with U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text  # 20 times faster, and called for each text of each list
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+Text = Annotated[str, AfterValidator(storable)]
+"""A stored text. SQLite and custom XCom backends also keep text that UTF-8 JSON cannot represent."""
+
+
+def sha256_of(text: str) -> str:
+    """Hex SHA-256 of a text in UTF-8: identifies an output without repeating it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
