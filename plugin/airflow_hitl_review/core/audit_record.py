@@ -22,7 +22,7 @@ REFUSED = "hitl_review.refused"
 EVENTS = (*(f"hitl_review.{action.value}" for action in Action), REFUSED)
 """Audit log events of a review; the latest one counts."""
 
-_COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256")
+_COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256", "edited_output_sha256")
 
 
 def event_of(action: Action) -> str:
@@ -30,12 +30,14 @@ def event_of(action: Action) -> str:
     return f"hitl_review.{action.value}"
 
 
-def record_of(decision: Decision, output: str) -> dict[str, Any]:
+def record_of(decision: Decision, output: str, edited_output: str | None) -> dict[str, Any]:
     """The audit record: who decided what about which output, with digests instead of texts.
 
     Args:
         decision: the decision.
         output: the output that was decided about, as the reviewer saw it.
+        edited_output: the output as the reviewer edited it, as it is in XCom; it counts only for a decision that has
+            an edit.
     """
     return {
         "action": decision.action.value,
@@ -43,7 +45,9 @@ def record_of(decision: Decision, output: str) -> dict[str, Any]:
         "user_id": decision.user.id if decision.user else None,
         "output_sha256": sha256_of(output),
         "feedback_sha256": sha256_of(decision.feedback),
+        "edited_output_sha256": sha256_of(edited_output or "") if decision.is_edited else None,
         "channel": decision.channel,
+        "acting_for_id": decision.acting_for.id if decision.acting_for else None,
     }
 
 
@@ -52,25 +56,35 @@ def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(field) == other.get(field) for field in _COMPARED)
 
 
-def event_for(recorded: Mapping[str, Any] | None, decision: Decision | None, output: str) -> dict[str, Any]:
+def event_for(
+    recorded: Mapping[str, Any] | None, decision: Decision | None, output: str, edited_output: str | None
+) -> dict[str, Any]:
     """The event that resumes a task: nobody can change it through XCom, so the worker trusts it.
 
     Args:
         recorded: the decision's audit record; None where it need not have one.
         decision: the decision, as it is in XCom when the task is resumed.
         output: the current output, likewise.
+        edited_output: the output as the reviewer edited it, likewise.
     """
-    seen = record_of(decision, output) if decision is not None else None
+    seen = record_of(decision, output, edited_output) if decision is not None else None
     return {"decided": True, "recorded": recorded, "seen": seen}
 
 
-def confirms(event: Mapping[str, Any] | None, decision: Decision, output: str, reviewers: Sequence[str]) -> bool:
+def confirms(
+    event: Mapping[str, Any] | None,
+    decision: Decision,
+    output: str,
+    edited_output: str | None,
+    reviewers: Sequence[str],
+) -> bool:
     """Whether the resume event confirms that one of ``reviewers`` took this decision.
 
     Args:
         event: as returned by ``event_for``.
         decision: the decision, as it is in XCom.
         output: the current output, as it is in XCom.
+        edited_output: the output as the reviewer edited it, likewise.
         reviewers: ids of the users who may decide; everybody if empty.
     """
     if event is None or "decided" not in event:
@@ -80,6 +94,6 @@ def confirms(event: Mapping[str, Any] | None, decision: Decision, output: str, r
         if "seen" not in event:
             return True  # resumed by version 0.1.0, whose event lacks "seen"
         found = event["seen"]
-    if not isinstance(found, Mapping) or not is_same(found, record_of(decision, output)):
+    if not isinstance(found, Mapping) or not is_same(found, record_of(decision, output, edited_output)):
         return False
     return is_reviewer(found.get("user_id"), reviewers)

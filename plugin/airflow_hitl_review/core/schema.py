@@ -37,6 +37,7 @@ HISTORY_KEY = f"{PREFIX}message_history"
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
+_EDIT_PREFIX = f"{PREFIX}edited_output_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
@@ -53,7 +54,14 @@ RESUME_METHOD = "resume_hitl_review"
 """Operator method that Airflow calls to resume a parked task."""
 
 OutputFormat = Literal["text", "json"]
-Channel = Literal["rest", "notebook", "chat", "airflow"]
+OnReject = Literal["fail", "skip"]
+OnTimeout = Literal["fail", "approve", "reject"]
+GivenChannel = Literal["rest", "notebook", "chat", "airflow"]
+"""Where a person decided."""
+
+Channel = Literal["rest", "notebook", "chat", "airflow", "timeout", "policy"]
+"""Where a decision was made. The last two are the worker's own: what ``on_hitl_timeout`` says was done when the
+deadline had passed; ``review_when`` said that nobody need look. Such a decision has no user."""
 
 
 def output_key(iteration: int) -> str:
@@ -64,6 +72,14 @@ def output_key(iteration: int) -> str:
 def feedback_key(iteration: int) -> str:
     """Key of the feedback on the n-th output (text). Written by the API server."""
     return f"{_FEEDBACK_PREFIX}{iteration}"
+
+
+def edited_output_key(iteration: int) -> str:
+    """Key of the n-th output as the reviewer edited it (text). Written by the API server.
+
+    It counts only if the decision has its digest. The output that was shown stays under ``output_key``.
+    """
+    return f"{_EDIT_PREFIX}{iteration}"
 
 
 def history_key(iteration: int) -> str:
@@ -130,7 +146,10 @@ class Decision(_Stored):
     Attributes:
         iteration: number of the output that it is about.
         feedback: what to change, or a reason; empty in the session, as it has an XCom of its own.
+        user: who decided; None for a decision of the worker's, and for one made through the AI provider's API.
         output_sha256: hex digest of that output.
+        edited_output_sha256: hex digest of the output as the reviewer edited it; None if they did not.
+        acting_for: for whom ``user``, such as a chat bridge, says that it decided. It gives no right.
     """
 
     action: Action
@@ -140,10 +159,23 @@ class Decision(_Stored):
     at: Time | None = None
     channel: Channel = "rest"
     output_sha256: str | None = None
+    edited_output_sha256: str | None = None
+    acting_for: User | None = None
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the reviewer edited the output."""
+        return self.edited_output_sha256 is not None
 
 
 class FailedRegeneration(_Stored):
-    """A request for changes that could not be carried out; the review went on with the same output."""
+    """A decision that could not be carried out; the review went on with the same output.
+
+    Attributes:
+        kind: ``"regeneration"`` if the next output could not be made, ``"edit"`` if the task refused the reviewer's
+            edit of this output.
+        edited_output_sha256: hex digest of that edit, if there was one.
+    """
 
     iteration: int
     at: Time
@@ -151,6 +183,9 @@ class FailedRegeneration(_Stored):
     error: Text
     user: User | None = None
     asked_at: Time | None = None
+    kind: Literal["regeneration", "edit"] = "regeneration"
+    edited_output_sha256: str | None = None
+    acting_for: User | None = None
 
 
 class AgentSession(_Stored):
@@ -161,6 +196,12 @@ class AgentSession(_Stored):
         try_number: the try number at the start. It can increase during the review, see ``core.resume_guard``.
         reviewers: ids, from Airflow's auth manager, of the only people who may decide; if empty, everybody who may
             decide reviews of the DAG.
+        allow_modifications: whether reviewers may edit the output. False where the worker does not say so: the AI
+            provider's and version 0.1.0 would ignore an edit.
+        modifications_refused: why not, in words, if the worker says so.
+        output_schema: JSON Schema (2020-12) of the output, if it has a declared type.
+        on_reject: how the task ends when the output is rejected.
+        on_hitl_timeout: how the review ends at ``deadline_at``.
     """
 
     status: SessionStatus = SessionStatus.PENDING_REVIEW
@@ -177,6 +218,11 @@ class AgentSession(_Stored):
     task_instance_id: str | None = None
     try_number: int | None = None
     reviewers: list[Text] = Field(default_factory=list)
+    allow_modifications: bool = False
+    modifications_refused: Text | None = None
+    output_schema: dict[str, Any] | None = None
+    on_reject: OnReject = "fail"
+    on_hitl_timeout: OnTimeout = "fail"
     decisions: list[Decision] = Field(default_factory=list)
     failures: list[FailedRegeneration] = Field(default_factory=list)
 

@@ -6,6 +6,8 @@
                    ── reject ───────────────> rejected
                    ── time_out ─────────────> timeout_exceeded
                    ── request_changes ──────> changes_requested
+    approved ── refuse_edit ────────────────> pending_review, same iteration
+    changes_requested ── refuse_edit ───────> pending_review, same iteration
     changes_requested ── regenerate ────────> pending_review, next iteration
                       ── fail_to_regenerate > pending_review, same iteration
                       ── give_up ───────────> max_iterations_exceeded
@@ -31,7 +33,7 @@ class SessionStatus(str, Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no transition can follow."""
+        """Whether the review has ended; an approval with an edit, once the task has accepted the edit."""
         return self in _FINAL
 
 
@@ -59,6 +61,7 @@ class Step(str, Enum):
     REGENERATE = "regenerate"
     FAIL_TO_REGENERATE = "fail_to_regenerate"
     GIVE_UP = "give_up"
+    REFUSE_EDIT = "refuse_edit"
     TIME_OUT = "time_out"
 
 
@@ -67,6 +70,8 @@ _NEXT: dict[tuple[SessionStatus, Action | Step], SessionStatus] = {
     (SessionStatus.PENDING_REVIEW, Action.REJECT): SessionStatus.REJECTED,
     (SessionStatus.PENDING_REVIEW, Action.CHANGES_REQUESTED): SessionStatus.CHANGES_REQUESTED,
     (SessionStatus.PENDING_REVIEW, Step.TIME_OUT): SessionStatus.TIMEOUT_EXCEEDED,
+    (SessionStatus.APPROVED, Step.REFUSE_EDIT): SessionStatus.PENDING_REVIEW,
+    (SessionStatus.CHANGES_REQUESTED, Step.REFUSE_EDIT): SessionStatus.PENDING_REVIEW,
     (SessionStatus.CHANGES_REQUESTED, Step.REGENERATE): SessionStatus.PENDING_REVIEW,
     (SessionStatus.CHANGES_REQUESTED, Step.FAIL_TO_REGENERATE): SessionStatus.PENDING_REVIEW,
     (SessionStatus.CHANGES_REQUESTED, Step.GIVE_UP): SessionStatus.MAX_ITERATIONS_EXCEEDED,
