@@ -56,11 +56,12 @@ class Turn(_Brief):
 
     Attributes:
         role: ``"assistant"`` or ``"human"``.
-        kind: ``"output"``, ``"feedback"`` or ``"error"``.
+        kind: ``"output"``, ``"edit"``, ``"feedback"`` or ``"error"``.
         content: the text.
         iteration: number of this output, or of the output that the turn is about; from 1.
         timestamp: when it was said; timezone-aware.
         user: who said it; None for the task.
+        acting_for: for whom they said it, if for somebody else.
     """
 
     role: str
@@ -69,6 +70,7 @@ class Turn(_Brief):
     iteration: int
     timestamp: datetime
     user: User | None
+    acting_for: User | None = None
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -93,6 +95,9 @@ class ReviewSummary(_Brief):
         reviewers: ids of the only users who may decide; if empty, everyone with permission for the DAG may.
         output_sha256: hex digest of the current output, encoded as UTF-8.
         output_excerpt: its first 200 characters, on one line; empty from older servers.
+        edited: whether the decision changed the output by hand.
+        acting_for: for whom the decider decided, if for somebody else.
+        channel: where the decision was made; ``"timeout"``: by the clock, ``"policy"``: nobody need look.
     """
 
     key: ReviewKey
@@ -111,6 +116,9 @@ class ReviewSummary(_Brief):
     reviewers: tuple[str, ...]
     output_sha256: str
     output_excerpt: str
+    edited: bool = False
+    acting_for: User | None = None
+    channel: str | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -146,6 +154,12 @@ class Review(ReviewSummary):
         conversation: all outputs, feedback and errors, oldest first.
         dag_paused: whether its DAG is paused: the task then continues only when the DAG is unpaused.
         display_as: how the task wants its output shown, such as ``"code:python"``; None for what it looks like.
+        allow_modifications: whether the output can be edited.
+        modifications_refused: why not, in words; None if it can.
+        output_schema: JSON Schema of the output, if it has one.
+        edited_output: the last edit of the current output.
+        on_reject: what rejecting does to the task: ``"fail"`` or ``"skip"``.
+        on_hitl_timeout: what the deadline does: ``"fail"``, ``"approve"`` or ``"reject"``.
     """
 
     current_output: str
@@ -153,6 +167,12 @@ class Review(ReviewSummary):
     conversation: tuple[Turn, ...]
     dag_paused: bool = False
     display_as: str | None = None
+    allow_modifications: bool = False
+    modifications_refused: str | None = None
+    output_schema: dict[str, Any] | None = None
+    edited_output: str | None = None
+    on_reject: str = "fail"
+    on_hitl_timeout: str = "fail"
 
     @property
     def output(self) -> Any:

@@ -20,8 +20,9 @@ class ConversationEntry(BaseModel):
     content: str
     iteration: int
     timestamp: datetime
-    kind: Literal["output", "feedback", "error"]
+    kind: Literal["output", "edit", "feedback", "error"]
     user: User | None = None
+    acting_for: User | None = None
 
 
 def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:

@@ -65,6 +65,9 @@ class ReviewSummary(BaseModel):
     reviewers: list[str]
     output_sha256: str
     output_excerpt: str
+    edited: bool = False
+    acting_for: User | None = None
+    channel: str | None = None
 
 
 class ReviewResponse(ReviewSummary):
@@ -78,6 +81,12 @@ class ReviewResponse(ReviewSummary):
     display_as: str | None = None
     conversation: list[ConversationEntry]
     dag_paused: bool = False
+    allow_modifications: bool = False
+    modifications_refused: str | None = None
+    output_schema: dict[str, Any] | None = None
+    edited_output: str | None = None
+    on_reject: Literal["fail", "skip"] = "fail"
+    on_hitl_timeout: Literal["fail", "approve", "reject"] = "fail"
 
 
 def is_active(task_state: str | None) -> bool:
