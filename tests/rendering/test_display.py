@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_hitl_review.task.review_options import _DISPLAY
+from airflow_hitl_review.task.review_settings import _DISPLAY
 from hitl_rendering import render
 from hitl_rendering.code import LANGUAGES, code, language_of
 from hitl_rendering.display import KINDS, choices, display_of, in_words, unfenced

@@ -58,8 +58,11 @@ class ReviewFacts:
         session_status: the session's stored status, if the event's status differs.
         iteration: number of the output, from 1.
         output: the output as the reviewer sees it.
+        edited_output: the output as the reviewer edited it; None if they did not.
         feedback: what the reviewer wrote, if anything.
         links: name to URL; ``review`` is the page for deciding.
+        acting_for: for whom ``decided_by``, a service, says that it decided.
+        channel: where the decision was made; ``"timeout"`` and ``"policy"`` are no person's decision.
         occurrence: number of earlier events of this type for this output: changes can be requested again after
             a failed regeneration.
     """
@@ -83,6 +86,9 @@ class ReviewFacts:
     links: dict[str, str] = field(default_factory=dict)
     session_status: str | None = None
     occurrence: int = 0
+    edited_output: str | None = None
+    acting_for: Person | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
     Raises:
         ValueError: the ids, which cannot be truncated, exceed the limit.
     """
+    output = facts.output if facts.edited_output is None else facts.edited_output
     data: dict[str, Any] = {
         "status": facts.status,
         "session": {
@@ -136,15 +143,15 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         },
         "output": "",
         "output_truncated": False,
-        "output_sha256": hashlib.sha256(facts.output.encode("utf-8", "replace")).hexdigest(),
+        "output_sha256": _sha256(output),
+        "shown_output_sha256": _sha256(facts.output),
+        "edited": facts.edited_output is not None,
+        "edited_by": _person(facts.decided_by) if facts.edited_output is not None else None,
         "feedback": cut_to_bytes(facts.feedback, _FEEDBACK_BYTES) if facts.feedback is not None else None,
-        "decided_by": {
-            "id": cut_to_bytes(facts.decided_by.id, _PERSON_BYTES),
-            "name": cut_to_bytes(facts.decided_by.name, _PERSON_BYTES),
-        }
-        if facts.decided_by
-        else None,
+        "decided_by": _person(facts.decided_by),
+        "acting_for": _person(facts.acting_for),
         "decided_at": _iso(facts.decided_at),
+        "channel": facts.channel,
         "links": dict(facts.links),
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}
@@ -152,8 +159,8 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         data["links"].popitem()  # the last one is the least important
     if room < 0:
         raise ValueError(f"The ids of this review alone exceed {MAX_BODY_BYTES} bytes.")
-    data["output"] = cut_to_bytes(facts.output, room)
-    data["output_truncated"] = data["output"] != facts.output
+    data["output"] = cut_to_bytes(output, room)
+    data["output_truncated"] = data["output"] != output
     return Event(
         id=event_id(facts.task_instance_id, type_, facts.iteration, facts.occurrence),
         type=type_,
@@ -194,6 +201,16 @@ def cut_to_bytes(text: str, limit: int) -> str:
         else:
             high = middle - 1
     return text[:low]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _person(person: Person | None) -> dict[str, str] | None:
+    if person is None:
+        return None
+    return {"id": cut_to_bytes(person.id, _PERSON_BYTES), "name": cut_to_bytes(person.name, _PERSON_BYTES)}
 
 
 def _iso(value: datetime | None) -> str | None:

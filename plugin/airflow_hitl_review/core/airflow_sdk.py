@@ -14,19 +14,32 @@ from airflow_hitl_review.core.telemetry import Stats
 if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import determine_kwargs
     from airflow.sdk.configuration import conf
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout, TaskDeferred
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        TaskDeferred,
+    )
 else:
     try:
         from airflow.sdk.configuration import conf
         from airflow.sdk.exceptions import (
             AirflowException,
             AirflowFailException,
+            AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferred,
         )
     except ImportError:  # Airflow 3.1: the Task SDK has neither
         from airflow.configuration import conf
-        from airflow.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout, TaskDeferred
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferred,
+        )
 
     try:
         from airflow.sdk.bases.decorator import determine_kwargs
@@ -61,6 +74,7 @@ __all__ = [
     "MAY_READ_AFTER_FORM",
     "AirflowException",
     "AirflowFailException",
+    "AirflowSkipException",
     "AirflowTaskTimeout",
     "TaskAwaitingInput",
     "TaskDeferred",

@@ -36,8 +36,7 @@ def record_of(decision: Decision, output: str, edited_output: str | None) -> dic
     Args:
         decision: the decision.
         output: the output that was decided about, as the reviewer saw it.
-        edited_output: the output as the reviewer edited it, as it is in XCom; it counts only for a decision that has
-            an edit.
+        edited_output: the output as the reviewer edited it, in XCom; counts only if the decision has one.
     """
     return {
         "action": decision.action.value,

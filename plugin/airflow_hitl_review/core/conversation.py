@@ -8,9 +8,18 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from airflow_hitl_review.core.schema import AgentSession, User, feedback_key, iteration_of
+from airflow_hitl_review.core.schema import (
+    AgentSession,
+    Decision,
+    FailedRegeneration,
+    User,
+    edited_output_key,
+    feedback_key,
+    iteration_of,
+    output_key,
+)
 from airflow_hitl_review.core.stored import StoredValue, UnreadableXComError
-from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.texts import sha256_of, storable
 
 
 class ConversationEntry(BaseModel):
@@ -27,61 +36,96 @@ class ConversationEntry(BaseModel):
 
 def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
     """The turns up to the current output, in order; an unreadable value is shown as such."""
-    decisions = {d.iteration: d for d in session.decisions}  # the last one for each output
-    outputs = {n: v for k, v in xcoms.items() if (n := iteration_of(k, feedback=False)) is not None}
-    said = {n for k in xcoms if (n := iteration_of(k, feedback=True)) is not None}
+    outputs = {n for key in xcoms if (n := iteration_of(key, feedback=False)) is not None}
+    said = {n for key in xcoms if (n := iteration_of(key, feedback=True)) is not None}
     turns: list[ConversationEntry] = []
     for n in sorted(n for n in {*outputs, *said} if 1 <= n <= session.iteration):
         if n in outputs:
-            turns.append(
-                ConversationEntry(
-                    role="assistant",
-                    kind="output",
-                    content=_text_of(outputs[n]),
-                    iteration=n,
-                    timestamp=outputs[n].timestamp,
-                )
-            )
-        for failure in (f for f in session.failures if f.iteration == n):
-            turns.append(
-                ConversationEntry(
-                    role="human",
-                    kind="feedback",
-                    content=failure.feedback,
-                    iteration=n,
-                    timestamp=failure.asked_at or failure.at,
-                    user=failure.user,
-                )
-            )
-            turns.append(
-                ConversationEntry(
-                    role="assistant",
-                    kind="error",
-                    content=f"Regenerating failed: {failure.error}",
-                    iteration=n,
-                    timestamp=failure.at,
-                )
-            )
-        feedback = xcoms.get(feedback_key(n))
-        text = _text_of(feedback) if feedback is not None else ""
-        decision = decisions.get(n)
-        # Feedback whose regeneration failed is already added above; the XCom still has the same text.
-        is_told = any(
-            f.iteration == n and (f.asked_at == decision.at if decision and f.asked_at else f.feedback == text)
-            for f in session.failures
-        )
-        if feedback is not None and not is_told:
-            turns.append(
-                ConversationEntry(
-                    role="human",
-                    kind="feedback",
-                    content=text,
-                    iteration=n,
-                    timestamp=(decision.at if decision else None) or feedback.timestamp,
-                    user=decision.user if decision else None,
-                )
-            )
+            stored = xcoms[output_key(n)]
+            turns.append(_turn("output", _text_of(stored), n, stored.timestamp))
+        for failure in session.failures:
+            if failure.iteration == n:
+                turns += _of_failure(failure, xcoms)
+        turns += _of_decision(session, n, xcoms)
     return turns
+
+
+def last_about(session: AgentSession, iteration: int) -> Decision | None:
+    """The last decision about an output, also one that could not be carried out."""
+    return next((one for one in reversed(session.decisions) if one.iteration == iteration), None)
+
+
+def edited_output_of(
+    decision: Decision | FailedRegeneration | None, xcoms: Mapping[str, StoredValue]
+) -> str | None:
+    """The output as the reviewer edited it, if the decision has an edit and XCom still has its text.
+
+    Raises:
+        UnreadableXComError: it cannot be read just now.
+    """
+    stored = xcoms.get(edited_output_key(decision.iteration)) if decision is not None else None
+    if decision is None or decision.edited_output_sha256 is None or stored is None:
+        return None
+    return stored.value if decision.edited_output_sha256 == sha256_of(str(stored.value)) else None
+
+
+def _of_failure(failure: FailedRegeneration, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
+    """A decision that could not be carried out, and why not."""
+    n, asked_at = failure.iteration, failure.asked_at or failure.at
+    turns = _edit_turns(failure, asked_at, xcoms)
+    if failure.feedback:
+        turns.append(_turn("feedback", failure.feedback, n, asked_at, failure))
+    words = "The edit was refused" if failure.kind == "edit" else "Regenerating failed"
+    return [*turns, _turn("error", f"{words}: {failure.error}", n, failure.at)]
+
+
+def _of_decision(session: AgentSession, n: int, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
+    """The edit and the feedback of the last decision about an output, unless it is among the failures."""
+    decision = last_about(session, n)
+    feedback = xcoms.get(feedback_key(n))
+    text = _text_of(feedback) if feedback is not None else ""
+    for failure in session.failures:
+        if failure.iteration == n and (
+            failure.asked_at == decision.at if decision and failure.asked_at else failure.feedback == text
+        ):
+            return []  # XCom still has the same texts
+    at = decision.at if decision else None
+    turns = _edit_turns(decision, at, xcoms) if decision is not None else []
+    if feedback is not None:
+        turns.append(_turn("feedback", text, n, at or feedback.timestamp, decision))
+    return turns
+
+
+def _edit_turns(
+    decision: Decision | FailedRegeneration, at: datetime | None, xcoms: Mapping[str, StoredValue]
+) -> list[ConversationEntry]:
+    n = decision.iteration
+    try:
+        text = edited_output_of(decision, xcoms)
+    except UnreadableXComError as error:
+        text = f"({error})"
+    stored = xcoms.get(edited_output_key(n))
+    if text is None or stored is None:
+        return []
+    return [_turn("edit", storable(text), n, at or stored.timestamp, decision)]
+
+
+def _turn(
+    kind: Literal["output", "edit", "feedback", "error"],
+    content: str,
+    iteration: int,
+    at: datetime,
+    who: Decision | FailedRegeneration | None = None,
+) -> ConversationEntry:
+    return ConversationEntry(
+        role="human" if kind in ("edit", "feedback") else "assistant",
+        kind=kind,
+        content=content,
+        iteration=iteration,
+        timestamp=at,
+        user=who.user if who is not None else None,
+        acting_for=who.acting_for if who is not None else None,
+    )
 
 
 def _text_of(stored: StoredValue) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_hitl_review.core.schema import AgentSession, TaskKey, User
+from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User
 from airflow_hitl_review.core.site import Site
 from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
 
@@ -22,9 +22,8 @@ def announce(
     site: Site,
     at: datetime,
     status: str | None = None,
-    feedback: str | None = None,
-    decided_by: User | None = None,
-    decided_at: datetime | None = None,
+    decision: Decision | None = None,
+    edited_output: str | None = None,
 ) -> Event:
     """Make an event about a review.
 
@@ -37,9 +36,8 @@ def announce(
         site: URLs for the links.
         at: when it happened, timezone-aware.
         status: the event's status, if it differs from the session's.
-        feedback: what the reviewer wrote.
-        decided_by: who decided.
-        decided_at: when they decided.
+        decision: what was decided, if anything.
+        edited_output: the output as the reviewer edited it; None if they did not.
 
     Raises:
         ValueError: the ids alone are too long for an event; ids that Airflow accepts are not.
@@ -60,11 +58,18 @@ def announce(
         created_at=session.created_at,
         deadline_at=session.deadline_at,
         links=site.links_of(key),
-        feedback=feedback,
-        decided_by=Person(decided_by.id, decided_by.name) if decided_by else None,
-        decided_at=decided_at,
+        feedback=decision.feedback or None if decision else None,
+        decided_by=_person(decision.user) if decision else None,
+        acting_for=_person(decision.acting_for) if decision else None,
+        decided_at=decision.at if decision else None,
+        channel=decision.channel if decision else None,
+        edited_output=edited_output,
         occurrence=sum(failure.iteration == session.iteration for failure in session.failures)
         if type_ is EventType.CHANGES_REQUESTED
         else 0,
     )
     return build_event(type_, facts, at=at)
+
+
+def _person(user: User | None) -> Person | None:
+    return Person(user.id, user.name) if user is not None else None

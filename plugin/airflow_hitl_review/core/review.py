@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from airflow_hitl_review.core.conversation import ConversationEntry, conversation_of
+from airflow_hitl_review.core.conversation import ConversationEntry, conversation_of, edited_output_of, last_about
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
     AgentSession,
+    Channel,
     Decision,
+    OnReject,
+    OnTimeout,
     SessionSummary,
     TaskKey,
     User,
@@ -34,6 +37,9 @@ ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "s
 
 _SUMMARY_PROMPT_LENGTH = 300
 
+EDITS_NOT_SUPPORTED = "The output cannot be edited: its task does not support edits."
+"""Of a session that the AI provider's worker or version 0.1.0 wrote."""
+
 _LONG_OUTPUT = 8_000
 """In characters; a session with a longer output also gets a summary without the output."""
 
@@ -44,6 +50,8 @@ class ReviewSummary(BaseModel):
     ``prompt`` is cut after 300 characters. ``reviewers`` has the ids of the only people who may decide; it is empty
     where all may who may do so for the DAG. Of the output there is the digest, and its first 200 characters on one
     line, without Markdown's marks: white space and control characters between words have become one space.
+    ``edited``: the decision changed the output by hand. ``acting_for``: for whom ``decided_by`` decided.
+    ``channel``: where; with ``timeout`` (``on_hitl_timeout``) and ``policy`` (``review_when``) nobody did.
     """
 
     dag_id: str
@@ -67,13 +75,17 @@ class ReviewSummary(BaseModel):
     output_excerpt: str
     edited: bool = False
     acting_for: User | None = None
-    channel: str | None = None
+    channel: Channel | None = None
 
 
 class ReviewResponse(ReviewSummary):
     """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields.
 
     ``prompt`` is whole here. ``dag_paused``: the DAG is, and so the task goes on only when the DAG does.
+    ``allow_modifications``: whether the output can be edited; ``modifications_refused`` says why not.
+    ``output_schema``: JSON Schema (2020-12) of the output, if it has a declared type. ``edited_output``: the last
+    edit of the current output, with which it was approved or changes were requested, or which the task refused.
+    ``on_reject`` and ``on_hitl_timeout``: how the task, and the review, then end.
     """
 
     current_output: str
@@ -85,8 +97,8 @@ class ReviewResponse(ReviewSummary):
     modifications_refused: str | None = None
     output_schema: dict[str, Any] | None = None
     edited_output: str | None = None
-    on_reject: Literal["fail", "skip"] = "fail"
-    on_hitl_timeout: Literal["fail", "approve", "reject"] = "fail"
+    on_reject: OnReject = "fail"
+    on_hitl_timeout: OnTimeout = "fail"
 
 
 def is_active(task_state: str | None) -> bool:
@@ -108,7 +120,7 @@ def summary_of(session: AgentSession) -> SessionSummary | None:
     """A summary stored beside a session so that lists need not read its output; None if the output is short."""
     if len(session.current_output) <= _LONG_OUTPUT:
         return None
-    without = session.model_dump(exclude={"current_output", "failures"})
+    without = session.model_dump(exclude={"current_output", "failures", "output_schema"})
     return SessionSummary(
         **without,
         output_sha256=sha256_of(session.current_output),
@@ -137,6 +149,12 @@ def assemble(
         display_as=session.display_as,
         conversation=conversation_of(session, xcoms),
         dag_paused=dag_paused,
+        allow_modifications=session.allow_modifications,
+        modifications_refused=_why_not_modified(session),
+        output_schema=session.output_schema,
+        edited_output=edited_output_of(last_about(session, session.iteration), xcoms),
+        on_reject=session.on_reject,
+        on_hitl_timeout=session.on_hitl_timeout,
     )
 
 
@@ -160,6 +178,9 @@ def _common(
         "last_error": session.last_error,
         "decided_by": decided.user if decided else None,
         "decided_at": decided.at if decided else None,
+        "edited": bool(decided and decided.is_edited),
+        "acting_for": decided.acting_for if decided else None,
+        "channel": decided.channel if decided else None,
         "reviewers": session.reviewers,
         **_output_facts(session),
     }
@@ -181,6 +202,10 @@ def _final_decision(session: AgentSession) -> Decision | None:
     if session.status is SessionStatus.PENDING_REVIEW or not session.decisions:
         return None
     return session.decisions[-1]
+
+
+def _why_not_modified(session: AgentSession) -> str | None:
+    return None if session.allow_modifications else session.modifications_refused or EDITS_NOT_SUPPORTED
 
 
 def _stored_decision(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> Decision | None:

@@ -43,8 +43,7 @@ WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 
 WEBHOOKS_KEY = f"{PREFIX}webhooks"
 """``webhook_endpoints.ReviewWebhooks``: the endpoints of this review. Written by the worker before the session,
-deleted once the final event is in the outbox. Its row's timestamp is when the dispatcher checks this outbox
-next."""
+deleted once the final event is in the outbox. Its row's timestamp is when the outbox is checked next."""
 
 WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
 """``True``: the review has ended, and its outbox holds undelivered events. Written by the worker or the API
@@ -60,8 +59,8 @@ GivenChannel = Literal["rest", "notebook", "chat", "airflow"]
 """Where a person decided."""
 
 Channel = Literal["rest", "notebook", "chat", "airflow", "timeout", "policy"]
-"""Where a decision was made. The last two are the worker's own: what ``on_hitl_timeout`` says was done when the
-deadline had passed; ``review_when`` said that nobody need look. Such a decision has no user."""
+"""Where a decision was made. The last two are the worker's own and have no user: what ``on_hitl_timeout`` says,
+and ``review_when`` said that nobody need look."""
 
 
 def output_key(iteration: int) -> str:
@@ -85,15 +84,13 @@ def edited_output_key(iteration: int) -> str:
 def history_key(iteration: int) -> str:
     """Key of the history up to the n-th output (any JSON), which regenerating needs after a pause.
 
-    Written by the worker before the session has that output, so nothing reads the history of an output that
-    nobody has seen.
+    Written by the worker before the session has that output: nothing reads the history of an unseen output.
     """
     return f"{HISTORY_KEY}_{iteration}"
 
 
 def webhook_key(event_id: str) -> str:
-    """Key of an outbox entry (``hitl_webhooks.OutboxEntry`` as JSON). Written by the worker, then by the API
-    server."""
+    """Key of an outbox entry (``hitl_webhooks.OutboxEntry``), which the worker writes, then the API server."""
     return f"{WEBHOOK_PREFIX}{event_id}"
 
 
@@ -164,7 +161,7 @@ class Decision(_Stored):
 
     @property
     def is_edited(self) -> bool:
-        """Whether the reviewer edited the output."""
+        """Whether it changed the output."""
         return self.edited_output_sha256 is not None
 
 
@@ -172,8 +169,7 @@ class FailedRegeneration(_Stored):
     """A decision that could not be carried out; the review went on with the same output.
 
     Attributes:
-        kind: ``"regeneration"`` if the next output could not be made, ``"edit"`` if the task refused the reviewer's
-            edit of this output.
+        kind: ``"regeneration"``: the next output could not be made; ``"edit"``: the task refused the edit.
         edited_output_sha256: hex digest of that edit, if there was one.
     """
 
@@ -196,9 +192,8 @@ class AgentSession(_Stored):
         try_number: the try number at the start. It can increase during the review, see ``core.resume_guard``.
         reviewers: ids, from Airflow's auth manager, of the only people who may decide; if empty, everybody who may
             decide reviews of the DAG.
-        allow_modifications: whether reviewers may edit the output. False where the worker does not say so: the AI
-            provider's and version 0.1.0 would ignore an edit.
-        modifications_refused: why not, in words, if the worker says so.
+        allow_modifications: whether the output can be edited: workers that do not say so would ignore an edit.
+        modifications_refused: why not, in words.
         output_schema: JSON Schema (2020-12) of the output, if it has a declared type.
         on_reject: how the task ends when the output is rejected.
         on_hitl_timeout: how the review ends at ``deadline_at``.

@@ -30,11 +30,19 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
 from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
-from airflow_hitl_review.core.schema import AgentSession
+from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.task import typed_outputs
-from airflow_hitl_review.task.json_values import NotJSONError, as_json_value, as_text, stored_form, stored_json
+from airflow_hitl_review.task.json_values import (
+    NotJSONError,
+    Shown,
+    as_json_value,
+    as_text,
+    stored_form,
+    stored_json,
+)
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
+from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit, editing_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -144,10 +152,35 @@ class _AgentReview(HITLReviewBaseOperator):
         self._output_under_review = turn.output  # fails before a reviewer is asked, if it cannot be read back
         return turn
 
-    def _approved(self, session: AgentSession, history: Any) -> Any:
-        # Not parsed from the text that the reviewer saw: that may be incomplete.
-        self._output_under_review = history.output
+    def _editing(self, shown: Shown, history: Any) -> Editing:
+        if not self.allow_modifications:
+            return SWITCHED_OFF
+        if history.kept is None:
+            return Editing(
+                "The output cannot be edited: it could not be written as JSON and read back as its output_type."
+            )
+        return editing_of(shown, typed_outputs.member_of(history.kept, self.output_type))
+
+    def _typed_output(self, shown: Shown, history: Any) -> Any:
         return history.output
+
+    def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
+        check_edit(edited_output, output_format, typed_outputs.member_of(history.kept, self.output_type))
+        self.check_edited_output(edited_output, output_format)
+
+    def check_edited_output(self, edited_output: str, output_format: OutputFormat) -> None:
+        """Check more than the agent's ``output_type`` does; see ``HITLReviewMixin``."""
+
+    def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
+        # The agent's own is not parsed from the text that the reviewer saw: that may be incomplete.
+        self._output_under_review = (
+            history.output
+            if edited_output is None
+            else check_edit(
+                edited_output, session.output_format, typed_outputs.member_of(history.kept, self.output_type)
+            )
+        )
+        return self._output_under_review
 
     def _turn(self, messages: Sequence[ModelMessage], output: Any) -> AgentTurn:
         """A turn of the agent. If parking would lose it, poll instead: it is worth more than a worker slot."""

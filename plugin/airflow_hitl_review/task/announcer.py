@@ -79,13 +79,15 @@ class Announcer:
         if self._xcoms.read(webhook_key(id_)) is None:
             self.output_ready(session)
 
-    def changes_requested(self, session: AgentSession, decision: Decision) -> None:
+    def changes_requested(self, session: AgentSession, decision: Decision, edited_output: str | None) -> None:
         """Tell that the reviewer requested changes, which are being made."""
-        self._tell(EventType.CHANGES_REQUESTED, session, decision.at or utcnow(), decision)
+        self._tell(EventType.CHANGES_REQUESTED, session, decision.at or utcnow(), decision, edited_output)
 
-    def finalized(self, session: AgentSession, decision: Decision | None, status: str | None) -> None:
+    def finalized(
+        self, session: AgentSession, decision: Decision | None, edited_output: str | None, status: str | None
+    ) -> None:
         """Tell that the review has ended; ``status`` is the event's, if it differs from the session's."""
-        self._tell(EventType.FINALIZED, session, utcnow(), decision, status)
+        self._tell(EventType.FINALIZED, session, utcnow(), decision, edited_output, status)
         if self._publisher.finish():  # else the API server sends the final event, once the task has ended
             self._publisher.close()
 
@@ -103,6 +105,7 @@ class Announcer:
         session: AgentSession,
         at: datetime,
         decision: Decision | None = None,
+        edited_output: str | None = None,
         status: str | None = None,
     ) -> None:
         facts: dict[str, str | int] = {ITERATION: session.iteration, STATUS: status or session.status.value}
@@ -112,8 +115,7 @@ class Announcer:
             session,
             at=at,
             status=status,
-            feedback=decision.feedback or None if decision else None,
-            decided_by=decision.user if decision else None,
-            decided_at=decision.at if decision else None,
+            decision=decision,
+            edited_output=edited_output,
         )
-        self._callbacks.call(type_, session, status=status, decision=decision)
+        self._callbacks.call(type_, session, status=status, decision=decision, edited_output=edited_output)

@@ -22,7 +22,8 @@ class Callbacks:
 
     Each is called with the task's context, in which ``hitl_review`` is a dict with ``event`` (the type of the
     webhook event, such as ``"hitl_review.finalized"``), ``status``, ``iteration``, ``max_iterations``,
-    ``prompt``, ``output``, ``deadline_at``, ``feedback`` and ``decided_by`` (a name, or None).
+    ``prompt``, ``output`` (as the reviewer edited it, if they did: then ``edited`` is True), ``deadline_at``,
+    ``feedback``, ``decided_by`` and ``acting_for`` (names, or None), and ``channel`` (as in REST, or None).
 
     An exception in a callback is logged; the review and the remaining callbacks continue.
 
@@ -54,7 +55,13 @@ class Callbacks:
         }
 
     def call(
-        self, type_: EventType, session: AgentSession, *, status: str | None, decision: Decision | None
+        self,
+        type_: EventType,
+        session: AgentSession,
+        *,
+        status: str | None,
+        decision: Decision | None,
+        edited_output: str | None,
     ) -> None:
         """Call the callbacks for an event; never raises."""
         facts = {
@@ -63,10 +70,13 @@ class Callbacks:
             "iteration": session.iteration,
             "max_iterations": session.max_iterations,
             "prompt": session.prompt,
-            "output": session.current_output,
+            "output": session.current_output if edited_output is None else edited_output,
+            "edited": edited_output is not None,
             "deadline_at": session.deadline_at,
             "feedback": decision.feedback if decision else None,
             "decided_by": decision.user.name if decision and decision.user else None,
+            "acting_for": decision.acting_for.name if decision and decision.acting_for else None,
+            "channel": decision.channel if decision else None,
         }
         for callback in self._by_type.get(type_, ()):
             try:

@@ -15,9 +15,11 @@ from airflow_hitl_review.task.json_values import as_json_value
 from airflow_hitl_review.task.operators import (
     REVIEW_TEMPLATE_FIELDS,
     HITLReviewBaseOperator,
+    edited_turns,
     first_turn,
     next_turns,
 )
+from airflow_hitl_review.task.output_edits import checked_type
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,6 +45,7 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         op_args: Collection[Any] | None = None,
         op_kwargs: Mapping[str, Any] | None = None,
         prompt: str = "",
+        output_type: Any = None,
         enable_hitl_review: bool = True,
         max_hitl_iterations: int = 5,
         hitl_timeout: timedelta | None = None,
@@ -58,6 +61,7 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
             )
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
         self.prompt = prompt or f"Output of {self.task_id}"
+        self.output_type = checked_type(output_type)
         self.enable_hitl_review = enable_hitl_review
         self.max_hitl_iterations = max_hitl_iterations
         self.hitl_timeout = hitl_timeout
@@ -81,6 +85,11 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         """Generate the next output: call the function with the reviewer's feedback."""
         output = as_json_value(self._call(self._context, feedback, message_history))
         return output, next_turns(message_history, feedback, output)
+
+    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output; ``history`` has the edited output in place of the last one."""
+        history = edited_turns(message_history, edited_output)
+        return self.regenerate_with_feedback(feedback=feedback, message_history=history)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text unchanged, anything else as JSON values."""
@@ -109,7 +118,7 @@ def hitl_review_task(python_callable: Callable[..., Any] | None = None, **kwargs
 
     Args:
         python_callable: the function; passed by Airflow if the decorator is used without parentheses.
-        **kwargs: ``prompt`` (a template), ``enable_hitl_review``, ``max_hitl_iterations``, ``hitl_timeout``,
+        **kwargs: ``prompt`` (a template), ``output_type``, ``enable_hitl_review``, ``max_hitl_iterations``, ``hitl_timeout``,
             ``hitl_poll_interval``, as for ``HITLReviewOperator``; and those of ``HITLReviewBaseOperator`` and
             every task decorator.
 

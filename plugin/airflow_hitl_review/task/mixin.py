@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_hitl_review.core.schema import AgentSession
-from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.airflow_sdk import FAILURES
+from airflow_hitl_review.core.schema import AgentSession, OutputFormat
+from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import storable
-from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks, usable_webhooks
-from airflow_hitl_review.task import review_loop, review_options
-from airflow_hitl_review.task.callbacks import Callbacks, GivenCallbacks
-from airflow_hitl_review.task.json_values import are_messages, as_text, dump_messages, load_messages, stored_form
+from airflow_hitl_review.core.webhook_endpoints import usable_webhooks
+from airflow_hitl_review.task import review_loop
+from airflow_hitl_review.task.json_values import (
+    Shown,
+    are_messages,
+    as_text,
+    dump_messages,
+    load_messages,
+    stored_form,
+)
+from airflow_hitl_review.task.new_session import decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
+from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit, editing_of
 from airflow_hitl_review.task.review_session import ReviewSession
+from airflow_hitl_review.task.review_settings import ReviewSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,8 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class HITLReviewMixin:
-    """Gives an operator a review by a person: approve, reject, or ask for changes and look again.
+class HITLReviewMixin(ReviewSettings):
+    """Gives an operator a review by a person: approve, edit, reject, or ask for changes and look again.
 
     Put it before the operator class, set the attributes, implement ``regenerate_with_feedback``, and call
     ``run_hitl_review`` at the end of ``execute``::
@@ -41,45 +49,8 @@ class HITLReviewMixin:
     resumes it at ``resume_hitl_review``, which returns the task's result. What ``execute`` would do with the
     approved output belongs in ``hitl_review_result``, which is called in both ways of waiting.
 
-    Attributes:
-        enable_hitl_review: for operators that offer the review as an option; not read here.
-        prompt: tells the reviewer what the output is for.
-        max_hitl_iterations: outputs that may be shown in all, at least 1.
-        hitl_timeout: time for the whole review, including all rounds; None for no limit.
-        hitl_poll_interval: seconds between two looks, when polling.
-        hitl_wait: ``"park"`` or ``"poll"`` (holds the worker slot).
-        reviewers: ids, from Airflow's auth manager, of the only people who may decide; they also need the right to
-            decide reviews of the DAG. If empty, everybody with that right may decide. Needs ``hitl_wait="park"``:
-            the API server tells only a resumed task who has decided. A template field of our operators: a list, or
-            a template that gives one, or one id.
-        display_as: how reviewers see the outputs: ``"markdown"``, ``"code"``, ``"code:python"`` (or another
-            language), ``"json"``, ``"table"`` (a list of objects), ``"html"`` (its source) or ``"text"``; None for
-            what an output looks like. Reviewers can choose another view.
-        webhooks: endpoints that hear of the review: URLs, connection ids and ``Webhook`` objects.
-        webhook_url: one more endpoint, given as a plain URL.
-        on_output_ready_callback: a function of the context, a ``BaseNotifier``, or a list of them; called when
-            an output waits for a review, in each round. The context then has ``hitl_review``, see ``Callbacks``.
-        on_finalized_callback: as above, called by the worker when the review has ended; not called if the task was
-            killed or cleared.
-        notifiers: as ``on_output_ready_callback``; Airflow's ``HITLOperator`` uses this name.
-        on_regenerate_error: ``"return"`` gives the review back to the reviewer with the error;
-            ``"fail"`` fails the task.
+    Its settings are those of ``ReviewSettings``.
     """
-
-    enable_hitl_review: bool = True
-    prompt: str = ""
-    max_hitl_iterations: int = 5
-    hitl_timeout: timedelta | None = None
-    hitl_poll_interval: float = 10.0
-    hitl_wait: Literal["park", "poll"] = "park"
-    reviewers: Sequence[str] | str = ()
-    display_as: str | None = None
-    webhooks: Sequence[str | Webhook] | str | Webhook = ()
-    webhook_url: str | None = None
-    on_output_ready_callback: GivenCallbacks = None
-    on_finalized_callback: GivenCallbacks = None
-    notifiers: GivenCallbacks = None
-    on_regenerate_error: Literal["return", "fail"] = "return"
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Get ``output`` reviewed, and return the approved output.
@@ -93,7 +64,7 @@ class HITLReviewMixin:
             The result of ``hitl_review_result`` for the approved output.
 
         Raises:
-            HITLRejectError: the reviewer rejected it.
+            HITLRejectError: the reviewer rejected it (``AirflowSkipException`` with ``on_reject="skip"``).
             HITLTimeoutError: nobody decided in time.
             HITLMaxIterationsError: changes were requested once too often.
             HITLRegenerationError: regenerating failed and ``on_regenerate_error="fail"``.
@@ -107,19 +78,16 @@ class HITLReviewMixin:
         shown = as_text(output)
         history = self._stored_history(message_history)
         ti = _task_instance(context)
-        review = ReviewSession.start(
-            ti,
-            shown,
-            history=history,
-            prompt=HITLReviewMixin._to_string(self.prompt),  # a template may render to another task's result
-            max_iterations=self.max_hitl_iterations,
-            timeout=self.hitl_timeout,
-            reviewers=self.reviewers,
-            webhooks=usable_webhooks(self.webhooks, self.webhook_url),
-            callbacks=self._callbacks(context),
-            display_as=self.display_as,
-        )
+        prompt = HITLReviewMixin._to_string(self.prompt)  # a template may render to another task's result
+        session = new_session(self, ti, shown, self._editing(shown, message_history), prompt)
+        policy = None
+        if not self._needs_review(shown, message_history):
+            session, policy = decided(session, Action.APPROVE, "policy")
+        webhooks = usable_webhooks(self.webhooks, self.webhook_url)
+        review = ReviewSession.start(ti, session, history, webhooks=webhooks, callbacks=self._callbacks(context))
         push_links(self, ti)
+        if policy is not None:
+            return review_loop.end_without_review(self, review, message_history, policy)
         return review_loop.run(self, review, message_history)
 
     def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
@@ -128,7 +96,7 @@ class HITLReviewMixin:
         ``event`` says why. The decision is in XCom; the event must confirm that it was taken, and by one of
         ``reviewers`` if there are any.
         """
-        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
+        self.check_reviewers()
         with review_loop.parks_again(self):
             review = ReviewSession.load(
                 _task_instance(context),
@@ -159,6 +127,34 @@ class HITLReviewMixin:
         """
         raise NotImplementedError(f"{type(self).__name__} must implement regenerate_with_feedback().")
 
+    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output from the last one as the reviewer edited it.
+
+        By default, this calls ``regenerate_with_feedback`` with the edited output in the feedback. Override it if
+        your history can have the edited output in place of the last one.
+
+        Args:
+            edited_output: the text, or the JSON of an output that is not text.
+            feedback: what else the reviewer wants changed.
+            message_history: as for ``regenerate_with_feedback``, and so is the result.
+        """
+        asked = f"{feedback}\n\nI have edited your last output. Go on from this version of it:\n\n{edited_output}"
+        return self.regenerate_with_feedback(feedback=asked, message_history=message_history)
+
+    def check_edited_output(self, edited_output: str, output_format: OutputFormat) -> None:
+        """Check the output as the reviewer edited it; override to check more than ``output_type`` does.
+
+        The reviewer then gets the review back, with the words of the error and with what they typed.
+
+        Args:
+            edited_output: the text, or the JSON of an output that is not text.
+            output_format: ``"json"`` if the output is not text.
+
+        Raises:
+            ValueError: the task cannot take it; the message tells the reviewer why.
+        """
+        check_edit(edited_output, output_format, self.output_type)
+
     def dump_message_history(self, message_history: Any) -> Any:
         """Convert a history to JSON values, stored while the task is parked; override if yours is not JSON.
 
@@ -177,7 +173,7 @@ class HITLReviewMixin:
         """Make the task's result from the approved output; override to change it.
 
         Args:
-            output: the approved output as the reviewer saw it.
+            output: the approved output as the reviewer saw it, or as they edited it.
             output_format: ``"json"`` if the output was not text and ``output`` is its JSON.
         """
         return output
@@ -189,35 +185,6 @@ class HITLReviewMixin:
             return as_text(output)[0]
         except TypeError:
             return storable(str(output))
-
-    def check_hitl_settings(self) -> None:
-        """Check the attributes above, before templates are rendered; call it in the operator's ``__init__``.
-
-        Raises:
-            ValueError: says which one is wrong and what it accepts.
-        """
-        review_options.check(self)
-        rendered = "reviewers" not in getattr(self, "template_fields", ())  # else Airflow renders them later
-        review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=rendered)
-        as_webhooks(self.webhooks, self.webhook_url, rendered=False)
-        self._callbacks({})
-
-    def check_rendered_hitl_settings(self) -> None:
-        """Check them again after templates are rendered; call it before generating the first output costs money.
-
-        Raises:
-            ValueError: as above.
-        """
-        review_options.check(self)
-        self.reviewers = review_options.check_reviewers(self.reviewers, self.hitl_wait, rendered=True)
-
-    def _take_what_the_provider_takes(self) -> None:
-        """Accept zeros as the AI provider does; operators may skip ``check_hitl_settings``, which refuses them."""
-        self.hitl_timeout = self.hitl_timeout or None
-        if self.max_hitl_iterations == 0:
-            self.max_hitl_iterations = 1
-        if self.hitl_poll_interval == 0:
-            self.hitl_poll_interval = 0.1
 
     def _stored_history(self, message_history: Any) -> Any:
         """The history in its stored form; None when polling, which does not need it.
@@ -238,17 +205,33 @@ class HITLReviewMixin:
                 return None
             raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
 
-    def _callbacks(self, context: Any) -> Callbacks:
-        return Callbacks(
-            context,
-            on_output_ready=self.on_output_ready_callback,
-            on_finalized=self.on_finalized_callback,
-            notifiers=self.notifiers,
-        )
+    def _editing(self, shown: Shown, history: Any) -> Editing:
+        """Whether reviewers may edit an output; ``history`` belongs to it."""
+        return editing_of(shown, self.output_type) if self.allow_modifications else SWITCHED_OFF
 
-    def _approved(self, session: AgentSession, history: Any) -> Any:
-        """The task's result; ``history`` belongs to the approved output."""
-        return self.hitl_review_result(session.current_output, session.output_format)
+    def _needs_review(self, shown: Shown, history: Any) -> bool:
+        """Whether ``review_when`` wants the first output reviewed; so it is if that fails, or returns nothing."""
+        if self.review_when is None:
+            return True
+        try:
+            answer = self.review_when(self._typed_output(shown, history))
+        except FAILURES:
+            log.exception("review_when failed, so the output is reviewed.")
+            return True
+        return answer is None or bool(answer)
+
+    def _typed_output(self, shown: Shown, history: Any) -> Any:
+        """An output as its type, for ``review_when``."""
+        return check_edit(*shown, self.output_type)
+
+    def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
+        """Raise if the task does not take an edit of the output that ``history`` belongs to."""
+        self.check_edited_output(edited_output, output_format)
+
+    def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
+        """The task's result; ``history`` belongs to the approved output, which the reviewer may have edited."""
+        output = session.current_output if edited_output is None else edited_output
+        return self.hitl_review_result(output, session.output_format)
 
 
 def _task_instance(context: Context) -> Any:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_hitl_review.core.schema import OnReject, OnTimeout
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task.callbacks import GivenCallbacks
 from airflow_hitl_review.task.json_values import as_json_value
 from airflow_hitl_review.task.mixin import HITLReviewMixin
 from airflow_hitl_review.task.operator_link import HITLReviewLink
+from airflow_hitl_review.task.output_edits import checked_type
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +33,10 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         hitl_wait: ``"park"`` waits without a worker slot, ``"poll"`` with one.
         reviewers: ids of the only people who may decide, see ``HITLReviewMixin``; a template, or a list of them.
         display_as: how reviewers see the outputs, see ``HITLReviewMixin``.
+        allow_modifications: whether reviewers may edit the output.
+        review_when: a function of the first output; False approves it without a review.
+        on_reject: ``"fail"`` or ``"skip"``.
+        on_hitl_timeout: ``"fail"``, ``"approve"`` or ``"reject"``.
         webhooks: URLs, connection ids, and ``Webhook`` objects; the texts among them are templates.
         webhook_url: one more endpoint, given as a plain URL; a template.
         on_output_ready_callback: called when an output waits for a review, see ``HITLReviewMixin``.
@@ -47,6 +53,10 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         hitl_wait: Literal["park", "poll"] = "park",
         reviewers: Sequence[str] | str = (),
         display_as: str | None = None,
+        allow_modifications: bool = True,
+        review_when: Callable[[Any], bool] | None = None,
+        on_reject: OnReject = "fail",
+        on_hitl_timeout: OnTimeout = "fail",
         webhooks: Sequence[str | Webhook] | str | Webhook = (),
         webhook_url: str | None = None,
         on_output_ready_callback: GivenCallbacks = None,
@@ -59,6 +69,10 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         self.hitl_wait = hitl_wait
         self.reviewers = reviewers
         self.display_as = display_as
+        self.allow_modifications = allow_modifications
+        self.review_when = review_when
+        self.on_reject = on_reject
+        self.on_hitl_timeout = on_hitl_timeout
         self.webhooks = webhooks
         self.webhook_url = webhook_url
         self.on_output_ready_callback = on_output_ready_callback
@@ -79,6 +93,8 @@ class HITLReviewOperator(HITLReviewBaseOperator):
             ``history`` is what it returned the last time. The first time, and if it returns only an output,
             it is a list of ``{"role": "assistant" | "human", "content": ...}``: the outputs and the
             feedback so far, without the current feedback. It must be JSON values if the task parks.
+        output_type: type of the output, such as a pydantic model: reviewers then edit it in a form, and an edit
+            that does not fit it is refused. The task's result is its JSON values.
         enable_hitl_review: False returns the first output without a review.
         max_hitl_iterations: outputs that may be shown in all, at least 1.
         hitl_timeout: time for the whole review; None for no limit.
@@ -99,6 +115,7 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         prompt: str,
         generate: Callable[[Context], Any],
         regenerate: Callable[[str, Any], Any],
+        output_type: Any = None,
         enable_hitl_review: bool = True,
         max_hitl_iterations: int = 5,
         hitl_timeout: timedelta | None = None,
@@ -111,6 +128,7 @@ class HITLReviewOperator(HITLReviewBaseOperator):
         self.prompt = prompt
         self.generate = generate
         self.regenerate = regenerate
+        self.output_type = checked_type(output_type)
         self.enable_hitl_review = enable_hitl_review
         self.max_hitl_iterations = max_hitl_iterations
         self.hitl_timeout = hitl_timeout
@@ -132,6 +150,15 @@ class HITLReviewOperator(HITLReviewBaseOperator):
             return result
         output = as_json_value(result)
         return output, next_turns(message_history, feedback, output)
+
+    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output; our own history gets the edited output in place of the last one."""
+        history = edited_turns(message_history, edited_output)
+        if history is None:
+            return super().regenerate_from_edit(
+                edited_output=edited_output, feedback=feedback, message_history=message_history
+            )
+        return self.regenerate_with_feedback(feedback=feedback, message_history=history)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text unchanged, anything else as JSON values."""
@@ -168,3 +195,12 @@ def next_turns(history: Any, feedback: str, output: Any) -> list[dict[str, Any]]
     """Add a round to a history; a history in another format cannot be continued, and is left out."""
     turns = history if isinstance(history, list) else []
     return [*turns, {"role": "human", "content": feedback}, *first_turn(output)]
+
+
+def edited_turns(history: Any, edited_output: str) -> list[dict[str, Any]] | None:
+    """A history of ours with the edited output in place of the last one; None if it is not ours."""
+    last = history[-1] if isinstance(history, list) and history else None
+    if not isinstance(last, dict) or set(last) != {"role", "content"} or last["role"] != "assistant":
+        return None
+    content = edited_output if isinstance(last["content"], str) else json.loads(edited_output)
+    return [*history[:-1], *first_turn(content)]

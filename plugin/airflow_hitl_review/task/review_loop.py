@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, Protocol
 
-from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_READ_AFTER_FORM, AirflowTaskTimeout
-from airflow_hitl_review.core.schema import AgentSession, Decision
+from airflow_hitl_review.core.airflow_sdk import (
+    FAILURES,
+    MAY_READ_AFTER_FORM,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
+from airflow_hitl_review.core.schema import AgentSession, Decision, OnReject, OnTimeout, OutputFormat
 from airflow_hitl_review.core.states import Action, Step
 from airflow_hitl_review.task.errors import (
     HITLMaxIterationsError,
@@ -18,7 +23,8 @@ from airflow_hitl_review.task.errors import (
     HITLRejectError,
     HITLTimeoutError,
 )
-from airflow_hitl_review.task.json_values import as_text
+from airflow_hitl_review.task.json_values import Shown, as_text
+from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.parking import park
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
@@ -42,6 +48,14 @@ class ReviewedOperator(Protocol):
     hitl_wait: Literal["park", "poll"]
     hitl_poll_interval: float
     on_regenerate_error: Literal["return", "fail"]
+    on_reject: OnReject
+    on_hitl_timeout: OnTimeout
+
+    def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
+        """Raise if the task does not take the reviewer's edit."""
+
+    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output from the reviewer's edit of the last one."""
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output."""
@@ -49,7 +63,10 @@ class ReviewedOperator(Protocol):
     def _stored_history(self, message_history: Any) -> Any:
         """The history in its stored form."""
 
-    def _approved(self, session: AgentSession, history: Any) -> Any:
+    def _editing(self, shown: Shown, history: Any) -> Editing:
+        """Whether reviewers may edit an output."""
+
+    def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
         """The task's result."""
 
 
@@ -61,18 +78,34 @@ def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
 
     Raises:
         HITLReviewError: the review did not end with an approval, see ``task.errors``.
+        AirflowSkipException: it was rejected, and ``on_reject="skip"``.
         TaskAwaitingInput: Airflow's signal to park the task (``TaskDeferred`` before Airflow 3.3).
     """
     with parks_again(operator):
         decision, history = _last_decision(operator, review, history)
         review.end(None if decision.action is not Action.CHANGES_REQUESTED else Step.GIVE_UP, decision)
+    return _result(operator, review, history, decision)
+
+
+def end_without_review(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
+    """End a review that nobody need look at; arguments, result and errors as for ``run``."""
+    with parks_again(operator):
+        review.end(None, decision)
+    return _result(operator, review, history, decision)
+
+
+def _result(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
     session = review.session
     if decision.action is Action.APPROVE:
-        return operator._approved(session, history)
+        return operator._approved(session, history, review.edited_output)
     if decision.action is Action.REJECT:
         who = f" by {decision.user.name}" if decision.user else ""
         why = "; the reason is in the review" if decision.feedback else ""
-        raise HITLRejectError(f"Output {session.iteration} was rejected{who}{why}.", feedback=decision.feedback)
+        late = ": nobody decided in time" if decision.channel == "timeout" else ""
+        words = f"Output {session.iteration} was rejected{who}{late}{why}."
+        if operator.on_reject == "skip":
+            raise AirflowSkipException(words)
+        raise HITLRejectError(words, feedback=decision.feedback)
     raise HITLMaxIterationsError(
         f"Changes were requested for output {session.iteration}, the last that "
         f"max_hitl_iterations={session.max_iterations} allows."
@@ -99,17 +132,37 @@ def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: A
     """The decision that ends the review, and the history of the output that it is about."""
     while True:
         decision = _wait_for_decision(operator, review)
+        if review.edited_output is not None and not _takes_edit(operator, review, history, decision):
+            continue
         if decision.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
             return decision, history
-        review.announcer.changes_requested(review.session, decision)
+        review.announcer.changes_requested(review.session, decision, review.edited_output)
         history = _regenerate(operator, review, decision, history)
+
+
+def _takes_edit(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> bool:
+    """Whether the task takes the reviewer's edit; else the reviewer gets the review back, with the reason."""
+    assert review.edited_output is not None
+    try:
+        operator._check_edit(review.edited_output, review.session.output_format, history)
+    except FAILURES as error:
+        log.warning("The task refuses the edit of the reviewer; the review goes back to them.", exc_info=True)
+        is_told = isinstance(error, ValueError) and str(error)
+        review.give_back(decision, Step.REFUSE_EDIT, str(error) if is_told else f"{type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Decision, history: Any) -> Any:
     """Show the next output; returns the history of the output that is then current."""
+    asked: dict[str, Any] = {"feedback": decision.feedback, "message_history": history}
     try:
-        output, new_history = operator.regenerate_with_feedback(feedback=decision.feedback, message_history=history)
-        review.next_output(as_text(output), operator._stored_history(new_history))
+        if review.edited_output is None:
+            output, new_history = operator.regenerate_with_feedback(**asked)
+        else:
+            output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
+        shown, stored = as_text(output), operator._stored_history(new_history)
+        review.next_output(shown, stored, operator._editing(shown, new_history))
     except XComsAwayError:
         raise
     except FAILURES as error:
@@ -118,14 +171,14 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
             review.end(None, decision, status="failed")
             raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
         log.exception("Regenerating failed; the review goes back to the reviewer.")
-        review.regeneration_failed(decision, reason)
+        review.give_back(decision, Step.FAIL_TO_REGENERATE, reason)
         return history
     return new_history
 
 
 def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Decision:  # noqa: RET503 - _park() never returns
     if operator.hitl_wait == "poll":
-        return _poll(review, operator.hitl_poll_interval)
+        return _poll(operator, review)
     review.announcer.finish()
     # This check also finds a decision that arrived while webhooks were sent.
     if (decision := review.decision()) is not None:
@@ -136,7 +189,7 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
         review.require_action()
         _park(review)
     if _is_over(review):
-        _time_out(review)
+        return _time_out(operator, review)
     review.require_action()
     # The last check before parking: from now on it can be decided in Airflow, too.
     if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
@@ -144,8 +197,10 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
     _park(review)
 
 
-def _poll(review: ReviewSession, interval: float, sleep: Callable[[float], None] = time.sleep) -> Decision:
-    failed = 0
+def _poll(
+    operator: ReviewedOperator, review: ReviewSession, sleep: Callable[[float], None] = time.sleep
+) -> Decision:
+    interval, failed = operator.hitl_poll_interval, 0
     while True:
         try:
             decision = review.decision()
@@ -159,7 +214,7 @@ def _poll(review: ReviewSession, interval: float, sleep: Callable[[float], None]
             if decision is not None:
                 return decision
             if _is_over(review):
-                _time_out(review)
+                return _time_out(operator, review)
         review.announcer.keep()
         left = review.time_left()
         pause = interval
@@ -178,6 +233,11 @@ def _is_over(review: ReviewSession) -> bool:
     return left is not None and left <= timedelta(0)
 
 
-def _time_out(review: ReviewSession) -> NoReturn:
+def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:
+    """End a review about which nobody decided in time, as the task's settings say."""
+    if operator.on_hitl_timeout == "approve":
+        return review.decide_itself(Action.APPROVE, "timeout")
+    if operator.on_hitl_timeout == "reject":
+        return review.decide_itself(Action.REJECT, "timeout")
     review.end(Step.TIME_OUT)
     raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")

@@ -5,96 +5,71 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
-from airflow_hitl_review.core.audit_record import confirms
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
-from airflow_hitl_review.core.states import ReviewState, SessionStatus, Step, advance
-from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
+from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.json_values import Shown
+from airflow_hitl_review.task.new_session import decided, output_fields
+from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 
 log = logging.getLogger(__name__)
 
 
 class ReviewSession:
-    """One review, seen from its task. Create with ``start`` or ``load``."""
+    """One review, seen from its task. Create with ``start`` or ``load``.
 
-    def __init__(
-        self,
-        ti: Any,
-        session: AgentSession,
-        announcer: Announcer,
-        *,
-        reviewers: Sequence[str] = (),
-        is_resumed: bool = False,
-        event: Mapping[str, Any] | None = None,
-    ) -> None:
+    Attributes:
+        session: the review as it is stored.
+        edited_output: the output as the reviewer edited it with the decision that was read last, if they did.
+        is_unconfirmed: whether a decision waits for the API server's confirmation.
+    """
+
+    def __init__(self, ti: Any, session: AgentSession, announcer: Announcer, confirmation: Confirmation) -> None:
         self._ti = ti
         self._xcoms = TaskXComs(ti)
-        self._reviewers = reviewers
-        self._is_resumed = is_resumed
-        self._event = event
+        self._confirmation = confirmation
         self.is_unconfirmed = False
         self.announcer = announcer
         self.session = session
+        self.edited_output: str | None = None
 
     @classmethod
     def start(
         cls,
         ti: Any,
-        shown: Shown,
-        *,
+        session: AgentSession,
         history: Any,
-        prompt: str,
-        max_iterations: int,
-        timeout: timedelta | None,
-        reviewers: Sequence[str],
+        *,
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
-        display_as: str | None = None,
     ) -> ReviewSession:
-        """Store the first output and a new session, and announce it.
+        """Store the first output and its session, and announce it unless it is approved already.
 
         Args:
             ti: the running task instance.
-            shown: the output, as returned by ``as_text``.
+            session: the new session, see ``new_session``.
             history: what regenerating needs after a pause, in its stored form; None stores none.
-            prompt: tells the reviewer what the output is for.
-            max_iterations: total number of outputs that may be shown.
-            timeout: time for the whole review; None for no limit.
-            reviewers: ids of the only people who may decide.
             webhooks: endpoints that get the events.
             callbacks: the DAG's callbacks.
-            display_as: how reviewers see the outputs, if the author says so.
 
         Raises:
             XComsAwayError: XComs cannot be written.
         """
-        now = utcnow()
-        session = AgentSession(
-            max_iterations=max_iterations,
-            prompt=prompt,
-            current_output=shown[0],
-            output_format=shown[1],
-            display_as=display_as,
-            task_instance_id=str(ti.id),
-            try_number=ti.try_number,
-            reviewers=list(reviewers),
-            created_at=now,
-            updated_at=now,
-            deadline_at=now + timeout if timeout is not None else None,
-        )
         announcer = Announcer(ti, webhooks, callbacks, ti.try_number)
-        review = cls(ti, session, announcer, reviewers=reviewers)
+        review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
         review._xcoms.store_round(session, history)
-        announcer.output_ready(session)
+        if session.status is SessionStatus.PENDING_REVIEW:
+            announcer.output_ready(session)
         return review
 
     @classmethod
@@ -127,19 +102,15 @@ class ReviewSession:
                 "Clear the task to start over."
             )
         announcer = Announcer(ti, webhooks, callbacks, session.try_number or ti.try_number)
-        return cls(ti, session, announcer, reviewers=reviewers, is_resumed=True, event=event)
+        return cls(ti, session, announcer, Confirmation(reviewers, is_resumed=True, event=event))
 
-    # --- what the reviewer did
+    # --- what was decided
 
     def decision(self) -> Decision | None:
         """Read XCom; return the decision to carry out, None while the review is pending.
 
         The session's status shows whether there is one. The action alone proves nothing: after a failed
         regeneration the last action has the current iteration, but is already handled.
-
-        After a resume, and always if the review has reviewers, a decision counts only if the API server has
-        confirmed it: anybody who may edit XComs could have written it. ``is_unconfirmed`` is True while a decision
-        waits for that.
 
         Raises:
             XComsAwayError: XComs cannot be read just now.
@@ -150,38 +121,43 @@ class ReviewSession:
         if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
             return None
         decision = self._xcoms.read_decision()
-        must_be_confirmed = bool(self._reviewers) or self._is_resumed
-        if decision is None and not must_be_confirmed:
+        if decision is None and not self._confirmation.is_needed:
             return None  # a session without its action: that may still arrive
+        edited = self._xcoms.read_edit(decision) if decision is not None else None
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
-        event, self._event = self._event, None  # it confirms one decision
-        if not must_be_confirmed:
-            return decision
-        if decision is not None and confirms(event, decision, self.session.current_output, self._reviewers):
-            self._is_resumed = False
-            return decision
-        if decision is not None and event is not None and "decided" in event:
-            self._refuse()  # XCom has changed since, or an API without reviewers decided
-        else:
-            self.is_unconfirmed = True
-        return None
+        verdict = self._confirmation.of(decision, self.session.current_output, edited)
+        if decision is not None and decision.is_edited and sha256_of(edited or "") != decision.edited_output_sha256:
+            verdict = "refused" if verdict == "confirmed" else verdict
+        self.is_unconfirmed = verdict == "unconfirmed"
+        if verdict == "refused":
+            self._refuse()
+        self.edited_output = edited
+        return decision if verdict == "confirmed" else None
 
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
+        reviewers = list(self._confirmation.reviewers)
         log.error(
             "XCom says %s, but the API server has no record of that decision%s. The review is pending again.",
             self.session.status.value,
-            f" by one of the reviewers {list(self._reviewers)}" if self._reviewers else "",
+            f" by one of the reviewers {reviewers}" if reviewers else "",
         )
-        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": list(self._reviewers), "updated_at": utcnow()}
+        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": reviewers, "updated_at": utcnow()}
         self._store(self.session.model_copy(update=again))
+
+    def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
+        """Decide as the task's settings say, without a person."""
+        self.session, decision = decided(self.session, action, channel)
+        self._xcoms.store_session(self.session)
+        self._xcoms.store_decision(decision)
+        return decision
 
     # --- what the worker does
 
-    def next_output(self, shown: Shown, history: Any) -> None:
-        """Show the next output; arguments as for ``start``.
+    def next_output(self, shown: Shown, history: Any, editing: Editing) -> None:
+        """Show the next output; ``history`` as for ``start``.
 
         Raises:
             RuntimeError: it could not be stored. The review is unchanged: nobody has seen that output, and nobody
@@ -189,7 +165,7 @@ class ReviewSession:
             XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
         state = advance(self.session.state, Step.REGENERATE)
-        session = self._moved(state, current_output=shown[0], output_format=shown[1], last_error=None)
+        session = self._moved(state, last_error=None, **output_fields(shown, editing))
         try:
             self._xcoms.store_round(session, history)
         except FAILURES as error:
@@ -200,8 +176,14 @@ class ReviewSession:
         self.session = session
         self.announcer.output_ready(session)
 
-    def regeneration_failed(self, decision: Decision, error: str) -> None:
-        """Make the current output pending again, and record the error."""
+    def give_back(self, decision: Decision, step: Step, error: str) -> None:
+        """Make the current output pending again, and record the error.
+
+        Args:
+            decision: what could not be carried out.
+            step: ``FAIL_TO_REGENERATE`` or ``REFUSE_EDIT``.
+            error: the reason.
+        """
         at = utcnow()
         failure = FailedRegeneration(
             iteration=self.session.iteration,
@@ -210,8 +192,11 @@ class ReviewSession:
             error=storable(error),
             user=decision.user,
             asked_at=decision.at,
+            kind="edit" if step is Step.REFUSE_EDIT else "regeneration",
+            edited_output_sha256=decision.edited_output_sha256,
+            acting_for=decision.acting_for,
         )
-        state = advance(self.session.state, Step.FAIL_TO_REGENERATE)
+        state = advance(self.session.state, step)
         failures = [*self.session.failures, failure]
         self._store(self._moved(state, last_error=failure.error, failures=failures))
 
@@ -220,16 +205,16 @@ class ReviewSession:
 
         Args:
             step: how the worker ends it; None if the session is final already, or stays unchanged.
-            decision: the reviewer's decision, if there is one.
+            decision: what was decided, if anything.
             status: the event's status, if it differs from the session's.
         """
         if step is not None:
             self._store(self._moved(advance(self.session.state, step)))
-        self.announcer.finalized(self.session, decision, status)
+        self.announcer.finalized(self.session, decision, self.edited_output if decision else None, status)
 
     def require_action(self) -> None:
         """Show the review as pending in Airflow's Required Actions."""
-        parking.require_action(self._ti, self._xcoms.key, self.session, self._reviewers)
+        parking.require_action(self._ti, self._xcoms.key, self.session, self._confirmation.reviewers)
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""

@@ -18,6 +18,7 @@ from airflow_hitl_review.core.schema import (
     AgentSession,
     Decision,
     TaskKey,
+    edited_output_key,
     history_key,
     output_key,
 )
@@ -90,6 +91,13 @@ class TaskXComs:
             log.warning("The XCom %r is not a decision and is ignored: %s", ACTION_KEY, error)
             return None
 
+    def read_edit(self, decision: Decision) -> str | None:
+        """Read the output as the reviewer edited it, if they did."""
+        if not decision.is_edited:
+            return None
+        value = self.read(edited_output_key(decision.iteration))
+        return str(value) if value is not None else None
+
     def read_history(self, iteration: int) -> Any:
         """Read the history up to the n-th output; None if none was stored."""
         history = self.read(history_key(iteration))
@@ -103,6 +111,10 @@ class TaskXComs:
             self.push(history_key(session.iteration), history)
         self.push(output_key(session.iteration), session.current_output)
         self.store_session(session)
+
+    def store_decision(self, decision: Decision) -> None:
+        """Write the last decision; the session comes first, as when the API server decides."""
+        self.push(ACTION_KEY, decision.model_dump(mode="json"))
 
     def store_session(self, session: AgentSession) -> None:
         """Write the session, unless a response that was lost shows that it is already there."""

@@ -71,14 +71,22 @@ def restore(kept: dict[str, Any], output_type: Any) -> Any:
         OutputTypeChangedError: ``output_type`` has changed since it was stored.
     """
     try:
-        member = list(_members(output_type))[kept["member"]]
-        adapter: TypeAdapter[Any] = TypeAdapter(member)
+        adapter: TypeAdapter[Any] = TypeAdapter(member_of(kept, output_type))
         return adapter.validate_json(kept["json"], by_alias=True, by_name=True)
     except (*_NOT_KEPT, IndexError) as error:
         raise OutputTypeChangedError(
             "The reviewed output cannot be read back as the operator's output_type, which has changed since "
             f"the output was made: {error}. Clear the task to make the output again."
         ) from error
+
+
+def member_of(kept: dict[str, Any], output_type: Any) -> Any:
+    """The member of ``output_type`` that reads the output that ``keep`` was given.
+
+    Raises:
+        IndexError: ``output_type`` has changed since.
+    """
+    return list(_members(output_type))[kept["member"]]
 
 
 def _as_json(output: Any) -> str | None:

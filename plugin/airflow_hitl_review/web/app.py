@@ -25,6 +25,7 @@ from airflow_hitl_review.server.db.transactions import option
 from airflow_hitl_review.server.delivery.delivery_log import EndpointNotFoundError, EventNotFoundError
 from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
+from airflow_hitl_review.server.reviews.edits import InvalidEditError
 from airflow_hitl_review.server.reviews.inbox import count_now
 from airflow_hitl_review.server.reviews.inbox_counts import Counter, send_pending
 from airflow_hitl_review.server.reviews.resumer import Resumer
@@ -32,7 +33,14 @@ from airflow_hitl_review.web import services
 from airflow_hitl_review.web.http.conditional import LastETags
 from airflow_hitl_review.web.http.csrf import CSRFCheck
 from airflow_hitl_review.web.http.dependencies import CurrentUser
-from airflow_hitl_review.web.http.error_schemas import Conflict, DecisionConflict, NoReview, ReviewNotFound
+from airflow_hitl_review.web.http.error_schemas import (
+    Conflict,
+    DecisionConflict,
+    EditError,
+    InvalidEdit,
+    NoReview,
+    ReviewNotFound,
+)
 from airflow_hitl_review.web.http.request_limits import LimitedBodies, no_nul_in_address
 from airflow_hitl_review.web.live.watchers import Watchers
 from airflow_hitl_review.web.pages import assets
@@ -117,6 +125,11 @@ def create_app() -> FastAPI:
     def conflict(_: Request, error: ConflictError) -> JSONResponse:
         detail = Conflict(message=str(error), decided_by=error.session.decided_by, session=error.session)
         return JSONResponse(DecisionConflict(detail=detail).model_dump(mode="json"), status_code=409)
+
+    @app.exception_handler(InvalidEditError)
+    def invalid_edit(_: Request, error: InvalidEditError) -> JSONResponse:
+        errors = [EditError(path=list(one.path), message=one.message) for one in error.errors]
+        return JSONResponse(InvalidEdit(detail=str(error), errors=errors).model_dump(), status_code=422)
 
     @app.exception_handler(EventNotFoundError)
     @app.exception_handler(EndpointNotFoundError)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from airflow_hitl_review.core.conversation import edited_output_of
 from airflow_hitl_review.core.event_builder import ABANDONED, announce
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
@@ -19,6 +20,7 @@ from airflow_hitl_review.core.schema import (
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
     TaskKey,
+    edited_output_key,
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
@@ -121,6 +123,7 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
     last = read_decision(xcoms.get(ACTION_KEY))
     is_final = session.status.is_final and last is not None and last.action is not Action.CHANGES_REQUESTED
     decided = last if is_final else None
+    edited = edited_output_of(decided, read_xcoms(db, key, edited_output_key(session.iteration)))
     if session.status is SessionStatus.PENDING_REVIEW:
         log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
     of_try: dict[str, Any] = {
@@ -135,9 +138,8 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
         EventType.FINALIZED,
         session,
         status=None if session.status.is_final else ABANDONED,
-        feedback=decided.feedback or None if decided else None,
-        decided_by=decided.user if decided else None,
-        decided_at=decided.at if decided else None,
+        decision=decided,
+        edited_output=edited,
         **of_try,
     )
     return [

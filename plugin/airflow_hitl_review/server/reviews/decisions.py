@@ -18,10 +18,11 @@ from airflow_hitl_review.core.schema import (
     SUMMARY_KEY,
     WEBHOOK_PREFIX,
     AgentSession,
-    Channel,
     Decision,
+    GivenChannel,
     TaskKey,
     User,
+    edited_output_key,
     feedback_key,
     is_reviewer,
 )
@@ -35,6 +36,7 @@ from airflow_hitl_review.server.db.stats import stats
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, after_commit
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
+from airflow_hitl_review.server.reviews.edits import checked_edit
 
 _NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
 """Key prefixes of a review's XComs that are not shown to anybody; a history can be large."""
@@ -79,13 +81,17 @@ class Request:
         iteration: number of the output that the reviewer saw; None if the caller does not say.
         output_sha256: hex digest of that output; a new try starts again at output 1.
         feedback: for ``changes_requested``, what to change; else an optional reason or remark.
+        edited_output: the output as the reviewer edited it; None if they did not. Not with ``reject``.
+        acting_for: for whom the caller says that it decides.
     """
 
     action: Action
     feedback: str = ""
     iteration: int | None = None
-    channel: Channel = "rest"
+    channel: GivenChannel = "rest"
     output_sha256: str | None = None
+    edited_output: str | None = None
+    acting_for: User | None = None
 
 
 def find(db: Session, key: TaskKey) -> ReviewResponse:
@@ -122,6 +128,7 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
         NotAReviewerError: the review has reviewers, and the user is not one of them.
         ConflictError: the review is not pending, another output is current, its deadline has passed, its
             task has ended, or starts a new try.
+        InvalidEditError: the edited output cannot be taken.
         UnreadableXComError: the review cannot be read at the moment.
     """
     task_instance = load_task_instance(db, key, lock=True)
@@ -138,6 +145,7 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
     if obstacle := _obstacle(review, request, now):
         raise ConflictError(obstacle, review)
 
+    edited = checked_edit(session, request.edited_output)
     feedback = storable(request.feedback)
     decision = Decision(
         action=request.action,
@@ -147,13 +155,19 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
         at=now,
         channel=request.channel,
         output_sha256=sha256_of(session.current_output),
+        edited_output_sha256=sha256_of(edited) if edited is not None else None,
+        acting_for=request.acting_for,
     )
     decisions = [*session.decisions, decision.model_copy(update={"feedback": ""})]
     decided = session.moved_to(advance(session.state, request.action), now, decisions=decisions)
-    if feedback:
-        write_xcom(db, key, feedback_key(session.iteration), feedback)
-    elif feedback_key(session.iteration) in xcoms:  # from a failed request: it would look like this one's feedback
-        delete_xcom(db, key, feedback_key(session.iteration))
+    for name, text in (
+        (feedback_key(session.iteration), feedback or None),
+        (edited_output_key(session.iteration), edited),
+    ):
+        if text is not None:
+            write_xcom(db, key, name, text)
+        elif name in xcoms:  # of a decision that could not be carried out: it would look like this one's
+            delete_xcom(db, key, name)
     write_xcom(db, key, SESSION_KEY, decided.model_dump(mode="json"))
     # The action is written last: by the order of the two rows, the sweep finds decided tasks that are parked.
     write_xcom(db, key, ACTION_KEY, decision.model_dump(mode="json"))
@@ -164,7 +178,7 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
         task_instance,
         event=event_of(request.action),
         user=user,
-        extra=record_of(decision, session.current_output),
+        extra=record_of(decision, session.current_output, edited),
     )
     waited = now - session.updated_at if session.updated_at is not None else None
     after_commit(db, partial(count_decision, stats(), key, request.action, waited))

@@ -23,7 +23,14 @@ from airflow_hitl_review.core.options import seconds
 from airflow_hitl_review.core.required_action_form import answer_of
 from airflow_hitl_review.core.resume_guard import is_settled
 from airflow_hitl_review.core.review import is_active
-from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, Decision, TaskKey
+from airflow_hitl_review.core.schema import (
+    ACTION_KEY,
+    SESSION_KEY,
+    AgentSession,
+    Decision,
+    TaskKey,
+    edited_output_key,
+)
 from airflow_hitl_review.core.states import SessionStatus, advance
 from airflow_hitl_review.core.stored import UnreadableXComError, read_decision, read_session
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
@@ -87,7 +94,8 @@ def wake(key: TaskKey) -> Wake:
             # from the session, so checking again does no harm.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
         decision = read_decision(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
-        recorded = _recorded(db, task_instance, decision, session) if decision is not None else None
+        edited = _edited_output(db, key, decision)
+        recorded = _recorded(db, task_instance, decision, session, edited) if decision is not None else None
         if recorded is None and not _others_decide():
             _refuse(db, task_instance, session)
             return Wake.REFUSED
@@ -99,19 +107,28 @@ def wake(key: TaskKey) -> Wake:
             heartbeat=load_heartbeat(db, task_instance.queued_by_job_id),
             settle=settle_time(),
         )
-        event = event_for(recorded, decision, session.current_output)
+        event = event_for(recorded, decision, session.current_output, edited)
         resume(db, key, event, as_next_try=not settled)
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
 
 
+def _edited_output(db: Session, key: TaskKey, decision: Decision | None) -> str | None:
+    """The text of the decision's edit as it is in XCom, whoever wrote it."""
+    if decision is None or not decision.is_edited:
+        return None
+    name = edited_output_key(decision.iteration)
+    stored = read_xcoms(db, key, name).get(name)
+    return str(stored.value) if stored is not None else None
+
+
 def _recorded(
-    db: Session, task_instance: TaskInstanceFacts, decision: Decision, session: AgentSession
+    db: Session, task_instance: TaskInstanceFacts, decision: Decision, session: AgentSession, edited: str | None
 ) -> dict[str, Any] | None:
     """The audit log's record of the decision in XCom; None if it is not the last entry."""
     if _status_after(decision, session) is not session.status:
         return None
-    wanted = record_of(decision, session.current_output)
+    wanted = record_of(decision, session.current_output, edited)
     event, record = read_last_audit_entry(db, task_instance, EVENTS) or ("", {})
     return record if event == event_of(decision.action) and is_same(record, wanted) else None
 

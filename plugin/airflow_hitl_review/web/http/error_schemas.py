@@ -34,6 +34,20 @@ class InvalidRequest(BaseModel):
     detail: str | list[FieldProblem]
 
 
+class EditError(BaseModel):
+    """What is wrong in one place of an edited output; an empty ``path`` is the whole of it."""
+
+    path: list[str | int]
+    message: str
+
+
+class InvalidEdit(BaseModel):
+    """Body of a 422 about an edited output; without ``errors``, it cannot be edited at all."""
+
+    detail: str
+    errors: list[EditError]
+
+
 class NoReview(BaseModel):
     """There is no review. ``task_active``: its task is active, so a review may still appear."""
 
@@ -111,8 +125,16 @@ DECISION: Declared = {
     **_BODY,
 }
 
-FEEDBACK: Declared = {
+EDITING: Declared = {
     **DECISION,
+    422: {
+        "model": InvalidRequest | InvalidEdit,
+        "description": "What was sent cannot be used; `errors` say where the edited output does not fit",
+    },
+}
+
+FEEDBACK: Declared = {
+    **EDITING,
     400: {"model": Problem, "description": "An id is empty or `~`, or the feedback is empty"},
 }
 

@@ -16,8 +16,11 @@ from pydantic_core import CoreSchema
 MAX_FEEDBACK_LENGTH = 100_000
 """Characters."""
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Maximum size of a request body. The largest useful one is the longest feedback, 12 bytes a character: 1.2 MB."""
+MAX_EDIT_LENGTH = 1_000_000
+"""Characters of an edited output."""
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""Maximum size of a request body. The largest useful one has the longest edit: 6 bytes a character."""
 
 MAX_BODY_DEPTH = 20
 """Maximum nesting of objects and arrays; the routes' bodies have one level."""

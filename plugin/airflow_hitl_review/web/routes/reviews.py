@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review.core.review import ReviewResponse
-from airflow_hitl_review.core.schema import Channel, TaskKey
+from airflow_hitl_review.core.schema import GivenChannel, TaskKey, User
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction, utcnow
@@ -18,7 +19,7 @@ from airflow_hitl_review.server.reviews.inbox import ReviewList, count_in, list_
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import accepted_age, has, not_modified, revalidated
 from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask
-from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH, MAX_NUMBER, Text
+from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, MAX_FEEDBACK_LENGTH, MAX_NUMBER, Id, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
 from airflow_hitl_review.web.services import CurrentServices, Services
@@ -26,13 +27,20 @@ from airflow_hitl_review.web.services import CurrentServices, Services
 router = APIRouter(route_class=PlainJsonRoute)
 
 
+class ActingFor(BaseModel):
+    """For whom a service decides. Kept as the service says it; it gives no right."""
+
+    id: Id = Field(min_length=1, description="The person's id, in whatever system the service is for")
+    name: Id = Field(min_length=1, description="The person's name")
+
+
 class DecisionBody(BaseModel):
-    """Body of an approval or a rejection; may be left out."""
+    """Body of a decision; may be left out for an approval or a rejection."""
 
     iteration: int | None = Field(
         default=None, ge=1, le=MAX_NUMBER, description="Number of the output that the reviewer saw"
     )
-    channel: Channel = Field(default="rest", description="Where the reviewer decided")
+    channel: GivenChannel = Field(default="rest", description="Where the reviewer decided")
     output_sha256: Text | None = Field(
         default=None, max_length=64, description="Hex digest of the output that the reviewer saw"
     )
@@ -41,14 +49,38 @@ class DecisionBody(BaseModel):
         max_length=MAX_FEEDBACK_LENGTH,
         description="A comment on the approval, or the reason of the rejection, if any",
     )
+    acting_for: ActingFor | None = Field(
+        default=None, description="For whom the caller decides, if it is a service such as a chat bridge"
+    )
 
     def request(self, action: Action) -> decisions.Request:
         """What the reviewer asks for."""
-        return decisions.Request(action, self.feedback, self.iteration, self.channel, self.output_sha256)
+        return decisions.Request(
+            action,
+            self.feedback,
+            self.iteration,
+            self.channel,
+            self.output_sha256,
+            acting_for=User(id=self.acting_for.id, name=self.acting_for.name) if self.acting_for else None,
+        )
 
 
-class FeedbackBody(DecisionBody):
-    """Body of a request for changes."""
+class EditBody(DecisionBody):
+    """Body of an approval, with which the reviewer can edit the output."""
+
+    edited_output: Text | None = Field(
+        default=None,
+        max_length=MAX_EDIT_LENGTH,
+        description="The output as the reviewer edited it: text, or the JSON of an output that is not text",
+    )
+
+    def request(self, action: Action) -> decisions.Request:
+        """What the reviewer asks for."""
+        return replace(super().request(action), edited_output=self.edited_output)
+
+
+class FeedbackBody(EditBody):
+    """Body of a request for changes; with an edit, the task goes on from that."""
 
     feedback: Text = Field(max_length=MAX_FEEDBACK_LENGTH, description="What to change")
 
@@ -114,16 +146,16 @@ def feedback(
     return _decide(services, background, key, user, body.request(Action.CHANGES_REQUESTED))
 
 
-@router.post("/sessions/approve", response_model=ReviewResponse, responses=error_schemas.DECISION)
+@router.post("/sessions/approve", response_model=ReviewResponse, responses=error_schemas.EDITING)
 def approve(
     services: CurrentServices,
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
-    body: DecisionBody | None = None,
+    body: EditBody | None = None,
 ) -> ReviewResponse:
-    """Approve the current output: the task ends with it."""
-    body = body or DecisionBody()
+    """Approve the current output, as it is or as the reviewer edited it: the task ends with it."""
+    body = body or EditBody()
     return _decide(services, background, key, user, body.request(Action.APPROVE))
 
 
@@ -135,6 +167,6 @@ def reject(
     user: CurrentUser,
     body: DecisionBody | None = None,
 ) -> ReviewResponse:
-    """Reject: the task fails, and is not retried."""
+    """Reject: the task fails and is not retried, or it is skipped, as ``on_reject`` says."""
     body = body or DecisionBody()
     return _decide(services, background, key, user, body.request(Action.REJECT))

@@ -1,0 +1,72 @@
+"""Makes the session of a new review from the operator's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_hitl_review.core.schema import AgentSession, Channel, Decision
+from airflow_hitl_review.core.states import Action, advance
+from airflow_hitl_review.core.texts import sha256_of
+from airflow_hitl_review.task.json_values import Shown
+from airflow_hitl_review.task.output_edits import Editing
+from airflow_hitl_review.task.review_settings import ReviewSettings
+from airflow_hitl_review.task.task_xcoms import utcnow
+
+
+def new_session(settings: ReviewSettings, ti: Any, shown: Shown, editing: Editing, prompt: str) -> AgentSession:
+    """The session in which the first output waits for a review.
+
+    Args:
+        settings: the operator.
+        ti: the running task instance.
+        shown: the output, as returned by ``as_text``.
+        editing: whether reviewers may edit it.
+        prompt: tells the reviewer what the output is for.
+    """
+    now = utcnow()
+    timeout = settings.hitl_timeout
+    return AgentSession(
+        max_iterations=settings.max_hitl_iterations,
+        prompt=prompt,
+        display_as=settings.display_as,
+        on_reject=settings.on_reject,
+        on_hitl_timeout=settings.on_hitl_timeout,
+        task_instance_id=str(ti.id),
+        try_number=ti.try_number,
+        reviewers=list(settings.reviewers),
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + timeout if timeout is not None else None,
+        **output_fields(shown, editing),
+    )
+
+
+def output_fields(shown: Shown, editing: Editing) -> dict[str, Any]:
+    """The fields of a session that come with each output."""
+    return {
+        "current_output": shown[0],
+        "output_format": shown[1],
+        "allow_modifications": editing.refused is None,
+        "modifications_refused": editing.refused,
+        "output_schema": editing.schema,
+    }
+
+
+def decided(session: AgentSession, action: Action, channel: Channel) -> tuple[AgentSession, Decision]:
+    """The session after a decision that nobody made, and that decision.
+
+    Args:
+        session: the review.
+        action: what is decided.
+        channel: why.
+    """
+    now = utcnow()
+    decision = Decision(
+        action=action,
+        iteration=session.iteration,
+        at=now,
+        channel=channel,
+        output_sha256=sha256_of(session.current_output),
+    )
+    after = advance(session.state, action)
+    return session.moved_to(after, now, decisions=[*session.decisions, decision]), decision
