@@ -6,7 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+_Record = TypeVar("_Record")
 
 PENDING = "pending_review"
 CHANGES_REQUESTED = "changes_requested"
@@ -113,9 +117,9 @@ class ReviewSummary(_Brief):
     last_error: str | None
     decided_by: User | None
     decided_at: datetime | None
-    reviewers: tuple[str, ...]
+    reviewers: tuple[str, ...] = ()
     output_sha256: str
-    output_excerpt: str
+    output_excerpt: str = ""
     edited: bool = False
     acting_for: User | None = None
     channel: str | None = None
@@ -198,56 +202,29 @@ def check_statuses(status: str | Sequence[str] | None) -> None:
 
 def parse_review(value: dict[str, Any]) -> Review:
     """Parse a session with its conversation."""
-    turns = tuple(
-        Turn(
-            role=turn["role"],
-            kind=turn["kind"],
-            content=turn["content"],
-            iteration=int(turn["iteration"]),
-            timestamp=read_time(turn["timestamp"]),
-            user=parse_user(turn["user"]),
-        )
-        for turn in value["conversation"]
-    )
-    return Review(
-        **_common(value),
-        current_output=value["current_output"],
-        output_format=value["output_format"],
-        conversation=turns,
-        dag_paused=bool(value.get("dag_paused", False)),
-        display_as=value.get("display_as"),
-    )
-
-
-def parse_user(value: dict[str, Any] | None) -> User | None:
-    """Parse a user, or None."""
-    return User(str(value["id"]), str(value["name"])) if value else None
+    return parse_keyed(value, Review)
 
 
 def parse_summary(value: dict[str, Any]) -> ReviewSummary:
     """Parse an inbox row."""
-    return ReviewSummary(**_common(value))
+    return parse_keyed(value, ReviewSummary)
 
 
-def _common(value: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "key": ReviewKey(value["dag_id"], value["run_id"], value["task_id"], int(value["map_index"])),
-        "status": value["status"],
-        "iteration": int(value["iteration"]),
-        "max_iterations": int(value["max_iterations"]),
-        "prompt": value["prompt"],
-        "task_state": value["task_state"],
-        "task_completed": value["task_completed"],
-        "created_at": read_time(value["created_at"]),
-        "updated_at": read_time(value["updated_at"]),
-        "deadline_at": read_time_or_none(value["deadline_at"]),
-        "last_error": value["last_error"],
-        "decided_by": parse_user(value["decided_by"]),
-        "decided_at": read_time_or_none(value["decided_at"]),
-        "reviewers": tuple(str(one) for one in value.get("reviewers") or ()),  # older servers do not send it
-        "output_sha256": value["output_sha256"],
-        "output_excerpt": value.get("output_excerpt") or "",
-    }
+def parse_keyed(value: dict[str, Any], kind: type[_Record]) -> _Record:
+    """Parse an object that has its task instance's fields among its own; in a record they are the ``key``.
+
+    Unknown fields are ignored, and those with a default may be missing: servers can be newer or older.
+
+    Raises:
+        msgspec.ValidationError: a field is missing or of another type.
+        KeyError: so is one of the task instance's (``TypeError``: it is no object at all).
+    """
+    return msgspec.convert({**value, "key": [value[name] for name in ReviewKey._fields]}, kind)
+
+
+def parse_user(value: dict[str, Any] | None) -> User | None:
+    """Parse a user, or None."""
+    return msgspec.convert(value, User) if value else None
 
 
 def _brief(value: object) -> str:
@@ -262,8 +239,3 @@ def read_time(value: str) -> datetime:
     """Parse an ISO 8601 time."""
     # Python 3.10's fromisoformat does not accept "Z".
     return datetime.fromisoformat(value.replace("Z", "+00:00"))
-
-
-def read_time_or_none(value: str | None) -> datetime | None:
-    """Parse a time, or None."""
-    return read_time(value) if value else None

@@ -48,13 +48,7 @@ CHANGES = (
                 ("    output_excerpt: str\n", "    topic: str\n"),
                 ('        "reviewers": session.reviewers,\n', '        "topic": session.topic,\n'),
             ),
-            "hitl_notebook/records.py": (
-                ("    output_sha256: str\n", '    topic: str = ""\n'),
-                (
-                    '        "output_sha256": value["output_sha256"],\n',
-                    '        "topic": value.get("topic", ""),\n',
-                ),
-            ),
+            "hitl_notebook/records.py": (("    output_sha256: str\n", '    topic: str = ""\n'),),
         },
         """
         import json

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hitl_notebook.records import ReviewKey, read_time, read_time_or_none
+import msgspec
+
+from hitl_notebook.records import ReviewKey, parse_keyed
 
 
 @dataclass(frozen=True)
@@ -107,50 +109,9 @@ def parse_delivery_page(value: dict[str, Any]) -> DeliveryPage:
 
 def parse_delivery(value: dict[str, Any]) -> Delivery:
     """Parse one event with its endpoints."""
-    iteration = value.get("iteration")
-    return Delivery(
-        event_id=str(value["event_id"]),
-        type=str(value["type"]),
-        timestamp=read_time(value["timestamp"]),
-        key=ReviewKey(str(value["dag_id"]), str(value["run_id"]), str(value["task_id"]), int(value["map_index"])),
-        status=str(value["status"]),
-        endpoints=tuple(_endpoint(item) for item in value["endpoints"]),
-        iteration=int(iteration) if iteration is not None else None,
-    )
+    return parse_keyed(value, Delivery)
 
 
 def parse_webhook_test(value: dict[str, Any]) -> WebhookTest:
     """Parse the response of ``POST /webhooks/test``."""
-    return WebhookTest(
-        endpoint=str(value["endpoint"]),
-        event_id=str(value["event_id"]),
-        delivered=bool(value["delivered"]),
-        attempt=_attempt(value["attempt"]),
-    )
-
-
-def _endpoint(value: dict[str, Any]) -> EndpointDelivery:
-    return EndpointDelivery(
-        endpoint=str(value["endpoint"]),
-        format=_text_or_none(value["format"]),
-        status=str(value["status"]),
-        attempts=int(value["attempts"]),
-        next_attempt_at=read_time_or_none(value["next_attempt_at"]),
-        last_error=_text_or_none(value["last_error"]),
-        log=tuple(_attempt(item) for item in value["log"]),
-    )
-
-
-def _attempt(value: dict[str, Any]) -> DeliveryAttempt:
-    retry_after = value["retry_after"]
-    return DeliveryAttempt(
-        at=read_time(value["at"]),
-        duration_ms=int(value["duration_ms"]),
-        status_code=value["status_code"],
-        error=_text_or_none(value["error"]),
-        retry_after=float(retry_after) if retry_after is not None else None,
-    )
-
-
-def _text_or_none(value: Any) -> str | None:
-    return str(value) if value is not None else None
+    return msgspec.convert(value, WebhookTest)

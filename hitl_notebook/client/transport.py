@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 
 from hitl_notebook.client.auth import Bearer, TokenSource
@@ -30,7 +31,8 @@ URL_PREFIX = "/hitl-review"
 """Default of Airflow's setting ``[hitl_review] url_prefix``: the plugin's path."""
 
 _THIS_MACHINE = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/|$)", re.IGNORECASE)
-_NOT_OUR_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+# Older versions of msgspec do not derive their errors from ValueError.
+_NOT_OUR_SHAPE = (msgspec.ValidationError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 class Transport:

@@ -10,7 +10,7 @@ from hitl_notebook.client.review_page import CachedPage
 from hitl_notebook.errors import HITLNotebookError
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.background import Background
-from hitl_notebook.panel.inbox.model import Filters, InboxModel
+from hitl_notebook.panel.inbox.model import InboxModel, PanelFilters
 from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review, ReviewKey
@@ -57,7 +57,7 @@ class Controller:
         self._refreshed = refreshed
         self._refused = refused
         self._known: CachedPage | None = None
-        self._known_filters: Filters | None = None
+        self._known_filters: PanelFilters | None = None
         self._refreshing = False
         self._again = False
         self._fetching: ReviewKey | None = None

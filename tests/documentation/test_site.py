@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hitl_notebook import Client
 from tests.documentation.pages import PAGES, ROOT
 
 LOADING = {
@@ -59,6 +60,12 @@ def test_linked_source_files_are_rendered(site: Path) -> None:
     shown = (site / "source" / "docs" / "examples" / "receive_flask.py.html").read_text(encoding="utf-8")
     assert "MAX_CONTENT_LENGTH" in shown
     assert "source/docs/examples/receive_flask.py.html" in (site / "webhooks.html").read_text(encoding="utf-8")
+
+
+def test_python_reference_has_all_methods_of_the_client(site: Path) -> None:
+    html = (site / "python.html").read_text(encoding="utf-8")
+    for name in dir(Client):
+        assert name.startswith("_") or f'id="hitl_notebook.Client.{name}"' in html, name
 
 
 def test_site_loads_nothing_from_other_hosts(site: Path) -> None:

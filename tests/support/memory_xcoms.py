@@ -16,6 +16,7 @@ from airflow_hitl_review.core.schema import (
     AgentSession,
     Decision,
     User,
+    edited_output_key,
     feedback_key,
 )
 from airflow_hitl_review.core.states import Action, advance
@@ -68,7 +69,7 @@ class MemoryTask:
         """Keys of our XComs, without their prefix."""
         return sorted(key.removeprefix(PREFIX) for key in self.xcoms if key.startswith(PREFIX))
 
-    def decide(self, action: Action, feedback: str = "") -> dict[str, Any]:
+    def decide(self, action: Action, feedback: str = "", *, edited: str | None = None) -> dict[str, Any]:
         """Write a decision as the API does, and return the event that resumes the task."""
         session, now = self.session, datetime.now(timezone.utc)
         decision = Decision(
@@ -78,11 +79,15 @@ class MemoryTask:
             user=ANN,
             at=now,
             output_sha256=sha256_of(session.current_output),
+            edited_output_sha256=sha256_of(edited) if edited is not None else None,
         )
         decisions = [*session.decisions, decision.model_copy(update={"feedback": ""})]
         after = session.moved_to(advance(session.state, action), now, decisions=decisions)
         if feedback:
             self.xcoms[feedback_key(session.iteration)] = feedback
+        if edited is not None:
+            self.xcoms[edited_output_key(session.iteration)] = edited
         self.xcoms[SESSION_KEY] = after.model_dump(mode="json")
         self.xcoms[ACTION_KEY] = decision.model_dump(mode="json")
-        return event_for(record_of(decision, session.current_output), decision, session.current_output)
+        output = session.current_output
+        return event_for(record_of(decision, output, edited), decision, output, edited)

@@ -23,8 +23,8 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Filters and order of the list. Names and values are those of ``Client.sessions``."""
+class PanelFilters:
+    """Filters and order of the panel's list. Names and values are those of ``Client.sessions``."""
 
     status: str | None = None
     dag_id: str | None = None
@@ -63,7 +63,7 @@ class InboxModel(HasTraits):
         told: the reason that the log-in form shows; empty if it shows none.
     """
 
-    filters: Any = Instance(Filters, args=())
+    filters: Any = Instance(PanelFilters, args=())
     page = Instance(ReviewPage, allow_none=True)
     new: Any = Instance(frozenset, args=())
     announcement = Unicode("")
@@ -84,7 +84,7 @@ class InboxModel(HasTraits):
         last = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
         self.filters = replace(self.filters, offset=min(last, max(0, self.filters.offset + by * PAGE_SIZE)))
 
-    def apply(self, filters: Filters, page: ReviewPage) -> None:
+    def apply(self, filters: PanelFilters, page: ReviewPage) -> None:
         """Show a fetched page, unless the filters have changed."""
         self.offline = ""
         if filters != self.filters:

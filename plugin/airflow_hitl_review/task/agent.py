@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 try:
     from airflow.providers.common.ai.decorators.agent import _AgentDecoratedOperator
     from airflow.providers.common.ai.observability import build_run_identity_attributes
     from airflow.providers.common.ai.operators.agent import AgentOperator as ProviderAgentOperator
-    from airflow.providers.common.ai.utils.output_type import dump_output_for_display
     from airflow.providers.common.ai.utils.usage import coerce_usage_limits
 except ModuleNotFoundError as error:
     if not (error.name or "").startswith(("airflow.providers", "pydantic_ai")):
@@ -33,16 +31,10 @@ from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.task import typed_outputs
-from airflow_hitl_review.task.json_values import (
-    NotJSONError,
-    Shown,
-    as_json_value,
-    as_text,
-    stored_form,
-    stored_json,
-)
+from airflow_hitl_review.task.agent_turn import AgentTurn
+from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
-from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit, editing_of
+from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,37 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _USAGE: TypeAdapter[RunUsage] = TypeAdapter(RunUsage)
-
-
-@dataclass(frozen=True)
-class AgentTurn:
-    """The agent's last output and the conversation that led to it.
-
-    Attributes:
-        messages: the conversation that the agent continues.
-        given: its last output, of the declared type.
-        kept: the output as stored by ``typed_outputs.keep``; None if it would not be restored the same.
-        output_type: the declared type.
-    """
-
-    messages: Sequence[ModelMessage]
-    given: Any
-    kept: dict[str, Any] | None
-    output_type: Any
-
-    @property
-    def output(self) -> Any:
-        """The output, a new object each time: parts such as an ``Iterable[str]`` may be readable only once."""
-        return typed_outputs.restore(self.kept, self.output_type) if self.kept is not None else self.given
-
-    @property
-    def shown(self) -> Any:
-        """What the reviewer sees: JSON values, or the provider's text for an output that is not JSON."""
-        output = self.output
-        try:
-            return output if isinstance(output, str) else as_json_value(output)
-        except NotJSONError:
-            return dump_output_for_display(output)
 
 
 class _AgentReview(HITLReviewBaseOperator):
@@ -153,19 +114,14 @@ class _AgentReview(HITLReviewBaseOperator):
         return turn
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
-        if not self.allow_modifications:
-            return SWITCHED_OFF
-        if history.kept is None:
-            return Editing(
-                "The output cannot be edited: it could not be written as JSON and read back as its output_type."
-            )
-        return editing_of(shown, typed_outputs.member_of(history.kept, self.output_type))
+        editing: Editing = history.editing(shown) if self.allow_modifications else SWITCHED_OFF
+        return editing
 
     def _typed_output(self, shown: Shown, history: Any) -> Any:
         return history.output
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
-        check_edit(edited_output, output_format, typed_outputs.member_of(history.kept, self.output_type))
+        check_edit(edited_output, output_format, history.member)
         self.check_edited_output(edited_output, output_format)
 
     def check_edited_output(self, edited_output: str, output_format: OutputFormat) -> None:
@@ -173,14 +129,11 @@ class _AgentReview(HITLReviewBaseOperator):
 
     def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
         # The agent's own is not parsed from the text that the reviewer saw: that may be incomplete.
-        self._output_under_review = (
-            history.output
-            if edited_output is None
-            else check_edit(
-                edited_output, session.output_format, typed_outputs.member_of(history.kept, self.output_type)
-            )
-        )
-        return self._output_under_review
+        output = history.output
+        if edited_output is not None:
+            output = check_edit(edited_output, session.output_format, history.member)
+        self._output_under_review = output
+        return output
 
     def _turn(self, messages: Sequence[ModelMessage], output: Any) -> AgentTurn:
         """A turn of the agent. If parking would lose it, poll instead: it is worth more than a worker slot."""

@@ -118,9 +118,9 @@ def hitl_review_task(python_callable: Callable[..., Any] | None = None, **kwargs
 
     Args:
         python_callable: the function; passed by Airflow if the decorator is used without parentheses.
-        **kwargs: ``prompt`` (a template), ``output_type``, ``enable_hitl_review``, ``max_hitl_iterations``, ``hitl_timeout``,
-            ``hitl_poll_interval``, as for ``HITLReviewOperator``; and those of ``HITLReviewBaseOperator`` and
-            every task decorator.
+        **kwargs: ``prompt`` (a template), ``output_type``, ``enable_hitl_review``, ``max_hitl_iterations``,
+            ``hitl_timeout``, ``hitl_poll_interval``, as for ``HITLReviewOperator``; and those of
+            ``HITLReviewBaseOperator`` and every task decorator.
 
     Raises:
         ValueError: the function takes no ``feedback``, or a setting is wrong; raised when the DAG file is read.

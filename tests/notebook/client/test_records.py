@@ -27,7 +27,7 @@ def test_times_are_timezone_aware(written: str) -> None:
 def test_review_is_parsed_completely() -> None:
     key = ReviewKey("d", "r+1", "t", 3)
     turns = [turn("output", "one", 1), turn("feedback", "more", 1, {"id": "7", "name": "Ada"})]
-    read = parse_review(session(key, conversation=turns, decided_by={"id": 7, "name": "Ada"}, extra="ignored"))
+    read = parse_review(session(key, conversation=turns, decided_by={"id": "7", "name": "Ada"}, extra="ignored"))
     assert read.key == key
     assert [(t.kind, t.content, t.user) for t in read.conversation] == [
         ("output", "one", None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,28 @@ def test_unexpected_json_raises_server_error(body: bytes) -> None:
         panel = ReviewPanel(client=client)
         assert "plugin is installed" in panel.workspace.inbox.offline
         panel.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": None},
+        {"iteration": "1"},
+        {"created_at": "yesterday"},
+        {"deadline_at": "\udc80"},
+        {"decided_by": {"id": "7"}},
+        {"conversation": [{}]},
+        {"reviewers": "ada"},
+        {"task_id": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_field_of_another_type_raises_server_error(changes: dict[str, Any]) -> None:
+    with (
+        answering(200, json.dumps(session(**changes)).encode()) as url,
+        pytest.raises(ServerError, match="plugin is installed"),
+    ):
+        Client(url, token="t").find(ReviewKey("d", "r", "t"))
 
 
 def test_conflict_without_session_raises_server_error() -> None:

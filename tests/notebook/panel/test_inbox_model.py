@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hitl_notebook import ConnectionFailedError, ReviewKey, ReviewPage
-from hitl_notebook.panel.inbox.model import PAGE_SIZE, Filters, InboxModel
+from hitl_notebook.panel.inbox.model import PAGE_SIZE, InboxModel, PanelFilters
 from tests.notebook.server import review
 from tests.notebook.times import stamp
 
@@ -38,9 +38,9 @@ def test_filtering_starts_at_the_first_page() -> None:
     inbox.turn_page(1)
     assert inbox.filters.offset == PAGE_SIZE
     inbox.narrow(text="sales")
-    assert inbox.filters == Filters(text="sales")
+    assert inbox.filters == PanelFilters(text="sales")
     assert inbox.filters.narrow
-    assert not Filters(include_ended=True, order_by="dag_id").narrow
+    assert not PanelFilters(include_ended=True, order_by="dag_id").narrow
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_shrunken_list_shows_its_last_page() -> None:
 
 
 def test_filter_parameters() -> None:
-    assert Filters().parameters() == {
+    assert PanelFilters().parameters() == {
         "status": None,
         "dag_id": None,
         "q": None,

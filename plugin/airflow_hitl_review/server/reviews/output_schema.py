@@ -76,7 +76,8 @@ def _validator(schema: dict[str, Any]) -> Any:
     ours = {**Draft202012Validator.VALIDATORS, "required": _required, "pattern": _pattern}
     ours["patternProperties"] = _nothing
     keywords = {name: counted(keyword) for name, keyword in ours.items()}
-    return extend(Draft202012Validator, keywords)(schema, format_checker=_formats(), registry=Registry())
+    extended: Any = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
+    return extended(schema, format_checker=_formats(), registry=Registry())
 
 
 def _nothing(*_: Any) -> Iterator[ValidationError]:
@@ -158,7 +159,8 @@ _FORMATS = {
 def _in_words(error: ValidationError) -> Iterator[FieldError]:
     """An error of jsonschema without the value, which may be long; of alternatives, the one that fits best."""
     path = tuple(error.absolute_path)
-    keyword, argument = str(error.validator), error.validator_value
+    keyword: str = str(error.validator)
+    argument: Any = error.validator_value
     if keyword in ("anyOf", "oneOf") and error.context:
         yield from _closest(error)
     elif keyword == "required":
