@@ -28,6 +28,8 @@ def expected(status: SessionStatus, event: Action | Step, n: int, limit: int) ->
         (P, Action.CHANGES_REQUESTED): (C, n),
         (P, Step.TIME_OUT): (SessionStatus.TIMEOUT_EXCEEDED, n),
         (C, Step.FAIL_TO_REGENERATE): (P, n),
+        (C, Step.REFUSE_EDIT): (P, n),
+        (SessionStatus.APPROVED, Step.REFUSE_EDIT): (P, n),
     }
     if n < limit:
         table[C, Step.REGENERATE] = (P, n + 1)
@@ -48,9 +50,10 @@ def test_every_transition(status: SessionStatus, event: Action | Step, n: int, l
         assert advance(state, event) == ReviewState(*wanted, limit)
 
 
-def test_only_final_statuses_have_no_transitions() -> None:
+def test_only_a_refused_edit_leads_on_from_a_final_status() -> None:
+    events = [event for event in EVENTS if event is not Step.REFUSE_EDIT]
     for status in SessionStatus:
-        leads_on = any(expected(status, event, n, limit) for event in EVENTS for n, limit in ROUNDS)
+        leads_on = any(expected(status, event, n, limit) for event in events for n, limit in ROUNDS)
         assert status.is_final is not leads_on
 
 
