@@ -10,6 +10,7 @@
     ├── WebhookNotFoundError    404: no such webhook event, endpoint or connection
     ├── ConflictError           409: already decided, or another output is current; has ``review``
     ├── InvalidRequestError     400, 413, 422: the request is invalid; the message says why
+    │   └── InvalidEditError    422: the edited output cannot be taken; ``errors`` say where
     ├── WaitTimeoutError        ``Client.wait_for`` timed out; also a ``TimeoutError``
     ├── RegenerationFailedError ``Client.wait_for`` waited for an output that could not be made; has ``review``
     ├── NotConnectedError       the panel's form is not filled in yet; also a ``RuntimeError``
@@ -18,7 +19,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from hitl_notebook.records import Review, User
@@ -74,6 +75,30 @@ class ConflictError(HITLNotebookError):
 
 class InvalidRequestError(HITLNotebookError):
     """The request is invalid."""
+
+
+class FieldError(NamedTuple):
+    """What is wrong in one place of an edited output.
+
+    Attributes:
+        path: names and indexes that lead there; empty for the whole output.
+        message: what is wrong there.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class InvalidEditError(InvalidRequestError):
+    """The edited output cannot be taken; nothing was decided.
+
+    Attributes:
+        errors: what is wrong where; empty if the output cannot be edited at all.
+    """
+
+    def __init__(self, message: str, *, errors: tuple[FieldError, ...] = ()) -> None:
+        self.errors = errors
+        super().__init__(message)
 
 
 class WaitTimeoutError(HITLNotebookError, TimeoutError):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hitl_notebook.client.auth import Secret, TokenSource
 from hitl_notebook.client.backends.base import Channel, decision_on
 from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
+from hitl_notebook.client.edits import edited_text
 from hitl_notebook.client.reader import ReviewReader
 from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
 from hitl_notebook.client.webhook_api import WebhookApi
 from hitl_notebook.errors import InvalidRequestError
-from hitl_notebook.records import Review, ReviewKey, ReviewSummary
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User
 
 
 class Client(ReviewReader):
@@ -125,42 +128,70 @@ class Client(ReviewReader):
         return self._tokens.user_id
 
     def approve(
-        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
+        self,
+        review: ReviewKey | ReviewSummary,
+        feedback: str = "",
+        *,
+        output: Any = None,
+        iteration: int | None = None,
+        acting_for: User | None = None,
     ) -> Review:
-        """Approve the output: the task continues with it.
+        """Approve the output, as it is or edited: the task continues with it.
 
         Args:
             review: the review you looked at. A record says which output that was.
             feedback: a comment, if any; it is kept with the decision.
+            output: the output as you edited it, if you did: text, or for JSON its values, a model, or its text.
             iteration: number of the output; needed with a ``ReviewKey``.
+            acting_for: for whom you decide, if you are a service; they are kept beside you.
 
         Returns:
             The updated review.
 
         Raises:
             ConflictError: already decided, or another output is current: nothing was recorded.
+            InvalidEditError: ``output`` cannot be taken; ``errors`` say what is wrong where.
         """
-        return self._backend.decide(decision_on(review, "approve", iteration, feedback))
+        return self._decide("approve", review, feedback, output=output, iteration=iteration, acting_for=acting_for)
 
     def reject(
-        self, review: ReviewKey | ReviewSummary, feedback: str = "", *, iteration: int | None = None
+        self,
+        review: ReviewKey | ReviewSummary,
+        feedback: str = "",
+        *,
+        iteration: int | None = None,
+        acting_for: User | None = None,
     ) -> Review:
-        """Reject the output: the task fails and is not retried. ``feedback`` is the reason, if any.
+        """Reject the output: the task fails and is not retried, or is skipped. ``feedback`` is the reason, if any.
 
         Other arguments, result and errors: as for ``approve``.
         """
-        return self._backend.decide(decision_on(review, "reject", iteration, feedback))
+        return self._decide("reject", review, feedback, iteration=iteration, acting_for=acting_for)
 
     def request_changes(
-        self, review: ReviewKey | ReviewSummary, feedback: str, *, iteration: int | None = None
+        self,
+        review: ReviewKey | ReviewSummary,
+        feedback: str,
+        *,
+        output: Any = None,
+        iteration: int | None = None,
+        acting_for: User | None = None,
     ) -> Review:
-        """Ask for changes: the task makes the next output and waits again.
+        """Ask for changes: the task makes the next output and waits again; with ``output``, it goes on from that.
 
         Other arguments, result and errors: as for ``approve``.
         """
         if not feedback.strip():
             raise InvalidRequestError("Say what to change: the feedback is empty.")
-        return self._backend.decide(decision_on(review, "feedback", iteration, feedback))
+        return self._decide("feedback", review, feedback, output=output, iteration=iteration, acting_for=acting_for)
+
+    def _decide(
+        self, action: str, review: ReviewKey | ReviewSummary, feedback: str, *, output: Any = None, **more: Any
+    ) -> Review:
+        edited = None
+        if output is not None:
+            edited = edited_text(review if isinstance(review, Review) else self.find(review), output)
+        return self._backend.decide(decision_on(review, action, feedback=feedback, edited_output=edited, **more))
 
     def deliveries(
         self,

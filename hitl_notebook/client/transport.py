@@ -17,7 +17,9 @@ from hitl_notebook.errors import (
     AuthenticationError,
     ConflictError,
     ConnectionFailedError,
+    FieldError,
     HITLNotebookError,
+    InvalidEditError,
     InvalidRequestError,
     PermissionDeniedError,
     ReviewNotFoundError,
@@ -193,10 +195,20 @@ def error_of(answer: requests.Response, where: str) -> HITLNotebookError:
             except _NOT_OUR_SHAPE:
                 return ServerError(_not_ours(where))
             return ConflictError(text, review=review, decided_by=by)
+        case 422 if (errors := _errors_of(answer)) is not None:
+            return InvalidEditError(text, errors=errors)
         case 400 | 413 | 422:
             return InvalidRequestError(text or f"The server answered {answer.status_code}.")
         case code:
             return ServerError(f"The server answered {code}{': ' + text if text else ''}.", status_code=code)
+
+
+def _errors_of(answer: requests.Response) -> tuple[FieldError, ...] | None:
+    """Return what is wrong in an edited output; None if the response is about something else."""
+    try:
+        return tuple(FieldError(tuple(one["path"]), str(one["message"])) for one in answer.json()["errors"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def refuses_the_token(answer: requests.Response) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from hitl_notebook.client.review_page import CachedPage
-from hitl_notebook.records import Review, ReviewKey, ReviewSummary, check_statuses, key_of
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User, check_statuses, key_of
 
 Channel = Literal["rest", "notebook"]
 """Where a decision was made: in a script, or in the panel."""
@@ -46,6 +46,8 @@ class DecisionRequest:
         iteration: number of the output.
         feedback: text of the reviewer; empty if there is none.
         output_sha256: digest of the output that the reviewer looked at; None if unknown.
+        edited_output: text of the output as the reviewer edited it; None if they did not.
+        acting_for: for whom they decide, if for somebody else.
     """
 
     action: str
@@ -53,10 +55,17 @@ class DecisionRequest:
     iteration: int
     feedback: str = ""
     output_sha256: str | None = None
+    edited_output: str | None = None
+    acting_for: User | None = None
 
 
 def decision_on(
-    review: ReviewKey | ReviewSummary, action: str, iteration: int | None, feedback: str = ""
+    review: ReviewKey | ReviewSummary,
+    action: str,
+    *,
+    iteration: int | None,
+    feedback: str = "",
+    **more: Any,
 ) -> DecisionRequest:
     """Return the decision about an output of a review.
 
@@ -65,6 +74,7 @@ def decision_on(
         action: as in ``DecisionRequest``.
         iteration: number of the output; needed with a ``ReviewKey``.
         feedback: text of the reviewer.
+        **more: ``edited_output`` and ``acting_for`` of ``DecisionRequest``.
 
     Raises:
         ValueError: it is not known which output is meant.
@@ -72,12 +82,12 @@ def decision_on(
     if isinstance(review, ReviewKey):
         if iteration is None:
             raise ValueError("Say which output you looked at: iteration=..., or give a review instead of a key.")
-        return DecisionRequest(action, review, iteration, feedback)
+        return DecisionRequest(action, review, iteration, feedback, **more)
     if iteration is None:
         iteration = review.iteration
     # A retried task restarts at output 1, so the number alone does not identify the output.
     seen = review.output_sha256 if iteration == review.iteration else ""
-    return DecisionRequest(action, key_of(review), iteration, feedback, seen or None)
+    return DecisionRequest(action, key_of(review), iteration, feedback, seen or None, **more)
 
 
 class Backend(Protocol):

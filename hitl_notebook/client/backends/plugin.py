@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from hitl_notebook.client.backends.base import Channel, DecisionRequest, ListFilters
@@ -54,6 +54,10 @@ class PluginBackend:
             body["feedback"] = decision.feedback
         if decision.output_sha256 is not None:
             body["output_sha256"] = decision.output_sha256
+        if decision.edited_output is not None:
+            body["edited_output"] = decision.edited_output
+        if decision.acting_for is not None:
+            body["acting_for"] = asdict(decision.acting_for)
         params = decision.key._asdict()
         answer = self._transport.request("POST", f"/sessions/{decision.action}", params=params, json=body)
         return self._transport.read(parse_review, answer)

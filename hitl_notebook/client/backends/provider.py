@@ -114,10 +114,12 @@ class ProviderBackend:
 
         Raises:
             ConflictError: the output has changed; nothing was decided.
-            InvalidRequestError: an approval or a rejection has a text, which would be lost.
+            InvalidRequestError: what would be lost: a text with an approval or a rejection, or ``acting_for``.
             HITLNotebookError: see ``hitl_notebook.errors``.
         """
         action, key, iteration = decision.action, decision.key, decision.iteration
+        if decision.acting_for is not None:
+            raise InvalidRequestError("The AI provider does not store for whom somebody decides: leave it out.")
         if action != "feedback" and decision.feedback.strip():
             raise InvalidRequestError(
                 f"The AI provider stores no text with this decision: {action} without a text, or request changes."

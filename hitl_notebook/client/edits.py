@@ -1,0 +1,37 @@
+"""An output as the reviewer edited it, as the text that the server takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hitl_notebook.errors import InvalidEditError
+from hitl_notebook.records import Review
+
+NOT_SUPPORTED = "The output cannot be edited: this server, or the task's worker, does not support edits."
+
+
+def edited_text(review: Review, output: Any) -> str:
+    """Return the text of an edited output.
+
+    Args:
+        review: the review, which says whether its output can be edited.
+        output: text; or for an output that is JSON its values, a pydantic model, or a string with the JSON.
+
+    Raises:
+        InvalidEditError: it cannot be edited, or ``output`` is neither text nor JSON.
+    """
+    if not review.allow_modifications:
+        # A server that does not know edits would ignore this one, and approve the output as it is.
+        raise InvalidEditError(review.modifications_refused or NOT_SUPPORTED)
+    if isinstance(output, str):
+        return output
+    if review.output_format != "json":
+        raise InvalidEditError(f"This output is text: give a string, not {type(output).__name__}.")
+    dump = getattr(output, "model_dump_json", None)  # of a pydantic model, which need not be installed here
+    if dump is not None:
+        return str(dump())
+    try:
+        return json.dumps(output, ensure_ascii=False, allow_nan=False, indent=2)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEditError(f"The output cannot be written as JSON: {error}.") from error
