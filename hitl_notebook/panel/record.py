@@ -26,8 +26,10 @@ from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.workspace import Workspace
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User
 from hitl_rendering import render
+from hitl_rendering.deciders import decider_words
 from hitl_rendering.plain_text import inline, isolated
 from hitl_rendering.review_words import state_of, task_name
+from hitl_rendering.rounds import rounds_of
 
 PAUSE = 3.0
 """Seconds in which changes are collected before the record is written."""
@@ -190,21 +192,24 @@ def _line(row: ReviewSummary) -> str:
 
 
 def _state_and_decision(row: ReviewSummary) -> tuple[str, str]:
-    _, state = state_of(row.status, task_completed=row.task_completed)
-    if row.decided_by is None or row.decided_at is None:
-        return state, ""
-    return state, f"output {row.iteration}, by {row.decided_by.name}, {_time(row.decided_at)}"
+    _, state = state_of(row.status, task_completed=row.task_completed, edited=row.edited, channel=row.channel)
+    who = decider_words(row.decided_by, row.acting_for, row.channel)
+    if not who or row.decided_at is None:
+        return state, who
+    return state, f"output {row.iteration}, {who}, {_time(row.decided_at)}"
 
 
 def _review_html(review: Review) -> str:
-    prompt, output = review.prompt, review.current_output
+    edit = rounds_of(review).edit if review.status == "approved" else None
+    prompt, output = review.prompt, review.current_output if edit is None else edit.content
+    label = f"Output {review.iteration}{', edited' if edit is not None else ''}"
     if len(output) > LONGEST_OUTPUT:
         shown = render.plain(_cut(output, LONGEST_OUTPUT))
     else:
         shown = render.output(output, review.output_format, review.display_as)
     return (
         f"<p><strong>Open: {task_name(review.key, isolated)}</strong></p><p><strong>Task</strong></p>"
-        f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p><strong>Output {review.iteration}</strong></p>{shown}"
+        f"{render.plain(_cut(prompt, LONGEST_PROMPT))}<p><strong>{label}</strong></p>{shown}"
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from hitl_rendering.changes import WAYS
+from hitl_rendering.deciders import turn_person
 from hitl_rendering.display import choices, display_of, in_words
-from hitl_rendering.plain_text import inline
+from hitl_rendering.plain_text import inline, isolated
 from hitl_rendering.rounds import Round
 
 
@@ -24,7 +25,7 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
     usual = in_words(display_of(one.content, one.output_format, one.author_display))
     options = {"": f"{usual} (usual)", **{kind: in_words(kind) for kind in choices(one.content)}}
     source = (
-        f'<details class="hitl-source" data-fold="source-{one.iteration}"><summary>As it was written</summary>'
+        f'<details class="hitl-source" data-fold="{one.fold("source")}"><summary>As it was written</summary>'
         f"{one.source_html}</details>"
         if one.source_html
         else ""
@@ -38,21 +39,50 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
     )
 
 
-def change_box(one: Round[Any], heading: str, *, is_open: bool) -> str:
+def change_box(one: Round[Any], *, is_open: bool) -> str:
     """Return what changed since the round before, as a fold; one line if nothing did."""
+    label, heading = _change_headings(one, is_open=is_open)
     words, shown = one.change
     if not shown:
-        return f'<div class="hitl-meta">{inline(heading)}: {words}</div>'
+        return f'<div class="hitl-meta">{heading}: {words}</div>'
     options = {"": f"{WAYS[one.change_ways[0]]} (usual)", **{way: WAYS[way] for way in one.change_ways}}
     look = one.change_way.startswith("shown") or one.change_way == "paths"
     tools = _select("Changes as", "changes", options, one.chosen_way or "", "") if is_open else ""
     return (
-        f'<details class="hitl-what-changed" data-fold="changes-{one.iteration}"{" open" if is_open else ""}>'
-        f"<summary>{inline(heading)}: {words}</summary>"
+        f'<details class="hitl-what-changed" data-fold="{one.fold("changes")}"{" open" if is_open else ""}>'
+        f"<summary>{heading}: {words}</summary>"
         f'<div class="hitl-shown"><div class="hitl-tools" hidden>{tools}</div>'
         f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
-        f'aria-label="{inline(heading)}">{shown}</div></div></details>'
+        f'aria-label="{inline(label)}">{shown}</div></div></details>'
     )
+
+
+def edit_box(one: Round[Any], *, is_open: bool) -> str:
+    """Return an edit: what changed by hand, and, folded, the edited text."""
+    change = change_box(one, is_open=is_open) if one.before is not None else ""
+    return change + output_fold(one, f"Output {one.iteration} as edited")
+
+
+def output_fold(one: Round[Any], label: str) -> str:
+    """Return a round's output as a fold, without tools; ``label`` is its heading."""
+    return (
+        f'<details class="hitl-source" data-fold="{one.fold("output")}"><summary>{inline(label)}</summary>'
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.folded_html}</div>'
+        "</details>"
+    )
+
+
+def _change_headings(one: Round[Any], *, is_open: bool) -> tuple[str, str]:
+    """Heading of a round's changes, as plain text without names and as HTML."""
+    if one.edited_by is not None:
+        return f"Changes by hand to output {one.iteration}", "Changed by hand"
+    assert one.before is not None
+    label = heading = f"output {one.before.iteration}"
+    if (turn := one.before.edited_by) is not None:
+        heading = f"{turn_person(turn, isolated)}'s edit of {label}"
+        label = f"the edit of {label}"
+    words = "Changes since {}" if is_open else f"Changes from {{}} to output {one.iteration}"
+    return words.format(label), words.format(heading)
 
 
 def _select(label: str, choice: str, options: dict[str, str], chosen: str, task: str) -> str:

@@ -79,6 +79,26 @@ ACTION_WORDS = {
 }
 """The decisions by their name in REST paths, in the order of the buttons."""
 
+EDIT_LABEL = "Edit"
+EDIT_EFFECT = "Change the output by hand"
+DISCARD_EDIT = "Discard the edit"
+_APPROVE_EDIT = ActionWords(
+    "Approve the edit",
+    "The task goes on with your edit",
+    "Approving output {} as you edited it",
+    "Approving output {} as you edited it, with your comment",
+)
+_ASK_FROM_EDIT = ActionWords(
+    "Request changes",
+    "The task goes on from your edit",
+    "Requesting changes to output {} as you edited it",
+    "Requesting changes to output {} as you edited it",
+)
+_SKIPS = "The task is skipped, and so are tasks that need it"
+
+REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped if they are declared so"
+"""What rejecting several reviews does: their list does not say what it does to each."""
+
 FEEDBACK_LABEL = "Your feedback"
 FEEDBACK_PLACEHOLDER = "What should change? Or a comment to approve with, or why you reject."
 LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
@@ -92,6 +112,15 @@ HOLD_SECONDS = 5
 
 OPEN_NEXT = "Then open the next"
 """Label of the choice to open the next waiting review after a decision."""
+
+_BY_CHANNEL = {
+    ("timeout", "approved"): "Approved at the deadline",
+    ("timeout", "rejected"): "Rejected at the deadline",
+    ("policy", "approved"): "Approved without a review",
+}
+"""States that nobody decided, by the decision's channel."""
+
+_AT_DEADLINE = {"approve": "approved at {} if nobody decides", "reject": "rejected at {} if nobody decides"}
 
 _TONES: dict[str, Tone] = {"pending_review": "wait", "changes_requested": "busy", "approved": "good"}
 
@@ -112,19 +141,56 @@ class TaskInstance(Protocol):
         """Number of a mapped task, else -1."""
 
 
-def state_of(status: str, *, task_completed: bool, for_you: bool | None = None) -> tuple[Tone, str]:
+def action_words(on_reject: str = "fail", *, edited: bool = False) -> dict[str, ActionWords]:
+    """The decisions as ``ACTION_WORDS`` has them, for one review.
+
+    Args:
+        on_reject: what rejecting does to its task: ``"fail"`` or ``"skip"``.
+        edited: whether the reviewer has edited the output.
+    """
+    words = dict(ACTION_WORDS)
+    if on_reject == "skip":
+        words["reject"] = words["reject"]._replace(effect=_SKIPS)
+    if edited:
+        effect = f"{words['reject'].effect}; your edit is dropped"
+        words = {
+            "approve": _APPROVE_EDIT,
+            "feedback": _ASK_FROM_EDIT,
+            "reject": words["reject"]._replace(effect=effect),
+        }
+    return words
+
+
+def deadline_words(on_hitl_timeout: str) -> str:
+    """What happens at a review's deadline; ``{}`` is its time."""
+    return _AT_DEADLINE.get(on_hitl_timeout, "decide before {}")
+
+
+def state_of(
+    status: str,
+    *,
+    task_completed: bool,
+    for_you: bool | None = None,
+    edited: bool = False,
+    channel: str | None = None,
+) -> tuple[Tone, str]:
     """Colour and text of a review's state.
 
     Args:
         status: the review's status.
         task_completed: whether its task has ended or was cleared.
         for_you: whether the reader may decide it; None if that is not known, or the text is for all readers.
+        edited: whether the decision changed the output by hand.
+        channel: where the decision was made, if that is known.
     """
     if task_completed and status in ("pending_review", "changes_requested"):
         return "bad", "No longer waiting"
     if status == "pending_review" and for_you is not None:
         return "wait", WAITING_FOR["you" if for_you else "others"]
-    return _TONES.get(status, "bad"), STATUS_WORDS.get(status, status)
+    words = _BY_CHANNEL.get((channel or "", status)) or STATUS_WORDS.get(status, status)
+    if edited and status in ("approved", "changes_requested"):
+        words += ", edited"
+    return _TONES.get(status, "bad"), words
 
 
 def searched(text: str) -> tuple[str, bool]:

@@ -1,55 +1,36 @@
-"""A review as rounds: the feedback, the output made from it, and what changed."""
+"""A review as rounds: the feedback, the output made from it or edited by hand, and what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from hitl_rendering import render
 from hitl_rendering.changes import changes, ways
+from hitl_rendering.conversation import Review, Turn
 from hitl_rendering.display import display_of, unfenced
-
-
-class Turn(Protocol):
-    """An entry of a review's conversation; other attributes are the caller's."""
-
-    @property
-    def kind(self) -> str:
-        """``"output"``, ``"feedback"`` or ``"error"``."""
-
-    @property
-    def content(self) -> str:
-        """Text of the output, the reviewer or the error."""
-
-    @property
-    def iteration(self) -> int:
-        """Number of the output that it is, or is about."""
-
-    @property
-    def timestamp(self) -> datetime:
-        """When it was written."""
-
 
 _LONG_CHANGE = 12_000
 """Characters of HTML, some thirty lines with marks."""
 
 T = TypeVar("T", bound=Turn)
-T_co = TypeVar("T_co", bound=Turn, covariant=True)
 
 
 @dataclass(frozen=True)
 class Round(Generic[T]):
-    """One output, and what led to it.
+    """One output, or one edit of it by hand, and what led to it.
 
     Attributes:
-        said: feedback and errors since the previous output.
-        before: the previous output; None for the first.
+        said: feedback and errors since the previous output or edit.
+        before: what it was made from: the previous output, or an edit of it; for an edit, the output that was
+            edited. None for the first, and if that output is gone.
         author_display: ``display_as`` of the operator, if it has one.
         chosen_display: ``display_as`` that the reader chose, if any.
         chosen_way: how the reader wants to see changes, one of ``changes.WAYS``, if they chose.
+        edited_by: the turn of an edit; None for an output. ``iteration`` of an edit is the output's.
+        edit_number: number of the edit among all edits of the review, from 1; 0 for an output.
     """
 
     iteration: int
@@ -61,6 +42,12 @@ class Round(Generic[T]):
     author_display: str | None = None
     chosen_display: str | None = None
     chosen_way: str | None = None
+    edited_by: T | None = None
+    edit_number: int = 0
+
+    def fold(self, what: str) -> str:
+        """Name of a fold, so that the page keeps it open when it shows the round anew."""
+        return f"{what}-edit-{self.edit_number}" if self.edit_number else f"{what}-{self.iteration}"
 
     @cached_property
     def display(self) -> str:
@@ -97,7 +84,7 @@ class Round(Generic[T]):
 
     @cached_property
     def change(self) -> tuple[str, str]:
-        """Changes since the previous output: in words, and as HTML, which is empty if nothing changed."""
+        """Changes since ``before``: in words, and as HTML, which is empty if nothing changed."""
         assert self.before is not None
         return changes(
             self.before.content, self.content, self.output_format, self.display_as, self.chosen_way or ""
@@ -125,42 +112,18 @@ class Rounds(Generic[T]):
     """All rounds of a review.
 
     Attributes:
-        earlier: outputs before the current one, oldest first.
+        earlier: outputs before the current one and their edits, oldest first.
         current: the output to decide on, or the last one.
+        edits: edits of the current output, oldest first; also those that the task refused.
+        edit: the edit that holds: the last one, unless an error followed. The result, if the review is approved.
         since: feedback and errors since then.
     """
 
     earlier: tuple[Round[T], ...]
     current: Round[T]
+    edits: tuple[Round[T], ...]
+    edit: Round[T] | None
     since: tuple[T, ...]
-
-
-class Review(Protocol[T_co]):
-    """A review with its conversation, as the client and the server have it."""
-
-    @property
-    def conversation(self) -> Sequence[T_co]:
-        """Turns, oldest first."""
-
-    @property
-    def iteration(self) -> int:
-        """Number of the current output."""
-
-    @property
-    def current_output(self) -> str:
-        """Text of the current output."""
-
-    @property
-    def output_format(self) -> str:
-        """``"text"`` or ``"json"``."""
-
-    @property
-    def display_as(self) -> str | None:
-        """How the operator wants its output shown, if it says so."""
-
-    @property
-    def updated_at(self) -> datetime:
-        """When the review changed last."""
 
 
 def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | None = None) -> Rounds[T]:
@@ -173,33 +136,54 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
     """
     rounds: list[Round[T]] = []
     said: list[T] = []
+    output: Round[T] | None = None  # the last one
+    base: Round[T] | None = None  # what the next output is made from
 
-    def add(number: int, content: str, timestamp: datetime) -> None:
-        before = rounds[-1] if rounds else None
+    def add(number: int, content: str, at: datetime, before: Round[T] | None, edit: T | None = None) -> Round[T]:
         rounds.append(
             Round(
                 number,
                 content,
-                timestamp,
+                at,
                 review.output_format,
                 tuple(said),
                 before,
                 author_display=review.display_as,
                 chosen_display=display_as,
                 chosen_way=way,
+                edited_by=edit,
+                edit_number=0 if edit is None else 1 + sum(one.edited_by is not None for one in rounds),
             )
         )
         said.clear()
+        return rounds[-1]
+
+    def add_current(at: datetime) -> Round[T]:
+        """Add the current output, which the session has, too."""
+        return add(review.iteration, review.current_output, at, base)
 
     for turn in review.conversation:
-        if turn.kind != "output":
-            said.append(turn)
-        else:
+        if turn.kind == "output":
             is_current = turn.iteration == review.iteration
-            add(turn.iteration, review.current_output if is_current else turn.content, turn.timestamp)
-    if not rounds or rounds[-1].iteration != review.iteration:  # its own XCom is gone, but the session has it too
-        add(review.iteration, review.current_output, review.updated_at)
-    earlier = (
-        replace(one, chosen_way="source") if len(one.content) > render.LAID_OUT else one for one in rounds[:-1]
-    )
-    return Rounds(tuple(earlier), rounds[-1], tuple(said))
+            content = review.current_output if is_current else turn.content
+            output = base = add(turn.iteration, content, turn.timestamp, base)
+        elif turn.kind == "edit":
+            is_known = output is not None and output.iteration == turn.iteration
+            if not is_known and turn.iteration == review.iteration:
+                output, is_known = add_current(turn.timestamp), True
+            base = add(turn.iteration, turn.content, turn.timestamp, output if is_known else None, turn)
+        else:
+            said.append(turn)
+            if turn.kind == "error":  # the task did not take the edit
+                base = output
+    if output is None or output.iteration != review.iteration:  # its own XCom is gone
+        output = base = add_current(review.updated_at)
+    last = max(place for place, one in enumerate(rounds) if one.edited_by is None)
+    edit = base if base is not None and base.edited_by is not None else None
+    earlier, edits = map(_quick, rounds[:last]), tuple(rounds[last + 1 :])
+    return Rounds(tuple(earlier), output, (*map(_quick, edits[:-1]), *edits[-1:]), edit, tuple(said))
+
+
+def _quick(one: Round[T]) -> Round[T]:
+    """The same round, compared as source if its views would be slow: there can be many."""
+    return replace(one, chosen_way="source") if len(one.content) > render.LAID_OUT else one

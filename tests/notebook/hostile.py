@@ -72,7 +72,8 @@ _MATH_ATTRIBUTES = {
     "width",
 }
 _OWN_LABEL = re.compile(
-    r"Current output|Output \d+|Changes (from output \d+ to|since) output \d+|Table|Before|After"
+    r"Current output|Output \d+( as edited| as the task made it)?|Changes by hand to output \d+"
+    r"|Changes (from (the edit of )?output \d+ to output \d+|since (the edit of )?output \d+)|Table|Before|After"
 )
 _FOREIGN = {"data-task", "data-alt", "data-host"}
 """Attributes that hold text of others; a browser does nothing with them."""
@@ -81,7 +82,7 @@ _OWN = {
     "data-chosen": re.compile("[a-z:+-]*"),
     "data-digits": re.compile(r"\d"),
     "data-display": re.compile("[a-z:]+"),
-    "data-fold": re.compile(r"[a-z]+-\d+"),
+    "data-fold": re.compile(r"[a-z]+(-edit)?-\d+"),
     "data-line": re.compile(r"\d+"),
     "data-rows": re.compile(r"\d+"),
     "data-src": re.compile(r"https://.*|data:image/(png|gif|jpeg|webp);base64,[\w+/=]*", re.DOTALL),
@@ -131,7 +132,7 @@ def is_own(name: str, value: str) -> bool:
         return _OWN_LABEL.fullmatch(value) is not None
     if name == "class":
         return all(
-            part.startswith(("hitl-", "is-")) or part == "task-list-item" or part.isalpha()
+            part.startswith(("hitl-", "is-", "for-")) or part == "task-list-item" or part.isalpha()
             for part in value.split()
         )
     if name in _OWN:

@@ -63,7 +63,7 @@ def _about(output: str) -> dict[str, str]:
 
 def turn(kind: str, content: str, iteration: int, user: dict[str, str] | None = None) -> dict[str, Any]:
     """One turn of a conversation as the API returns it."""
-    role = "human" if kind == "feedback" else "assistant"
+    role = "human" if kind in ("edit", "feedback") else "assistant"
     return {
         "role": role,
         "kind": kind,

@@ -8,7 +8,7 @@ from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation, message
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import FEEDBACK_PLACEHOLDER
+from hitl_rendering.review_words import FEEDBACK_PLACEHOLDER, REJECTED_TASKS
 
 BULK_KEY = "several"
 """Key of the bulk form."""
@@ -37,7 +37,7 @@ def bulk_form(bulk: BulkModel) -> dict[str, Any]:
             button(
                 Action.REQUEST_CHANGES, f"Request changes to {count}", "plain", enabled, "Their tasks go on working"
             ),
-            button(Action.REJECT, f"Reject {count}", "bad", enabled, "Their tasks fail"),
+            button(Action.REJECT, f"Reject {count}", "bad", enabled, REJECTED_TASKS),
         ],
         "confirm": confirmation(bulk.confirming),
         "busy": _progress(bulk),

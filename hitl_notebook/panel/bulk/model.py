@@ -21,6 +21,7 @@ from hitl_notebook.errors import (
 )
 from hitl_notebook.panel.actions import TEXT_MISSING, Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import ReviewKey, ReviewSummary
+from hitl_rendering.review_words import REJECTED_TASKS
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class BulkModel(HasTraits):
             text, label = f"Approve {what}{comment}? Their tasks go on.", f"Approve {count}"
         elif action is Action.REJECT:
             reason = "with your reason" if self.draft.strip() else "without a reason"
-            text, label = f"Reject {what} {reason}? Their tasks fail and are not retried.", f"Reject {count}"
+            text, label = f"Reject {what} {reason}? {REJECTED_TASKS}.", f"Reject {count}"
         else:
             text = f"Request these changes to {what}? Their tasks make the next outputs.{self._last_rounds()}"
             label = f"Request changes to {count}"

@@ -33,7 +33,13 @@ def row_of(
         listed: whether the list contains it with the current filters.
     """
     for_you = not review.leaves_out(user_id)
-    _, words = state_of(review.status, task_completed=review.task_completed, for_you=for_you)
+    _, words = state_of(
+        review.status,
+        task_completed=review.task_completed,
+        for_you=for_you,
+        edited=review.edited,
+        channel=review.channel,
+    )
     key = review.key
     return {
         "id": id_of(key),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from hitl_notebook.panel.actions import Notice
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
+from hitl_rendering.deciders import decider_words, person_words
 from hitl_rendering.review_words import state_of
 
 GONE = "This review is gone: its task was cleared, or its run deleted."
@@ -36,17 +37,14 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if _is_anew(review, shown):
         text = f"The task was started again: this is its new output {review.iteration}."
         return Notice("warning", f"{text} Nothing was sent." if dropped else text)
-    decided = shown.is_pending and review.status != PENDING and review.decided_by is not None
-    if decided and review.decided_by is not None:
-        _, words = state_of(review.status, task_completed=False)
-        by_me = user_id is not None and review.decided_by.id == user_id
-        who = "You have" if by_me else f"{review.decided_by.name} has"
-        text = f"{who} decided: {words.lower()}."
-        return Notice("warning", f"{text} Nothing was sent.") if dropped else Notice("info", text)
+    if shown.is_pending and review.status != PENDING and (decided := _decision(review, user_id)):
+        return Notice("warning", f"{decided} Nothing was sent.") if dropped else Notice("info", decided)
     if dropped:
         return Notice("warning", OUTDATED)
     if review.iteration > shown.iteration:
         return Notice("info", f"Output {review.iteration} is ready.")
+    if shown.status != PENDING and review.status == PENDING and (refusal := _refusal(review)):
+        return Notice("error", f"{refusal} You can edit it again, approve the output as it is, or reject it.")
     if shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
         return Notice(
             "error",
@@ -56,6 +54,25 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if shown.is_pending and review.task_completed:
         return Notice("warning", "The task has ended without a decision: nothing can be decided any more.")
     return None
+
+
+def _decision(review: Review, user_id: str | None) -> str:
+    """Say who decided and how; empty if nobody did, and the review did not end by itself either."""
+    _, words = state_of(review.status, task_completed=False, edited=review.edited, channel=review.channel)
+    if review.decided_by is None:
+        why = decider_words(None, channel=review.channel)
+        return f"{words}: {why}." if why else ""
+    if user_id is not None and review.decided_by.id == user_id:
+        return f"You have decided: {words.lower()}."
+    acting_for = review.acting_for.name if review.acting_for else None
+    who = person_words(review.decided_by.name, acting_for)
+    return f"{who}{',' if acting_for else ''} has decided: {words.lower()}."
+
+
+def _refusal(review: Review) -> str:
+    """Why the task refused the last edit; empty if it did not."""
+    last = review.conversation[-2:]
+    return last[1].content if [turn.kind for turn in last] == ["edit", "error"] else ""
 
 
 def _age(review: Review) -> tuple[datetime, int, datetime]:

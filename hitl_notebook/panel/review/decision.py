@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hitl_notebook.errors import ConflictError, HITLNotebookError
 from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import Review
-from hitl_rendering.review_words import ACTION_WORDS, LAST_ROUND_QUESTION, task_name
+from hitl_rendering.review_words import LAST_ROUND_QUESTION, ActionWords, action_words, task_name
 
 _PATHS = {Action.APPROVE: "approve", Action.REJECT: "reject", Action.REQUEST_CHANGES: "feedback"}
 
@@ -19,7 +19,7 @@ _BUSY = {
 
 _DONE = {
     Action.APPROVE: "Approved output {}. The task goes on.",
-    Action.REJECT: "Rejected output {}. The task fails and is not retried.",
+    Action.REJECT: "Rejected output {}.",
     Action.REQUEST_CHANGES: "Changes requested to output {}.",
 }
 
@@ -36,6 +36,10 @@ class Decision:
     action: Action
     review: Review
     text: str
+
+    @property
+    def _words(self) -> ActionWords:
+        return action_words(self.review.on_reject)[_PATHS[self.action]]
 
     @property
     def busy(self) -> str:
@@ -56,13 +60,14 @@ class Decision:
         """Return the prompt while the decision is held back; or the question, for the one that needs an answer."""
         if self.ends_last_round:
             return Confirmation(self.action, LAST_ROUND_QUESTION, "End the review")
-        words = ACTION_WORDS[_PATHS[self.action]]
-        text = words.held_with_text if self.text.strip() else words.held
+        text = self._words.held_with_text if self.text.strip() else self._words.held
         return Confirmation(self.action, text.format(self.review.iteration), "Send now", seconds)
 
     def done(self, *, is_open: bool) -> Notice:
         """Say that it was recorded; with the task's name if its review is no longer the open one."""
         text = _DONE[self.action].format(self.review.iteration)
+        if self.action is Action.REJECT:
+            text += f" {self._words.effect}."
         if not is_open:
             return Notice("success", f"{task_name(self.review.key)}: {text}")
         comes = " The next output appears here when it is ready." if self.action is Action.REQUEST_CHANGES else ""

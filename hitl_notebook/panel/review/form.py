@@ -10,9 +10,7 @@ from hitl_notebook.panel.messages import id_of
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import ACTION_WORDS, FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND, OPEN_NEXT
-
-_APPROVE, _CHANGES, _REJECT = (ACTION_WORDS[name] for name in ("approve", "feedback", "reject"))
+from hitl_rendering.review_words import FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND, OPEN_NEXT, action_words
 
 
 def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dict[str, Any]:
@@ -25,6 +23,8 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
     """
     may, reserved = model.may_decide, encodable(model.reserved)
     review = model.review
+    words = action_words(review.on_reject if review is not None else "fail")
+    approve, changes, reject = (words[name] for name in ("approve", "feedback", "reject"))
     last = LAST_ROUND if review is not None and review.iteration >= review.max_iterations else ""
     return {
         "shown": model.wants_form and not hidden,
@@ -36,9 +36,9 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
-            button(Action.APPROVE, _APPROVE.label, "good", may, reserved or _APPROVE.effect),
-            button(Action.REQUEST_CHANGES, _CHANGES.label, "plain", may, reserved or last or _CHANGES.effect),
-            button(Action.REJECT, _REJECT.label, "bad", may, reserved or _REJECT.effect),
+            button(Action.APPROVE, approve.label, "good", may, reserved or approve.effect),
+            button(Action.REQUEST_CHANGES, changes.label, "plain", may, reserved or last or changes.effect),
+            button(Action.REJECT, reject.label, "bad", may, reserved or reject.effect),
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",

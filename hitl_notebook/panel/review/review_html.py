@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
-from hitl_rendering.output_box import change_box, output_box
+from hitl_rendering.deciders import decider_words, turn_person, turn_words
+from hitl_rendering.output_box import change_box, edit_box, output_box, output_fold
 from hitl_rendering.plain_text import inline, isolated
-from hitl_rendering.review_words import round_words, state_of, task_name
-from hitl_rendering.rounds import rounds_of
+from hitl_rendering.review_words import deadline_words, round_words, state_of, task_name
+from hitl_rendering.rounds import Round, rounds_of
 
 _PREPARING = threading.Lock()
 
@@ -25,19 +26,21 @@ def prepare(review: Review) -> None:
 def head_html(review: Review, user_id: str | None = None, links: str = "") -> str:
     """Return name, state, these links and the prompt as HTML; for this user, if known."""
     key = review.key
-    pill, words = state_of(review.status, task_completed=review.task_completed)
+    pill, words = state_of(
+        review.status, task_completed=review.task_completed, edited=review.edited, channel=review.channel
+    )
     if review.is_pending:
         words = "Waiting for others" if review.leaves_out(user_id) else "Waiting for you"
     facts = [round_words(review.iteration, review.max_iterations), f"run {isolated(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
-        facts.append(f"decide before {render.time_html(review.deadline_at)}")
+        facts.append(deadline_words(review.on_hitl_timeout).format(render.time_html(review.deadline_at)))
     if review.reviewers and review.is_pending:
         names = ", ".join(map(isolated, review.reviewers))
         facts.append(f"only {names} may decide" if review.leaves_out(user_id) else f"to be decided by {names}")
     if review.dag_paused and not review.task_completed:
         facts.append(render.PAUSED_DAG)
-    if review.decided_by is not None and review.decided_at is not None:
-        facts.append(f"decided by {isolated(review.decided_by.name)}, {render.time_html(review.decided_at)}")
+    if who := decider_words(review.decided_by, review.acting_for, review.channel, isolated):
+        facts.append(f"{who}, {render.time_html(review.decided_at)}" if review.decided_at is not None else who)
     return (
         f'<div class="hitl-name">{task_name(key, isolated)}</div>'
         f'<div class="hitl-meta"><span class="hitl-pill {pill}">{inline(words)}</span>'
@@ -47,17 +50,19 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
 
 
 def conversation_html(review: Review) -> str:
-    """Return earlier outputs and their feedback, oldest first; outputs and differences are collapsed.
+    """Return earlier outputs, their edits and feedback, oldest first; outputs and differences are collapsed.
 
     The feedback that led to the current output is not included: it is shown above that output.
     """
     parts = []
     for one in rounds_of(review).earlier:
-        if one.before is not None:
-            heading = f"Changes from output {one.before.iteration} to output {one.iteration}"
-            parts.append(_card(one.said, change_box(one, heading, is_open=False)))
+        if one.edited_by is None and one.before is not None:
+            parts.append(_card(one.said, change_box(one, is_open=False)))
         else:
             parts += map(_turn_html, one.said)
+        if one.edited_by is not None:
+            parts.append(_edit_html(one, one.edited_by, is_open=False))
+            continue
         parts.append(
             f'<div class="hitl-turn"><details><summary>Output {one.iteration}, '
             f"{render.time_html(one.timestamp)}</summary><div>{one.folded_html}</div></details></div>"
@@ -74,21 +79,50 @@ def output_html(review: Review, display_as: str = "", way: str = "") -> str:
         way: how the reader wants to see its changes; likewise.
     """
     rounds = rounds_of(review, display_as=display_as, way=way)
-    current = rounds.current
+    current, task = rounds.current, f"{review.key.dag_id}/{review.key.task_id}"
+    approved = rounds.edit if review.status == "approved" else None
     said, change = "".join(map(_turn_html, current.said)), ""
     if current.before is not None:
-        change = change_box(current, f"Changes since output {current.before.iteration}", is_open=True)
-        if not current.change_is_long:
+        change = change_box(current, is_open=approved is None)
+        if approved is None and not current.change_is_long:
             said, change = _card(current.said, change), ""
-    label = "Current output" if review.is_pending else f"Output {review.iteration}"
+    if approved is not None:
+        output = _approved_edit_html(approved, current, task)
+    else:
+        label = "Current output" if review.is_pending else f"Output {review.iteration}"
+        output = f'<div class="hitl-label">{label}</div>{output_box(current, label, task)}'
+    edits = ""
+    for edit in rounds.edits:
+        edits += "".join(map(_turn_html, edit.said))
+        if edit.edited_by is not None and edit is not approved:
+            edits += _edit_html(edit, edit.edited_by, is_open=True)
     since = "".join(map(_turn_html, rounds.since))
     working = (
         '<div class="hitl-meta">The next output is being made. It appears here when it is ready.</div>'
         if review.status == CHANGES_REQUESTED and not review.task_completed
         else ""
     )
-    output = output_box(current, label, f"{review.key.dag_id}/{review.key.task_id}")
-    return f'{said}<div class="hitl-label">{label}</div>{output}{change}{since}{working}'
+    return f"{said}{output}{change}{edits}{since}{working}"
+
+
+def _approved_edit_html(edit: Round[Turn], original: Round[Turn], task: str) -> str:
+    """Return the result of a review whose output was edited, and folded the output itself."""
+    assert edit.edited_by is not None
+    number = edit.iteration
+    return (
+        f'<div class="hitl-label">Approved as edited by {turn_person(edit.edited_by, isolated)}</div>'
+        f"{output_box(edit, f'Output {number} as edited', task)}"
+        f"{change_box(edit, is_open=True) if edit.before is not None else ''}"
+        f"{output_fold(original, f'Output {number} as the task made it')}"
+    )
+
+
+def _edit_html(edit: Round[Turn], turn: Turn, *, is_open: bool) -> str:
+    """Render an edit: who made it, and what changed."""
+    return (
+        f'<div class="hitl-turn human"><div class="hitl-meta">{turn_words(turn, isolated)}, '
+        f"{render.time_html(turn.timestamp)}</div>{edit_box(edit, is_open=is_open)}</div>"
+    )
 
 
 def _card(said: Sequence[Turn], change: str) -> str:
@@ -102,12 +136,8 @@ def _card(said: Sequence[Turn], change: str) -> str:
 
 def _turn_html(turn: Turn) -> str:
     """Render one turn: feedback of a user, or an error of the task."""
-    if turn.kind == "error":
-        name, css = "Task", "error"
-    else:
-        name, css = isolated(turn.user.name) if turn.user else "Reviewer", "human"
-    about = f" on output {turn.iteration}" if turn.kind == "feedback" else ""
+    css = "error" if turn.kind == "error" else "human"
     return (
-        f'<div class="hitl-turn {css}"><div class="hitl-meta">{name}{about}, {render.time_html(turn.timestamp)}'
-        f'</div><div class="hitl-said">{inline(turn.content)}</div></div>'
+        f'<div class="hitl-turn {css}"><div class="hitl-meta">{turn_words(turn, isolated)}, '
+        f'{render.time_html(turn.timestamp)}</div><div class="hitl-said">{inline(turn.content)}</div></div>'
     )

@@ -19,7 +19,7 @@ export function serveReading(root, { onChoice, onQuote }) {
   const quoting = watchSelection(root, onQuote);
   const prepare = () => {
     for (const table of root.querySelectorAll(".hitl-table:not([data-ready])")) prepareTable(table);
-    for (const box of root.querySelectorAll(".hitl-shown:not([data-ready])")) prepareBox(box, () => onChoice(choiceOf(root)));
+    for (const box of root.querySelectorAll(".hitl-shown:not([data-ready])")) prepareBox(box, (select) => onChoice(choiceOf(root, select)));
   };
   const observer = new MutationObserver(prepare);
   observer.observe(root, { childList: true, subtree: true });
@@ -32,13 +32,13 @@ export function serveReading(root, { onChoice, onQuote }) {
     const select = event.target instanceof Element ? event.target.closest("select[data-choice]") : null;
     if (!select || !root.contains(select)) return;
     remember(select);
-    onChoice(choiceOf(root));
+    onChoice(choiceOf(root, select));
   };
   root.addEventListener("click", onClick);
   root.addEventListener("change", onChange);
   prepare();
   return {
-    search: () => openSearch(root.querySelector(".hitl-output")?.closest(".hitl-shown")),
+    search: () => openSearch(root.querySelector(".hitl-shown:has(.hitl-output)")),
     quote: quoting.quote,
     close: () => {
       observer.disconnect();
@@ -55,19 +55,21 @@ export function serveReading(root, { onChoice, onQuote }) {
 function prepareBox(box, choose) {
   box.dataset.ready = "";
   for (const tool of box.querySelectorAll(".hitl-tools")) tool.hidden = false;
-  let changed = false;
+  let changed = null;
   for (const select of box.querySelectorAll("select[data-choice]")) {
     const wanted = remembered(select);
     const has = [...select.options].some((option) => option.value === wanted);
     if (wanted === null || !has || wanted === select.dataset.chosen) continue;
     select.value = wanted;
-    changed = true;
+    changed ??= select;
   }
-  if (changed) choose();
+  if (changed) choose(changed);
 }
 
-function choiceOf(root) {
-  const value = (name) => root.querySelector(`select[data-choice="${name}"]`)?.value ?? "";
+/** What is chosen: in `select`, and in the first of those for other choices. */
+function choiceOf(root, select) {
+  const selectOf = (name) => (select.dataset.choice === name ? select : root.querySelector(`select[data-choice="${name}"]`));
+  const value = (name) => selectOf(name)?.value ?? "";
   return { display_as: value("display_as"), changes: value("changes") };
 }
 

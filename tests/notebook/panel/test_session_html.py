@@ -13,6 +13,7 @@ import pytest
 from hitl_notebook import Review, ReviewKey
 from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.review_html import conversation_html, head_html, output_html, prepare
+from hitl_notebook.records import Turn, User
 from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 from tests.notebook.server import review, turn
@@ -46,13 +47,18 @@ def hostile_review(text: str, **changes: Any) -> Review:
             turn("output", f"{text} one", 1),
             turn("feedback", text, 1, user),
             turn("error", text, 1),
+            turn("edit", f"{text} one by hand", 1, user),
             turn("output", f"{text} two {text}", 2),
             turn("feedback", text, 2, user),
             turn("output", text, 3),
+            turn("edit", f"{text} three by hand", 3, user),
             turn("feedback", text, 3, user),
         ],
     }
-    return review(ReviewKey(text, text, text), **{**value, **changes})
+    shown = review(ReviewKey(text, text, text), **{**value, **changes})
+    somebody = User(text, text)
+    turns = tuple(replace(one, acting_for=somebody) if one.user else one for one in shown.conversation)
+    return replace(shown, conversation=turns, acting_for=somebody)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -66,6 +72,8 @@ def test_foreign_text_is_escaped(text: str, output_format: str) -> None:
     output = harmless(output_html(shown))
     assert output.text.count(text) >= 4  # user and feedback, twice
     assert {"ins", "del"} & set(output.tags)
+    approved = harmless(output_html(replace(shown, status="approved")))
+    assert approved.text.count(f"Approved as edited by {text}, by {text}") == 1
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -81,6 +89,81 @@ def test_foreign_json_is_escaped(text: str) -> None:
     )
     for html in (conversation_html(shown), output_html(shown)):
         assert json.dumps(text, ensure_ascii=False) in harmless(html).text
+
+
+def edited(*turns: dict[str, Any], acting_for: User | None = None, **changes: Any) -> Review:
+    """A review of one output, ``The quick fox.``, with these turns after it."""
+    shown = review(
+        current_output="The quick fox.", conversation=[turn("output", "The quick fox.", 1), *turns], **changes
+    )
+
+    def of(one: Turn) -> Turn:
+        return replace(one, acting_for=acting_for) if one.user is not None else one
+
+    return replace(shown, conversation=tuple(map(of, shown.conversation)), acting_for=acting_for)
+
+
+def in_order(text: str, *parts: str) -> bool:
+    places = [text.index(part) for part in parts]
+    return places == sorted(places)
+
+
+def test_edit_is_between_its_output_and_the_next() -> None:
+    turns = [
+        turn("output", "The quick fox.", 1),
+        turn("edit", "The slow fox.", 1, ADA),
+        turn("feedback", "Which colour?", 1, ADA),
+        turn("output", "The slow brown fox.", 2),
+    ]
+    shown = review(iteration=2, current_output="The slow brown fox.", conversation=turns)
+    conversation = Parts(conversation_html(shown)).text
+    assert in_order(conversation, "Output 1, ", "Ada Lovelace edited output 1, ", "Changed by hand: 1 word added")
+    assert "The [removed: quick] [added: slow] fox." in conversation
+    output = Parts(output_html(shown)).text
+    assert in_order(
+        output, "Which colour?", "Changes since Ada Lovelace's edit of output 1: 1 word added", "Current"
+    )
+    assert "[added: brown]" in output
+    assert "[removed: " not in output
+
+
+def test_approved_edit_is_first_and_the_output_is_folded() -> None:
+    shown = edited(turn("edit", "The slow fox.", 1, ADA), turn("feedback", "Fine.", 1, ADA), status="approved")
+    html = output_html(shown)
+    order = ["Approved as edited by Ada Lovelace", "The slow fox.", "Changed by hand: 1 word", "[removed: quick]"]
+    assert in_order(Parts(html).text, *order, "Output 1 as the task made it", "The quick fox.", "Fine.")
+    assert "edited output 1" not in Parts(html).text
+    assert html.count('data-choice="display_as"') == 1
+    for_her = edited(turn("edit", "x", 1, ADA), acting_for=User("9", "Ann"), status="approved")
+    assert "Approved as edited by Ann, by Ada Lovelace" in Parts(output_html(for_her)).text
+
+
+def test_refused_edit_is_shown_with_the_error() -> None:
+    shown = edited(turn("edit", "The slow fox.", 1, ADA), turn("error", "The edit was refused: too slow", 1))
+    text = Parts(output_html(shown)).text
+    order = ["Current output", "The quick fox.", "Ada Lovelace edited output 1, ", "Changed by hand", "too slow"]
+    assert in_order(text, *order)
+    refused = replace(shown, status="approved")  # approved later, as it was
+    assert "Approved as edited" not in Parts(output_html(refused)).text
+
+
+def test_edit_from_which_the_task_goes_on() -> None:
+    turns = turn("edit", "The slow fox.", 1, ADA), turn("feedback", "Which colour?", 1, ADA)
+    text = Parts(output_html(edited(*turns, status="changes_requested"))).text
+    assert in_order(text, "Output 1", "edited output 1", "Output 1 as edited", "Which colour?", "is being made")
+
+
+def test_head_says_how_the_review_ended() -> None:
+    ended = replace(review(status="approved", decided_by=ADA, decided_at=stamp(1)), channel="rest")
+    for_her = replace(ended, edited=True, acting_for=User("9", "Ann"))
+    text = Parts(head_html(for_her)).text
+    assert in_order(text, "Approved, edited", "for Ann, by Ada Lovelace, ")
+    by_the_clock = Parts(head_html(replace(ended, decided_by=None, channel="timeout"))).text
+    assert in_order(by_the_clock, "Approved at the deadline", "because nobody decided in time, ")
+    unseen = Parts(head_html(replace(ended, decided_by=None, channel="policy"))).text
+    assert in_order(unseen, "Approved without a review", "review_when said that nobody need look, ")
+    waits = review(deadline_at=stamp(60))
+    assert "approved at 2 Jan 0" in Parts(head_html(replace(waits, on_hitl_timeout="approve"))).text
 
 
 def test_first_output() -> None:
@@ -206,7 +289,7 @@ def test_head() -> None:
     assert shown.deadline_at is not None
     assert "reports › draft [3]" in parts.text
     assert f"decide before {render.moment(shown.deadline_at)}" in parts.text
-    assert "decided by Ada Lovelace" in parts.text
+    assert "by Ada Lovelace" in parts.text
     assert parts.tags.count("time") == 2
     assert 'hitl-pill wait"' in head_html(shown)
     assert "to be decided by" not in parts.text

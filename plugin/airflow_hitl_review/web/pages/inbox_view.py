@@ -69,7 +69,13 @@ class Row:
     @property
     def _state(self) -> tuple[Tone, str]:
         review = self.review
-        return state_of(review.status.value, task_completed=review.task_completed, for_you=self.for_you)
+        return state_of(
+            review.status.value,
+            task_completed=review.task_completed,
+            for_you=self.for_you,
+            edited=review.edited,
+            channel=review.channel,
+        )
 
     @property
     def excerpt(self) -> str:

@@ -18,6 +18,7 @@ from airflow_hitl_review.server.reviews import decisions
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.web.pages.templates import fill, safe
 from hitl_rendering import review_words
+from hitl_rendering.deciders import decider_words, person_words
 from hitl_rendering.render import PAUSED_DAG
 from hitl_rendering.review_words import state_of, task_name
 from hitl_rendering.rounds import rounds_of
@@ -34,11 +35,13 @@ class ReviewView:
         state: the review's state, for the page's script.
         parts: the HTML parts of the page.
         reviewers: ids of the only users who may decide; if empty, all who may decide for the DAG.
+        on_reject: what rejecting does to the task.
     """
 
     state: dict[str, Any]
     parts: dict[str, str] = field(default_factory=dict)
     reviewers: tuple[str, ...] = ()
+    on_reject: str = "fail"
 
     @cached_property
     def data(self) -> str:
@@ -87,25 +90,40 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "output_sha256": review.output_sha256,
             "last_round": review.iteration >= review.max_iterations,
             "order": _order(review),
-            "decided_by": review.decided_by.name if review.decided_by else None,
+            "decided_by": _decider_name(review),
+            "ended_because": None if review.decided_by else decider_words(None, channel=review.channel) or None,
             "decided_by_id": review.decided_by.id if review.decided_by else None,
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
         reviewers=tuple(review.reviewers),
+        on_reject=review.on_reject,
     )
 
 
 def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
     """What the templates of the parts are filled with; ``choice`` is the reader's, as for ``rounds_of``."""
     rounds = rounds_of(review, **choice)
-    tone, words = state_of(review.status.value, task_completed=review.task_completed)
+    tone, words = state_of(
+        review.status.value,
+        task_completed=review.task_completed,
+        edited=review.edited,
+        channel=review.channel,
+    )
     name = task_name(review)
     values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
+    values["approved_edit"] = rounds.edit if review.status is SessionStatus.APPROVED else None
+    values["deadline"] = review_words.deadline_words(review.on_hitl_timeout)
     values["paused_dag"] = PAUSED_DAG
     values["round"] = review_words.round_words(review.iteration, review.max_iterations)
     values["waiting_for"] = review_words.WAITING_FOR
     values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
     return values
+
+
+def _decider_name(review: ReviewResponse) -> str | None:
+    if review.decided_by is None:
+        return None
+    return person_words(review.decided_by.name, review.acting_for.name if review.acting_for else None)
 
 
 def _order(review: ReviewResponse) -> tuple[float, int]:
@@ -130,7 +148,8 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         may_decide=may_decide,
         waits_for="you" if may_decide else "all" if is_reviewer(str(user.get_id()), view.reviewers) else "others",
         max_feedback_length=MAX_FEEDBACK_LENGTH,
-        actions={name: words._asdict() for name, words in review_words.ACTION_WORDS.items()},
+        actions=_actions(view.on_reject, edited=False),
+        edit_actions=_actions(view.on_reject, edited=True),
         feedback_label=review_words.FEEDBACK_LABEL,
         feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
         last_round=review_words.LAST_ROUND,
@@ -139,3 +158,8 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         open_next=review_words.OPEN_NEXT,
         inbox=inbox,
     )
+
+
+def _actions(on_reject: str, *, edited: bool) -> dict[str, dict[str, str]]:
+    words = review_words.action_words(on_reject, edited=edited)
+    return {name: one._asdict() for name, one in words.items()}

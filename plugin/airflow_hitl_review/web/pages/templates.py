@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import cache
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from airflow_hitl_review.core.conversation import ConversationEntry
+from airflow_hitl_review.core.review import ReviewSummary
 from hitl_rendering import render
-from hitl_rendering.output_box import change_box, output_box
+from hitl_rendering.deciders import decider_words, turn_person, turn_words
+from hitl_rendering.output_box import change_box, edit_box, output_box, output_fold
+from hitl_rendering.plain_text import isolated
 
 
 @cache
@@ -22,11 +27,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["moment"] = moment
-    environment.filters["rendered"] = safe
-    environment.globals["output_box"] = lambda *values: safe(output_box(*values))
-    environment.globals["change_box"] = lambda *values, **more: safe(change_box(*values, **more))
-    environment.filters["short_run"] = render.short_run
+    environment.filters |= {
+        "decider": decider,
+        "filled": lambda words, *values: safe(words).format(*values),
+        "moment": moment,
+        "person": lambda turn: safe(turn_person(turn, isolated)),
+        "rendered": safe,
+        "short_run": render.short_run,
+        "who_said": who_said,
+    }
+    for made in (change_box, edit_box, output_box, output_fold):
+        environment.globals[made.__name__] = _safely(made)
     return environment
 
 
@@ -36,9 +47,23 @@ def moment(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{} {} UTC</time>').format(utc.isoformat(), utc.day, f"{utc:%b %H:%M}")
 
 
+def decider(review: ReviewSummary) -> Markup:
+    """Who decided a review, or why it ended without anybody; empty if it waits."""
+    return safe(decider_words(review.decided_by, review.acting_for, review.channel, isolated))
+
+
+def who_said(turn: ConversationEntry) -> Markup:
+    """Who said a turn, and about which output."""
+    return safe(turn_words(turn, isolated))
+
+
 def fill(template: str, /, **values: Any) -> str:
     """Render a template."""
     return _environment().get_template(template).render(**values)
+
+
+def _safely(make: Callable[..., str]) -> Callable[..., Markup]:
+    return lambda *values, **more: safe(make(*values, **more))
 
 
 def safe(html: str) -> Markup:

@@ -203,6 +203,8 @@ function tell(before, isNew, dropped) {
     const who = state.decided_by_id === me ? "You have decided" : `${state.decided_by} was faster`;
     const unsent = text?.value ? " What you wrote was not sent; it is kept in this tab." : dropped;
     notice(`${who}: ${state.words.toLowerCase()}.${unsent}`, state.decided_by_id === me ? "" : "bad");
+  } else if (before.open && !state.open && state.ended_because) {
+    notice(`${state.words}: ${state.ended_because}.${text?.value ? " What you wrote was not sent; it is kept in this tab." : dropped}`);
   } else if (before.task_active && !state.task_active && before.status === "pending_review" && state.status === "pending_review") {
     notice(`The task has ended, so there is nothing to decide any more.${dropped}`, "bad");
   }

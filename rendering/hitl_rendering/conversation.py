@@ -1,0 +1,74 @@
+"""A review's conversation, as the client and the server have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+
+class Person(Protocol):
+    """Who said or decided something."""
+
+    @property
+    def name(self) -> str:
+        """The name that others know them by."""
+
+
+class Turn(Protocol):
+    """An entry of a review's conversation; other attributes are the caller's."""
+
+    @property
+    def kind(self) -> str:
+        """``"output"``, ``"edit"``, ``"feedback"`` or ``"error"``; any other counts as feedback."""
+
+    @property
+    def content(self) -> str:
+        """Text of the output, the edited output, the reviewer or the error."""
+
+    @property
+    def iteration(self) -> int:
+        """Number of the output that it is, or is about."""
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was written."""
+
+    @property
+    def user(self) -> Person | None:
+        """Who said it; None for the task."""
+
+    @property
+    def acting_for(self) -> Person | None:
+        """For whom they said it, if for somebody else."""
+
+
+T_co = TypeVar("T_co", bound=Turn, covariant=True)
+
+
+class Review(Protocol[T_co]):
+    """A review with its conversation, as the client and the server have it."""
+
+    @property
+    def conversation(self) -> Sequence[T_co]:
+        """Turns, oldest first."""
+
+    @property
+    def iteration(self) -> int:
+        """Number of the current output."""
+
+    @property
+    def current_output(self) -> str:
+        """Text of the current output."""
+
+    @property
+    def output_format(self) -> str:
+        """``"text"`` or ``"json"``."""
+
+    @property
+    def display_as(self) -> str | None:
+        """How the operator wants its output shown, if it says so."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the review changed last."""

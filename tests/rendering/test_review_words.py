@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import pytest
+
+from hitl_rendering.deciders import decider_words, person_words, turn_words
+from hitl_rendering.plain_text import isolated
+from hitl_rendering.review_words import ACTION_WORDS, action_words, deadline_words, state_of
+
+
+@dataclass(frozen=True)
+class Somebody:
+    name: str
+
+
+@dataclass(frozen=True)
+class Said:
+    kind: str
+    user: Somebody | None = Somebody("ann")
+    acting_for: Somebody | None = None
+    content: str = ""
+    iteration: int = 2
+    timestamp: datetime = datetime(2030, 1, 2, tzinfo=timezone.utc)
+
+
+BRIDGE, ANN = Somebody("slack-bridge"), Somebody("Ann")
+
+
+def test_actions_by_what_rejecting_does_and_whether_there_is_an_edit() -> None:
+    assert action_words() == ACTION_WORDS
+    skip = action_words("skip")
+    assert skip["reject"].effect == "The task is skipped, and so are tasks that need it"
+    assert {**skip, "reject": None} == {**ACTION_WORDS, "reject": None}
+    edited = action_words("skip", edited=True)
+    assert list(edited) == list(ACTION_WORDS)
+    assert edited["approve"].label == "Approve the edit"
+    assert edited["approve"].held.format(2) == "Approving output 2 as you edited it"
+    assert edited["feedback"].effect == "The task goes on from your edit"
+    assert edited["reject"].effect == f"{skip['reject'].effect}; your edit is dropped"
+
+
+@pytest.mark.parametrize(
+    ("on_hitl_timeout", "words"),
+    [
+        ("fail", "decide before 14:05"),
+        ("approve", "approved at 14:05 if nobody decides"),
+        ("reject", "rejected at 14:05 if nobody decides"),
+        ("of a later version", "decide before 14:05"),
+    ],
+)
+def test_deadline_says_what_happens_then(on_hitl_timeout: str, words: str) -> None:
+    assert deadline_words(on_hitl_timeout).format("14:05") == words
+
+
+@pytest.mark.parametrize(
+    ("status", "channel", "edited", "state"),
+    [
+        ("approved", "chat", False, ("good", "Approved")),
+        ("approved", None, True, ("good", "Approved, edited")),
+        ("changes_requested", "rest", True, ("busy", "Changes requested, edited")),
+        ("pending_review", None, True, ("wait", "Waiting")),
+        ("approved", "timeout", False, ("good", "Approved at the deadline")),
+        ("rejected", "timeout", False, ("bad", "Rejected at the deadline")),
+        ("timeout_exceeded", "timeout", False, ("bad", "Timed out")),
+        ("approved", "policy", False, ("good", "Approved without a review")),
+        ("rejected", "of a later version", False, ("bad", "Rejected")),
+    ],
+)
+def test_state_says_how_it_ended(status: str, channel: str | None, edited: bool, state: tuple[str, str]) -> None:
+    assert state_of(status, task_completed=False, channel=channel, edited=edited) == state
+
+
+def test_person_for_whom_a_service_acts_is_named_first() -> None:
+    assert person_words("ann") == "ann"
+    assert person_words("slack-bridge", "Ann") == "Ann, by slack-bridge"
+    assert person_words("<b>", "<i>", isolated) == "<bdi>&lt;i&gt;</bdi>, by <bdi>&lt;b&gt;</bdi>"
+
+
+def test_decider() -> None:
+    assert decider_words(ANN) == "by Ann"
+    assert decider_words(BRIDGE, ANN, "rest") == "for Ann, by slack-bridge"
+    assert decider_words(None, channel="timeout") == "because nobody decided in time"
+    assert decider_words(None, channel="policy") == "review_when said that nobody need look"
+    assert decider_words(None, channel="airflow") == decider_words(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (Said("feedback"), "ann on output 2"),
+        (Said("feedback", None), "Reviewer on output 2"),
+        (Said("feedback", BRIDGE, ANN), "Ann, by slack-bridge, on output 2"),
+        (Said("edit"), "ann edited output 2"),
+        (Said("edit", BRIDGE, ANN), "Ann, by slack-bridge, edited output 2"),
+        (Said("error", None), "Task"),
+        (Said("of a later version"), "ann on output 2"),
+    ],
+)
+def test_turn_says_who_and_about_what(turn: Said, words: str) -> None:
+    assert turn_words(turn) == words
