@@ -5,13 +5,14 @@ The tools stay hidden until ``front_end/reading.js`` serves them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hitl_rendering.changes import WAYS
 from hitl_rendering.deciders import turn_person
 from hitl_rendering.display import choices, display_of, in_words
 from hitl_rendering.plain_text import inline, isolated
-from hitl_rendering.rounds import Round
+from hitl_rendering.rounds import Review, Round, rounds_of
 
 
 def output_box(one: Round[Any], label: str, task: str) -> str:
@@ -93,4 +94,22 @@ def _select(label: str, choice: str, options: dict[str, str], chosen: str, task:
     return (
         f'<label class="hitl-choose">{label} <select data-choice="{choice}" data-task="{inline(task)}" '
         f'data-chosen="{inline(chosen)}">{items}</select></label>'
+    )
+
+
+def preview_of(review: Review[Any], edited_output: str, display_as: str = "") -> tuple[str, str]:
+    """Return an edit that is not sent yet as it will look, and what changed by hand; both as HTML.
+
+    Args:
+        review: the review.
+        edited_output: its current output as the reviewer edited it so far.
+        display_as: how the reader wants to see the output; empty for the usual way.
+    """
+    shown = rounds_of(review, display_as=display_as).current
+    edit = replace(shown, content=edited_output, before=shown, said=())
+    words, changes = edit.change
+    told = f'<div class="hitl-diff" tabindex="0" role="region" aria-label="Your changes">{changes}</div>'
+    return (
+        f'<div class="hitl-output" tabindex="0" role="region" aria-label="Your edit">{edit.html}</div>',
+        f'<div class="hitl-meta">{words}</div>{told if changes else ""}',
     )

@@ -153,7 +153,10 @@ def open_editor(chromium: str, *, width: int = 1100, height: int = 900) -> Itera
             page.on("console", lambda said: editor.faults.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: editor.faults.append(str(error)))
             page.on("dialog", lambda dialog: (editor.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-            page.on("request", lambda asked: None if asked.url.startswith((address, "data:")) else editor.faults.append(asked.url))
+            page.on(
+                "request",
+                lambda asked: None if asked.url.startswith((address, "data:")) else editor.faults.append(asked.url),
+            )
             page.goto(address)
             page.wait_for_function("window.editor !== undefined")
             page.set_default_timeout(10_000)

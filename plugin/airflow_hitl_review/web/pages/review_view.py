@@ -19,6 +19,7 @@ from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.web.pages.templates import fill, safe
 from hitl_rendering import review_words
 from hitl_rendering.deciders import decider_words, person_words
+from hitl_rendering.output_box import preview_of
 from hitl_rendering.render import PAUSED_DAG
 from hitl_rendering.review_words import state_of, task_name
 from hitl_rendering.rounds import rounds_of
@@ -74,6 +75,17 @@ def latest_html(key: TaskKey, display_as: str, way: str) -> str:
     with transaction() as db:
         review = decisions.find(db, key)
     return fill("parts/latest.html", **_values(review, display_as=display_as, way=way))
+
+
+def edit_preview(key: TaskKey, edited_output: str, display_as: str) -> tuple[str, str]:
+    """An edit of a review's current output as it will look, and what changed by hand; both as HTML.
+
+    Raises:
+        SessionNotFoundError: there is no review.
+    """
+    with transaction() as db:
+        review = decisions.find(db, key)
+    return preview_of(review, edited_output, display_as)
 
 
 def view_of(review: ReviewResponse) -> ReviewView:

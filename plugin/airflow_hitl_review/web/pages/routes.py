@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
 from airflow_hitl_review.core.schema import is_reviewer
@@ -23,8 +23,9 @@ from airflow_hitl_review.server.reviews.inbox import count_in, list_reviews
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import revalidated
 from airflow_hitl_review.web.http.dependencies import CurrentUser, ReadableTask, may_decide, may_read
-from airflow_hitl_review.web.http.field_limits import Text
+from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
+from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
 from airflow_hitl_review.web.live.streams import stream
 from airflow_hitl_review.web.live.watchers import INBOX, inbox_change
 from airflow_hitl_review.web.pages import inbox_view, responses, review_view
@@ -33,7 +34,7 @@ from airflow_hitl_review.web.services import CurrentServices
 POLL_LEASE_SECONDS = 15.0
 """How long a page that polls counts as open after each request."""
 
-router = APIRouter()
+router = APIRouter(route_class=PlainJsonRoute)
 
 Seen = Annotated[Text, Query(max_length=64, description="Version that the page has")]
 
@@ -50,6 +51,20 @@ class LatestPart(BaseModel):
     """The part of a review's page with the current output."""
 
     html: str
+
+
+class EditToShow(BaseModel):
+    """An edit of the current output that is not sent yet."""
+
+    edited_output: Text = Field(max_length=MAX_EDIT_LENGTH, description="The output as edited so far")
+    display_as: Text = Field(default="", max_length=64, description="How the output is shown")
+
+
+class EditPreview(BaseModel):
+    """The edit as it will look, and what changed by hand; both as HTML."""
+
+    html: str
+    changes: str
 
 
 class InboxUpdate(BaseModel):
@@ -82,6 +97,13 @@ def latest(
 ) -> LatestPart:
     """The part of the page with the current output, shown as a reader chose."""
     return LatestPart(html=review_view.latest_html(key, display_as, changes))
+
+
+@router.post("/chat/preview", response_model=EditPreview, responses=error_schemas.PREVIEW)
+def preview(key: ReadableTask, body: EditToShow) -> EditPreview:
+    """Show an edit of the current output before it is sent; nothing is stored."""
+    html, changes = review_view.edit_preview(key, body.edited_output, body.display_as)
+    return EditPreview(html=html, changes=changes)
 
 
 @router.get(
