@@ -14,6 +14,7 @@ GROUPS = {
     "Pages": ("/chat", "/chat-by-task", "/inbox"),
     "What keeps pages up to date": (
         "/chat/latest",
+        "/chat/preview",
         "/chat/events",
         "/chat/updates",
         "/inbox/events",

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from hitl_rendering.changes import WAYS
+from hitl_rendering.conversation import Review
 from hitl_rendering.deciders import turn_person
 from hitl_rendering.display import choices, display_of, in_words
 from hitl_rendering.plain_text import inline, isolated
-from hitl_rendering.rounds import Review, Round, rounds_of
+from hitl_rendering.rounds import Round, rounds_of
 
 
 def output_box(one: Round[Any], label: str, task: str) -> str:

@@ -98,6 +98,7 @@ ROUTES = (
     Route("POST", "/sessions/approve", Kind.DECISION),
     Route("POST", "/sessions/reject", Kind.DECISION),
     Route("POST", "/sessions/feedback", Kind.DECISION, {"feedback": "shorter"}),
+    Route("POST", "/chat/preview", Kind.DECISION, {"edited_output": "edited"}),
     Route("POST", "/deliveries/{event_id}/resend", Kind.DECISION),
     Route("POST", "/webhooks/test", Kind.CONNECTION),
 )

@@ -22,7 +22,7 @@ from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews.inbox import count_in, list_reviews
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import revalidated
-from airflow_hitl_review.web.http.dependencies import CurrentUser, ReadableTask, may_decide, may_read
+from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask, may_decide, may_read
 from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
@@ -100,7 +100,7 @@ def latest(
 
 
 @router.post("/chat/preview", response_model=EditPreview, responses=error_schemas.PREVIEW)
-def preview(key: ReadableTask, body: EditToShow) -> EditPreview:
+def preview(key: DecidableTask, body: EditToShow) -> EditPreview:
     """Show an edit of the current output before it is sent; nothing is stored."""
     html, changes = review_view.edit_preview(key, body.edited_output, body.display_as)
     return EditPreview(html=html, changes=changes)
