@@ -88,7 +88,6 @@ ROUTES = [
     ("GET", "/chat", None),
     ("GET", "/chat/updates", None),
     ("GET", "/chat/latest", None),
-    ("POST", "/chat/preview", {"edited_output": "edited"}),
     ("GET", "/deliveries", None),
     *(("GET", path, {"q": "seed", "include_ended": "true"}) for path in ("/sessions", "/inbox")),
     *(("GET", "/sessions", {"q": "Item", "order_by": order}) for order in ("deadline_at", "-created_at")),
