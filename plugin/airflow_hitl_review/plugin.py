@@ -15,7 +15,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow_hitl_review.core.options import is_on
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.core.stored import is_repeated, read_session
-from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
+from airflow_hitl_review.web.execution_api.session_writes import SessionWrites
 from airflow_hitl_review.web.execution_api.try_start import TryStart
 
 
@@ -86,6 +86,15 @@ def _is_repeated(key: TaskKey, body: bytes) -> bool:
     return is_repeated(written, read_session(stored))
 
 
+def _on_written(key: TaskKey, body: bytes) -> None:
+    from airflow_hitl_review.server.db.xcoms import session_in
+    from airflow_hitl_review.server.reviews import worker_decisions
+
+    written = session_in(body)
+    if written is not None:
+        worker_decisions.record(key, written)
+
+
 class _MadeWhenRead:
     """A class attribute that is computed when it is read.
 
@@ -107,6 +116,10 @@ class HITLNotebookPlugin(AirflowPlugin):
     fastapi_apps = _MadeWhenRead(_fastapi_apps)
     fastapi_root_middlewares = [  # noqa: RUF012 - as AirflowPlugin declares it
         {"middleware": TryStart, "kwargs": {"look": _on_try_start}, "name": "HITL review"},
-        {"middleware": RepeatedWrites, "kwargs": {"is_repeated": _is_repeated}, "name": "HITL review, sessions"},
+        {
+            "middleware": SessionWrites,
+            "kwargs": {"is_repeated": _is_repeated, "written": _on_written},
+            "name": "HITL review, sessions",
+        },
     ]
     external_views = _MadeWhenRead(_external_views)

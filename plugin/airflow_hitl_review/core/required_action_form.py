@@ -42,6 +42,10 @@ OUTPUT = "output"
 OUTPUT_SHA256 = "output_sha256"
 """Hidden param with that output's digest: another try has an output of the same number."""
 
+EDITED_OUTPUT = "edited_output"
+"""Param with the output, for the reviewer to edit. It is text also where the output is JSON: of JSON, Airflow's form
+would send back rounded numbers. Missing where the output cannot be edited, or the form cannot carry it."""
+
 MAX_SHOWN = 8_000
 """Characters of the output that the form shows; the review's page has all of it."""
 
@@ -96,6 +100,19 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
         OUTPUT: _hidden("integer", "Output", "Number of the output", session.iteration),
         OUTPUT_SHA256: _hidden("string", "Digest", "Digest of the output", sha256_of(session.current_output)),
     }
+    text = session.current_output
+    # A browser's text field has no carriage returns, and an empty one comes back as nothing.
+    if session.allow_modifications and 0 < len(text) <= MAX_SHOWN and "\r" not in text:
+        params[EDITED_OUTPUT] = {
+            "value": text,
+            "description": "Approve, or request changes to, this version of the output.",
+            "schema": {
+                "type": "string",
+                "title": "The output",
+                "format": "multiline",
+                "section": "Edit the output",
+            },
+        }
     subject = storable(title_of(session.prompt)) or f"Review output of {key.task_id}"
     return Form(subject, _body(session, site.links_of(key)["chat"]), params)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from airflow_hitl_review.core.required_action_form import ACTIONS, FEEDBACK, OUTPUT, OUTPUT_SHA256
+from airflow_hitl_review.core.required_action_form import ACTIONS, EDITED_OUTPUT, FEEDBACK, OUTPUT, OUTPUT_SHA256
 from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.server.db.hitl_detail import AnswerListener, GivenAnswer
 from airflow_hitl_review.server.db.transactions import Session, utcnow
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, Request, decide
+from airflow_hitl_review.server.reviews.edits import InvalidEditError
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 
 
@@ -45,6 +46,8 @@ def _take(db: Session, key: TaskKey, answer: GivenAnswer) -> None:
         raise HTTPException(403, str(error)) from error
     except ConflictError as error:
         raise HTTPException(409, str(error)) from error
+    except InvalidEditError as error:
+        raise HTTPException(422, f"{error} Nothing is decided yet.") from error
     except UnreadableXComError as error:
         raise HTTPException(503, f"{error}. Nothing is decided yet: try again.") from error
 
@@ -65,4 +68,6 @@ def request_of(answer: GivenAnswer) -> Request:
     seen = output if isinstance(output, int) and not isinstance(output, bool) else None
     digest: Any = answer.params.get(OUTPUT_SHA256)
     seen_sha256 = digest if isinstance(digest, str) and digest else None
-    return Request(action, feedback, seen, channel="airflow", output_sha256=seen_sha256)
+    text: Any = answer.params.get(EDITED_OUTPUT)
+    edited = text if isinstance(text, str) and text and action is not Action.REJECT else None
+    return Request(action, feedback, seen, channel="airflow", output_sha256=seen_sha256, edited_output=edited)

@@ -20,7 +20,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.core.required_action_form import OUTPUT, OUTPUT_SHA256, Answer, form_of, is_ours
+from airflow_hitl_review.core.required_action_form import FEEDBACK, Answer, form_of, is_ours
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, read_session
@@ -168,7 +168,7 @@ class AnswerListener:
                 continue
             key = TaskKey(xcom.dag_id, xcom.run_id, xcom.task_id, xcom.map_index)
             form = form_of(key, session, site())
-            params = {**row.params, **{name: form.params[name] for name in (OUTPUT, OUTPUT_SHA256)}}
+            params = {**form.params, FEEDBACK: row.params.get(FEEDBACK, form.params[FEEDBACK])}
             if (row.subject, row.body, row.params) != (form.subject, form.body, params):
                 db.connection().execute(
                     update(HITLDetail)

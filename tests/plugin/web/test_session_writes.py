@@ -14,7 +14,7 @@ from fastapi import FastAPI, HTTPException, Request
 from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.stored import is_repeated
-from airflow_hitl_review.web.execution_api.repeated_writes import RepeatedWrites
+from airflow_hitl_review.web.execution_api.session_writes import SessionWrites
 from tests.plugin.task.test_operator import run
 from tests.support.api_server import ROOT
 
@@ -73,7 +73,7 @@ def ask(
             raise HTTPException(403, "no")
         return {"key": "k", "value": "x" * 1000}
 
-    app.add_middleware(RepeatedWrites, is_repeated=answer)
+    app.add_middleware(SessionWrites, is_repeated=answer, written=lambda key, body: None)
 
     async def asked() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

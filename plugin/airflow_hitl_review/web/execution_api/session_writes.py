@@ -1,4 +1,4 @@
-"""Prevent a worker's retried write of a session from undoing a decision made in between.
+"""What the API server does when a worker writes a session: ignore a repeat, and record a decision of the worker's.
 
 Airflow's client in a worker retries a request if it got no response, because the API server was killed or took too
 long, even if the request was processed. If that was the write of a session, reviewers see it from then on, and a
@@ -7,6 +7,9 @@ output that way.
 
 So this middleware checks such requests. If XCom already has the same session, or one that a decision changed, it
 makes Airflow read the XCom instead, which checks the worker's token as well, and answers that it was written.
+
+Before the worker hears that its session was written, that is looked at once more: a decision that nobody made goes
+into the audit log, which a worker cannot write. If this process is killed before, the worker repeats the request.
 """
 
 from __future__ import annotations
@@ -29,17 +32,24 @@ _WRITE = re.compile(rf".*/execution/xcoms/([^/]+)/([^/]+)/([^/]+)/{SESSION_KEY}"
 _WRITTEN = b'{"message":"XCom successfully set"}'
 
 
-class RepeatedWrites:
+class SessionWrites:
     """ASGI middleware of the API server.
 
     Args:
         app: what it passes requests on to.
         is_repeated: whether XCom already has this; called in a thread with the task instance and the body.
+        written: called likewise, once Airflow has stored it.
     """
 
-    def __init__(self, app: ASGIApp, is_repeated: Callable[[TaskKey, bytes], bool]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        is_repeated: Callable[[TaskKey, bytes], bool],
+        written: Callable[[TaskKey, bytes], None],
+    ) -> None:
         self._app = app
         self._is_repeated = is_repeated
+        self._written = written
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, unchanged or as a read."""
@@ -53,8 +63,20 @@ class RepeatedWrites:
                 "A worker has repeated a write of a session of %s that had succeeded; the repeat is ignored.", key
             )
             await self._app({**scope, "method": "GET"}, _once(b""), _Written(send).send)
-        else:
-            await self._app(scope, _once(body), send)
+            return
+
+        async def recorded(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 201:
+                await self._record(key, body)
+            await send(message)
+
+        await self._app(scope, _once(body), recorded)
+
+    async def _record(self, key: TaskKey, body: bytes) -> None:
+        try:
+            await asyncio.to_thread(self._written, key, body)
+        except Exception:
+            log.exception("Looking at a session of %s that its worker has written failed.", key)
 
     async def _was_done(self, key: TaskKey, body: bytes) -> bool:
         try:
