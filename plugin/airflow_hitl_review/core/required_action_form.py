@@ -43,7 +43,7 @@ OUTPUT_SHA256 = "output_sha256"
 """Hidden param with that output's digest: another try has an output of the same number."""
 
 EDITED_OUTPUT = "edited_output"
-"""Param with the output, for the reviewer to edit. It is text also where the output is JSON: of JSON, Airflow's form
+"""Param with the output, for the reviewer to edit. It is text also where the output is JSON: of JSON, the form
 would send back rounded numbers. Missing where the output cannot be edited, or the form cannot carry it."""
 
 MAX_SHOWN = 8_000
