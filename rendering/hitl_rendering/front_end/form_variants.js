@@ -88,7 +88,8 @@ export class OptionalField extends Field {
     this.root.replaceChildren();
     if (this.isEmpty) {
       this.inner = null;
-      this.bar.replaceChildren(element("span", "hitl-edit-label", this.names.label), element("span", "hitl-edit-none", "not set"), this.add);
+      const label = element("span", "hitl-edit-label", this.names.label);
+      this.bar.replaceChildren(label, element("span", "hitl-edit-none", "not set"), this.add);
       this.root.append(this.bar, this.error);
       return;
     }
