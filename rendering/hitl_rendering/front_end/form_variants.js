@@ -80,6 +80,14 @@ export class OptionalField extends Field {
     return this.inner?.marked ?? this.add;
   }
 
+  rename(label) {
+    super.rename(label);
+    this.add.setAttribute("aria-label", `Set ${label}`);
+    this.clear.setAttribute("aria-label", `Clear ${label}`);
+    if (this.isEmpty) this.bar.firstChild.textContent = label;
+    else this.inner.rename(label);
+  }
+
   find(path) {
     return this.inner?.find(path) ?? { field: this, rest: path };
   }

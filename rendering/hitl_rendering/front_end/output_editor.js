@@ -33,6 +33,13 @@ export class OutputEditor {
     this.bar = element("div", "hitl-edit-bar hitl-edit-top");
     this.all.append(this.bar, this.errors, this.area, this.preview.root);
     this.root.append(this.all);
+    this.bar.addEventListener("click", (event) => {
+      if (event.target.closest(".hitl-edit-views")) this.preview.close();
+    });
+    this.root.addEventListener("keydown", (event) => {
+      // Enter in an input would send the host's form.
+      if (event.key === "Enter" && event.target.localName === "input" && event.target.form) event.preventDefault();
+    });
   }
 
   /**

@@ -96,6 +96,7 @@ export class TypedForm {
       }
       field.addError(rest.length ? `${pathWords(rest)}: ${error.message}` : error.message);
       found.add(field);
+      field.root.hidden = false;
       for (let at = field.root.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
     }
     this.wrong = found;
