@@ -27,7 +27,7 @@ SESSION_KEY = f"{PREFIX}agent_session"
 
 SUMMARY_KEY = f"{PREFIX}summary"
 """``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
-output is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
+output or schema is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
 """``Decision``, the last one. Written by the API server."""
