@@ -12,17 +12,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from demo.processes import wait_until
 from tests.pages.stage import Key, People, Stage, unreachable
-from tests.support.edit_samples import Report, report
+from tests.support.edit_samples import TYPED, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 DRAFT = "# Sales\n\nAll in **one** line.\n"
 PYTHON = "import os\n\n\ndef main() -> None:\n    print(os.getcwd())\n"
-TYPED = {
-    "outputs": [report().model_dump_json(indent=2)],
-    "format": "json",
-    "output_schema": Report.model_json_schema(),
-}
 
 
 def live(page: Page) -> None:
@@ -84,14 +79,16 @@ def copies(page: Page, press: Callable[[], None]) -> str:
 def test_text_is_edited_with_a_preview_and_approved(stage: Stage, people: People) -> None:
     key = stage.one(outputs=[DRAFT])
     page = opened(stage, people, key)
-    expect(button(page, "Edit")).to_have_attribute("aria-expanded", "false")
     button(page, "Edit").click()
     expect(source(page)).to_be_focused()
     expect(source(page)).to_be_in_viewport()
     expect(source(page)).to_have_value(DRAFT)
     expect(page.get_by_role("heading", name="Your edit of output 1")).to_be_visible()
     expect(page.locator("[data-part=latest] .hitl-output strong")).to_have_text("one")  # what was made stays
-    expect(button(page, "Edit")).to_have_attribute("aria-expanded", "true")
+    page.mouse.wheel(0, 2_000)
+    button(page, "Show the edit").click()
+    expect(source(page)).to_be_in_viewport()
+    expect(source(page)).to_be_focused()
     expect(button(page, "Approve")).to_be_visible()  # nothing is changed yet
     source(page).fill(DRAFT.replace("one", "two"))
     expect(button(page, "Approve the edit")).to_have_attribute("title", "The task goes on with your edit")
@@ -282,9 +279,11 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
     page = opened(stage, people, key)
     edit(page, "Mine")
     stage.decide(key, "feedback", feedback="More")
-    expect(page.get_by_text("Your edit of output 1 was not sent. It is kept in this tab.")).to_be_visible()
+    expect(
+        page.get_by_text("Your edit of output 1 was not sent. It is kept in this tab: copy it, or discard it.")
+    ).to_be_visible()
     stage.next_output(key, "# Sales\n\nIn three lines.")
-    words = "Output 2 has arrived. Your edit of output 1 cannot be sent any more."
+    words = "Output 2 has arrived. Your edit is of output 1: copy it, or discard it."
     expect(page.get_by_text(words)).to_be_visible()
     page.get_by_label("Your feedback").fill("Hm")
     for name in ("Approve", "Request changes"):
@@ -303,7 +302,7 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
     expect(button(page, "Approve the edit")).to_be_visible()
     button(page, "Bring it back").click()
     expect(source(page)).to_have_value("Mine")
-    page.locator(".standing").get_by_role("button", name="Discard the edit").click()
+    button(page, "Discard the edit").click()
     expect(page.get_by_text("Your edit is discarded.")).to_be_visible()
     button(page, "Approve").click()
     button(page, "Send now").click()
@@ -334,7 +333,7 @@ def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage
     expect(page.get_by_text(told)).to_be_visible()
     expect(page.locator("#decision")).to_be_hidden()
     assert copies(page, button(page, "Copy the edit").click) == "Mine"
-    page.locator(".standing").get_by_role("button", name="Discard the edit").click()
+    button(page, "Discard the edit").click()
     expect(editor(page)).to_have_count(0)
     assert page.evaluate("() => document.activeElement.tagName") == "H1"
 

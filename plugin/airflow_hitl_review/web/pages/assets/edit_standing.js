@@ -34,13 +34,14 @@ function standing(edit, state) {
     return { words, choices: [["Try again", "open"], copy, discard] };
   }
   if (!edit.isLoaded) return { words: `${name} is being opened.`, choices: [] };
-  if (!state.open) return { words: `${name} was not sent. It is kept in this tab.`, choices: [copy, discard] };
+  // The editor, below, has a button to discard the edit.
+  if (!state.open) return { words: `${name} was not sent. It is kept in this tab: copy it, or discard it.`, choices: [copy] };
   if (edit.isCurrent) return { words: "", choices: [] };
   const isNext = edit.iteration !== state.iteration;
   const arrived = isNext ? `Output ${state.iteration} has arrived.` : "Another output has arrived.";
   const instead = [isNext ? `Edit output ${state.iteration} instead` : "Edit the new output instead", "editCurrent"];
-  const words = `${arrived} ${name}${isNext ? "" : " is of the one before"} cannot be sent any more.`;
-  return { words, choices: [copy, ...(state.editable ? [instead] : []), discard] };
+  const words = `${arrived} Your edit is of ${isNext ? `output ${edit.iteration}` : "the one before"}: copy it, or discard it.`;
+  return { words, choices: [copy, ...(state.editable ? [instead] : [])] };
 }
 
 function buttonsOf(choices, acts) {
