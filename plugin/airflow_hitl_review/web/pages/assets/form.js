@@ -59,12 +59,12 @@ export function drawForm({ isSending, isAsked, isHeld, words, hint }) {
   form.setAttribute("aria-busy", String(isSending));
 }
 
-/** What gets the focus, or is typed, is not to be behind the form, which stays in sight. */
+/** A field of the editor that gets the focus is not to be behind the form, which stays in sight. */
 export function keepClear() {
   const bar = form.parentElement;
   const fit = () => {
     const isAbove = getComputedStyle(bar).position === "sticky";
-    document.documentElement.style.scrollPaddingBottom = isAbove ? `${bar.offsetHeight}px` : "";
+    document.documentElement.style.setProperty("--form-height", isAbove ? `${bar.offsetHeight}px` : "0px");
   };
   new ResizeObserver(fit).observe(bar);
 }
