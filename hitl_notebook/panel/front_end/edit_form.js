@@ -18,6 +18,7 @@ class EditFormView {
   #asked = false; // somebody wants to edit in this view
   #locked = false; // by the decision form
   #errors = "[]";
+  #later = null; // what gives a field the focus once the editor is not locked
 
   constructor(model, el) {
     this.model = model;
@@ -98,7 +99,7 @@ class EditFormView {
     const errors = JSON.stringify(state.errors);
     if (errors === this.#errors) return;
     this.#errors = errors;
-    if (state.errors.length) this.editor.showErrors(state.errors);
+    if (state.errors.length) this.#afterLock(() => this.editor.showErrors(state.errors));
   }
 
   #open(state) {
@@ -160,10 +161,20 @@ class EditFormView {
 
   #updateLocks() {
     if (!this.status) return;
-    const isLeaving = this.kernel.awaits("discardedit");
-    if (this.#isOpen) this.editor.lock(this.#locked || isLeaving);
+    const isLocked = this.#locked || this.kernel.awaits("discardedit");
+    if (this.#isOpen) this.editor.lock(isLocked);
+    if (!isLocked) {
+      this.#later?.();
+      this.#later = null;
+    }
     write(this.status, this.kernel.delay("startedit", "edit", "discardedit"));
     this.status.classList.toggle("is-busy", Boolean(this.status.textContent));
+  }
+
+  /** Call a function that gives a field the focus: now, or when the field can have it. */
+  #afterLock(show) {
+    if (this.#locked) this.#later = show;
+    else show();
   }
 
   #hasFocus() {
@@ -216,7 +227,7 @@ class EditFormView {
     if (detail.key !== this.#key || !this.#isOpen) return;
     this.flush();
     detail.edit = this.#edit(this.#about, this.editor.value, this.editor.problem);
-    if (detail.action !== "reject") this.editor.showProblem();
+    if (detail.action !== "reject" && this.editor.problem) this.#later = () => this.editor.showProblem();
   }
 
   #discard() {
