@@ -25,7 +25,7 @@ class EditFormView {
     this.drafts = new Drafts(model.get("instance"));
     this.kernel = new Kernel(model, el, () => this.#updateLocks());
     this.previews = new EditPreviews(model, this.kernel, (text) => ({ key: this.#key, about: this.#about, text }));
-    this.root = make("div", "hitl-edit-form");
+    this.root = make("div", "hitl-editing");
     this.label = make("div", "hitl-label");
     this.status = make("span", "hitl-form-status");
     this.status.setAttribute("role", "status");
@@ -49,6 +49,7 @@ class EditFormView {
   #listen() {
     this.root.addEventListener("focusout", () => this.flush());
     this.root.addEventListener("hitl:edit", () => this.#start());
+    this.root.addEventListener("hitl:go", () => this.root.hidden || this.#goTo());
     this.root.addEventListener("hitl:flush", ({ detail }) => this.#answer(detail));
     this.root.addEventListener("hitl:lock", ({ detail: { key, on } }) => {
       if (key !== this.#key) return; // of the picked reviews
@@ -185,10 +186,8 @@ class EditFormView {
   // --- editing
 
   #start() {
-    const { shown, stale } = this.model.get("state") ?? {};
     this.#asked = true;
-    if (shown && !stale) this.#goTo();
-    else this.kernel.send({ do: "startedit", key: this.#key });
+    this.kernel.send({ do: "startedit", key: this.#key });
   }
 
   #onChange() {

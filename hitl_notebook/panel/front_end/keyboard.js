@@ -166,13 +166,19 @@ class KeyboardView {
     if (key === "r") return this.#toForm("hitl:act", { action: "reject" });
     if (key === "c") return this.#toForm("hitl:act", { action: "request_changes" });
     if (key === "u" || key === "Escape") return this.#toForm("hitl:undo");
-    if (key === "e") return this.#toForm("hitl:act", { action: "edit" });
+    if (key === "e") return this.#edit();
     if (key === "f") return this.#toForm("hitl:focus");
     if (key === "/") return this.#search();
     if (key === "s") return this.#toOutput("hitl:search");
     if (key === "q") return this.#toOutput("hitl:quote");
     if (key === "?") this.#show(true);
     return key === "?";
+  }
+
+  /** Open the editor by its button, or go to it if it is open. */
+  #edit() {
+    tell(this.root, ".hitl-editing", "hitl:go");
+    return this.#toForm("hitl:act", { action: "edit" });
   }
 
   /** Escape leads from the editor to the decision. */

@@ -109,11 +109,11 @@ class EditModel(HasTraits):
         if self.edit is None or self.review is None:
             return None
         if self.stale:
-            again = "edit the new output instead" if self.review.allow_modifications else "copy it"
+            instead = "Edit the new output instead, or discard" if self.review.allow_modifications else "Discard"
             return Notice(
                 "warning",
-                f"Nothing was sent. There is an edit of yours of output {self.edit.iteration}, which is not the "
-                f"output to decide on: {again}, or discard the edit. Then decide.",
+                f"Nothing was sent: you have an edit of output {self.edit.iteration}, which cannot be sent. "
+                f"{instead} the edit; then decide.",
             )
         if self.edit.problem and action is not Action.REJECT:
             return Notice("warning", f"The edit cannot be sent yet: {self.edit.problem}")

@@ -48,9 +48,9 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
             button(Action.APPROVE, approve.label, "good", may, reserved or approve.effect),
-            *_edit_button(model),
             button(Action.REQUEST_CHANGES, changes.label, "plain", may, reserved or last or changes.effect),
             button(Action.REJECT, reject.label, "bad", may, reserved or reject.effect),
+            *_edit_button(model),  # last, so that no other button is where it was once the editor is open
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
@@ -62,11 +62,11 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
 
 
 def _edit_button(model: ReviewModel) -> list[dict[str, Any]]:
-    """Return the button that opens the editor; none where outputs cannot be edited and nothing says why."""
+    """Return the button that opens the editor; none while it is open, or where nothing says why it cannot be."""
     review, edits = model.review, model.edits
-    if review is None or not (review.allow_modifications or review.modifications_refused):
+    if review is None or edits.edit is not None or not (review.allow_modifications or review.modifications_refused):
         return []
     label = RESUME_EDIT if edits.resumable else EDIT_LABEL
     title = model.reserved or review.modifications_refused or EDIT_EFFECT
-    enabled = model.may_decide and review.allow_modifications and not edits.stale
+    enabled = model.may_decide and review.allow_modifications
     return [{"action": "edit", "label": label, "kind": "plain", "enabled": enabled, "title": encodable(title)}]

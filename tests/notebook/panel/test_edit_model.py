@@ -205,7 +205,7 @@ def test_edit_of_an_older_output_is_neither_sent_nor_dropped() -> None:
         model.draft = "More"
         model.act(action)
         assert (model.confirming, model.sending) == (None, None)
-        assert "There is an edit of yours of output 1" in notice(model)
+        assert "you have an edit of output 1" in notice(model)
     model.edits.start()
     assert (text_of(model), model.edits.stale) == ("Newer", "")
     model.edits.type(A, about(editable()), "Late message of the older one", "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,20 @@ from tests.notebook.gate import Gate
 from tests.notebook.lab import Lab, decide, feedback, press, row, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
+from tests.support.axe import faults, source
 from tests.support.edit_samples import Report, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 DRAFT = "# Draft\n\nThree hundred units."
 EDITED = "# Draft\n\nFour hundred units."
+
+
+@pytest.fixture(scope="module")
+def axe() -> Iterator[str]:
+    home = Path(tempfile.mkdtemp(prefix="hitl-test-axe-"))
+    yield source(home)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def editor(panel: Locator) -> Locator:
@@ -130,11 +141,15 @@ def test_typed_output_by_keyboard(lab: Lab, server: ReviewServer) -> None:
     else:
         pytest.fail("Tab does not get to the checkbox")
     keys.press("Space")
-    for letter in "arcjkx":
+    for letter in "arcjkxe":
         keys.press(letter)
     expect(session_form(panel).get_by_role("button", name="Undo")).to_be_hidden()
     keys.press("Escape")
     expect(feedback(panel)).to_be_focused()
+    keys.press("Escape")
+    keys.press("e")
+    expect(headline).to_be_focused()
+    keys.press("Escape")
     keys.press("Escape")
     keys.press("a")
     expect(session_form(panel)).to_contain_text("Approving output 1 as you edited it")
@@ -180,7 +195,7 @@ def test_another_output_arrives_during_an_edit(lab: Lab, server: ReviewServer) -
     expect(unsent).to_contain_text("This is your edit of output 1, and output 2 is here now.")
     expect(unsent.locator("textarea")).to_have_value(EDITED)
     press(panel, "Approve")
-    tell(panel, "Nothing was sent. There is an edit of yours of output 1")
+    tell(panel, "Nothing was sent: you have an edit of output 1")
     assert sent(server, "approve") == []
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     unsent.get_by_role("button", name="Copy the edit").click()
@@ -328,3 +343,17 @@ def test_task_that_refuses_edits_says_why(lab: Lab, server: ReviewServer) -> Non
     expect(button).to_have_count(0)
     lab.page.keyboard.press("e")
     expect(editor(panel)).to_be_hidden()
+
+
+def test_editor_has_no_accessibility_violations(lab: Lab, server: ReviewServer, axe: str) -> None:
+    add_report(server)
+    server.edit_errors = [(["headline"], "Too long by a word")]
+    panel = begin(lab, server)
+    found = faults(lab.page, axe, ".hitl-panel")
+    editor(panel).get_by_label("Headline", exact=True).fill("Grown")
+    decide(panel, "Approve the edit")
+    expect(editor(panel)).to_contain_text("Too long by a word")
+    found += faults(lab.page, axe, ".hitl-panel")
+    server.next_output(key("alpha"), report(2).model_dump_json(indent=2))
+    expect(panel.locator(".hitl-unsent-edit")).to_be_visible()
+    assert found + faults(lab.page, axe, ".hitl-panel") == []
