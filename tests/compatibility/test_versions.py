@@ -179,7 +179,7 @@ def test_their_operator_replaced_by_configuration(told: Story) -> None:
 
 
 def test_the_example_dags(told: Story) -> None:
-    """A function, an agent, LangChain and a typed output: a round of changes each, then what comes after the review."""
+    """A function, an agent, LangChain and a typed output: a round of changes each, then what follows the review."""
     if not told.version.examples:
         assert not any(dag_id.startswith("example") for dag_id in told.runs)
         return

@@ -82,7 +82,7 @@ def example_hitl_review_typed() -> None:
     def close() -> None:
         """Runs after a payment, and after a rejection; with the usual rule, it would be skipped with ``pay``."""
 
-    pay(claim()) >> close()  # type: ignore[arg-type]
+    pay(claim()) >> close()
 
 
 example = example_hitl_review_typed()
