@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Dialog, Locator, Page
 from pydantic import BaseModel
 
 from tests.support.browser import new_page
@@ -84,6 +84,11 @@ class Editor:
     page: Page
     faults: list[str] = field(default_factory=list)
 
+    def on_dialog(self, dialog: Dialog) -> None:
+        """Close a dialog: there is to be none."""
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     @property
     def root(self) -> Locator:
         """The editor's element."""
@@ -147,16 +152,17 @@ def open_editor(chromium: str, *, width: int = 1100, height: int = 900) -> Itera
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/"
+
+    def is_ours(url: str) -> bool:
+        return url.startswith((address, "data:"))
+
     try:
         with new_page(chromium, width=width, height=height) as page:
             editor = Editor(page)
             page.on("console", lambda said: editor.faults.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: editor.faults.append(str(error)))
-            page.on("dialog", lambda dialog: (editor.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-            page.on(
-                "request",
-                lambda asked: None if asked.url.startswith((address, "data:")) else editor.faults.append(asked.url),
-            )
+            page.on("dialog", editor.on_dialog)
+            page.on("request", lambda asked: None if is_ours(asked.url) else editor.faults.append(asked.url))
             page.goto(address)
             page.wait_for_function("window.editor !== undefined")
             page.set_default_timeout(10_000)

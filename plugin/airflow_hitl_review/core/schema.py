@@ -26,8 +26,8 @@ SESSION_KEY = f"{PREFIX}agent_session"
 """``AgentSession``. Written by the worker; the API server sets its status on a decision."""
 
 SUMMARY_KEY = f"{PREFIX}summary"
-"""``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
-output is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
+"""``SessionSummary``: the session without its output, for lists. The API server writes it with a long session. It
+is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
 """``Decision``, the last one. Written by the API server."""

@@ -109,6 +109,7 @@ def _words(error: Exception) -> str:
     told = []
     for one in error.errors(include_url=False, include_input=False, include_context=False)[:_MAX_ERRORS]:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
-        told.append(f"{place.removeprefix('.')}: {one['msg']}" if place else one["msg"])
+        message = one["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        told.append(f"{place.removeprefix('.')}: {message}" if place else message)
     more = error.error_count() - len(told)
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")

@@ -7,7 +7,7 @@ export class EditPreview {
 
   /**
    * @param {(text: string) => Promise<{ html: string, changes: string }>} preview
-   * @param {() => string} text the edited text.
+   * @param {() => string | null} text the edited text; null if there is something to correct first.
    * @param {(isShown: boolean) => void} onToggle
    */
   constructor(preview, text, onToggle) {
@@ -18,14 +18,19 @@ export class EditPreview {
     this.button.setAttribute("aria-pressed", "false");
     this.status = element("div", "hitl-edit-note");
     this.status.setAttribute("role", "status");
-    this.output = element("div", "hitl-output");
+    this.output = element("div"); // as reading.js serves it: search, quoting, images
+    this.output.tabIndex = 0;
+    this.output.setAttribute("role", "region");
+    this.output.setAttribute("aria-label", "As it will be shown");
+    const box = element("div", "hitl-shown");
+    box.append(this.output);
     this.changes = element("div");
     this.shown = element("div");
     this.shown.append(
-      element("h4", "hitl-edit-legend", "What you changed"),
+      element("h3", "hitl-edit-legend", "What you changed"),
       this.changes,
-      element("h4", "hitl-edit-legend", "As it will be shown"),
-      this.output,
+      element("h3", "hitl-edit-legend", "As it will be shown"),
+      box,
     );
     this.root.append(this.status, this.shown);
   }
@@ -36,15 +41,18 @@ export class EditPreview {
   }
 
   async #open() {
+    const text = this.text();
+    if (text === null) return;
     this.#asked += 1;
     const asked = this.#asked;
     this.#show(true);
     this.shown.hidden = true;
     this.status.textContent = "The preview is being made.";
     try {
-      const { html, changes } = await this.preview(this.text());
+      const { html, changes } = await this.preview(text);
       if (asked !== this.#asked) return;
       this.output.innerHTML = html; // made safe by our server, as every output
+      this.output.className = this.output.querySelector(".hitl-output") ? "" : "hitl-output";
       this.changes.innerHTML = changes;
       if (!changes) this.changes.append(element("div", "hitl-edit-none", "Nothing yet."));
       this.shown.hidden = false;

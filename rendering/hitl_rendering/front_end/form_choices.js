@@ -97,6 +97,4 @@ export class FixedField extends Field {
     if (!inCell) this.root.append(element("span", "hitl-edit-label", label));
     this.root.append(this.control, this.error);
   }
-
-  rename() {}
 }

@@ -39,6 +39,11 @@ export class Field {
     this.place.value = this.place.wasAbsent ? undefined : { kind: "null" };
   }
 
+  /** Take another label: rows are counted anew. */
+  rename(label) {
+    this.names.label = label;
+  }
+
   /** The field for a path, and what is left of the path. */
   find(path) {
     return { field: this, rest: path };
@@ -81,8 +86,10 @@ export class ControlField extends Field {
     this.control = control;
     control.id = this.id;
     const { label, inCell } = this.names;
-    if (inCell) control.setAttribute("aria-label", label);
-    else {
+    if (inCell) {
+      control.setAttribute("aria-label", label);
+      if (this.names.note) control.setAttribute("aria-describedby", this.names.note);
+    } else {
       this.label = element("label", "hitl-edit-label", label);
       this.label.htmlFor = this.id;
       this.root.append(this.label);
@@ -98,8 +105,9 @@ export class ControlField extends Field {
   }
 
   rename(label) {
-    this.names.label = label;
-    this.control.setAttribute("aria-label", label);
+    super.rename(label);
+    if (this.names.inCell) this.control.setAttribute("aria-label", label);
+    else this.label.textContent = label;
   }
 }
 
@@ -137,7 +145,7 @@ export class TextField extends ControlField {
   }
 
   rename(label) {
-    if (this.names.inCell) super.rename(label);
+    super.rename(label);
     this.unset?.setAttribute("aria-label", `Not set: ${label}`);
   }
 

@@ -1,27 +1,27 @@
 // Lists of a typed form: one control each, a table of flat objects, or a group each. Long ones are drawn in parts.
 import { button, element, quietButton } from "./edit_text.js";
-import { GroupField, MemberPlace, labelOf } from "./form_groups.js";
-import { itemSchema, suits } from "./json_schema.js";
+import { GroupField, MemberPlace } from "./form_groups.js";
+import { IN_CELLS, columnsOf, guessedTable, isNumeric, tableHead } from "./form_tables.js";
+import { itemSchema } from "./json_schema.js";
 
 const BATCH = 100;
-const MOST_COLUMNS = 12;
 const MOST_OPEN = 3; // items; longer lists of groups are folded
-const IN_CELLS = ["text", "number", "integer", "boolean", "choice"];
 
 export class ListField extends GroupField {
   rows = [];
 
   fill() {
-    const node = this.place.value;
-    this.columns = columnsOf(this.form, this.shape, node);
+    const guessed = guessedTable(this.form, this.shape, this.place.value);
+    if (guessed) this.shape = { ...this.shape, items: guessed };
+    this.columns = columnsOf(this.form, this.shape, this.place.value);
     const first = this.form.schemas.shape(itemSchema(this.shape, 0));
     this.isPlain = !this.columns && (IN_CELLS.includes(first.kind) || first.kind === "any");
     this.word = this.columns ? "row" : "item";
     this.list = this.columns ? element("tbody") : element("div", this.isPlain ? "hitl-edit-items is-plain" : "hitl-edit-items");
     if (this.columns) this.body.append(this.#table());
     else this.body.append(this.list);
-    this.more = button(`Show ${BATCH} more`, `Show ${BATCH} more of ${this.names.label}`, () => this.#showMore());
-    this.add = button(`Add ${this.word}`, `Add ${this.word} to ${this.names.label}`, () => this.#add());
+    this.more = button(`Show ${BATCH} more`, "", () => this.#showMore());
+    this.add = button(`Add ${this.word}`, "", () => this.#add());
     this.add.hidden = this.shape.isFixed;
     this.back = button("Put it back", "", () => this.#putBack());
     this.back.hidden = true;
@@ -30,7 +30,16 @@ export class ListField extends GroupField {
     const bar = element("div", "hitl-edit-bar");
     bar.append(this.more, this.add, this.back, this.status);
     this.body.append(bar);
+    this.rename(this.names.label);
     this.#draw(BATCH);
+  }
+
+  rename(label) {
+    super.rename(label);
+    this.add?.setAttribute("aria-label", `Add ${this.word} to ${label}`);
+    this.more?.setAttribute("aria-label", `Show ${BATCH} more of ${label}`);
+    this.table?.setAttribute("aria-label", label);
+    this.#numberFrom(0);
   }
 
   find(path) {
@@ -49,20 +58,7 @@ export class ListField extends GroupField {
 
   #table() {
     this.table = element("table", "hitl-edit-table");
-    this.table.setAttribute("aria-label", this.names.label);
-    const head = element("tr");
-    head.append(element("th", "hitl-edit-count", "#"));
-    for (const { label, description, kind } of this.columns) {
-      const heading = element("th", isNumeric(kind) ? "is-number" : "", label);
-      if (description) heading.title = description;
-      head.append(heading);
-    }
-    const last = element("td", "hitl-edit-last");
-    head.append(last);
-    for (const heading of head.querySelectorAll("th")) heading.scope = "col";
-    const top = element("thead");
-    top.append(head);
-    this.table.append(top, this.list);
+    this.table.append(tableHead(this.columns), this.list);
     const scroll = element("div", "hitl-edit-scroll");
     scroll.append(this.table);
     return scroll;
@@ -83,6 +79,7 @@ export class ListField extends GroupField {
     this.list.insertBefore(row.root, this.rows[at]?.root ?? null);
     this.rows.splice(at, 0, row);
     this.#number(row, at);
+    if (row.details && this.place.value.items.length <= MOST_OPEN) this.#open(row);
     return row;
   }
 
@@ -92,8 +89,9 @@ export class ListField extends GroupField {
     row.root.append(row.count);
     row.cells = new Map();
     const order = this.columns.map(({ name }) => name);
-    for (const { name, schema, label } of this.columns) {
-      const field = this.form.make(schema, new MemberPlace(row.item.value, name, order), { label, inCell: true, depth: 0 });
+    for (const { name, schema, label, note } of this.columns) {
+      const place = new MemberPlace(row.item.value, name, order);
+      const field = this.form.make(schema, place, { label, note, inCell: true, depth: 0 });
       const cell = element("td", isNumeric(field.shape.kind) ? "is-number" : "");
       cell.dataset.label = label;
       cell.append(field.root);
@@ -107,13 +105,8 @@ export class ListField extends GroupField {
 
   #fillItem(row, at) {
     row.root = element("div", "hitl-edit-item");
-    const make = () => {
-      const names = { label: "", depth: this.names.depth + 1, isBare: true, inCell: this.isPlain, isInner: true };
-      row.field = this.form.make(itemSchema(this.shape, at), row.item, names);
-      return row.field.root;
-    };
     if (this.isPlain) {
-      row.root.append(make(), row.remove);
+      row.root.append(this.#make(row, at), row.remove);
       return;
     }
     row.details = element("details", "hitl-edit-card");
@@ -123,16 +116,17 @@ export class ListField extends GroupField {
       if (row.details.open) this.#open(row);
       else this.#number(row, this.rows.indexOf(row));
     });
-    row.open = () => {
-      row.details.append(make());
-      this.#number(row, this.rows.indexOf(row));
-    };
     row.root.append(row.details, row.remove);
-    if (this.place.value.items.length <= MOST_OPEN) row.details.open = true;
+  }
+
+  #make(row, at) {
+    const names = { label: this.#itemLabel(at), depth: this.names.depth + 1, isBare: true, inCell: this.isPlain, isInner: true };
+    row.field = this.form.make(itemSchema(this.shape, at), row.item, names);
+    return row.field.root;
   }
 
   #open(row) {
-    if (!row.field) row.open();
+    if (!row.field) row.details.append(this.#make(row, this.rows.indexOf(row)));
     row.details.open = true;
   }
 
@@ -145,7 +139,11 @@ export class ListField extends GroupField {
       field.rename(`${this.columns[index].label}, row ${at + 1} of ${label}`);
     }
     if (row.heading) row.heading.textContent = [`${at + 1}`, summaryOf(row.item.value)].filter(Boolean).join(" · ");
-    row.field?.rename(`${label}, item ${at + 1}`);
+    row.field?.rename(this.#itemLabel(at));
+  }
+
+  #itemLabel(at) {
+    return `${this.names.label}, item ${at + 1}`;
   }
 
   // --- what a reader does
@@ -206,34 +204,6 @@ export class ListField extends GroupField {
     this.more.hidden = all <= this.rows.length;
     if (this.table) this.table.hidden = all === 0;
   }
-}
-
-/** The columns, if all items are objects whose members are without parts; else null. */
-function columnsOf(form, shape, node) {
-  if (shape.places.length) return null;
-  const item = form.schemas.shape(shape.items);
-  if (item.kind !== "object") return null;
-  const columns = new Map();
-  const add = (name, schema) => {
-    const { kind, description } = form.schemas.shape(schema);
-    columns.set(name, { name, schema, kind, description, label: labelOf(schema, name) });
-  };
-  for (const [name, schema] of item.properties) add(name, schema);
-  if ([...columns.values()].some(({ kind, schema }) => !IN_CELLS.includes(kind) && Object.hasOwn(schema, "type"))) return null;
-  for (const { value } of node.items) {
-    if (!suits(item, value)) return null;
-    for (const member of value.members) {
-      if ("members" in member.value || "items" in member.value) return null;
-      if (!columns.has(member.name)) add(member.name, item.extra);
-    }
-  }
-  const kinds = [...columns.values()].map(({ kind }) => kind);
-  const isFlat = kinds.every((kind) => IN_CELLS.includes(kind) || kind === "any");
-  return isFlat && columns.size > 0 && columns.size <= MOST_COLUMNS ? [...columns.values()] : null;
-}
-
-function isNumeric(kind) {
-  return kind === "number" || kind === "integer";
 }
 
 /** Some words that tell an item from the others. */

@@ -19,6 +19,12 @@ export class DictField extends GroupField {
     for (const member of this.place.value.members) this.#draw(member);
   }
 
+  rename(label) {
+    super.rename(label);
+    this.add?.setAttribute("aria-label", `Add to ${label}`);
+    for (const row of this.rows) this.#number(row);
+  }
+
   find(path) {
     this.ready();
     const row = path.length ? this.rows.find(({ member }) => member.name === path[0]) : null;
@@ -36,13 +42,17 @@ export class DictField extends GroupField {
     const name = new NameField(this.form, {}, member, { label: `Name in ${this.names.label}` });
     const field = this.form.make(this.shape.extra, member, { label: "Value", depth: this.names.depth + 1 });
     const row = { member, root, name, field };
-    const remove = quietButton("Remove", `Remove ${member.name || "this"} from ${this.names.label}`, () => this.#remove(row));
-    name.onName = () => remove.setAttribute("aria-label", `Remove ${member.name || "this"} from ${this.names.label}`);
-    root.append(name.root, field.root, remove);
-    row.button = remove;
+    row.button = quietButton("Remove", "", () => this.#remove(row));
+    name.onName = () => this.#number(row);
+    root.append(name.root, field.root, row.button);
+    this.#number(row);
     this.rows.push(row);
     this.list.append(root);
     return row;
+  }
+
+  #number({ member, button: remove }) {
+    remove.setAttribute("aria-label", `Remove ${member.name || "this"} from ${this.names.label}`);
   }
 
   #add() {

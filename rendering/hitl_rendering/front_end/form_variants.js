@@ -80,6 +80,14 @@ export class OptionalField extends Field {
     return this.inner?.marked ?? this.add;
   }
 
+  rename(label) {
+    super.rename(label);
+    this.add.setAttribute("aria-label", `Set ${label}`);
+    this.clear.setAttribute("aria-label", `Clear ${label}`);
+    if (this.isEmpty) this.bar.firstChild.textContent = label;
+    else this.inner.rename(label);
+  }
+
   find(path) {
     return this.inner?.find(path) ?? { field: this, rest: path };
   }
@@ -88,7 +96,8 @@ export class OptionalField extends Field {
     this.root.replaceChildren();
     if (this.isEmpty) {
       this.inner = null;
-      this.bar.replaceChildren(element("span", "hitl-edit-label", this.names.label), element("span", "hitl-edit-none", "not set"), this.add);
+      const label = element("span", "hitl-edit-label", this.names.label);
+      this.bar.replaceChildren(label, element("span", "hitl-edit-none", "not set"), this.add);
       this.root.append(this.bar, this.error);
       return;
     }

@@ -29,9 +29,11 @@ export class SchemaReader {
   /** The shape that a schema describes; without an argument the whole one's. */
   shape(schema = this.#root) {
     if (!isObject(schema)) return { kind: "any", optional: false, schema: {} };
-    let shape = this.#shapes.get(schema);
-    if (!shape) this.#shapes.set(schema, (shape = this.#read(this.#resolve(schema))));
-    return shape;
+    if (!this.#shapes.has(schema)) {
+      this.#shapes.set(schema, { kind: "any", optional: false, schema }); // for one that is nothing but itself
+      this.#shapes.set(schema, this.#read(this.#resolve(schema)));
+    }
+    return this.#shapes.get(schema);
   }
 
   /** Whether a value could be meant by a schema. This chooses variants; the server validates. */
@@ -179,7 +181,8 @@ export function shapeOf(node) {
     case "array": {
       const kinds = new Set(node.items.map(({ value }) => value.kind));
       const isOne = kinds.size === 1 && !kinds.has("array") && !kinds.has("null");
-      return isOne && node.items.every(({ value }) => isFlatObject(value)) ? { ...about, kind: "list", items: guessItems(node), places: [], isFixed: false } : { ...about, kind: "any" };
+      if (!isOne || !node.items.every(({ value }) => isFlatObject(value))) return { ...about, kind: "any" };
+      return { ...about, kind: "list", items: guessItems(node), places: [], isFixed: false };
     }
     default:
       return { ...about, kind: "any" };

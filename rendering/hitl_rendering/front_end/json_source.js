@@ -90,7 +90,7 @@ export function findProblem(node, path = []) {
 
 /** A path in words; rows are counted from 1. */
 export function pathWords(path) {
-  return path.map((part) => (typeof part === "number" ? String(part + 1) : part)).join(" › ");
+  return path.map((part) => (typeof part === "number" ? String(part + 1) : part || '""')).join(" › ");
 }
 
 function firstOf(list, find) {

@@ -28,10 +28,18 @@ export class OutputEditor {
     this.errors.tabIndex = -1;
     this.errors.hidden = true;
     this.area = element("div", "hitl-edit-area");
-    this.preview = new EditPreview(preview, () => this.value, (isShown) => (this.area.hidden = isShown));
+    const text = () => (this.showProblem() ? null : this.value);
+    this.preview = new EditPreview(preview, text, (isShown) => (this.area.hidden = isShown));
     this.bar = element("div", "hitl-edit-bar hitl-edit-top");
     this.all.append(this.bar, this.errors, this.area, this.preview.root);
     this.root.append(this.all);
+    this.bar.addEventListener("click", (event) => {
+      if (event.target.closest(".hitl-edit-views")) this.preview.close();
+    });
+    this.root.addEventListener("keydown", (event) => {
+      // Enter in an input would send the host's form.
+      if (event.key === "Enter" && event.target.localName === "input" && event.target.form) event.preventDefault();
+    });
   }
 
   /**

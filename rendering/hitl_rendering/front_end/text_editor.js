@@ -3,6 +3,8 @@ import { element, indentWithTab, keepLineEnds, plainTyping, textArea } from "./e
 import { newId } from "./form_fields.js";
 
 export class TextEditor {
+  #typed = null;
+  #kept = "";
   buttons = [];
   problem = "";
 
@@ -25,7 +27,10 @@ export class TextEditor {
   }
 
   get value() {
-    return keepLineEnds(this.before, this.field.value);
+    const typed = this.field.value;
+    if (typed !== this.#typed) this.#kept = keepLineEnds(this.before, typed);
+    this.#typed = typed;
+    return this.#kept;
   }
 
   showErrors(errors) {

@@ -11,6 +11,7 @@ import { SchemaReader, isSame, shapeOf, suits } from "./json_schema.js";
 import { findProblem, pathWords } from "./json_source.js";
 
 const GROUPS = { object: ObjectField, dict: DictField, list: ListField, union: UnionField };
+const DEEPEST = 60; // a schema may be one of several kinds, one of which is itself
 const YES_OR_NO = [{ kind: "boolean", on: true }, { kind: "boolean", on: false }];
 
 export class TypedForm {
@@ -38,7 +39,7 @@ export class TypedForm {
   /** The field of a part. */
   make(schema, place, names) {
     const known = schema === undefined ? this.schemas.shape() : this.schemas.shape(schema);
-    const shape = this.#shapeFor(known, place);
+    const shape = names.depth > DEEPEST ? { ...known, kind: "any" } : this.#shapeFor(known, place);
     if (shape.kind in GROUPS) {
       const canBeEmpty = (shape.optional || place.wasAbsent) && !names.inCell;
       return canBeEmpty ? new OptionalField(this, shape, place, names) : this.makeGroup(shape, place, names);
@@ -95,6 +96,7 @@ export class TypedForm {
       }
       field.addError(rest.length ? `${pathWords(rest)}: ${error.message}` : error.message);
       found.add(field);
+      field.root.hidden = false;
       for (let at = field.root.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
     }
     this.wrong = found;
