@@ -39,7 +39,7 @@ LOOK_AGAIN = timedelta(minutes=2)
 server resumes it sooner, or makes the review pending again, unless it is down."""
 
 _LAST_LOOK = 2.0
-"""Seconds between the deadline and the last poll: a decision may be arriving just then."""
+"""Seconds between the deadline and the last look: a decision may be arriving just then."""
 
 
 class ReviewedOperator(Protocol):
@@ -88,9 +88,11 @@ def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
 
 
 def end_without_review(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
-    """End a review that nobody need look at; arguments, result and errors as for ``run``."""
-    with parks_again(operator):
-        review.end(None, decision)
+    """End a review that nobody need look at; arguments, result and errors as for ``run``.
+
+    It never parks: nobody could confirm the decision afterwards, and nothing is lost if the task is tried again.
+    """
+    review.end(None, decision)
     return _result(operator, review, history, decision)
 
 
@@ -180,6 +182,7 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
     if operator.hitl_wait == "poll":
         return _poll(operator, review)
     review.announcer.finish()
+    is_over = _is_over(review)
     # This check also finds a decision that arrived while webhooks were sent.
     if (decision := review.decision()) is not None:
         return decision
@@ -188,7 +191,7 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
         # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
         review.require_action()
         _park(review)
-    if _is_over(review):
+    if is_over:
         return _time_out(operator, review)
     review.require_action()
     # The last check before parking: from now on it can be decided in Airflow, too.
@@ -202,6 +205,7 @@ def _poll(
 ) -> Decision:
     interval, failed = operator.hitl_poll_interval, 0
     while True:
+        is_over = _is_over(review, sleep)
         try:
             decision = review.decision()
         except Exception:
@@ -213,14 +217,11 @@ def _poll(
             failed = 0
             if decision is not None:
                 return decision
-            if _is_over(review):
+            if is_over:
                 return _time_out(operator, review)
         review.announcer.keep()
         left = review.time_left()
-        pause = interval
-        if left is not None and left.total_seconds() <= pause:
-            pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
-        sleep(pause)
+        sleep(interval if left is None else min(interval, max(left.total_seconds(), _LAST_LOOK)))
 
 
 def _park(review: ReviewSession) -> NoReturn:
@@ -228,9 +229,13 @@ def _park(review: ReviewSession) -> NoReturn:
     park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
 
 
-def _is_over(review: ReviewSession) -> bool:
+def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether the deadline is over; ask before looking at XCom: then all decisions have arrived, if it is."""
     left = review.time_left()
-    return left is not None and left <= timedelta(0)
+    if left is None or left > timedelta(0):
+        return False
+    sleep(max(left.total_seconds() + _LAST_LOOK, 0.0))
+    return True
 
 
 def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
+from airflow_hitl_review.core.audit_record import is_decided_by_clock
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.texts import sha256_of, storable
@@ -116,7 +117,7 @@ class ReviewSession:
             XComsAwayError: XComs cannot be read just now.
             pydantic.ValidationError: somebody overwrote the session with something else.
         """
-        self.is_unconfirmed = False
+        self.is_unconfirmed, self.edited_output = False, None
         stored = self._xcoms.read_session()
         if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
             return None
@@ -130,6 +131,11 @@ class ReviewSession:
         verdict = self._confirmation.of(decision, self.session.current_output, edited)
         if decision is not None and decision.is_edited and sha256_of(edited or "") != decision.edited_output_sha256:
             verdict = "refused" if verdict == "confirmed" else verdict
+        if verdict == "unconfirmed" and is_decided_by_clock(self.session, utcnow()):
+            # An earlier process of this task could not end the review, and nobody else will confirm it.
+            log.warning("Nobody had decided in time, but the task could not end the review then. It decides again.")
+            self._reopen(self.session.decisions[:-1])
+            return None
         self.is_unconfirmed = verdict == "unconfirmed"
         if verdict == "refused":
             self._refuse()
@@ -144,8 +150,12 @@ class ReviewSession:
             self.session.status.value,
             f" by one of the reviewers {reviewers}" if reviewers else "",
         )
-        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": reviewers, "updated_at": utcnow()}
-        self._store(self.session.model_copy(update=again))
+        self._reopen(self.session.decisions)
+
+    def _reopen(self, decisions: list[Decision]) -> None:
+        again = {"status": SessionStatus.PENDING_REVIEW, "decisions": decisions, "updated_at": utcnow()}
+        reviewers = list(self._confirmation.reviewers)
+        self._store(self.session.model_copy(update={**again, "reviewers": reviewers}))
 
     def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
         """Decide as the task's settings say, without a person."""
