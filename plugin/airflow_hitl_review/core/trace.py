@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from airflow_hitl_review.core.texts import Text
 
 MAX_BYTES = 32 * 1024
-"""Of a trace as JSON."""
+"""Of a trace as JSON in ASCII, as databases get it."""
 
 _LENGTHS = (2_000, 1_000, 500, 250, 120, 60)
 """Lengths, in characters, to which texts are cut until the trace fits."""
 
-_FIRST, _LAST = 20, 40
-"""If it still does not fit, so many steps at its beginning and its end are kept: 60 steps of 500 bytes."""
+_COUNTS = (150, 60, 30, 10)
+"""If it still does not fit, so many steps are kept: a third at its beginning, and the others at its end."""
 
 StepKind = Literal["tool", "thinking", "text"]
 
@@ -78,10 +79,17 @@ class Trace(BaseModel):
             cut = self.model_copy(update={"steps": [_cut(step, length) for step in self.steps]})
             if _size(cut) <= MAX_BYTES:
                 return cut
-        kept = [*cut.steps[:_FIRST], *cut.steps[-_LAST:]]
-        left_out = self.left_out + len(cut.steps) - len(kept)
-        short = [_cut(step, _LENGTHS[-1]) for step in kept]
-        return cut.model_copy(update={"steps": short, "left_out": left_out})
+        for count in _COUNTS:
+            kept = [*cut.steps[: count // 3], *cut.steps[-(count - count // 3) :]]
+            left_out = self.left_out + len(cut.steps) - len(kept)
+            fewer = cut.model_copy(update={"steps": kept, "left_out": left_out})
+            if _size(fewer) <= MAX_BYTES:
+                break
+        return fewer
+
+    def stored(self) -> dict[str, Any]:
+        """The trace as XCom holds it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def read_trace(value: Any) -> Trace | None:
@@ -99,7 +107,7 @@ def total(numbers: Sequence[float | None]) -> float | None:
 
 
 def _size(trace: Trace) -> int:
-    return len(trace.model_dump_json().encode())
+    return len(json.dumps(trace.stored()))
 
 
 def _cut(step: TraceStep, length: int) -> TraceStep:

@@ -112,7 +112,7 @@ class TaskXComs:
         if history is not None:
             self.push(history_key(session.iteration), history)
         if trace is not None:
-            self.push(trace_key(session.iteration), trace.model_dump(mode="json", exclude_defaults=True))
+            self.push(trace_key(session.iteration), trace.stored())
         self.push(output_key(session.iteration), session.current_output)
         self.store_session(session)
 
