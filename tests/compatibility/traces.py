@@ -1,4 +1,4 @@
-"""What agents and chains did, as their reviews tell it; run with the AI provider and LangChain, see ``test_agent_rounds``.
+"""What agents and chains did, as reviews tell it; run with the AI provider and LangChain, see ``test_agent_rounds``.
 
 Prints ``passed`` with the name of each story.
 """
@@ -6,7 +6,7 @@ Prints ``passed`` with the name of each story.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -116,7 +116,7 @@ def an_agents_steps() -> None:
 
 
 def a_chains_steps() -> None:
-    @tool
+    @tool  # type: ignore[untyped-decorator]
     def double(number: int) -> int:
         """Twice the number."""
         if number == 13:
@@ -126,16 +126,14 @@ def a_chains_steps() -> None:
     def generate(context: Any) -> str:
         callbacks: Any = {"callbacks": [TraceHandler()]}
         double.invoke({"number": 4}, config=callbacks)
-        try:
+        with suppress(ValueError):
             double.invoke({"number": 13}, config=callbacks)
-        except ValueError:
-            pass
         usage: Any = {"input_tokens": 11, "output_tokens": 3, "total_tokens": 14}
         chat = GenericFakeChatModel(messages=iter([AIMessage("eight", usage_metadata=usage)]))
         return str(chat.invoke("Twice four?", config=callbacks).content)
 
     with running() as task:
-        operator = HITLReviewOperator(task_id="t", prompt="p", generate=generate, regenerate=lambda f, h: "x")
+        operator: Any = HITLReviewOperator(task_id="t", prompt="p", generate=generate, regenerate=lambda f, h: "x")
         parked(lambda: operator.execute({"ti": task}))
         trace = told(task, 1)
         assert [(s.name, s.args, s.result, s.is_error) for s in trace.steps] == [
@@ -148,4 +146,4 @@ def a_chains_steps() -> None:
 if __name__ == "__main__":
     for story in (an_agents_steps, a_chains_steps):
         story()
-        print("passed", story.__name__)
+        print("passed", story.__name__)  # noqa: T201
