@@ -90,7 +90,7 @@ def trace_box(trace: Trace | None, fold: str) -> str:
     summary = f"<summary>What the task did: {inline(words)}</summary>"
     return (
         f'<details class="hitl-trace" data-fold="{inline(fold)}">{summary}'
-        f'<ol class="hitl-steps">{"".join(steps)}</ol></details>'
+        f'<ol class="hitl-steps" tabindex="0" aria-label="Steps">{"".join(steps)}</ol></details>'
     )
 
 

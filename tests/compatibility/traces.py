@@ -1,4 +1,4 @@
-"""What agents and chains did, as reviews tell it; run with the AI provider and LangChain, see ``test_agent_rounds``.
+"""What agents and chains did, as reviews tell it. Run with the AI provider and LangChain: ``test_agent_rounds``.
 
 Prints ``passed`` with the name of each story.
 """
