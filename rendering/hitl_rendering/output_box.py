@@ -37,7 +37,7 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
         f"{_select('Shown as', 'display_as', options, one.chosen_display or '', task)}"
         '<button type="button" class="hitl-tool hitl-find" title="Search in this output (s)">Search</button></div>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.html}</div>'
-        f"{source}</div>"
+        f"{source}{one.trace_html}</div>"
     )
 
 
@@ -68,7 +68,7 @@ def output_fold(one: Round[Any], label: str) -> str:
     return (
         f'<details class="hitl-source" data-fold="{one.fold("output")}"><summary>{inline(label)}</summary>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.folded_html}</div>'
-        "</details>"
+        f"{one.trace_html}</details>"
     )
 
 

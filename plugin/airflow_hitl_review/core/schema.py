@@ -37,7 +37,6 @@ HISTORY_KEY = f"{PREFIX}message_history"
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
-_EDIT_PREFIX = f"{PREFIX}edited_output_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
@@ -78,7 +77,12 @@ def edited_output_key(iteration: int) -> str:
 
     It counts only if the decision has its digest. The output that was shown stays under ``output_key``.
     """
-    return f"{_EDIT_PREFIX}{iteration}"
+    return f"{PREFIX}edited_output_{iteration}"
+
+
+def trace_key(iteration: int) -> str:
+    """Key of what the task did for the n-th output (``trace.Trace``). Written by the worker."""
+    return f"{PREFIX}trace_{iteration}"
 
 
 def history_key(iteration: int) -> str:
