@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -104,7 +104,7 @@ def report(rows: int = 3) -> Report:
     )
 
 
-TYPED = {
+TYPED: dict[str, Any] = {
     "outputs": [report().model_dump_json(indent=2)],
     "format": "json",
     "output_schema": Report.model_json_schema(),
