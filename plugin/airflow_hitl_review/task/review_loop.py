@@ -92,10 +92,7 @@ def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
 
 
 def end_without_review(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
-    """End a review that nobody need look at; arguments, result and errors as for ``run``.
-
-    It never parks: nobody could confirm the decision afterwards, and nothing is lost if the task is tried again.
-    """
+    """End a review that nobody need look at, like ``run``. It never parks: nobody could confirm the decision."""
     review.end(None, decision)
     return _result(operator, review, history, decision)
 
