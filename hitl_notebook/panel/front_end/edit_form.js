@@ -36,6 +36,7 @@ class EditFormView {
       onChange: () => this.#onChange(),
       onDiscard: () => this.#discard(),
     });
+    this.editor.root.hidden = true;
     this.unsent = new UnsentEdit({ again: () => this.#start(), discard: () => this.#discard() });
     this.root.append(top, this.editor.root, this.unsent.root);
     this.#listen();

@@ -328,7 +328,10 @@ def test_picked_reviews_with_an_edit(lab: Lab, server: ReviewServer) -> None:
     several.locator(".hitl-confirm").get_by_role("button", name="Approve 2", exact=True).click()
     expect(several).to_contain_text("2 approved.")
     assert all("edited_output" not in body for body in sent(server, "approve"))
-    expect(panel.locator(".hitl-unsent-edit textarea")).to_have_value(EDITED)
+    unsent = panel.locator(".hitl-unsent-edit")
+    expect(unsent.locator("textarea")).to_have_value(EDITED)
+    unsent.get_by_role("button", name="Discard the edit").click()  # else this tab would keep it for the next panel
+    expect(unsent).to_be_hidden()
 
 
 def test_task_that_refuses_edits_says_why(lab: Lab, server: ReviewServer) -> None:
