@@ -21,7 +21,7 @@ from airflow_hitl_review.task.json_values import (
 )
 from airflow_hitl_review.task.new_session import decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
-from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit, editing_of
+from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, EditRefusedError, check_edit, editing_of
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import ReviewSettings
 
@@ -215,10 +215,10 @@ class HITLReviewMixin(ReviewSettings):
             return True
         try:
             answer = self.review_when(self._typed_output(shown, history))
+            return answer is None or bool(answer)
         except FAILURES:
             log.exception("review_when failed, so the output is reviewed.")
             return True
-        return answer is None or bool(answer)
 
     def _typed_output(self, shown: Shown, history: Any) -> Any:
         """An output as its type, for ``review_when``."""
@@ -226,6 +226,8 @@ class HITLReviewMixin(ReviewSettings):
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take an edit of the output that ``history`` belongs to."""
+        if not self.allow_modifications:  # the session, which says so too, is in XCom
+            raise EditRefusedError(SWITCHED_OFF.refused)
         self.check_edited_output(edited_output, output_format)
 
     def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:

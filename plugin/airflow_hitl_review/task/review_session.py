@@ -17,7 +17,7 @@ from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.json_values import Shown
-from airflow_hitl_review.task.new_session import decided, output_fields
+from airflow_hitl_review.task.new_session import decided, is_decided_alone, output_fields
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 
@@ -116,7 +116,7 @@ class ReviewSession:
             XComsAwayError: XComs cannot be read just now.
             pydantic.ValidationError: somebody overwrote the session with something else.
         """
-        self.is_unconfirmed = False
+        self.is_unconfirmed, self.edited_output = False, None
         stored = self._xcoms.read_session()
         if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
             return None
@@ -130,11 +130,15 @@ class ReviewSession:
         verdict = self._confirmation.of(decision, self.session.current_output, edited)
         if decision is not None and decision.is_edited and sha256_of(edited or "") != decision.edited_output_sha256:
             verdict = "refused" if verdict == "confirmed" else verdict
+        if verdict == "unconfirmed" and is_decided_alone(self.session):
+            verdict = "refused"  # no API server confirms it: if the clock is to decide, it decides again
         self.is_unconfirmed = verdict == "unconfirmed"
         if verdict == "refused":
             self._refuse()
+        if verdict != "confirmed":
+            return None
         self.edited_output = edited
-        return decision if verdict == "confirmed" else None
+        return decision
 
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
@@ -149,9 +153,9 @@ class ReviewSession:
 
     def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
         """Decide as the task's settings say, without a person."""
-        self.session, decision = decided(self.session, action, channel)
-        self._xcoms.store_session(self.session)
+        session, decision = decided(self.session, action, channel)
         self._xcoms.store_decision(decision)
+        self._store(session)
         return decision
 
     # --- what the worker does
