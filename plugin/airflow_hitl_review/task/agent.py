@@ -128,9 +128,8 @@ class _AgentReview(HITLReviewBaseOperator):
         return history.output
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
-        self._refuse_edits_if_switched_off()
         check_edit(edited_output, output_format, history.member)
-        self.check_edited_output(edited_output, output_format)
+        super()._check_edit(edited_output, output_format, history)
 
     def check_edited_output(self, edited_output: str, output_format: OutputFormat) -> None:
         """Check more than the agent's ``output_type`` does; see ``HITLReviewMixin``."""

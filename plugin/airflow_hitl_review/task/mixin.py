@@ -205,10 +205,10 @@ class HITLReviewMixin(ReviewSettings):
             return True
         try:
             answer = self.review_when(self._typed_output(shown, history))
+            return answer is None or bool(answer)
         except FAILURES:
             log.exception("review_when failed, so the output is reviewed.")
             return True
-        return answer is None or bool(answer)
 
     def _typed_output(self, shown: Shown, history: Any) -> Any:
         """An output as its type, for ``review_when``."""
@@ -216,13 +216,9 @@ class HITLReviewMixin(ReviewSettings):
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take an edit of the output that ``history`` belongs to."""
-        self._refuse_edits_if_switched_off()
-        self.check_edited_output(edited_output, output_format)
-
-    def _refuse_edits_if_switched_off(self) -> None:
-        """Raise if reviewers may not edit: what XCom says of that, others may have written."""
-        if not self.allow_modifications:
+        if not self.allow_modifications:  # the session, which says so too, is in XCom
             raise EditRefusedError(SWITCHED_OFF.refused)
+        self.check_edited_output(edited_output, output_format)
 
     def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
         """The task's result; ``history`` belongs to the approved output, which the reviewer may have edited."""

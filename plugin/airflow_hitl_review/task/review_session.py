@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
-from airflow_hitl_review.core.audit_record import is_decided_by_clock
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.texts import storable
@@ -19,7 +18,7 @@ from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.json_values import Shown
-from airflow_hitl_review.task.new_session import decided, output_fields
+from airflow_hitl_review.task.new_session import decided, is_decided_alone, output_fields
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 
@@ -135,7 +134,7 @@ class ReviewSession:
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
         verdict = self._confirmation.of(decision, self.session.current_output, edited)
-        if verdict == "unconfirmed" and is_decided_by_clock(self.session, utcnow()):
+        if verdict == "unconfirmed" and is_decided_alone(self.session):
             # An earlier process of this task could not end the review, or somebody wrote so; nobody confirms it.
             log.warning("XCom says that nobody decided in time; the task's own deadline is %s.", self.deadline)
             self._reopen(self.session.decisions[:-1])
@@ -143,8 +142,10 @@ class ReviewSession:
         self.is_unconfirmed = verdict == "unconfirmed"
         if verdict == "refused":
             self._refuse()
+        if verdict != "confirmed":
+            return None
         self.edited_output = edited
-        return decision if verdict == "confirmed" else None
+        return decision
 
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
@@ -163,9 +164,9 @@ class ReviewSession:
 
     def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
         """Decide as the task's settings say, without a person."""
-        self.session, decision = decided(self.session, action, channel)
-        self._xcoms.store_session(self.session)
+        session, decision = decided(self.session, action, channel)
         self._xcoms.store_decision(decision)
+        self._store(session)
         return decision
 
     # --- what the worker does
