@@ -108,7 +108,7 @@ def _result_agrees(one: Ended, decided: Sequence[Logged]) -> list[str]:
         if is_edited and _digest(approved) != final[0].edited_sha256:
             return [f"{one} has the edit {approved!r}, and another one was approved"]
         result = one.xcoms.get("return_value")
-        wanted = json.loads(approved) if session.get("output_format") == "json" else approved
+        wanted = json.loads(str(approved)) if session.get("output_format") == "json" else approved
         if result != wanted:
             return [f"{one} returned {result!r}, and {approved!r} was approved"]
     elif one.state == "failed" and status not in ("rejected", "max_iterations_exceeded"):
