@@ -80,10 +80,10 @@ class Edits:
         self._facts["ended"] = {row.key.task_id: row for row in rows if row.key.run_id == run_id}
         wait_until(lambda: len(self._finals()) == len(FIRST) + 3, timeout=PATIENCE, what="the final events")
         self._facts["webhooks"] = [(event.type, event.data) for event in self._hook.events()]
-        path = f"/eventLogs?dag_id={DAG_ID}&run_id={run_id}&limit=100&order_by=id"
+        asked = {"dag_id": DAG_ID, "run_id": run_id, "limit": 100, "order_by": "id"}
         self._facts["audit log"] = [
             (entry["task_id"], entry["event"], entry["owner"], json.loads(entry["extra"]))
-            for entry in self._told.airflow.api("GET", path)["event_logs"]
+            for entry in self._told.airflow.api("GET", "/eventLogs", params=asked)["event_logs"]
             if entry["event"].startswith("hitl_review.")
         ]
         self._told.facts["edits"] = self._facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from enum import Enum
 from typing import Any
@@ -66,8 +67,8 @@ def review(task_id: str, **more: Any) -> HITLReviewOperator:
 
 @task
 def seen(value: Any) -> str:
-    """What the next task gets, with the type of each number."""
-    return repr(value)
+    """What the next task gets, as a text in which 1 and 1.0 differ."""
+    return json.dumps(value, sort_keys=True)
 
 
 @task
