@@ -6,6 +6,7 @@ They wait beside the others of a story.
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 from demo.processes import wait_until
@@ -40,11 +41,17 @@ class Edits:
         told.airflow.wait_for_dag(DAG_ID)
         told.runs[DAG_ID] = told.airflow.trigger(DAG_ID)
         self._wait_for_output(*FIRST)
+        clocks = ("clock_approves", "clock_rejects")
+        wait_until(
+            lambda: all(told.find(DAG_ID, task_id) for task_id in clocks),
+            timeout=PATIENCE,
+            what="the timed reviews",
+        )
         review = self._find("typed")
         self._facts["schema"] = list((review.output_schema or {})["properties"])
         self._facts["settings"] = {
             task_id: (found.allow_modifications, found.on_reject, found.on_hitl_timeout)
-            for task_id in (*FIRST, "clock_approves", "clock_rejects")
+            for task_id in (*FIRST, *clocks)
             for found in [self._find(task_id)]
         }
         wrong = review.output | {"grade": "ugly", "lines": [{"name": 1, "amount": 3.0}]}
@@ -86,7 +93,26 @@ class Edits:
             for entry in self._told.airflow.api("GET", "/eventLogs", params=asked)["event_logs"]
             if entry["event"].startswith("hitl_review.")
         ]
+        if self._told.version.provider:
+            self._look_as_the_provider()
         self._told.facts["edits"] = self._facts
+
+    def _look_as_the_provider(self) -> None:
+        """With its API, and with its model of what our API answers."""
+        where = self._told.query(DAG_ID, "typed")
+        self._facts["at theirs"] = self._told.call(
+            "GET", "/sessions/find", at=self._told.moved, params=where
+        ).json()
+        read = (
+            "import sys; from airflow.providers.common.ai.utils.hitl_review import HITLReviewResponse as Response;"
+            "print('read', Response.model_validate_json(sys.stdin.read()).model_dump_json())"
+        )
+        ours = self._told.call("GET", "/sessions/find", params=where).text
+        python = str(self._told.airflow.programs / "python")
+        given: dict[str, Any] = {"env": self._told.airflow.env, "input": ours, "text": True, "capture_output": True}
+        done = subprocess.run([python, "-c", read], timeout=PATIENCE, check=True, **given)
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("read ")]
+        self._facts["as theirs"] = json.loads(line.removeprefix("read "))
 
     def _finals(self) -> set[str]:
         return {event.id for event in self._hook.events() if event.type == "hitl_review.finalized"}

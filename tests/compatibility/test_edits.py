@@ -193,3 +193,20 @@ def test_an_agents_edited_output_is_of_its_type(told: Story) -> None:
         as_object = told.version.has_awaiting_input
         compared = told.facts["results"]["agents", "edited_compared", -1]
         assert compared == {"equal": as_object, "equal_as_dicts": not as_object}
+
+
+def test_the_provider_reads_edited_reviews(told: Story) -> None:
+    """Its model takes our API's answer, with the edits among the turns; its API shows the review without them."""
+    if not told.version.provider:
+        return
+    asked, approved = edits_of(told)
+    read, at_theirs = told.facts["edits"]["as theirs"], told.facts["edits"]["at theirs"]
+    said = [(turn["role"], turn["iteration"]) for turn in read["conversation"]]
+    first = [("assistant", 1), ("human", 1), ("assistant", 1), ("human", 1), ("human", 1)]
+    assert said == [*first, ("assistant", 2), ("human", 2)]
+    texts = [turn["content"] for turn in read["conversation"]]
+    assert texts[4:] == ["go on", told.facts["edits"]["newer"].current_output, approved]
+    assert texts[3] == asked
+    for answer in (read, at_theirs):
+        assert (answer["status"], answer["iteration"], answer["task_completed"]) == ("approved", 2, True)
+    assert [turn["iteration"] for turn in at_theirs["conversation"]] == [1, 1, 2]

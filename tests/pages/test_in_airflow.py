@@ -153,6 +153,4 @@ def test_required_actions_without_an_edit(stage: Stage, people: People, kind: st
 
 def open_edit(page: Page) -> Locator:
     """The text field of the form's section, which is closed at first."""
-    field = page.locator("textarea[name=element_edited_output]")
-
-    return field
+    return page.locator("textarea[name=element_edited_output]")
