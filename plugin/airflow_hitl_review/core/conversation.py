@@ -73,7 +73,8 @@ def edited_output_of(
     stored = xcoms.get(edited_output_key(decision.iteration)) if decision is not None else None
     if decision is None or decision.edited_output_sha256 is None or stored is None:
         return None
-    return stored.value if decision.edited_output_sha256 == sha256_of(str(stored.value)) else None
+    text = str(stored.value)  # whoever wrote it
+    return storable(text) if decision.edited_output_sha256 == sha256_of(text) else None
 
 
 def _of_failure(failure: FailedRegeneration, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
@@ -114,7 +115,7 @@ def _edit_turns(
     stored = xcoms.get(edited_output_key(n))
     if text is None or stored is None:
         return []
-    return [_turn("edit", storable(text), n, at or stored.timestamp, decision)]
+    return [_turn("edit", text, n, at or stored.timestamp, decision)]
 
 
 def _turn(

@@ -25,6 +25,7 @@ from airflow_hitl_review.task.errors import (
     HITLTimeoutError,
 )
 from airflow_hitl_review.task.json_values import Shown, as_text
+from airflow_hitl_review.task.message_history import Regenerating, stored_history
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.parking import park
 from airflow_hitl_review.task.review_session import ReviewSession
@@ -43,14 +44,14 @@ _LAST_LOOK = 2.0
 """Seconds between the deadline and the last look: a decision may be arriving just then."""
 
 
-class ReviewedOperator(Protocol):
+class ReviewedOperator(Regenerating, Protocol):
     """What the loop uses of ``HITLReviewMixin``, which describes it."""
 
-    hitl_wait: Literal["park", "poll"]
     hitl_poll_interval: float
     on_regenerate_error: Literal["return", "fail"]
     on_reject: OnReject
     on_hitl_timeout: OnTimeout
+    _hitl_deadline: str | None
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take the reviewer's edit."""
@@ -60,9 +61,6 @@ class ReviewedOperator(Protocol):
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output."""
-
-    def _stored_history(self, message_history: Any) -> Any:
-        """The history in its stored form."""
 
     def _trace(self, history: Any, before: Any) -> Trace | None:
         """What the task did for an output."""
@@ -128,7 +126,7 @@ def parks_again(operator: ReviewedOperator) -> Iterator[None]:
             raise
         log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
         now = utcnow()
-        park(now + LOOK_AGAIN, now)
+        park(now + LOOK_AGAIN, now, operator._hitl_deadline)
 
 
 def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
@@ -164,7 +162,7 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
             output, new_history = operator.regenerate_with_feedback(**asked)
         else:
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
-        shown, stored = as_text(output), operator._stored_history(new_history)
+        shown, stored = as_text(output), stored_history(operator, new_history)
         trace, editing = operator._trace(new_history, history), operator._editing(shown, new_history)
         review.next_output(shown, stored, trace, editing)
     except XComsAwayError:
@@ -192,14 +190,14 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
         # The form may be answered already, if the event that confirmed the decision was lost with its process.
         # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
         review.require_action()
-        _park(review)
+        _park(operator, review)
     if is_over:
         return _time_out(operator, review)
     review.require_action()
     # The last check before parking: from now on it can be decided in Airflow, too.
     if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
         return decision
-    _park(review)
+    _park(operator, review)
 
 
 def _poll(
@@ -226,9 +224,9 @@ def _poll(
         sleep(interval if left is None else min(interval, max(left.total_seconds(), _LAST_LOOK)))
 
 
-def _park(review: ReviewSession) -> NoReturn:
+def _park(operator: ReviewedOperator, review: ReviewSession) -> NoReturn:
     now = utcnow()
-    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.deadline, now, operator._hitl_deadline)
 
 
 def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> bool:

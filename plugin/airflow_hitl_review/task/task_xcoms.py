@@ -117,7 +117,7 @@ class TaskXComs:
         self.store_session(session)
 
     def store_decision(self, decision: Decision) -> None:
-        """Write the last decision; the session comes first, as when the API server decides."""
+        """Write the last decision; it counts once the session, which comes later, has its status."""
         self.push(ACTION_KEY, decision.model_dump(mode="json"))
 
     def store_session(self, session: AgentSession) -> None:
