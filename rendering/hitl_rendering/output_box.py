@@ -37,7 +37,7 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
         f"{_select('Shown as', 'display_as', options, one.chosen_display or '', task)}"
         '<button type="button" class="hitl-tool hitl-find" title="Search in this output (s)">Search</button></div>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.html}</div>'
-        f"{source}</div>"
+        f"{source}{one.trace_html}</div>"
     )
 
 
@@ -48,14 +48,12 @@ def change_box(one: Round[Any], *, is_open: bool) -> str:
     if not shown:
         return f'<div class="hitl-meta">{heading}: {words}</div>'
     options = {"": f"{WAYS[one.change_ways[0]]} (usual)", **{way: WAYS[way] for way in one.change_ways}}
-    look = one.change_way.startswith("shown") or one.change_way == "paths"
     tools = _select("Changes as", "changes", options, one.chosen_way or "", "") if is_open else ""
     return (
         f'<details class="hitl-what-changed" data-fold="{one.fold("changes")}"{" open" if is_open else ""}>'
         f"<summary>{heading}: {words}</summary>"
         f'<div class="hitl-shown"><div class="hitl-tools" hidden>{tools}</div>'
-        f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
-        f'aria-label="{inline(label)}">{shown}</div></div></details>'
+        f"{_diff(one, label)}</div></details>"
     )
 
 
@@ -70,7 +68,7 @@ def output_fold(one: Round[Any], label: str) -> str:
     return (
         f'<details class="hitl-source" data-fold="{one.fold("output")}"><summary>{inline(label)}</summary>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.folded_html}</div>'
-        "</details>"
+        f"{one.trace_html}</details>"
     )
 
 
@@ -85,6 +83,15 @@ def _change_headings(one: Round[Any], *, is_open: bool) -> tuple[str, str]:
         label = f"the edit of {label}"
     words = "Changes since {}" if is_open else f"Changes from {{}} to output {one.iteration}"
     return words.format(label), words.format(heading)
+
+
+def _diff(one: Round[Any], label: str) -> str:
+    """Return what changed since the round before; some ways look like the output itself."""
+    look = one.change_way.startswith("shown") or one.change_way == "paths"
+    return (
+        f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
+        f'aria-label="{inline(label)}">{one.change[1]}</div>'
+    )
 
 
 def _select(label: str, choice: str, options: dict[str, str], chosen: str, task: str) -> str:
@@ -109,8 +116,7 @@ def preview_of(review: Review[Any], edited_output: str, display_as: str = "") ->
     shown = rounds_of(review, display_as=display_as).current
     edit = replace(shown, content=edited_output, before=shown, said=())
     words, changes = edit.change
-    told = f'<div class="hitl-diff" tabindex="0" role="region" aria-label="Your changes">{changes}</div>'
     return (
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="Your edit">{edit.html}</div>',
-        f'<div class="hitl-meta">{words}</div>{told if changes else ""}',
+        f'<div class="hitl-meta">{words}</div>{_diff(edit, "Your changes") if changes else ""}',
     )

@@ -75,6 +75,10 @@ class Stage:
         """Store the next output, as the worker does."""
         self._do("next", list(key.params.values()), output)
 
+    def refuse_edit(self, key: Key, error: str) -> None:
+        """Give the review back, as the worker does when its type does not take the edit."""
+        self._do("refuse", list(key.params.values()), error)
+
     def set_state(self, key: Key, state: str) -> None:
         """Change the state of the task instance."""
         self._do("state", list(key.params.values()), state)

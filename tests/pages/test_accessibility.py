@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.pages.stage import People, Stage
 from tests.support.axe import faults, source
+from tests.support.edit_samples import TYPED
 from tests.support.view_samples import SAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -51,4 +52,36 @@ def test_pages_have_no_accessibility_violations(
     for address in (f"inbox?q={keys[0].run_id.replace('+', '%2B')}&limit=2", "inbox?q=none", "chat?dag_id=~"):
         page.goto(stage.address(address))
         found += faults(page, axe)
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 380])
+def test_open_editor_has_no_accessibility_violations(
+    stage: Stage, people: People, axe: str, scheme: Any, width: int
+) -> None:
+    """As text with a preview, as a form with an error, and with an edit of an output that is no more."""
+    text, typed = stage.make({"outputs": [SAMPLES["markdown"]["outputs"][-1]]}, TYPED)
+    page = people.page("ann", color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.goto(stage.chat(typed))
+    page.get_by_role("button", name="Edit", exact=True).click()
+    found = faults(page, axe)
+    page.get_by_label("Ratio", exact=True).fill("")
+    page.get_by_role("button", name="Approve the edit").click()
+    expect(page.get_by_label("Ratio", exact=True)).to_have_attribute("aria-invalid", "true")
+    found += faults(page, axe)
+    page.goto(stage.chat(text))
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("Text of the output").fill("# Another")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("heading", name="What you changed")).to_be_visible()
+    found += faults(page, axe)
+    page.get_by_role("button", name="Approve the edit").click()
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
+    found += faults(page, axe)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    stage.decide(text, "feedback", feedback="More")
+    stage.next_output(text, "# The next")
+    expect(page.get_by_text("Output 2 has arrived.")).to_be_visible()
+    found += faults(page, axe)
     assert found == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -59,7 +60,7 @@ class ReviewServer:
             with (self.airflow.home / "seed.log").open("ab") as log:
                 self._seeder = subprocess.Popen(
                     [str(self.airflow.programs / "python"), "-m", "tests.support.seed"],
-                    env=self.airflow.env | {"PYTHONPATH": str(ROOT)},
+                    env=self.airflow.env | {"PYTHONPATH": _search_path()},
                     cwd=self.airflow.home,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -110,6 +111,11 @@ class ReviewServer:
     def params(run_id: str, map_index: int | str = 0) -> dict[str, Any]:
         """The query that names a seeded review."""
         return {"dag_id": DAG_ID, "run_id": run_id, "task_id": TASK_ID, "map_index": map_index}
+
+
+def _search_path() -> str:
+    """Where Python looks for modules: here, then where this process does."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -102,3 +102,11 @@ def report(rows: int = 3) -> Report:
         counts={"2": 2, "b": 1, "a": 3},
         parts=[Part(title="One", parts=[Part(title="One and a half")]), Part(title="Two")],
     )
+
+
+TYPED: dict[str, Any] = {
+    "outputs": [report().model_dump_json(indent=2)],
+    "format": "json",
+    "output_schema": Report.model_json_schema(),
+}
+"""A review of such a report, for ``tests.support.seed_pages``."""

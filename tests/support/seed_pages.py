@@ -5,6 +5,7 @@ Reads lines from stdin, each a JSON list ``[what, ...]``, and answers with lines
 - ``["make", dag_id, [review, ...]]``: a run with these reviews, one map index each; or one, of a DAG whose task
   is not mapped; the answer is its id. A review is ``{"prompt", "outputs", "feedback", ...}``, see ``make``.
 - ``["next", key, output]``: the next output is here.
+- ``["refuse", key, error]``: the task refuses the edit with which the review was decided.
 - ``["state", key, state]``: the task instance is in another state.
 - ``["drop", key]``: the session is deleted, as when the task is cleared.
 """
@@ -75,6 +76,9 @@ def _store(db: Session, key: TaskKey, review: dict[str, Any]) -> None:
         updated_at=now,
         deadline_at=now + timedelta(seconds=review["deadline_in"]) if "deadline_in" in review else None,
         last_error=review.get("last_error"),
+        allow_modifications=review.get("allow_modifications", True),
+        modifications_refused=review.get("modifications_refused"),
+        output_schema=review.get("output_schema"),
         failures=[
             FailedRegeneration(
                 iteration=n, at=now, feedback=feedback[n - 1], error=review["last_error"], user=user, asked_at=now
@@ -108,6 +112,26 @@ def next_output(key: TaskKey, output: str) -> None:
         write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
 
 
+def refuse_edit(key: TaskKey, error: str) -> None:
+    """What the worker does when the output's type does not take the edit."""
+    with transaction() as db:
+        session = parse_session(read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
+        decision, now = session.decisions[-1], utcnow()
+        failure = FailedRegeneration(
+            iteration=session.iteration,
+            at=now,
+            feedback=decision.feedback,
+            error=error,
+            user=decision.user,
+            asked_at=decision.at,
+            kind="edit",
+            edited_output_sha256=decision.edited_output_sha256,
+        )
+        failures = [*session.failures, failure]
+        after = session.moved_to(advance(session.state, Step.REFUSE_EDIT), now, last_error=error, failures=failures)
+        write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
+
+
 def set_state(key: TaskKey, state: str) -> None:
     """Put the task instance into a state."""
     with transaction() as db:
@@ -133,7 +157,12 @@ def answer(what: str, *arguments: Any) -> str:
     """Do what a line asks for."""
     if what == "make":
         return make(*arguments)
-    steps: dict[str, Callable[..., None]] = {"next": next_output, "state": set_state, "drop": drop}
+    steps: dict[str, Callable[..., None]] = {
+        "next": next_output,
+        "refuse": refuse_edit,
+        "state": set_state,
+        "drop": drop,
+    }
     steps[what](TaskKey(*arguments[0]), *arguments[1:])
     return "so"
 

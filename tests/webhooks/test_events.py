@@ -126,12 +126,29 @@ def test_body_describes_the_review() -> None:
             "output": "Written ✓",
             "output_truncated": False,
             "output_sha256": hashlib.sha256("Written ✓".encode()).hexdigest(),
+            "shown_output_sha256": hashlib.sha256("Written ✓".encode()).hexdigest(),
+            "edited": False,
+            "edited_by": None,
             "feedback": "Good",
             "decided_by": {"id": "7", "name": "Zoë"},
+            "acting_for": None,
             "decided_at": "2026-03-04T05:06:07.890Z",
+            "channel": None,
             "links": {"review": "https://airflow.example/review"},
         },
     }
+
+
+def test_body_of_an_edited_output_has_the_edit_and_both_digests() -> None:
+    ann = Person(id="a", name="Ann" * 300)
+    data = data_of(replace(FACTS, edited_output="Mine", acting_for=ann, channel="chat"))
+    assert (data["output"], data["edited"]) == ("Mine", True)
+    assert data["output_sha256"] == hashlib.sha256(b"Mine").hexdigest()
+    assert data["shown_output_sha256"] == hashlib.sha256("Written ✓".encode()).hexdigest()
+    assert data["edited_by"] == data["decided_by"] == {"id": "7", "name": "Zoë"}
+    assert (data["acting_for"]["id"], data["channel"]) == ("a", "chat")
+    assert len(data["acting_for"]["name"]) == 500
+    assert data_of(replace(FACTS, edited_output=""))["edited"] is True
 
 
 def test_absent_facts_are_null() -> None:

@@ -40,8 +40,8 @@ _SUMMARY_PROMPT_LENGTH = 300
 EDITS_NOT_SUPPORTED = "The output cannot be edited: its task does not support edits."
 """Of a session that the AI provider's worker or version 0.1.0 wrote."""
 
-_LONG_OUTPUT = 8_000
-"""In characters; a session with a longer output also gets a summary without the output."""
+_LONG_SESSION = 8_000
+"""In characters; a session whose output and schema are longer also gets a summary without both."""
 
 
 class ReviewSummary(BaseModel):
@@ -117,8 +117,8 @@ def summarize(key: TaskKey, task_state: str | None, stored: StoredValue) -> Revi
 
 
 def summary_of(session: AgentSession) -> SessionSummary | None:
-    """A summary stored beside a session so that lists need not read its output; None if the output is short."""
-    if len(session.current_output) <= _LONG_OUTPUT:
+    """A summary stored beside a session so that lists need not read all of it; None if the session is short."""
+    if len(session.current_output) + len(str(session.output_schema or "")) <= _LONG_SESSION:
         return None
     without = session.model_dump(exclude={"current_output", "failures", "output_schema"})
     return SessionSummary(

@@ -26,8 +26,8 @@ SESSION_KEY = f"{PREFIX}agent_session"
 """``AgentSession``. Written by the worker; the API server sets its status on a decision."""
 
 SUMMARY_KEY = f"{PREFIX}summary"
-"""``SessionSummary``: the session without its output, for lists. The API server writes it with each session whose
-output is long. It is valid only if its row is not older than the session's: without our plugin, none is written."""
+"""``SessionSummary``: the session without its output, for lists. The API server writes it with a long session. It
+is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
 """``Decision``, the last one. Written by the API server."""
@@ -37,7 +37,6 @@ HISTORY_KEY = f"{PREFIX}message_history"
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
-_EDIT_PREFIX = f"{PREFIX}edited_output_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
@@ -78,7 +77,12 @@ def edited_output_key(iteration: int) -> str:
 
     It counts only if the decision has its digest. The output that was shown stays under ``output_key``.
     """
-    return f"{_EDIT_PREFIX}{iteration}"
+    return f"{PREFIX}edited_output_{iteration}"
+
+
+def trace_key(iteration: int) -> str:
+    """Key of what the task did for the n-th output (``trace.Trace``). Written by the worker."""
+    return f"{PREFIX}trace_{iteration}"
 
 
 def history_key(iteration: int) -> str:

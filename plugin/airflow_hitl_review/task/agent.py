@@ -30,7 +30,8 @@ from pydantic_ai.usage import RunUsage
 from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.texts import storable
-from airflow_hitl_review.task import typed_outputs
+from airflow_hitl_review.core.trace import Trace
+from airflow_hitl_review.task import agent_trace, tracing, typed_outputs
 from airflow_hitl_review.task.agent_turn import AgentTurn
 from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
@@ -112,6 +113,10 @@ class _AgentReview(HITLReviewBaseOperator):
         turn = AgentTurn(messages, None, stored["output"], self.output_type)
         self._output_under_review = turn.output  # fails before a reviewer is asked, if it cannot be read back
         return turn
+
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        seen = len(before.messages) if before is not None else 0
+        return tracing.merged([agent_trace.trace_of(history.messages[seen:]), *tracing.take()])
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         editing: Editing = history.editing(shown) if self.allow_modifications else SWITCHED_OFF

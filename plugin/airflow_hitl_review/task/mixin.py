@@ -9,8 +9,9 @@ from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import usable_webhooks
-from airflow_hitl_review.task import review_loop
+from airflow_hitl_review.task import review_loop, tracing
 from airflow_hitl_review.task.json_values import (
     Shown,
     are_messages,
@@ -84,7 +85,9 @@ class HITLReviewMixin(ReviewSettings):
         if not self._needs_review(shown, message_history):
             session, policy = decided(session, Action.APPROVE, "policy")
         webhooks = usable_webhooks(self.webhooks, self.webhook_url)
-        review = ReviewSession.start(ti, session, history, webhooks=webhooks, callbacks=self._callbacks(context))
+        trace = self._trace(message_history, None)
+        callbacks = self._callbacks(context)
+        review = ReviewSession.start(ti, session, history, trace, webhooks=webhooks, callbacks=callbacks)
         push_links(self, ti)
         if policy is not None:
             return review_loop.end_without_review(self, review, message_history, policy)
@@ -204,6 +207,10 @@ class HITLReviewMixin(ReviewSettings):
                 self.hitl_wait = "poll"
                 return None
             raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
+
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        """What the task did for an output, whose history is this; ``before`` is that of the output before it."""
+        return tracing.merged(tracing.take())
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         """Whether reviewers may edit an output; ``history`` belongs to it."""

@@ -17,6 +17,7 @@ from airflow_hitl_review.core.airflow_sdk import (
 )
 from airflow_hitl_review.core.schema import AgentSession, Decision, OnReject, OnTimeout, OutputFormat
 from airflow_hitl_review.core.states import Action, Step
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.task.errors import (
     HITLMaxIterationsError,
     HITLRegenerationError,
@@ -62,6 +63,9 @@ class ReviewedOperator(Protocol):
 
     def _stored_history(self, message_history: Any) -> Any:
         """The history in its stored form."""
+
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        """What the task did for an output."""
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         """Whether reviewers may edit an output."""
@@ -164,7 +168,8 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
         else:
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
         shown, stored = as_text(output), operator._stored_history(new_history)
-        review.next_output(shown, stored, operator._editing(shown, new_history))
+        trace, editing = operator._trace(new_history, history), operator._editing(shown, new_history)
+        review.next_output(shown, stored, trace, editing)
     except XComsAwayError:
         raise
     except FAILURES as error:

@@ -12,6 +12,7 @@ from airflow_hitl_review.core.audit_record import is_decided_by_clock
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer
@@ -49,6 +50,7 @@ class ReviewSession:
         ti: Any,
         session: AgentSession,
         history: Any,
+        trace: Trace | None,
         *,
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
@@ -59,6 +61,7 @@ class ReviewSession:
             ti: the running task instance.
             session: the new session, see ``new_session``.
             history: what regenerating needs after a pause, in its stored form; None stores none.
+            trace: what the task did; None stores none.
             webhooks: endpoints that get the events.
             callbacks: the DAG's callbacks.
 
@@ -68,7 +71,7 @@ class ReviewSession:
         announcer = Announcer(ti, webhooks, callbacks, ti.try_number)
         review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
-        review._xcoms.store_round(session, history)
+        review._xcoms.store_round(session, history, trace)
         if session.status is SessionStatus.PENDING_REVIEW:
             announcer.output_ready(session)
         return review
@@ -166,8 +169,8 @@ class ReviewSession:
 
     # --- what the worker does
 
-    def next_output(self, shown: Shown, history: Any, editing: Editing) -> None:
-        """Show the next output; ``history`` as for ``start``.
+    def next_output(self, shown: Shown, history: Any, trace: Trace | None, editing: Editing) -> None:
+        """Show the next output; ``history`` and ``trace`` as for ``start``.
 
         Raises:
             RuntimeError: it could not be stored. The review is unchanged: nobody has seen that output, and nobody
@@ -177,7 +180,7 @@ class ReviewSession:
         state = advance(self.session.state, Step.REGENERATE)
         session = self._moved(state, last_error=None, **output_fields(shown, editing))
         try:
-            self._xcoms.store_round(session, history)
+            self._xcoms.store_round(session, history, trace)
         except FAILURES as error:
             # The last write may have succeeded even though its response was lost: then this output is visible, and
             # perhaps already decided. Going back to the previous output would undo that.

@@ -21,8 +21,10 @@ from airflow_hitl_review.core.schema import (
     edited_output_key,
     history_key,
     output_key,
+    trace_key,
 )
 from airflow_hitl_review.core.stored import is_repeated
+from airflow_hitl_review.core.trace import Trace
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +106,13 @@ class TaskXComs:
         # Version 0.1.0 had one history for all outputs.
         return history if history is not None else self.read(HISTORY_KEY)
 
-    def store_round(self, session: AgentSession, history: Any) -> None:
-        """Write an output, its history (None stores none) and the session that shows it."""
+    def store_round(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
+        """Write an output, its history and trace (None stores none) and the session that shows it."""
         # The session last: whoever sees it can then also read its output and history.
         if history is not None:
             self.push(history_key(session.iteration), history)
+        if trace is not None:
+            self.push(trace_key(session.iteration), trace.stored())
         self.push(output_key(session.iteration), session.current_output)
         self.store_session(session)
 

@@ -450,13 +450,17 @@ def test_failing_callback_does_not_affect_others() -> None:
         from hitl_webhooks import EventType
         def leave(context): raise SystemExit(3)
         def fail(context): raise ValueError("no")
-        def say(context): print(context["ti"], context["hitl_review"]["event"], context["hitl_review"]["output"])
+        def say(context):
+            told = context["hitl_review"]
+            print(context["ti"], told["event"], told["output"], told["edited"])
         callbacks = Callbacks({"ti": "ti"}, on_output_ready=[leave, fail, say], on_finalized=say, notifiers=say)
+        session = AgentSession(current_output="x")
         for type_ in EventType:
-            callbacks.call(type_, AgentSession(current_output="x"), status=None, decision=None)
+            edited = "y" if type_ is EventType.FINALIZED else None
+            callbacks.call(type_, session, status=None, decision=None, edited_output=edited)
     """)
     said = [line for line in printed.splitlines() if line.startswith("ti ")]
-    assert said == ["ti hitl_review.output_ready x"] * 2 + ["ti hitl_review.finalized x"]
+    assert said == ["ti hitl_review.output_ready x False"] * 2 + ["ti hitl_review.finalized y True"]
 
 
 def test_dispatcher_restarts_after_an_error() -> None:

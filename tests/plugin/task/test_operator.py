@@ -178,9 +178,11 @@ def test_review_continues_without_required_actions(setting: str, said: bool) -> 
         from types import SimpleNamespace
         os.environ["AIRFLOW__HITL_REVIEW__REQUIRED_ACTIONS"] = {setting!r}
         from airflow_hitl_review.core.schema import AgentSession
+        from airflow_hitl_review.task.confirmation import Confirmation
         from airflow_hitl_review.task.review_session import ReviewSession
         logging.getLogger("airflow_hitl_review").addHandler(logging.StreamHandler(sys.stdout))
         ti = SimpleNamespace(id=uuid.uuid4(), dag_id="d", run_id="r", task_id="t", map_index=None)
-        ReviewSession(ti, AgentSession(), None).require_action()
+        nobody = Confirmation((), is_resumed=False, event=None)
+        ReviewSession(ti, AgentSession(), None, nobody).require_action()
     """)
     assert ("cannot be shown in Airflow's Required Actions" in printed) is said

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from airflow_hitl_review.core.review import ReviewResponse
+from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED, ReviewResponse
 from airflow_hitl_review.core.schema import TaskKey, is_reviewer
 from airflow_hitl_review.core.site import task_path
 from airflow_hitl_review.core.states import SessionStatus
@@ -105,11 +105,23 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "decided_by": _decider_name(review),
             "ended_because": None if review.decided_by else decider_words(None, channel=review.channel) or None,
             "decided_by_id": review.decided_by.id if review.decided_by else None,
+            **_editing(review, values["rounds"].current.display),
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
         reviewers=tuple(review.reviewers),
         on_reject=review.on_reject,
     )
+
+
+def _editing(review: ReviewResponse, display: str) -> dict[str, Any]:
+    """Whether and how the output can be edited; the script fetches the texts when they are wanted."""
+    refused = review.modifications_refused
+    return {
+        "editable": review.allow_modifications,
+        "not_editable": None if refused == EDITS_NOT_SUPPORTED else refused,
+        "display": display,
+        "has_refused_edit": review.status is SessionStatus.PENDING_REVIEW and review.edited_output is not None,
+    }
 
 
 def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
@@ -162,6 +174,8 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         max_feedback_length=MAX_FEEDBACK_LENGTH,
         actions=_actions(view.on_reject, edited=False),
         edit_actions=_actions(view.on_reject, edited=True),
+        edit_label=review_words.EDIT_LABEL,
+        edit_effect=review_words.EDIT_EFFECT,
         feedback_label=review_words.FEEDBACK_LABEL,
         feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
         last_round=review_words.LAST_ROUND,

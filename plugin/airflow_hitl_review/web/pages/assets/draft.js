@@ -1,12 +1,14 @@
-// What is typed about a review, kept in the tab.
+// What is typed about a review, and how its output was edited, kept in the tab.
 
 export class Draft {
   #typed; // key of the text
   #away; // key of what was sent while the page was left
+  #edited; // key of the edit
 
   constructor(key, field) {
     this.#typed = `hitl-draft-${key}`;
     this.#away = `hitl-sent-${key}`;
+    this.#edited = `hitl-edit-${key}`;
     this.field = field;
     field?.addEventListener("input", () => this.#save());
   }
@@ -19,17 +21,27 @@ export class Draft {
     else this.field.value = this.#read(this.#typed);
   }
 
+  /** The edit that is not sent yet: which output it is of, and its text; null if there is none. */
+  get edit() {
+    return JSON.parse(this.#read(this.#edited) || "null");
+  }
+
+  set edit(edit) {
+    this.#write(this.#edited, edit && JSON.stringify(edit));
+  }
+
   /** The page is left, and what is typed is sent with the decision about this output; nobody hears the answer. */
   left(about) {
     this.#write(this.#away, JSON.stringify(about));
   }
 
-  /** What was sent when the page was left has arrived. */
+  /** What was sent when the page was left has arrived. @returns {boolean} whether there was something */
   arrived() {
-    const away = this.#read(this.#away);
-    if (!away) return;
+    if (!this.#read(this.#away)) return false;
     this.#write(this.#away, "");
     this.sent(this.field.value);
+    this.edit = null;
+    return true;
   }
 
   /** This text was sent; what was typed since is kept. */

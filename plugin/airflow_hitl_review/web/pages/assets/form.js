@@ -3,6 +3,7 @@
 export const form = document.getElementById("decision");
 export const text = document.getElementById("feedback");
 const choices = document.getElementById("choices");
+const editButton = document.getElementById("edit-output");
 const confirm = document.getElementById("confirm");
 const yes = document.getElementById("confirm-yes");
 const no = document.getElementById("confirm-no");
@@ -10,8 +11,10 @@ const no = document.getElementById("confirm-no");
 /**
  * @param {(action: string) => void} ask called with the decision that is wanted
  * @param {(isYes: boolean) => void} answer called with what is answered in place of the buttons
+ * @param {() => void} edit called when the output is to be edited
  */
-export function serveForm(ask, answer) {
+export function serveForm(ask, answer, edit) {
+  editButton.addEventListener("click", edit);
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
       event.preventDefault();
@@ -32,8 +35,14 @@ export function serveForm(ask, answer) {
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 
-/** Show whether a decision is being sent, asked back or held back; `isLast`: no other round can follow. */
-export function drawForm({ isSending, isAsked, isHeld, isLast }) {
+/**
+ * Show whether a decision is being sent, asked back or held back.
+ *
+ * @param {object} shown
+ * @param {object} shown.words label and effect of each decision
+ * @param {string} shown.hint what is to be said about asking for changes
+ */
+export function drawForm({ isSending, isAsked, isHeld, words, hint }) {
   const hadFocus = document.activeElement;
   for (const button of form.querySelectorAll("button")) button.disabled = isSending;
   text.readOnly = isSending || isHeld; // what is sent is what was there
@@ -41,8 +50,36 @@ export function drawForm({ isSending, isAsked, isHeld, isLast }) {
   confirm.classList.toggle("held", isHeld);
   choices.classList.toggle("covered", isAsked);
   if (isAsked && choices.contains(hadFocus)) (isHeld ? no : yes).focus();
-  document.getElementById("hint").textContent = isLast ? form.dataset.lastRound : "";
+  for (const button of choices.querySelectorAll("[data-action]")) {
+    const { label, effect } = words[button.dataset.action];
+    if (button.textContent !== label) button.textContent = label;
+    button.title = button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect;
+  }
+  document.getElementById("hint").textContent = hint;
   form.setAttribute("aria-busy", String(isSending));
+}
+
+/** What gets the focus, or is typed, is not to be behind the form, which stays in sight. */
+export function keepClear() {
+  const bar = form.parentElement;
+  const fit = () => {
+    const isAbove = getComputedStyle(bar).position === "sticky";
+    document.documentElement.style.scrollPaddingBottom = isAbove ? `${bar.offsetHeight}px` : "";
+  };
+  new ResizeObserver(fit).observe(bar);
+}
+
+/** Show whether the output can be edited, or why not; without words it is not spoken of. */
+export function drawEdit({ editable, not_editable: why }, isOpen) {
+  editButton.hidden = !editable && !why;
+  editButton.title = isOpen ? "" : editable ? form.dataset.editEffect : (why ?? "");
+  editButton.textContent = isOpen ? "Show the edit" : form.dataset.editLabel;
+  editButton.setAttribute("aria-disabled", String(!editable));
+}
+
+export function focusEdit() {
+  const isShown = !form.hidden && !editButton.hidden;
+  (isShown ? editButton : document.querySelector("main h1"))?.focus({ preventScroll: isShown });
 }
 
 /** Set what takes the place of the buttons. */

@@ -1,7 +1,17 @@
-// Which review opens after a decision: the next of the list that waits, if the reader wants that.
+// The list that the reader came from, and which of its reviews opens after a decision: the next one, if that is wanted.
 
 const STORED = "hitl-opens-next"; // the notebook's panel has the same choice, in its own origin
 const NAMES = ["dag_id", "run_id", "task_id", "map_index"];
+
+/** Who comes from the list goes back to it as it was: the server knows from where. After a detour the tab remembers. */
+export function linkBack() {
+  try {
+    const back = document.getElementById("back");
+    if (back.search === "") back.search = sessionStorage.getItem("hitl-inbox") ?? "";
+  } catch {
+    // storage is switched off
+  }
+}
 
 export function opensNext() {
   try {

@@ -1,10 +1,16 @@
 // What the page tells the reviewer, beside the decision.
 
-export function notice(words, tone = "") {
+/** Say something; no words clear it. `offer`: the label of a button beside it, and what that does. */
+export function notice(words, tone = "", offer = null) {
   const line = document.createElement("p");
   line.className = `notice ${tone}`.trim();
   line.textContent = words;
-  document.getElementById("notices").replaceChildren(line);
+  if (offer) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: offer[0] });
+    button.addEventListener("click", offer[1]);
+    line.append(" ", button);
+  }
+  document.getElementById("notices").replaceChildren(...(words ? [line] : []));
 }
 
 export function problem(words, link = null) {

@@ -9,10 +9,11 @@ import { serveReading } from "./reading.js";
  * @param {URLSearchParams} query names the review
  * @param {(html: string) => void} showLatest replaces the part of the page with the current output
  * @param {HTMLTextAreaElement | null} text where quotations go; null for who may not decide
- * @returns {{ isChosen: () => boolean, refresh: () => void }} whether another view than the usual one was chosen, and
- *   what fetches it anew
+ * @param {() => boolean} edit opens the editor, if it can
+ * @returns {{ display: () => string, isChosen: () => boolean, refresh: () => void }} how the reader wants outputs to be
+ *   shown, empty for the usual way; whether another view was chosen; what fetches it anew
  */
-export function serveOutputs(main, query, showLatest, text) {
+export function serveOutputs(main, query, showLatest, text, edit) {
   let chosen = { display_as: "", changes: "" };
   let number = 0;
 
@@ -43,8 +44,9 @@ export function serveOutputs(main, query, showLatest, text) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     if (!(event.target instanceof Element) || event.target.closest("input, textarea, select, [contenteditable]")) return;
     if (!event.target.closest(".hitl-shown")) return; // letters for the whole page would hinder speech input (WCAG 2.1.4)
-    if ((event.key === "s" && reading.search()) || (event.key === "q" && reading.quote())) event.preventDefault();
+    const acts = { s: reading.search, q: reading.quote, e: edit };
+    if (Object.hasOwn(acts, event.key) && acts[event.key]()) event.preventDefault();
   });
 
-  return { isChosen: () => Boolean(chosen.display_as || chosen.changes), refresh };
+  return { display: () => chosen.display_as, isChosen: () => Boolean(chosen.display_as || chosen.changes), refresh };
 }

@@ -1,13 +1,17 @@
 // One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
+import { changeWords, doneWords, isOlder } from "./changes.js";
 import { Draft } from "./draft.js";
-import { drawForm, form, say, sayLeft, serveForm, text } from "./form.js";
+import { Editing } from "./editing.js";
+import { drawEdit, drawForm, focusEdit, form, keepClear, say, sayLeft, serveForm, text } from "./form.js";
 import { Hold } from "./hold.js";
 import { openLinksOutside } from "./links.js";
-import { connectionLine, follow, localTimes, loginAddress } from "./live.js";
-import { following, opensNext, serveChoice } from "./next.js";
+import { connectionLine, follow, localTimes } from "./live.js";
+import { following, linkBack, opensNext, serveChoice } from "./next.js";
 import { notice, problem, tellNext, told } from "./notices.js";
 import { serveOutputs } from "./outputs.js";
+import { isSame } from "./output_names.js";
 import { prepare, replacePart } from "./parts.js";
+import { post, RefusedError, wordsOf } from "./requests.js";
 
 const main = document.getElementById("review");
 const query = new URLSearchParams(location.search);
@@ -27,14 +31,19 @@ let explained = false; // why a decision was not taken is on the screen: what th
 
 /** For each decision: the label of its button, what it does, and what is said while it is held back. */
 const WORDS = JSON.parse(form?.dataset.words ?? "{}");
-const DONE = {
-  approve: (n) => `Approved output ${n}.`,
-  reject: (n) => `Rejected output ${n}.`,
-  feedback: (n) => `Changes to output ${n} were requested.`,
-};
+const EDIT_WORDS = JSON.parse(form?.dataset.editWords ?? "{}");
 
 const draft = new Draft(main.dataset.draftKey, text);
 const hold = new Hold(Number(form?.dataset.holdSeconds), sayLeft, send);
+const editing = new Editing({
+  place: document.getElementById("edit"),
+  query,
+  draft,
+  display: () => outputs.display(),
+  onChange: draw,
+  onOutdated: () => live.refresh(),
+  onLeft: focusEdit,
+});
 
 // --- deciding
 
@@ -43,7 +52,19 @@ function draw() {
   form.hidden = !(state.open || (mayDecide && sending));
   if (!mayDecide) return;
   const isHeld = hold.decision !== null;
-  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, isLast: state.last_round });
+  editing.draw(state, sending || isHeld);
+  const isEdited = editing.toSend !== null;
+  const hint = state.last_round ? form.dataset.lastRound : isEdited ? form.dataset.editHint : "";
+  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, words: isEdited ? EDIT_WORDS : WORDS, hint });
+  drawEdit(state, editing.isOpen);
+}
+
+/** Open the editor; tells whether that is possible. */
+function edit() {
+  if (!mayDecide || !state.open || sending || asking !== "" || hold.decision !== null) return false;
+  if (state.editable) editing.start();
+  else problem(state.not_editable ?? "");
+  return true;
 }
 
 function ask(action) {
@@ -54,6 +75,7 @@ function ask(action) {
   }
   problem("");
   const isEmpty = !text.value.trim();
+  if (action !== "reject" && editing.blocks()) return;
   if (action === "feedback" && isEmpty) {
     problem("Write what should change, then request changes.");
     text.focus();
@@ -66,8 +88,10 @@ function ask(action) {
     document.getElementById("confirm-yes").focus();
     return;
   }
-  const words = isEmpty ? WORDS[action].held : WORDS[action].held_with_text;
-  say(words.replace("{}", state.iteration), "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");
+  const { held, held_with_text } = (editing.toSend === null ? WORDS : EDIT_WORDS)[action];
+  const words = (isEmpty ? held : held_with_text).replace("{}", state.iteration);
+  const dropped = action === "reject" && editing.isChanged ? ". Your edit is dropped" : "";
+  say(words + dropped, "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");
   hold.start(decision(action));
   draw();
 }
@@ -75,7 +99,8 @@ function ask(action) {
 /** The decision about what is on the screen. */
 function decision(action) {
   next = goesOn && opensNext() ? following(query, document.getElementById("back").search, me) : Promise.resolve("");
-  return { action, iteration: state.iteration, output_sha256: state.output_sha256, text: text.value };
+  const edited_output = action === "reject" ? null : editing.toSend;
+  return { action, iteration: state.iteration, output_sha256: state.output_sha256, edited_output, text: text.value };
 }
 
 function answer(isYes) {
@@ -89,9 +114,9 @@ function answer(isYes) {
   if (hadFocus) form.querySelector(`[data-action="${action}"]`)?.focus();
 }
 
-function send({ action, text: sent, ...about }, { leaving = false } = {}) {
-  const body = JSON.stringify({ ...about, channel: "chat", ...(sent.trim() ? { feedback: sent } : {}) });
-  const request = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+function send({ action, text: sent, edited_output, ...about }, { leaving = false } = {}) {
+  const texts = { ...(edited_output !== null && { edited_output }), ...(sent.trim() && { feedback: sent }) };
+  const request = post({ ...about, channel: "chat", ...texts });
   mine = `${about.iteration} ${action}`;
   if (leaving) {
     draft.left(about);
@@ -120,9 +145,10 @@ async function decide(action, iteration, sent, request) {
   sending = false;
   if (answer.ok) {
     draft.sent(sent);
+    editing.decided();
     state = { ...state, open: false };
     draw();
-    const done = DONE[action](iteration);
+    const done = doneWords(action, iteration);
     notice(action === "feedback" ? `${done} The next output appears here.` : done, "good");
     const address = await next;
     if (address !== "") {
@@ -136,20 +162,18 @@ async function decide(action, iteration, sent, request) {
   }
   mine = "";
   draw();
-  refused(answer.status, body.detail);
+  refused(answer.status, body);
   live.refresh();
 }
 
-function refused(status, detail) {
+function refused(status, body) {
   if (status === 401) {
-    const link = document.createElement("a");
-    link.href = loginAddress();
-    link.textContent = "Log in again";
-    problem("Your login has expired, so nothing was decided. What you wrote is kept.", link);
+    problem("Your login has expired, so nothing was decided. What you wrote is kept.", new RefusedError("", status).link);
     return;
   }
-  const words = typeof detail === "string" ? detail : (detail?.message ?? detail?.[0]?.msg ?? `The server answered ${status}.`);
-  const told = `Your decision was not taken. ${words} ${text.value ? "What you wrote is kept." : ""}`.trim();
+  const kept = text.value || editing.isChanged ? "What you wrote is kept." : "";
+  const told = `Your decision was not taken. ${wordsOf(status, body)} ${kept}`.trim();
+  if (body.errors?.length) editing.showErrors(body.errors);
   if (status !== 409) return problem(told);
   notice(told, "bad"); // stays when the page has caught up
   explained = true;
@@ -175,66 +199,45 @@ function apply(update) {
     return;
   }
   state = update.state;
+  if (!before.open && state.open) mine = "";
   for (const part of main.querySelectorAll("[data-part]")) replacePart(part, update.parts[part.dataset.part] ?? "");
   if (outputs.isChosen()) outputs.refresh(); // after the usual view: what is decided on must be on the screen
-  const isNew = state.iteration !== before.iteration || state.output_sha256 !== before.output_sha256;
-  const isOver = isNew || !state.open;
+  const isOver = !isSame(before, state) || !state.open;
   const isDropped = isOver && (hold.undo() || asking !== "");
   if (isOver) asking = "";
-  tell(before, isNew, isDropped ? " Nothing was sent." : "");
+  tell(before, isDropped);
   draw();
 }
 
-function isOlder(order, than) {
-  if (!order || !than) return false;
-  return order[0] < than[0] || (order[0] === than[0] && order[1] < than[1]);
-}
-
-function tell(before, isNew, dropped) {
+function tell(before, isDropped) {
   if (explained) {
     explained = false;
     return;
   }
-  if (!state.open && state.decided_by_id === me) draft.arrived();
-  const kept = text?.value ? " What you wrote is kept." : "";
-  if (state.open && isNew) {
-    notice(`Output ${state.iteration} is here.${dropped}${kept}`, "new");
-  } else if (before.open && !state.open && state.decided_by !== null && !isMine(before)) {
-    const who = state.decided_by_id === me ? "You have decided" : `${state.decided_by} was faster`;
-    const unsent = text?.value ? " What you wrote was not sent; it is kept in this tab." : dropped;
-    notice(`${who}: ${state.words.toLowerCase()}.${unsent}`, state.decided_by_id === me ? "" : "bad");
-  } else if (before.open && !state.open && state.ended_because) {
-    notice(`${state.words}: ${state.ended_because}.${text?.value ? " What you wrote was not sent; it is kept in this tab." : dropped}`);
-  } else if (before.task_active && !state.task_active && before.status === "pending_review" && state.status === "pending_review") {
-    notice(`The task has ended, so there is nothing to decide any more.${dropped}`, "bad");
-  }
-}
-
-function isMine(before) {
-  return sending || (mine !== "" && mine.startsWith(`${before.iteration} `));
+  if (!state.open && state.decided_by_id === me && draft.arrived()) editing.decided();
+  const hasWritten = Boolean(text?.value) || editing.isChanged;
+  const isMine = sending || (mine !== "" && mine.startsWith(`${before.iteration} `));
+  const said = changeWords(before, state, { me, isMine, hasWritten, isDropped });
+  if (said) notice(...said);
 }
 
 // ---
 
 localTimes(document);
 prepare(document);
-try {
-  // Who comes from the list goes back to it as it was: the server knows from where. After a detour the tab remembers.
-  const back = document.getElementById("back");
-  if (back.search === "") back.search = sessionStorage.getItem("hitl-inbox") ?? "";
-} catch {
-  // storage is switched off
-}
+linkBack();
 if (hasReview && mayDecide) {
   draft.restore(state, me);
-  serveForm(ask, answer);
+  serveForm(ask, answer, edit);
   serveChoice(goesOn);
+  keepClear();
 }
 draw();
+if (hasReview && mayDecide) editing.restore();
 told();
 
 const latest = main.querySelector('[data-part="latest"]');
-const outputs = serveOutputs(main, query, (html) => replacePart(latest, html), mayDecide ? text : null);
+const outputs = serveOutputs(main, query, (html) => replacePart(latest, html), mayDecide ? text : null, edit);
 
 const live = follow({
   events: "chat/events",
