@@ -92,11 +92,8 @@ def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
 
 
 def end_without_review(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
-    """End a review that nobody need look at; arguments, result and errors as for ``run``.
-
-    It never parks: nobody could confirm the decision afterwards, and nothing is lost if the task is tried again.
-    """
-    review.end(None, decision)
+    """End a review that nobody need look at; arguments, result and errors as for ``run``."""
+    review.end(None, decision)  # it never parks: nobody could confirm the decision, and another try loses nothing
     return _result(operator, review, history, decision)
 
 
