@@ -32,4 +32,4 @@ def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert done.stdout.count("passed ") == 8
+    assert done.stdout.count("passed ") == 14

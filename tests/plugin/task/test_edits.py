@@ -23,7 +23,8 @@ from airflow_hitl_review.core.schema import (
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
-from airflow_hitl_review.task import review_session, task_xcoms
+from airflow_hitl_review.core.texts import sha256_of
+from airflow_hitl_review.task import task_xcoms
 from airflow_hitl_review.task.decorators import HITLReviewDecoratedOperator
 from airflow_hitl_review.task.errors import HITLRejectError, HITLTimeoutError
 from hitl_webhooks import EventType
@@ -303,7 +304,7 @@ def overwritten(task: MemoryTask) -> None:
 
 def forged(task: MemoryTask) -> None:
     overwritten(task)
-    digest = review_session.sha256_of("Forged")
+    digest = sha256_of("Forged")
     task.xcoms[ACTION_KEY]["edited_output_sha256"] = digest
     task.xcoms[SESSION_KEY]["decisions"][-1]["edited_output_sha256"] = digest
 
@@ -440,8 +441,8 @@ def test_final_event_of_an_edit_has_both_digests() -> None:
     go(reviewed, task, task.decide(Action.APPROVE, edited="Mine"))
     final = told(task, EventType.FINALIZED, 2)
     assert (final["output"], final["edited"], final["edited_by"]) == ("Mine", True, {"id": "ann", "name": "Ann"})
-    assert final["output_sha256"] == review_session.sha256_of("Mine")
-    assert final["shown_output_sha256"] == review_session.sha256_of("Next: shorter")
+    assert final["output_sha256"] == sha256_of("Mine")
+    assert final["shown_output_sha256"] == sha256_of("Next: shorter")
 
 
 BY_CLOCK: dict[str, Any] = {
