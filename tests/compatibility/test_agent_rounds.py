@@ -40,7 +40,7 @@ def passed(version: Version, module: str, tmp_path: Path) -> int:
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) -> None:
-    assert passed(version, "agent_rounds", tmp_path) == 8
+    assert passed(version, "agent_rounds", tmp_path) == 14
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)

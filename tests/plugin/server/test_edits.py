@@ -23,7 +23,7 @@ from tests.support.api_server import DAG_ID, ReviewServer
 
 EDITED = edited_output_key(1)
 DRAFT = "Draft of item 0."
-TYPED = {
+TYPED: dict[str, Any] = {
     "current_output": '{"regions": [{"name": "North", "revenue": 1}], "done": true}',
     "output_format": "json",
     "output_schema": {

@@ -41,6 +41,10 @@ _FOREIGN = ("$schema", "$id", "$dynamicRef")
 """Pydantic writes none of these; jsonschema would check what they lead to by rules without our limits."""
 
 
+class _TooMuchWorkError(Exception):
+    """The check takes too long: a schema can be made so that its time grows exponentially."""
+
+
 class _ForeignError(Exception):
     """The schema leads out of itself."""
 
@@ -92,9 +96,10 @@ def _additional(validator: Any, argument: Any, instance: Any, parent: Any) -> It
 
 def _unique(_: Any, wanted: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
     """In linear time; jsonschema's own compares each item with each."""
-    if wanted and isinstance(instance, list):
-        if len({json.dumps(item, sort_keys=True) for item in instance}) < len(instance):
-            yield ValidationError("")
+    if not wanted or not isinstance(instance, list):
+        return
+    if len({json.dumps(item, sort_keys=True) for item in instance}) < len(instance):
+        yield ValidationError("")
 
 
 def _required(_: Any, names: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:

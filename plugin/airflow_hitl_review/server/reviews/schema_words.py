@@ -22,10 +22,6 @@ def place_of(path: Sequence[str | int]) -> str:
     return text.removeprefix(".") or "it"
 
 
-class _TooMuchWorkError(Exception):
-    """The check takes too long: a schema can be made so that its time grows exponentially."""
-
-
 _WORDS: dict[str, str] = {
     "type": "must be {}",
     "enum": "must be one of {}",
