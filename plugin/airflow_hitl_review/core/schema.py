@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus
-from airflow_hitl_review.core.texts import Text, Time
+from airflow_hitl_review.core.texts import Ordered, Text, Time
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -215,7 +215,7 @@ class AgentSession(_Stored):
     reviewers: list[Text] = Field(default_factory=list)
     allow_modifications: bool = False
     modifications_refused: Text | None = None
-    output_schema: dict[str, Any] | None = None
+    output_schema: Ordered | None = None
     on_reject: OnReject = "fail"
     on_hitl_timeout: OnTimeout = "fail"
     decisions: list[Decision] = Field(default_factory=list)
