@@ -10,9 +10,18 @@ from typing import Any
 import requests
 
 from demo.airflow_instance import AirflowInstance
+from demo.processes import wait_until
 from tests.compatibility.environments import Version
 
 DAGS = Path(__file__).parent / "dags"
+OURS = ("parked", "parked_rejected", "parked_answered", "polled", "polled_theirs", "polled_theirs_rejected")
+EXAMPLES = {
+    "example_hitl_review_function": "announce",
+    "example_hitl_review_pydantic_ai": "triage",
+    "example_hitl_review_langchain": "write",
+}
+"""The example DAGs, and which of their tasks is reviewed."""
+
 PATIENCE = 600
 """Seconds after which something counts as not happening: a machine that others use, too, may be very slow."""
 
@@ -89,3 +98,42 @@ class Story:
         """Approve or reject."""
         map_index = more.pop("map_index", -1)
         return self.call("POST", f"/sessions/{what}", params=self.query(dag_id, task_id, map_index), **more)
+
+    def reviews(self) -> list[tuple[str, str, int]]:
+        """All that are decided, without those of ``edits``."""
+        found = [("ours", task_id, -1) for task_id in OURS] + [("ours", "greet", index) for index in (0, 1)]
+        if self.version.provider:
+            found += [("agents", task_id, -1) for task_id in (*self.version.agents, "edited", "decorated")]
+            found += [("theirs", task_id, -1) for task_id in ("agent", "agent_rejected")]
+        if self.version.examples:
+            found += [(dag_id, task_id, -1) for dag_id, task_id in EXAMPLES.items()]
+        return found
+
+    def wait_for_outputs(self, reviews: list[tuple[str, str, int]], iteration: int) -> None:
+        """Wait until the output of that number waits for a decision in each of these."""
+
+        def missing() -> list[tuple[str, str, int]]:
+            return [r for r in reviews if not _waits(self.find(*r), iteration)]
+
+        try:
+            wait_until(lambda: not missing(), timeout=PATIENCE, what=f"output {iteration} of each", interval=1.0)
+        except RuntimeError as error:
+            states = [dict(self.states(dag_id)) for dag_id in self.runs]
+            raise RuntimeError(f"{error}: missing {missing()}, {states}\n{self._failures()}") from None
+
+    def _failures(self) -> str:
+        """What the tasks' logs say last of errors, and the ends of the parts' logs."""
+        found = []
+        for log in sorted((self.airflow.home / "logs").rglob("task_id=*/*.log")):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if '"error"' in line]
+            found += [f"{log.parent.name}: {line[:2000]}" for line in lines[-1:]]
+        return "\n".join([*found, *(f"{name}: {part.tail(5)}" for name, part in self.airflow.processes.items())])
+
+
+def _waits(review: dict[str, Any], iteration: int) -> bool:
+    return review.get("status") == "pending_review" and review["iteration"] == iteration
+
+
+def parks(review: tuple[str, str, int]) -> bool:
+    """Whether its task parks."""
+    return review[0] != "theirs" and not review[1].startswith("polled")

@@ -19,7 +19,7 @@ from hitl_notebook import Client
 from hitl_webhooks import generate_secret
 from tests.compatibility.edits import Edits
 from tests.compatibility.environments import Version, environment
-from tests.compatibility.story import DAGS, PATIENCE, Story
+from tests.compatibility.story import DAGS, EXAMPLES, PATIENCE, Story, parks
 from tests.support.hook_server import HookServer
 from tests.support.otlp_server import OtlpServer
 from tests.support.statsd_server import StatsdServer
@@ -27,17 +27,8 @@ from tests.support.statsd_server import StatsdServer
 MOVED = "/reviews"
 """Where the second API server has this project's app, so that the AI provider's answers at its own path."""
 
-OURS = ("parked", "parked_rejected", "parked_answered", "polled", "polled_theirs", "polled_theirs_rejected")
 PARKED = ("awaiting_input", "deferred")
 ALLOWED = "airflow.* unusual_prefix_*"
-EXAMPLES = {
-    "example_hitl_review_function": "announce",
-    "example_hitl_review_pydantic_ai": "triage",
-    "example_hitl_review_langchain": "write",
-    "example_hitl_review_typed": "claim",
-}
-"""The example DAGs, and which of their tasks is reviewed."""
-
 DOG = '{"name": "Rex", "lives": 1}'
 """An agent's output as it is edited."""
 
@@ -116,45 +107,6 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         receiver.close()
 
 
-def _reviews(told: Story) -> list[tuple[str, str, int]]:
-    """All reviews that are decided."""
-    found = [("ours", task_id, -1) for task_id in OURS] + [("ours", "greet", index) for index in (0, 1)]
-    if told.version.provider:
-        found += [("agents", task_id, -1) for task_id in (*told.version.agents, "edited", "decorated")]
-        found += [("theirs", task_id, -1) for task_id in ("agent", "agent_rejected")]
-    if told.version.examples:
-        found += [(dag_id, task_id, -1) for dag_id, task_id in EXAMPLES.items()]
-    return found
-
-
-def _parks(review: tuple[str, str, int]) -> bool:
-    return review[0] != "theirs" and not review[1].startswith("polled")
-
-
-def _wait(told: Story, reviews: list[tuple[str, str, int]], iteration: int) -> None:
-    def missing() -> list[tuple[str, str, int]]:
-        wanted = ("pending_review", iteration)
-        return [
-            r for r in reviews if (f := told.find(*r)).get("status") != wanted[0] or f["iteration"] != wanted[1]
-        ]
-
-    try:
-        wait_until(lambda: not missing(), timeout=PATIENCE, what=f"output {iteration} of each review", interval=1.0)
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"{error}: missing {missing()}, {[dict(told.states(d)) for d in told.runs]}\n{_failures(told.airflow)}"
-        ) from None
-
-
-def _failures(airflow: AirflowInstance) -> str:
-    """What the tasks' logs say last of errors, and the ends of the parts' logs."""
-    found = []
-    for log in sorted((airflow.home / "logs").rglob("task_id=*/*.log")):
-        lines = [line for line in log.read_text(errors="replace").splitlines() if '"error"' in line]
-        found += [f"{log.parent.name}: {line[:2000]}" for line in lines[-1:]]
-    return "\n".join([*found, *(f"{name}: {part.tail(5)}" for name, part in airflow.processes.items())])
-
-
 def _start(told: Story) -> None:
     """One DAG after the other, so that no machine has to make twenty outputs at once."""
     dag_ids = ["ours", *(["agents", "theirs"] if told.version.provider else [])]
@@ -163,11 +115,11 @@ def _start(told: Story) -> None:
         told.airflow.wait_for_dag(dag_id)
     for dag_id in dag_ids:
         told.runs[dag_id] = told.airflow.trigger(dag_id)
-        _wait(told, [review for review in _reviews(told) if review[0] == dag_id], 1)
+        told.wait_for_outputs([review for review in told.reviews() if review[0] == dag_id], 1)
 
 
 def _first_outputs(told: Story) -> None:
-    facts, reviews = told.facts, _reviews(told)
+    facts, reviews = told.facts, told.reviews()
     facts["version"] = told.airflow.api("GET", "/version")["version"]
     facts["wanted"] = reviews
     log = (told.airflow.home / "api-server.log").read_text(errors="replace")
@@ -179,7 +131,7 @@ def _first_outputs(told: Story) -> None:
         answer = requests.get(told.airflow.url + path, timeout=60)
         facts[name] = (answer.status_code, answer.headers["content-type"].split(";")[0] if answer.ok else None)
     wait_until(
-        lambda: all(told.state_of(key) in PARKED for key in reviews if _parks(key)),
+        lambda: all(told.state_of(key) in PARKED for key in reviews if parks(key)),
         timeout=PATIENCE,
         what="the parks",
     )
@@ -215,7 +167,7 @@ def _changes(told: Story) -> None:
     for review in wanted:
         told.ask(*review[:2], "more", map_index=review[2])
     if not told.version.provider:
-        _wait(told, wanted, 2)
+        told.wait_for_outputs(wanted, 2)
         return
     told.ask("ours", "polled_theirs", "more", at=told.moved)
     told.ask("theirs", "agent", "more")
@@ -226,10 +178,10 @@ def _changes(told: Story) -> None:
     for dag_id, task_id, _ in examples:
         told.ask(dag_id, task_id, "friendlier")
     agents = [("agents", task_id, -1) for task_id in told.version.agents]
-    _wait(told, [*wanted, *agents, *examples, ("ours", "polled_theirs", -1), ("theirs", "agent", -1)], 2)
+    told.wait_for_outputs([*wanted, *agents, *examples, ("ours", "polled_theirs", -1), ("theirs", "agent", -1)], 2)
     for task_id in told.version.agents:
         told.ask("agents", task_id, "third")
-    _wait(told, agents, 3)
+    told.wait_for_outputs(agents, 3)
     told.facts["theirs"] = told.find("theirs", "agent")
     client = Client(told.moved.url, username="admin", password="admin", url_prefix=MOVED)
     told.facts["moved list"] = {row.key.dag_id for row in client.sessions()}
@@ -243,7 +195,7 @@ def _changes(told: Story) -> None:
 
 def _ends(told: Story) -> None:
     answers = []
-    for review in _reviews(told):
+    for review in told.reviews():
         dag_id, task_id, map_index = review
         if task_id == "parked_answered":
             continue
