@@ -76,6 +76,7 @@ def test_open_editor_has_no_accessibility_violations(
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_role("heading", name="What you changed")).to_be_visible()
     found += faults(page, axe)
+    page.get_by_role("button", name="Preview").click()  # axe takes all in a disabled fieldset to get no focus
     page.get_by_role("button", name="Approve the edit").click()
     expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
     found += faults(page, axe)

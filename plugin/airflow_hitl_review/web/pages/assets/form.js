@@ -59,16 +59,6 @@ export function drawForm({ isSending, isAsked, isHeld, words, hint }) {
   form.setAttribute("aria-busy", String(isSending));
 }
 
-/** What gets the focus, or is typed, is not to be behind the form, which stays in sight. */
-export function keepClear() {
-  const bar = form.parentElement;
-  const fit = () => {
-    const isAbove = getComputedStyle(bar).position === "sticky";
-    document.documentElement.style.scrollPaddingBottom = isAbove ? `${bar.offsetHeight}px` : "";
-  };
-  new ResizeObserver(fit).observe(bar);
-}
-
 /** Show whether the output can be edited, or why not; without words it is not spoken of. */
 export function drawEdit({ editable, not_editable: why }, isOpen) {
   editButton.hidden = !editable && !why;

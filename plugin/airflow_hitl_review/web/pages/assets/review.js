@@ -2,7 +2,7 @@
 import { changeWords, doneWords, isOlder } from "./changes.js";
 import { Draft } from "./draft.js";
 import { Editing } from "./editing.js";
-import { drawEdit, drawForm, focusEdit, form, keepClear, say, sayLeft, serveForm, text } from "./form.js";
+import { drawEdit, drawForm, focusEdit, form, say, sayLeft, serveForm, text } from "./form.js";
 import { Hold } from "./hold.js";
 import { openLinksOutside } from "./links.js";
 import { connectionLine, follow, localTimes } from "./live.js";
@@ -230,7 +230,6 @@ if (hasReview && mayDecide) {
   draft.restore(state, me);
   serveForm(ask, answer, edit);
   serveChoice(goesOn);
-  keepClear();
 }
 draw();
 if (hasReview && mayDecide) editing.restore();
