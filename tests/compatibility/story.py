@@ -19,6 +19,7 @@ EXAMPLES = {
     "example_hitl_review_function": "announce",
     "example_hitl_review_pydantic_ai": "triage",
     "example_hitl_review_langchain": "write",
+    "example_hitl_review_typed": "claim",
 }
 """The example DAGs, and which of their tasks is reviewed."""
 
