@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 
-from airflow_hitl_review import HITLRejectError
+from airflow_hitl_review import HITLRejectError, HITLReviewOperator
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.task import review_loop, review_session
@@ -56,6 +56,47 @@ def test_forged_decision_of_the_clock_is_not_confirmed() -> None:
     for one in (task.xcoms[ACTION_KEY], task.xcoms[SESSION_KEY]["decisions"][0]):
         one.update(channel="timeout", user=None)
     park(reviewed, task, DEADLINE)
+
+
+def parked_with(reviewed: Any, go_on: Any) -> dict[str, Any]:
+    """Run the task until it parks; returns what it is given when it is resumed, which nobody can change."""
+    with pytest.raises(TaskAwaitingInput) as parked:
+        go_on()
+    return dict(parked.value.kwargs or {})
+
+
+def test_a_deadline_that_somebody_moved_in_xcom_approves_nothing(late: Any) -> None:
+    reviewed, task = clocked(), MemoryTask()
+    given = parked_with(reviewed, lambda: reviewed.execute({"ti": task}))
+    task.xcoms[SESSION_KEY]["deadline_at"] = "2026-01-01T00:00:00Z"
+    again = parked_with(reviewed, lambda: reviewed.resume_hitl_review({"ti": task}, {}, **given))
+    assert again == given
+    assert datetime.fromisoformat(given["deadline"]) > datetime.now(timezone.utc)
+    assert task.session.status is SessionStatus.PENDING_REVIEW
+    late()
+    assert reviewed.resume_hitl_review({"ti": task}, DEADLINE, **again) == "Draft 1"
+
+
+def test_a_task_that_fails_at_its_deadline_is_given_nothing() -> None:
+    """Its method may be one that an author wrote for an earlier version."""
+    reviewed = operator(hitl_timeout=timedelta(hours=1))
+    assert parked_with(reviewed, lambda: reviewed.execute({"ti": MemoryTask()})) == {}
+
+
+def test_an_operator_that_cannot_be_given_its_deadline_is_refused() -> None:
+    class Own(HITLReviewOperator):
+        def resume_hitl_review(self, context: Any, event: Any = None) -> Any:  # type: ignore[override]
+            return super().resume_hitl_review(context, event)
+
+    made: dict[str, Any] = {
+        "task_id": "t",
+        "prompt": "p",
+        "generate": str,
+        "regenerate": lambda feedback, history: "x",
+    }
+    Own(**made, hitl_timeout=timedelta(hours=1))
+    with pytest.raises(ValueError, match="deadline=None"):
+        Own(**made, hitl_timeout=timedelta(hours=1), on_hitl_timeout="approve")
 
 
 def test_clock_does_not_take_the_edit_of_an_earlier_output(late: Any) -> None:

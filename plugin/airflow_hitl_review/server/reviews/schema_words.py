@@ -40,6 +40,11 @@ _WORDS: dict[str, str] = {
     "uniqueItems": "must not have the same item twice",
     "pattern": "must match the pattern {}",
 }
+_SINGULAR = {
+    f"must have at {limit} 1 {many}": f"must have at {limit} 1 {one}"
+    for limit in ("least", "most")
+    for many, one in (("characters", "character"), ("items", "item"), ("entries", "entry"))
+}
 _TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -78,7 +83,8 @@ def in_words(error: ValidationError) -> Iterator[FieldError]:
         yield FieldError(path, f"must be {' or '.join(_TYPES.get(kind, str(kind)) for kind in kinds)}")
     else:
         given = ", ".join(map(_short, argument)) if keyword == "enum" else _short(argument)
-        yield FieldError(path, _WORDS.get(keyword, f"does not fit {keyword} of its type").format(given))
+        words = _WORDS.get(keyword, f"does not fit {keyword} of its type").format(given)
+        yield FieldError(path, _SINGULAR.get(words, words))
 
 
 def _closest(error: ValidationError) -> Iterator[FieldError]:
