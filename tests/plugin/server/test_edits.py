@@ -89,6 +89,7 @@ def undecided(server: ReviewServer, run_id: str) -> None:
     assert not [event for event in events(server, run_id) if event.startswith("hitl_review.")]
 
 
+@pytest.mark.timeout(180)
 def test_approved_edit_is_stored_with_both_digests(server: ReviewServer) -> None:
     run_id = seed(server)
     answer = decide(server, run_id, "approve", edited_output="Mine ✓", feedback="better", channel="notebook")
