@@ -96,9 +96,10 @@ def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Rev
 def _why(review: Review) -> str:
     """Say why the same output waits again."""
     is_edit = [turn.kind for turn in review.conversation if turn.kind != "feedback"][-2:] == ["edit", "error"]
-    what = "The task refused the edit" if is_edit else "Making the next output failed"
     reason = (review.last_error or "").rstrip(".")
-    return f"{what}: {reason}. Output {review.iteration} waits for a decision again."
+    if is_edit:
+        return f"The task refused the edit: {reason}. Output {review.iteration} waits for a decision again."
+    return f"Making the next output failed: {reason}. Output {review.iteration} waits for a decision again."
 
 
 def _failed_since(known: ReviewSummary, now: Review) -> bool:

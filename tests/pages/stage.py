@@ -16,7 +16,7 @@ import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.support import browser
-from tests.support.api_server import DAG_ID, ROOT, TASK_ID, ReviewServer
+from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer, search_path
 
 WAIT = 15_000.0
 """Milliseconds."""
@@ -120,7 +120,7 @@ def stage_on(server: ReviewServer) -> Iterator[Stage]:
     with (server.airflow.home / "seed_pages.log").open("ab") as log:
         seeder = subprocess.Popen(
             [sys.executable, "-m", "tests.support.seed_pages"],
-            env=server.airflow.env | {"PYTHONPATH": str(ROOT)},
+            env=server.airflow.env | {"PYTHONPATH": search_path()},
             cwd=server.airflow.home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ class ReviewServer:
             with (self.airflow.home / "seed.log").open("ab") as log:
                 self._seeder = subprocess.Popen(
                     [str(self.airflow.programs / "python"), "-m", "tests.support.seed"],
-                    env=self.airflow.env | {"PYTHONPATH": _search_path()},
+                    env=self.airflow.env | {"PYTHONPATH": search_path()},
                     cwd=self.airflow.home,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -113,7 +113,7 @@ class ReviewServer:
         return {"dag_id": DAG_ID, "run_id": run_id, "task_id": TASK_ID, "map_index": map_index}
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """Where Python looks for modules: here, then where this process does."""
     return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
