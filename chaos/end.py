@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
-from chaos.invariants import ids_of_tasks
+from chaos.evidence import ids_of_tasks
 from chaos.keeper import Keeper
 from chaos.traffic import open_tasks
 from demo.airflow_instance import AirflowInstance

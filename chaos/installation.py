@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from chaos.evidence import DAG_ID
 from chaos.faults import Clock
 from chaos.keeper import Keeper
 from chaos.points import Points
@@ -24,7 +25,6 @@ from tests.support import postgres
 from tests.support.redis_server import RedisServer
 
 DAGS = Path(__file__).parent / "dags"
-DAG_ID = "chaos_reviews"
 RECEIVER_PROGRAM = (
     "-c",
     f"import sys; sys.path.insert(0, {str(ROOT)!r}); from demo.webhook_receiver import main; sys.exit(main())",
@@ -82,7 +82,10 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
     """
     points = Points(folder / "points")
     port, secret = free_port(), generate_secret()
-    environment = points.environment | {"HITL_CHAOS_REVIEWERS": " ".join(REVIEWERS) if named else ""}
+    environment = points.environment | {
+        "HITL_CHAOS_REVIEWERS": " ".join(REVIEWERS) if named else "",
+        "HITL_CHAOS_PER_RUN": str(scenario.per_run),
+    }
     others: dict[str, Callable[[], None]] = {"load": _load}
     if scenario.clock:
         clock = Clock(folder / "clock")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,17 +13,24 @@ WORKER = (
     *(f"worker.{side}.xcom.{kind}" for kind in _XCOMS for side in ("before", "after")),
     *(f"worker.{side}.delivery" for side in ("before", "after")),
     *("worker.before.park", "worker.before.state", "worker.after.load", "worker.before.result"),
+    *("worker.before.edit", "worker.after.edit"),
+    *(f"worker.{side}.xcom.{kind}" for kind in ("clock_session", "human_action") for side in ("before", "after")),
 )
 FAILING_WRITES = tuple(
     f"worker.{how}.xcom.{kind}"
     for how in ("fails", "lost")
-    for kind in ("message_history", "agent_output", "agent_session")
+    for kind in ("message_history", "agent_output", "agent_session", "clock_session", "human_action")
 )
-"""Here nobody dies: the writes of a later round fail, not done, or done and their answer lost."""
+"""Here nobody dies: the writes of a later round fail, or of what the clock decides; not done, or done and their
+answer lost."""
 SUPERVISOR = ("supervisor.before.xcom.agent_session", "supervisor.before.park", "supervisor.before.result")
 API = (
     *("api.before.decide", "api.after.decide", "api.before.wake_soon", "api.after.wake_soon"),
-    *(f"api.{side}.xcom.{kind}" for kind in ("agent_session", "human_action") for side in ("before", "after")),
+    *(
+        f"api.{side}.xcom.{kind}"
+        for kind in ("edited_output", "agent_session", "human_action")
+        for side in ("before", "after")
+    ),
     *("api.before.resume", "api.after.resume"),
     *("api.after.claim", "api.before.record", "api.after.record"),
 )
@@ -36,7 +44,8 @@ class Points:
         self._folder = folder
         for name in ("armed", "fired"):
             (folder / name).mkdir(parents=True)
-        self.environment = {"HITL_CHAOS_FOLDER": str(folder), "PYTHONPATH": str(INJECT)}
+        path = os.pathsep.join(filter(None, (str(INJECT), os.environ.get("PYTHONPATH"))))
+        self.environment = {"HITL_CHAOS_FOLDER": str(folder), "PYTHONPATH": path}
 
     def arm(self, point: str) -> None:
         """Have the next process that reaches the point die there."""

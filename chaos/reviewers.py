@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import requests
@@ -19,6 +22,10 @@ REVIEWERS = tuple(f"reviewer_{number:02}" for number in range(20))
 USERS = {"admin": "admin", **dict.fromkeys(REVIEWERS, "op")}
 ACTIONS = {"approve": 6, "reject": 2, "feedback": 4}
 FEEDBACK = ("shorter", "longer", "please fail")
+EDITED = 0.4
+"""Share of approvals and requests for changes with an edited output."""
+TO_REFUSE, UNFIT = "please refuse", "not a number"
+"""In an edit that the task refuses; and in one that the API refuses, as it does not fit the output's schema."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Told:
         outcome: ``accepted`` (200), ``refused`` (409, 404, or the token was refused), or ``unknown`` (no answer, or
             a 5xx).
         output_sha256: of the output that was decided about.
+        edited_output: the output as it was edited, if it was.
     """
 
     reviewer: str
@@ -39,6 +47,14 @@ class Told:
     output_sha256: str
     outcome: str
     status: int | None
+    task_id: str = "review"
+    edited_output: str | None = None
+
+
+def _share_left_alone(deadline_at: str) -> float:
+    """How many leave a review to the clock; not so many in its last second."""
+    left = datetime.fromisoformat(deadline_at) - datetime.now(timezone.utc)
+    return 0.8 if left < timedelta(seconds=1) else 0.98
 
 
 class Reviewers:
@@ -49,6 +65,7 @@ class Reviewers:
         self._seed = seed
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._number = itertools.count()
         self.told: list[Told] = []
         self.unexpected: list[str] = []
 
@@ -94,6 +111,8 @@ class Reviewers:
         if not listed.ok or not (sessions := listed.json()["sessions"]):
             return
         session = chance.choice(sessions)
+        if session["deadline_at"] and chance.random() < _share_left_alone(session["deadline_at"]):
+            return
         if chance.random() < 0.5:  # some read for a while
             time.sleep(chance.uniform(0, 1))
         action = chance.choices(list(ACTIONS), list(ACTIONS.values()))[0]
@@ -101,13 +120,20 @@ class Reviewers:
         body: dict[str, Any] = {"iteration": session["iteration"], "output_sha256": session["output_sha256"]}
         if action == "feedback":
             body["feedback"] = chance.choice(FEEDBACK)
+        if action != "reject" and chance.random() < EDITED:
+            found = http.get(f"{base}/find", params=where, timeout=30)
+            if not found.ok or found.json()["output_sha256"] != session["output_sha256"]:
+                return
+            body["edited_output"] = self._edited(found.json(), name, chance)
+        edited = body.get("edited_output")
         status, outcome = None, "unknown"
         try:
             answer = http.post(f"{base}/{action}", params=where, json=body, timeout=30)
             status = answer.status_code
-            refused = status in (404, 409) or refuses_the_token(answer)
+            is_unfit = edited is not None and UNFIT in edited
+            refused = status in (404, 409) or (is_unfit and status == 422) or refuses_the_token(answer)
             outcome = "accepted" if status == 200 else "refused" if refused else "unknown"
-            if not refused and status not in (200, 500, 503):
+            if not refused and status not in ((500, 503) if is_unfit else (200, 500, 503)):
                 self.unexpected.append(f"{status} {answer.text[:300]}")
         except requests.RequestException:
             pass
@@ -120,6 +146,20 @@ class Reviewers:
             session["output_sha256"],
             outcome,
             status,
+            session["task_id"],
+            edited,
         )
         with self._lock:
             self.told.append(told)
+
+    def _edited(self, review: dict[str, Any], name: str, chance: random.Random) -> str:
+        """The output, edited like no other."""
+        refusal = f" {TO_REFUSE}" if chance.random() < 0.15 else ""
+        words = f" Edited by {name}, {next(self._number)}{refusal}."
+        if review["output_format"] == "text":
+            return str(review["current_output"]) + words
+        value = json.loads(review["current_output"])
+        value["text"] += words
+        if chance.random() < 0.1:
+            value["number"] = UNFIT
+        return json.dumps(value)

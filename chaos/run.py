@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,9 +12,10 @@ from typing import Any
 import requests
 
 from chaos.end import End
+from chaos.evidence import load, received
 from chaos.faults import Faults
 from chaos.installation import installation
-from chaos.invariants import broken, load
+from chaos.invariants import broken
 from chaos.reviewers import Reviewers
 from chaos.scenarios import Scenario
 from chaos.traffic import Traffic, calmly
@@ -63,6 +63,8 @@ def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
             "forgotten_in_queue": end.forgotten,
             "missed_points": faults.missed,
             "decisions": dict(Counter(one.outcome for one in reviewers.told)),
+            "edits": sum(one.edited_output is not None and one.outcome == "accepted" for one in reviewers.told),
+            "ended_by": dict(Counter(str(one.last_channel) for one in ended)),
             "events": len(events),
             "states": dict(Counter(str(one.state) for one in ended)),
             "broken": found,
@@ -83,15 +85,3 @@ def _undelivered(airflow: AirflowInstance) -> int:
     url = f"{airflow.url}/hitl-review/deliveries"
     answer = requests.get(url, params={"status": "pending", "limit": "1"}, headers=headers, timeout=30)
     return int(answer.json()["total_entries"])
-
-
-def received(path: Path) -> dict[str, set[str]]:
-    """Ids of the events that the receiver has kept, and the statuses that each told of."""
-    found: dict[str, set[str]] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        try:
-            event = json.loads(line)
-            found.setdefault(event["id"], set()).add(event["data"]["status"])
-        except (ValueError, KeyError):
-            continue  # torn by a kill; it is sent again
-    return found

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 import requests
 from sqlalchemy.exc import DBAPIError
 
-from chaos.installation import DAG_ID
-from chaos.invariants import count_ended
+from chaos.evidence import DAG_ID, count_ended
 from chaos.scenarios import Scenario
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
@@ -50,7 +49,7 @@ class Traffic:
 
     def _trigger(self) -> None:
         run_id = f"chaos_{time.time_ns()}"
-        body = {"logical_date": None, "dag_run_id": run_id, "conf": {"count": self.scenario.per_run}}
+        body = {"logical_date": None, "dag_run_id": run_id}
 
         def triggered() -> bool:
             headers = {"Authorization": f"Bearer {self.airflow.token()}"}

@@ -53,15 +53,16 @@ def explain(airflow: AirflowInstance, address: str) -> None:
     print(
         f"""
   1. Open the notebook     {address}
-     and run its cells (Run > Run All Cells). Two reports, a quarter's figures and twelve
-     descriptions of products wait for you. Open a report.
+     and run its cells (Run > Run All Cells). Two reports, a quarter's figures, twelve
+     descriptions of products and an expense claim wait for you. Open a report.
   2. Ask for changes:      write "by region, as a table" and press Request changes.
      The next output appears within a few seconds. Then press Approve.
      Other wishes it understands: by product, by month, shorter, with growth, with units.
   3. Reject the other one, and look at both runs in Airflow:
                            {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})
   4. Beside the notebook:  review_beside_data.ipynb checks the figures against the data, and
-     bulk_review.ipynb decides about the descriptions, many at once. Run them cell by cell.
+     bulk_review.ipynb decides about the descriptions, many at once; edit_and_approve.ipynb
+     edits the claim. Run them cell by cell.
 
   Webhooks that an outside receiver has verified appear below. Ctrl-C ends everything.
 """,

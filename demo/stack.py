@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DAGS = Path(__file__).resolve().parent / "dags"
 USER = "admin"
 DAG_ID = "report_review"
-DAG_IDS = (DAG_ID, "figures_review", "descriptions_review")
+DAG_IDS = (DAG_ID, "figures_review", "descriptions_review", "example_hitl_review_typed")
 
 
 def connection_to(port: int, secret: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from hitl_notebook.traces import Trace
+
 _Record = TypeVar("_Record")
 
 PENDING = "pending_review"
@@ -66,6 +68,7 @@ class Turn(_Brief):
         timestamp: when it was said; timezone-aware.
         user: who said it; None for the task.
         acting_for: for whom they said it, if for somebody else.
+        trace: what the task did to make the output, if it says so.
     """
 
     role: str
@@ -75,6 +78,7 @@ class Turn(_Brief):
     timestamp: datetime
     user: User | None
     acting_for: User | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from chaos.end import LONG, Forgotten
-from chaos.invariants import Ended, Logged, broken, number_of_id
+from chaos.evidence import Ended, Logged, Said, number_of_id
+from chaos.invariants import broken
 from chaos.points import API, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
-from chaos.reviewers import Told
+from chaos.reviewers import TO_REFUSE, Told
 from hitl_webhooks.events import EventType, event_id
 from tests.plugin.task.test_operator import run
 
@@ -52,14 +53,16 @@ TOLD = [
 ]
 READY, FINALIZED = EventType.OUTPUT_READY, EventType.FINALIZED
 FINAL_ID = event_id(TRY_2, FINALIZED, 2)
+PENDING = Said("pending_review")
+APPROVED = Said("approved", False, DIGEST, DIGEST, "rest", "ann")
 RECEIVED = {
-    event_id(TRY_1, READY, 1): {"pending_review"},
-    event_id(TRY_2, READY, 1): {"pending_review"},
-    event_id(TRY_2, READY, 2): {"pending_review"},
-    FINAL_ID: {"approved"},
+    event_id(TRY_1, READY, 1): {PENDING},
+    event_id(TRY_2, READY, 1): {PENDING},
+    event_id(TRY_2, READY, 2): {PENDING},
+    FINAL_ID: {APPROVED},
 }
 
-State = tuple[Ended, list[Logged], list[Told], dict[str, set[str]]]
+State = tuple[Ended, list[Logged], list[Told], dict[str, set[Said]]]
 
 
 def session(**changes: object) -> Ended:
@@ -98,14 +101,74 @@ def test_valid_end_state() -> None:
             "made after 'the first output' was shown",
         ),
         (
-            lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {"abandoned", "approved"}}),
-            "said abandoned and approved",
+            lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {APPROVED, replace(APPROVED, status="x")}}),
+            "status='approved'",
+        ),
+        (
+            lambda e, log, told, got: (e, log, told, {**got, FINAL_ID: {replace(APPROVED, edited=True)}}),
+            "its final event says",
         ),
     ],
 )
 def test_violation_is_found(change: Callable[..., State], said: str) -> None:
     ended, logged, told, received = change(GOOD, LOG, TOLD, RECEIVED)
     assert [one for one in broken([ended], logged, told, received) if said in one]
+
+
+EDIT = f"{OUTPUT} Edited."
+EDIT_DIGEST = hashlib.sha256(EDIT.encode()).hexdigest()
+EDITED = replace(GOOD, xcoms={**GOOD.xcoms, "airflow_hitl_review_edited_output_2": EDIT, "return_value": EDIT})
+EDITED_LOG = [*LOG[:2], replace(LOG[2], edited_sha256=EDIT_DIGEST)]
+EDITED_TOLD = [*TOLD[:2], replace(TOLD[2], edited_output=EDIT), TOLD[3]]
+EDITED_RECEIVED = {**RECEIVED, FINAL_ID: {replace(APPROVED, edited=True, output_sha256=EDIT_DIGEST)}}
+
+
+def test_valid_end_state_with_an_edit() -> None:
+    assert broken([EDITED], EDITED_LOG, EDITED_TOLD, EDITED_RECEIVED) == []
+
+
+def test_edit_that_the_task_refused_is_no_final_decision() -> None:
+    text = f"{OUTPUT} {TO_REFUSE}"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    log = [*EDITED_LOG, replace(LOG[2], edited_sha256=digest, reviewer="bob")]
+    told = [*EDITED_TOLD, replace(TOLD[2], edited_output=text, reviewer="bob")]
+    assert broken([EDITED], log, told, EDITED_RECEIVED) == []
+
+
+@pytest.mark.parametrize(
+    ("xcoms", "said"),
+    [
+        ({"return_value": OUTPUT}, "was approved"),
+        ({"airflow_hitl_review_edited_output_2": "another"}, "another one was approved"),
+        ({"airflow_hitl_review_edited_output_2": "another", "return_value": "another"}, "another one was approved"),
+    ],
+)
+def test_other_result_than_the_edit_is_found(xcoms: dict[str, str], said: str) -> None:
+    ended = replace(EDITED, xcoms={**EDITED.xcoms, **xcoms})
+    assert [one for one in broken([ended], EDITED_LOG, EDITED_TOLD, EDITED_RECEIVED) if said in one]
+
+
+CLOCK_SESSION = {**SESSION, "decisions": [{"channel": "timeout", "user": None}]}
+CLOCK = replace(GOOD, task_id="clock", xcoms={**GOOD.xcoms, "airflow_hitl_review_agent_session": CLOCK_SESSION})
+CLOCK_LOG = [
+    *(replace(one, task_id="clock") for one in LOG[:2]),
+    Logged("run", 0, 2, "timeout", 2, DIGEST, "hitl_review", "clock"),
+]
+CLOCK_TOLD = [replace(one, task_id="clock") for one in (TOLD[0], TOLD[1], TOLD[3])]
+CLOCK_RECEIVED = {**RECEIVED, FINAL_ID: {replace(APPROVED, channel="timeout", decided_by=None)}}
+
+
+def test_valid_end_state_of_a_review_that_the_clock_decided() -> None:
+    assert broken([CLOCK], CLOCK_LOG, CLOCK_TOLD, CLOCK_RECEIVED) == []
+
+
+def test_clock_that_decides_instead_of_somebody_is_found() -> None:
+    log = [*CLOCK_LOG, replace(LOG[2], task_id="clock")]
+    told = [*CLOCK_TOLD, replace(TOLD[2], task_id="clock")]
+    assert [one for one in broken([CLOCK], log, told, CLOCK_RECEIVED) if "was told that they had decided" in one]
+    named = {**CLOCK_SESSION, "decisions": [{"channel": "timeout", "user": {"id": "ann", "name": "Ann"}}]}
+    ended = replace(CLOCK, xcoms={**CLOCK.xcoms, "airflow_hitl_review_agent_session": named})
+    assert [one for one in broken([ended], CLOCK_LOG, CLOCK_TOLD, CLOCK_RECEIVED) if "and by" in one]
 
 
 def test_try_that_never_started_is_not_another_review() -> None:
@@ -165,18 +228,28 @@ for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output",
         ("airflow_hitl_review_agent_output_1", "x", False),
         ("airflow_hitl_review_agent_output_2", "x", True),
         ("airflow_hitl_review_message_history_3", [], True),
-        ("airflow_hitl_review_agent_session", {"iteration": 1}, False),
-        ("airflow_hitl_review_agent_session", {"iteration": 2}, True),
+        ("airflow_hitl_review_agent_session", {"iteration": 1, "status": "pending_review"}, False),
+        ("airflow_hitl_review_agent_session", {"iteration": 2, "status": "pending_review"}, True),
+        (
+            "airflow_hitl_review_agent_session",
+            {"iteration": 1, "status": "approved", "decisions": [{"channel": "timeout"}]},
+            True,
+        ),
+        ("airflow_hitl_review_human_action", {"iteration": 1}, True),
         ("airflow_hitl_review_webhooks", {}, False),
     ],
 )
-def test_writes_fail_only_in_a_later_round(key: str, value: object, is_one: bool, tmp_path: Path) -> None:
+def test_writes_fail_only_in_a_later_round_or_of_the_clock(
+    key: str, value: object, is_one: bool, tmp_path: Path
+) -> None:
     """As each process does it: by wrapping the function that writes."""
     points = Points(tmp_path)
     (tmp_path / "task.py").write_text("class Task:\n    def push(self, key, value):\n        print('stored')\n")
     env = {**os.environ, **points.environment}
     env["PYTHONPATH"] += os.pathsep + str(tmp_path)
     kind = key.removeprefix("airflow_hitl_review_").rstrip("_0123456789")
+    if isinstance(value, dict) and value.get("decisions"):
+        kind = "clock_session"
     code = f"""
 import sitecustomize as s
 s.around("task", "Task.push", s.pushed)

@@ -80,8 +80,8 @@ def ends(airflow: AirflowInstance, dag_id: str, run_id: str, state: str, task_id
     wait_until(ended, timeout=120, what=f"{task_id} of {dag_id} to be {state}", interval=0.5)
 
 
-def found(airflow: AirflowInstance, dag_id: str, run_id: str) -> Review:
-    return Client(airflow.url, token=airflow.token()).find(ReviewKey(dag_id, run_id, "review"))
+def found(airflow: AirflowInstance, dag_id: str, run_id: str, task_id: str = "review") -> Review:
+    return Client(airflow.url, token=airflow.token()).find(ReviewKey(dag_id, run_id, task_id))
 
 
 # --- the files
@@ -104,7 +104,7 @@ def test_notebook_is_saved_without_outputs(path: Path) -> None:
 
 
 def test_all_notebooks_are_tested() -> None:
-    assert {path.stem for path in NOTEBOOKS} == {"review", "review_beside_data", "bulk_review"}
+    assert {path.stem for path in NOTEBOOKS} == {"review", "review_beside_data", "bulk_review", "edit_and_approve"}
 
 
 # --- the agents used in them
@@ -221,3 +221,30 @@ def test_bulk_review(airflow: AirflowInstance, env: dict[str, str]) -> None:
         notebook.press("approve", several=True)
     ends(airflow, dag_id, run_id, "success")
     ends(airflow, dag_id, run_id, "success", "publish")
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_edit_and_approve(airflow: AirflowInstance, env: dict[str, str]) -> None:
+    dag_id = "example_hitl_review_typed"
+    run_id = parked(airflow, dag_id)
+    notebook = LiveNotebook(FOLDER / "edit_and_approve.ipynb", env)
+    with notebook.kernel():
+        notebook.run_all()
+        assert "Train to Bergen" in notebook.outputs_of("open")
+        refused = notebook.outputs_of("refused-at-once")
+        assert "('pay_on',) must be a date" in refused
+        assert "('expenses', 1, 'euros') must be more than 0" in refused
+        assert "the total is 300, but the expenses add up to 311" in notebook.outputs_of("refused-by-the-task")
+        assert "approved edited" in notebook.outputs_of("approve")
+        assert "edit rita" in notebook.outputs_of("conversation")
+        check_that_nothing_secret_is_in(notebook)
+    ends(airflow, dag_id, run_id, "success", "claim")
+    ends(airflow, dag_id, run_id, "success", "pay")
+    ends(airflow, dag_id, run_id, "success", "close")
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/pay/xcomEntries/return_value"
+    assert airflow.api("GET", path)["value"] == "Ada gets €216 on 31 March, €84 of it for travel."
+    review = found(airflow, dag_id, run_id, "claim")
+    assert (review.status, review.iteration, review.edited) == ("approved", 1, True)
+    assert json.loads(review.edited_output or "")["expenses"][0]["category"] == "travel"
+    assert review.output["expenses"][0]["category"] == "meals"

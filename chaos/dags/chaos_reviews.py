@@ -1,14 +1,37 @@
-"""Reviews that are killed on the way: how many, the run's conf says."""
+"""Reviews that are killed on the way, of four kinds; how many, the environment says."""
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
+from pydantic import BaseModel, field_validator
 
 from airflow_hitl_review import HITLReviewOperator
+
+KINDS = ("review", "clock", "typed", "review", "policy")
+"""Task ids: plain text; text that is approved if nobody decides soon; JSON of a type; text that nobody need see."""
+
+
+class Report(BaseModel):
+    text: str
+    number: int
+
+    @field_validator("text")
+    @classmethod
+    def is_taken(cls, text: str) -> str:
+        if "please refuse" in text:
+            raise ValueError("the task does not take this")
+        return text
+
+
+class ReviewedText(HITLReviewOperator):
+    def check_edited_output(self, edited_output: str, output_format: Any) -> None:
+        if "please refuse" in edited_output:
+            raise ValueError("the task does not take this")
 
 
 def generate(context: Any) -> str:
@@ -16,25 +39,45 @@ def generate(context: Any) -> str:
     return f"Item {ti.map_index}, try {ti.try_number}, output 1."
 
 
-def regenerate(feedback: str, history: list[dict[str, str]]) -> str:
+def regenerate(feedback: str, history: list[dict[str, Any]]) -> str:
     if "fail" in feedback:
         raise RuntimeError("the model is not available")
-    return f"After: {feedback}. Before: {history[-1]['content']}"  # what it was asked with; see chaos/invariants.py
+    before = history[-1]["content"]  # what it was asked with; see chaos/invariants.py
+    return f"After: {feedback}. Before: {before if isinstance(before, str) else json.dumps(before)}"
 
+
+def generate_report(context: Any) -> Report:
+    return Report(text=generate(context), number=2**60 + 1)
+
+
+def regenerate_report(feedback: str, history: list[dict[str, Any]]) -> Report:
+    return Report(text=regenerate(feedback, history), number=2**60 + 1)
+
+
+COMMON: dict[str, Any] = {
+    "generate": generate,
+    "regenerate": regenerate,
+    "webhooks": ["chaos_webhook"],
+    "max_hitl_iterations": 3,
+    "reviewers": os.environ.get("HITL_CHAOS_REVIEWERS", "").split(),
+    "retries": 20,
+    "retry_delay": timedelta(seconds=1),
+}
+MORE: dict[str, dict[str, Any]] = {
+    "review": {},
+    "clock": {"hitl_timeout": timedelta(seconds=20), "on_hitl_timeout": "approve"},
+    "typed": {
+        "generate": generate_report,
+        "regenerate": regenerate_report,
+        "output_type": Report,
+    },
+    "policy": {"review_when": lambda output: "output 1" not in output},
+}
+COUNT = int(os.environ.get("HITL_CHAOS_PER_RUN", "5"))
 
 with DAG("chaos_reviews", schedule=None, catchup=False, max_active_tasks=500, max_active_runs=100):
-
-    @task(retries=20, retry_delay=timedelta(seconds=1))
-    def items(**context: Any) -> list[str]:
-        return [f"Item {number}" for number in range(context["dag_run"].conf.get("count", 1))]
-
-    HITLReviewOperator.partial(
-        task_id="review",
-        generate=generate,
-        regenerate=regenerate,
-        webhooks=["chaos_webhook"],
-        max_hitl_iterations=3,
-        reviewers=os.environ.get("HITL_CHAOS_REVIEWERS", "").split(),
-        retries=20,
-        retry_delay=timedelta(seconds=1),
-    ).expand(prompt=items())
+    for kind, more in MORE.items():
+        operator = HITLReviewOperator if kind == "typed" else ReviewedText
+        operator.partial(task_id=kind, **{**COMMON, **more}).expand(
+            prompt=[f"Item {number}" for number in range(COUNT) if KINDS[number % len(KINDS)] == kind]
+        )

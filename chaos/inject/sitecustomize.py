@@ -43,17 +43,28 @@ def fail(point: str) -> None:
         raise ConnectionError("no answer from the API server, says chaos")
 
 
+KINDS = (
+    *("agent_session", "agent_output", "human_action", "human_feedback", "edited_output", "message_history"),
+    "webhook",
+)
+
+
 def kind_of(key: str) -> str:
     """What stands for an XCom key in the name of a point."""
     name = key.removeprefix(PREFIX)
-    for kind in ("agent_session", "agent_output", "human_action", "human_feedback", "message_history", "webhook"):
+    for kind in KINDS:
         if name.startswith(kind):
             return kind
     return name
 
 
 def in_a_later_round(key: str = "", value: Any = None, *args: Any, **kwargs: Any) -> bool:
-    """Whether an XCom is of another round than the first: there, the task only fails and is tried again."""
+    """Whether an XCom is of another round than the first: there, the task only fails and is tried again.
+
+    Or of what the clock decides.
+    """
+    if is_of_the_clock(key, value):
+        return True
     if isinstance(value, dict) and "iteration" in value:
         return int(value["iteration"]) > 1
     number = key.rpartition("_")[2]
@@ -87,8 +98,24 @@ def around(module: str, name: str, point: Callable[..., str | None]) -> None:
         wrapt.wrap_function_wrapper(loaded, name, wrapper)
 
 
-def pushed(key: str = "", *args: Any, **kwargs: Any) -> str | None:
-    return f"worker.xcom.{kind_of(key)}" if key.startswith(PREFIX) else None
+def is_of_the_clock(key: str, value: Any) -> bool:
+    """Whether a worker writes what the clock decided: a session, or the action."""
+    if key == f"{PREFIX}human_action":
+        return True
+    if key != f"{PREFIX}agent_session" or value["status"] == "pending_review":
+        return False
+    return any(decision["channel"] == "timeout" for decision in value.get("decisions", [])[-1:])
+
+
+def pushed(key: str = "", value: Any = None, *args: Any, **kwargs: Any) -> str | None:
+    if not key.startswith(PREFIX):
+        return None
+    kind = kind_of(key)
+    return (
+        "worker.xcom.clock_session"
+        if kind == "agent_session" and is_of_the_clock(key, value)
+        else f"worker.xcom.{kind}"
+    )
 
 
 def written(db: Any, task: Any, name: str, value: Any) -> str:
@@ -96,7 +123,7 @@ def written(db: Any, task: Any, name: str, value: Any) -> str:
 
 
 def ended(ti: Any, *args: Any, **kwargs: Any) -> str | None:
-    return "worker.state" if ti.task_id == "review" else None
+    return "worker.state" if ti.dag_id == "chaos_reviews" else None
 
 
 def named(point: str) -> Callable[..., str]:
@@ -134,6 +161,7 @@ if FOLDER:
     around("airflow.sdk.execution_time.task_runner", "RuntimeTaskInstance.xcom_push", pushed)
     around("airflow_hitl_review.task.review_loop", "park", named("worker.park"))
     around("airflow_hitl_review.task.mixin", "HITLReviewMixin._approved", named("worker.result"))
+    around("airflow_hitl_review.task.mixin", "HITLReviewMixin._check_edit", named("worker.edit"))
     around("airflow_hitl_review.task.review_session", "ReviewSession.load", named("worker.load"))
     around("airflow_hitl_review.task.event_publisher", "deliver_to_all", named("worker.delivery"))
     around("airflow.sdk.execution_time.task_runner", "finalize", ended)

@@ -97,11 +97,7 @@ class Client(ReviewReader):
 
     @classmethod
     def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
-        """Create a client with the URL and the credentials of ``connection``; other arguments as for ``Client``.
-
-        Raises:
-            ValueError: something is missing or invalid.
-        """
+        """Create a client with the URL and the credentials of ``connection``; the rest is as for ``Client``."""
         if connection.missing:
             raise ValueError(f"Not enough to connect. Missing: {connection.missing}.")
         return cls(
@@ -188,9 +184,7 @@ class Client(ReviewReader):
     def _decide(
         self, action: str, review: ReviewKey | ReviewSummary, feedback: str, *, output: Any = None, **more: Any
     ) -> Review:
-        edited = None
-        if output is not None:
-            edited = edited_text(review if isinstance(review, Review) else self.find(review), output)
+        edited = edited_text(review, output, self.find)
         return self._backend.decide(decision_on(review, action, feedback=feedback, edited_output=edited, **more))
 
     def deliveries(

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hitl_notebook.errors import InvalidEditError
-from hitl_notebook.records import Review
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary
 
 NOT_SUPPORTED = "The output cannot be edited: this server, or the task's worker, does not support edits."
 
 
-def edited_text(review: Review, output: Any) -> str:
-    """Return the text of an edited output.
+def edited_text(
+    given: ReviewKey | ReviewSummary, output: Any, find: Callable[[ReviewKey | ReviewSummary], Review]
+) -> str | None:
+    """Return the text of an edited output; None if there is none.
 
     Args:
-        review: the review, which says whether its output can be edited.
+        given: the review; if it is no whole record, that is fetched, as it says whether its output can be edited.
         output: text; or for an output that is JSON its values, a pydantic model, or a string with the JSON.
+        find: fetches a review.
 
     Raises:
         InvalidEditError: it cannot be edited, or ``output`` is neither text nor JSON.
     """
+    if output is None:
+        return None
+    review = given if isinstance(given, Review) else find(given)
     if not review.allow_modifications:
         # A server that does not know edits would ignore this one, and approve the output as it is.
         raise InvalidEditError(review.modifications_refused or NOT_SUPPORTED)

@@ -70,11 +70,7 @@ def wait_for(
             if happened(last):
                 return last
             if until == "output" and isinstance(review, ReviewSummary) and _failed_since(review, last):
-                raise RegenerationFailedError(
-                    f"Making the next output failed: {(last.last_error or '').rstrip('.')}. "
-                    f"Output {last.iteration} waits for a decision again.",
-                    review=last,
-                )
+                raise RegenerationFailedError(_why(last), review=last)
         left = None if ends_at is None else ends_at - clock()
         if left is not None and left <= 0:
             break
@@ -89,11 +85,21 @@ def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Rev
     if callable(until):
         return until
     if until == "decided":
-        return lambda now: not now.is_open
+        # The task may still refuse an approved edit, and then the review waits again.
+        return lambda now: not now.is_open and (now.task_completed or not now.edited)
     if until == "output":
         known = review.iteration if isinstance(review, ReviewSummary) else 0
         return lambda now: not now.is_open or (now.is_pending and now.iteration > known)
     raise ValueError(f'until must be "decided", "output" or a function of a review, not {until!r}.')
+
+
+def _why(review: Review) -> str:
+    """Say why the same output waits again."""
+    is_edit = [turn.kind for turn in review.conversation if turn.kind != "feedback"][-2:] == ["edit", "error"]
+    reason = (review.last_error or "").rstrip(".")
+    if is_edit:
+        return f"The task refused the edit: {reason}. Output {review.iteration} waits for a decision again."
+    return f"Making the next output failed: {reason}. Output {review.iteration} waits for a decision again."
 
 
 def _failed_since(known: ReviewSummary, now: Review) -> bool:

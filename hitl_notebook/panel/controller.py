@@ -155,10 +155,10 @@ class Controller:
 
         def send() -> Review:
             if decision.action is Action.APPROVE:
-                return client.approve(decision.review, decision.text.strip())
+                return client.approve(decision.review, decision.text.strip(), output=decision.edited)
             if decision.action is Action.REJECT:
                 return client.reject(decision.review, decision.text.strip())
-            return client.request_changes(decision.review, decision.text)
+            return client.request_changes(decision.review, decision.text, output=decision.edited)
 
         def done(after: Review) -> None:
             following = self._inbox.following(after.key, self._model.user_id)

@@ -1,4 +1,4 @@
-"""Custom widgets that ipywidgets lacks: the list, the form, the log-in and the keyboard.
+"""Custom widgets that ipywidgets lacks: the list, the forms, the editor, the log-in and the keyboard.
 
 Python decides and sets traits; the browser shows them and sends messages about user actions. Messages are
 validated before use, and acknowledged, so that the browser knows that the kernel is not busy. The modules in
@@ -23,13 +23,18 @@ from hitl_notebook.panel.messages import (
     Cancel,
     Choose,
     Confirm,
+    DiscardEdit,
     Draft,
+    Edit,
+    EditedOutput,
     Help,
     Login,
     Message,
     Open,
     OpenNext,
     Pick,
+    PreviewEdit,
+    StartEdit,
     read_message,
 )
 
@@ -40,7 +45,11 @@ __all__ = [
     "Choose",
     "Confirm",
     "DecisionForm",
+    "DiscardEdit",
     "Draft",
+    "Edit",
+    "EditForm",
+    "EditedOutput",
     "Element",
     "Help",
     "InboxList",
@@ -52,6 +61,8 @@ __all__ = [
     "OpenNext",
     "OutputTools",
     "Pick",
+    "PreviewEdit",
+    "StartEdit",
 ]
 
 log = logging.getLogger(__name__)
@@ -148,6 +159,28 @@ class DecisionForm(Element):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**{"instance": uuid.uuid4().hex, **traits})
+
+
+class EditForm(Element):
+    """The editor of the open review's output.
+
+    Attributes:
+        state: data of the form, as in ``front_end/edit_form.js``.
+        instance: as for ``DecisionForm``.
+    """
+
+    _module = "edit_form.js"
+    _kinds = frozenset({"startedit", "edit", "previewedit", "discardedit"})
+
+    state: Any = Dict().tag(sync=True)
+    instance: Any = Unicode().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**{"instance": uuid.uuid4().hex, **traits})
+
+    def answer(self, preview: str, **content: str) -> None:
+        """Send what became of a preview: ``html`` and ``changes``, or its ``problem``."""
+        self.send({"preview": preview, **content})
 
 
 class OutputTools(Element):

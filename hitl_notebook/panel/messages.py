@@ -16,7 +16,7 @@ MAX_TEXT_CHARS = 1_000_000
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 
-_NOT_SHOWN = frozenset({"password", "token", "about", "iterations"})
+_NOT_SHOWN = frozenset({"password", "token", "about", "iterations", "edit"})
 """Fields that no ``repr`` shows: secrets, and what only says which output was on the screen."""
 
 
@@ -49,6 +49,20 @@ class Draft(_Message, frozen=True):
     text: Text
 
 
+class EditedOutput(msgspec.Struct, frozen=True):
+    """What is in the editor of an output.
+
+    Attributes:
+        about: name for the output that is edited, as in ``Act``.
+        text: the edited text; None if it is too long for a message.
+        problem: why it cannot be sent yet; empty if it can.
+    """
+
+    about: Text
+    text: Text | None
+    problem: Annotated[str, msgspec.Meta(max_length=10_000)] = ""
+
+
 class Act(_Message, frozen=True):
     """A button of the form was clicked.
 
@@ -57,12 +71,14 @@ class Act(_Message, frozen=True):
         action: action of the button.
         text: text in the form.
         about: the form's name for the output on the screen; empty if it has none.
+        edit: what is in the editor, if it is open: a decision is about what is on the screen.
     """
 
     key: Text
     action: ActionName
     text: Text
     about: Text = ""
+    edit: EditedOutput | None = None
 
 
 class Confirm(_Message, frozen=True):
@@ -72,6 +88,36 @@ class Confirm(_Message, frozen=True):
     action: ActionName
     text: Text
     about: Text = ""
+    edit: EditedOutput | None = None
+
+
+class StartEdit(_Message, frozen=True):
+    """The user wants to edit the output of the review with this key."""
+
+    key: Text
+
+
+class Edit(_Message, frozen=True):
+    """What is in the editor of the review with this key."""
+
+    key: Text
+    edit: EditedOutput
+
+
+class PreviewEdit(_Message, frozen=True):
+    """The user wants to see what is in the editor as it will be shown; ``id`` is sent back with it."""
+
+    key: Text
+    about: Text
+    text: Text
+    id: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class DiscardEdit(_Message, frozen=True):
+    """The user gave up the edit of the output ``about``."""
+
+    key: Text
+    about: Text
 
 
 class Choose(_Message, frozen=True):
@@ -108,7 +154,8 @@ class Help(_Message, frozen=True):
     shown: bool
 
 
-Message = Open | Pick | Draft | Act | Confirm | Cancel | Choose | OpenNext | Login | Help
+Editing = StartEdit | Edit | PreviewEdit | DiscardEdit
+Message = Open | Pick | Draft | Act | Confirm | Cancel | Editing | Choose | OpenNext | Login | Help
 
 
 def read_message(content: object, kinds: frozenset[str]) -> Message | None:

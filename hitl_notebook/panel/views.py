@@ -21,7 +21,8 @@ def html_view(*classes: str) -> widgets.HTML:
 def style_view() -> widgets.HTML:
     """Return what outputs look like, and the panel around them."""
     view = html_view("hitl-style")
-    files = ("hitl_rendering", "front_end/reading.css"), ("hitl_notebook.panel", "panel.css")
+    shared = (("hitl_rendering", f"front_end/{name}.css") for name in ("reading", "editing"))
+    files = *shared, ("hitl_notebook.panel", "panel.css")
     css = "".join(resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in files)
     view.value = f"<style>{css}</style>"
     return view

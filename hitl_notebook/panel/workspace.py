@@ -19,6 +19,7 @@ from hitl_notebook.panel.deliveries.view import DeliveryView
 from hitl_notebook.panel.head import HeadView, NoticeView
 from hitl_notebook.panel.inbox.model import InboxModel
 from hitl_notebook.panel.inbox.view import InboxView
+from hitl_notebook.panel.review.edit_view import EditView
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.review.view import SessionView
 from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
@@ -64,7 +65,11 @@ class Workspace:
         self.head = HeadView(self.inbox, post, self.controller.refresh)
         self.list = InboxView(self.inbox, self.model, self.bulk, background)
         self.several = BulkView(self.bulk, post, self._many.confirm)
-        self.session = SessionView(self.model, self.bulk, post, f"hitl-draft:{client.url}", client.url)
+        self.editor = EditView(self.model, background, f"hitl-edit:{client.url}")
+        self.session = SessionView(
+            self.model, self.bulk, post, self.editor.form, f"hitl-draft:{client.url}", client.url
+        )
+        self.model.edits.observe(lambda change: self.bulk.set_trait("edited", change["new"]), "unsent")
         self.deliveries = DeliveryView(deliveries, post, self._webhooks.resend)
         decide = widgets.VBox([self.several.widget, self.session.form])
         decide.add_class("hitl-decide")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_hitl_review.task.mixin import HITLReviewMixin
     from airflow_hitl_review.task.operator_link import HITLReviewLink
     from airflow_hitl_review.task.operators import HITLReviewOperator
+    from airflow_hitl_review.task.tracing import trace
 
 __version__ = importlib.metadata.version("hitl-notebook")
 
@@ -38,6 +39,7 @@ __all__ = [
     "HITLReviewOperator",
     "HITLTimeoutError",
     "Webhook",
+    "trace",
 ]
 
 _HOMES = {
@@ -50,6 +52,7 @@ _HOMES = {
     "HITLReviewOperator": "task.operators",
     "HITLTimeoutError": "task.errors",
     "Webhook": "core.webhook_endpoints",
+    "trace": "task.tracing",
 }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from hitl_rendering.trace_box import Trace
+
 
 class Person(Protocol):
     """Who said or decided something."""
@@ -41,6 +43,10 @@ class Turn(Protocol):
     @property
     def acting_for(self) -> Person | None:
         """For whom they said it, if for somebody else."""
+
+    @property
+    def trace(self) -> Trace | None:
+        """What the task did to make the output, if it says so."""
 
 
 T_co = TypeVar("T_co", bound=Turn, covariant=True)

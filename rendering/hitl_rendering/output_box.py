@@ -37,7 +37,7 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
         f"{_select('Shown as', 'display_as', options, one.chosen_display or '', task)}"
         '<button type="button" class="hitl-tool hitl-find" title="Search in this output (s)">Search</button></div>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.html}</div>'
-        f"{source}</div>"
+        f"{source}{one.trace_html}</div>"
     )
 
 
@@ -53,7 +53,7 @@ def change_box(one: Round[Any], *, is_open: bool) -> str:
         f'<details class="hitl-what-changed" data-fold="{one.fold("changes")}"{" open" if is_open else ""}>'
         f"<summary>{heading}: {words}</summary>"
         f'<div class="hitl-shown"><div class="hitl-tools" hidden>{tools}</div>'
-        f"{_diff(one, shown, label)}</div></details>"
+        f"{_diff(one, label)}</div></details>"
     )
 
 
@@ -68,15 +68,7 @@ def output_fold(one: Round[Any], label: str) -> str:
     return (
         f'<details class="hitl-source" data-fold="{one.fold("output")}"><summary>{inline(label)}</summary>'
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="{inline(label)}">{one.folded_html}</div>'
-        "</details>"
-    )
-
-
-def _diff(one: Round[Any], shown: str, label: str) -> str:
-    look = one.change_way.startswith("shown") or one.change_way == "paths"
-    return (
-        f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
-        f'aria-label="{inline(label)}">{shown}</div>'
+        f"{one.trace_html}</details>"
     )
 
 
@@ -91,6 +83,15 @@ def _change_headings(one: Round[Any], *, is_open: bool) -> tuple[str, str]:
         label = f"the edit of {label}"
     words = "Changes since {}" if is_open else f"Changes from {{}} to output {one.iteration}"
     return words.format(label), words.format(heading)
+
+
+def _diff(one: Round[Any], label: str) -> str:
+    """Return what changed since the round before; some ways look like the output itself."""
+    look = one.change_way.startswith("shown") or one.change_way == "paths"
+    return (
+        f'<div class="hitl-diff{" is-look" if look else ""}" tabindex="0" role="region" '
+        f'aria-label="{inline(label)}">{one.change[1]}</div>'
+    )
 
 
 def _select(label: str, choice: str, options: dict[str, str], chosen: str, task: str) -> str:
@@ -117,5 +118,5 @@ def preview_of(review: Review[Any], edited_output: str, display_as: str = "") ->
     words, changes = edit.change
     return (
         f'<div class="hitl-output" tabindex="0" role="region" aria-label="Your edit">{edit.html}</div>',
-        f'<div class="hitl-meta">{words}</div>{_diff(edit, changes, "Your changes") if changes else ""}',
+        f'<div class="hitl-meta">{words}</div>{_diff(edit, "Your changes") if changes else ""}',
     )

@@ -11,6 +11,7 @@ from hitl_rendering import render
 from hitl_rendering.changes import changes, ways
 from hitl_rendering.conversation import Review, Turn
 from hitl_rendering.display import display_of, unfenced
+from hitl_rendering.trace_box import Trace, trace_box
 
 _LONG_CHANGE = 12_000
 """Characters of HTML, some thirty lines with marks."""
@@ -30,6 +31,7 @@ class Round(Generic[T]):
         chosen_display: ``display_as`` that the reader chose, if any.
         chosen_way: how the reader wants to see changes, one of ``changes.WAYS``, if they chose.
         edited_by: the turn of an edit; None for an output. ``iteration`` of an edit is the output's.
+        trace: what the task did to make the output, if it says so.
         edit_number: number of the edit among all edits of the review, from 1; 0 for an output.
     """
 
@@ -43,6 +45,7 @@ class Round(Generic[T]):
     chosen_display: str | None = None
     chosen_way: str | None = None
     edited_by: T | None = None
+    trace: Trace | None = None
     edit_number: int = 0
 
     def fold(self, what: str) -> str:
@@ -68,6 +71,11 @@ class Round(Generic[T]):
     def folded_html(self) -> str:
         """The output, rendered where that is fast."""
         return render.earlier_output(self.content, self.output_format, self.display_as)
+
+    @property
+    def trace_html(self) -> str:
+        """What the task did to make the output, folded; empty if it does not say so."""
+        return trace_box(self.trace, self.fold("trace"))
 
     @cached_property
     def source_html(self) -> str:
@@ -139,7 +147,15 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
     output: Round[T] | None = None  # the last one
     base: Round[T] | None = None  # what the next output is made from
 
-    def add(number: int, content: str, at: datetime, before: Round[T] | None, edit: T | None = None) -> Round[T]:
+    def add(
+        number: int,
+        content: str,
+        at: datetime,
+        before: Round[T] | None,
+        *,
+        edit: T | None = None,
+        trace: Trace | None = None,
+    ) -> Round[T]:
         rounds.append(
             Round(
                 number,
@@ -152,6 +168,7 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
                 chosen_display=display_as,
                 chosen_way=way,
                 edited_by=edit,
+                trace=trace,
                 edit_number=0 if edit is None else 1 + sum(one.edited_by is not None for one in rounds),
             )
         )
@@ -166,12 +183,12 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
         if turn.kind == "output":
             is_current = turn.iteration == review.iteration
             content = review.current_output if is_current else turn.content
-            output = base = add(turn.iteration, content, turn.timestamp, base)
+            output = base = add(turn.iteration, content, turn.timestamp, base, trace=turn.trace)
         elif turn.kind == "edit":
             is_known = output is not None and output.iteration == turn.iteration
             if not is_known and turn.iteration == review.iteration:
                 output, is_known = add_current(turn.timestamp), True
-            base = add(turn.iteration, turn.content, turn.timestamp, output if is_known else None, turn)
+            base = add(turn.iteration, turn.content, turn.timestamp, output if is_known else None, edit=turn)
         else:
             said.append(turn)
             if turn.kind == "error":  # the task did not take the edit

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from airflow.sdk.exceptions import TaskAwaitingInput
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from pydantic_ai import Agent
 from pydantic_ai.messages import (
     ModelMessage,
@@ -220,7 +220,111 @@ def messages_that_cannot_be_stored_are_polled_for() -> None:
     assert "message_history_1" not in task.shown
 
 
+class Sale(BaseModel):
+    region: str
+    revenue: int
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, region: str) -> str:
+        if region == "Nowhere":
+            raise ValueError("there is no such region")
+        return region
+
+
+def seller(**given: Any) -> Scripted:
+    """An agent whose output is a sale; its second one has what it was asked last as its region."""
+
+    def sell(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        asked = said(messages)
+        values = {"region": "North" if len(asked) == 1 else asked[-1], "revenue": len(asked)}
+        return ModelResponse(parts=[ToolCallPart(info.output_tools[-1].name, values)])
+
+    operator = agent(output_type=Sale, **given)
+    operator.function = sell
+    return operator
+
+
+def result_of(task: MemoryTask, event: Any) -> Any:
+    result = seller().resume_hitl_review(context(task), event)
+    return result if isinstance(result, dict) else result.model_dump()
+
+
+def an_edit_is_the_result_as_the_agents_own_type() -> None:
+    task = MemoryTask()
+    parked(partial(seller().execute, context(task)))
+    assert task.session.allow_modifications
+    assert task.session.output_schema is not None
+    assert set(task.session.output_schema["properties"]) == {"region", "revenue"}
+    event = task.decide(Action.APPROVE, edited='{"region": "South", "revenue": 9007199254740993}')
+    operator = seller()
+    result = operator.resume_hitl_review(context(task), event)
+    assert operator._output_under_review == Sale(region="South", revenue=9007199254740993)
+    assert type(operator._output_under_review) is Sale
+    assert result in (operator._output_under_review, {"region": "South", "revenue": 9007199254740993})
+
+
+def an_edited_text_is_the_result() -> None:
+    task = MemoryTask()
+    parked(partial(agent().execute, context(task)))
+    assert agent().resume_hitl_review(context(task), task.decide(Action.APPROVE, edited="mine")) == "mine"
+
+
+def an_edit_that_the_agents_type_refuses_goes_back() -> None:
+    for edited, words in (
+        ('{"region": "Nowhere", "revenue": 1}', "there is no such region"),
+        ('{"region": "North"}', "revenue: Field required"),
+    ):
+        task = MemoryTask()
+        parked(partial(seller().execute, context(task)))
+        parked(partial(seller().resume_hitl_review, context(task), task.decide(Action.APPROVE, edited=edited)))
+        assert task.session.status is SessionStatus.PENDING_REVIEW
+        assert words in (task.session.last_error or "")
+        assert [one.kind for one in task.session.failures] == ["edit"]
+        assert result_of(task, task.decide(Action.APPROVE)) == {"region": "North", "revenue": 1}
+
+
+def an_edit_with_feedback_reaches_the_conversation() -> None:
+    task = MemoryTask()
+    parked(partial(agent().execute, context(task)))
+    event = task.decide(Action.CHANGES_REQUESTED, "shorter", edited="my own words")
+    parked(partial(agent().resume_hitl_review, context(task), event))
+    asked = task.session.current_output
+    assert asked.startswith("first / shorter\n")
+    assert asked.endswith("my own words")
+    assert agent().resume_hitl_review(context(task), task.decide(Action.APPROVE)) == asked
+
+
+def review_when_gets_the_agents_own_type() -> None:
+    seen = list[Any]()
+
+    def never(output: Any) -> bool:
+        seen.append(output)
+        return False
+
+    task = MemoryTask()
+    result = seller(review_when=never).execute(context(task))
+    assert seen == [Sale(region="North", revenue=1)]
+    assert (result if isinstance(result, dict) else result.model_dump()) == {"region": "North", "revenue": 1}
+    assert task.session.decisions[-1].channel == "policy"
+
+
+def edits_can_be_switched_off() -> None:
+    task = MemoryTask()
+    parked(partial(seller(allow_modifications=False).execute, context(task)))
+    assert "allow_modifications is False" in (task.session.modifications_refused or "")
+    event = task.decide(Action.APPROVE, edited='{"region": "South", "revenue": 2}')
+    parked(partial(seller(allow_modifications=False).resume_hitl_review, context(task), event))
+    assert "allow_modifications is False" in (task.session.last_error or "")
+
+
 STORIES = [
+    an_edit_is_the_result_as_the_agents_own_type,
+    an_edited_text_is_the_result,
+    an_edit_that_the_agents_type_refuses_goes_back,
+    an_edit_with_feedback_reaches_the_conversation,
+    review_when_gets_the_agents_own_type,
+    edits_can_be_switched_off,
     an_output_that_nobody_saw_is_never_the_result,
     an_output_that_can_be_read_once_is_whole,
     nan_is_refused_before_anything_is_announced,

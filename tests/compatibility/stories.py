@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.compatibility.environments import Version, find_python
-from tests.compatibility.story import Story, story
+from tests.compatibility.story import Story
+from tests.compatibility.telling import story
 from tests.support import postgres
 
 AT_ONCE = 2

@@ -1,14 +1,8 @@
-"""What happens on one Airflow: many reviews side by side, each decided in rounds, and what is seen of them.
-
-All of them wait at the same time, so that a whole version costs little more than the slowest of its reviews.
-"""
+"""One Airflow with its reviews, and what was seen of them; ``telling`` goes through them."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,26 +11,18 @@ import requests
 
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
-from hitl_notebook import Client
-from tests.compatibility.environments import Version, environment
-from tests.support.otlp_server import OtlpServer
-from tests.support.statsd_server import StatsdServer
+from tests.compatibility.environments import Version
 
 DAGS = Path(__file__).parent / "dags"
-MOVED = "/reviews"
-"""Where the second API server has this project's app, so that the AI provider's answers at its own path."""
-
 OURS = ("parked", "parked_rejected", "parked_answered", "polled", "polled_theirs", "polled_theirs_rejected")
-PARKED = ("awaiting_input", "deferred")
-ALLOWED = "airflow.* unusual_prefix_*"
 EXAMPLES = {
     "example_hitl_review_function": "announce",
     "example_hitl_review_pydantic_ai": "triage",
     "example_hitl_review_langchain": "write",
+    "example_hitl_review_typed": "claim",
 }
 """The example DAGs, and which of their tasks is reviewed."""
 
-USERS = {"admin": "admin", "viv": "viewer"}
 PATIENCE = 600
 """Seconds after which something counts as not happening: a machine that others use, too, may be very slow."""
 
@@ -114,239 +100,41 @@ class Story:
         map_index = more.pop("map_index", -1)
         return self.call("POST", f"/sessions/{what}", params=self.query(dag_id, task_id, map_index), **more)
 
+    def reviews(self) -> list[tuple[str, str, int]]:
+        """All that are decided, without those of ``edits``."""
+        found = [("ours", task_id, -1) for task_id in OURS] + [("ours", "greet", index) for index in (0, 1)]
+        if self.version.provider:
+            found += [("agents", task_id, -1) for task_id in (*self.version.agents, "edited", "decorated")]
+            found += [("theirs", task_id, -1) for task_id in ("agent", "agent_rejected")]
+        if self.version.examples:
+            found += [(dag_id, task_id, -1) for dag_id, task_id in EXAMPLES.items()]
+        return found
 
-@contextmanager
-def story(version: Version, home: Path, database: str) -> Iterator[Story]:
-    """Start an Airflow of that version, and go through all of its reviews."""
-    programs = environment(version)
-    statsd, collector = StatsdServer(), OtlpServer()
-    airflow = AirflowInstance(
-        home / "airflow",
-        DAGS,
-        database=database,
-        users=USERS,
-        programs=programs,
-        settings={
-            **statsd.settings,
-            **(collector.traces_settings if version.has_spans else {}),
-            # Five tasks poll and hold a slot to the end; so three processes start at once, not twenty.
-            "AIRFLOW__CORE__PARALLELISM": "8",
-            # An API server that shares its cores with other tests may answer late.
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            # Each DAG file is read once: pydantic-ai takes seconds to import.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
-            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
-            "TEST_AGENTS": ",".join(version.agents),
-            "TEST_EXAMPLES": "yes" if version.examples else "",
-            # Before 3.3 a task gets an object from XCom only if its class is listed; from then on, if the operator
-            # that made it declares it.
-            **({} if version.has_awaiting_input else {"AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": ALLOWED}),
-        },
-    )
-    shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY")
-    moved = AirflowInstance(
-        home / "moved",
-        DAGS,
-        database=airflow.database,
-        users=USERS,
-        programs=programs,
-        settings={name: airflow.env[name] for name in shared} | {"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
-    )
-    airflow.migrate()
-    told = Story(version, airflow, moved)
-    try:
-        second = threading.Thread(target=lambda: moved.start("api-server"))
-        if version.provider:
-            second.start()
-        # Nothing is deferred where there is awaiting_input.
-        triggerer = () if version.has_awaiting_input else ("triggerer",)
-        airflow.start("scheduler", "dag-processor", *triggerer, "api-server")
-        if version.provider:
-            second.join()
-        _start(told)
-        _first_outputs(told)
-        _changes(told)
-        _ends(told)
-        if version.replaces:
-            _replaced(told)
-        told.facts["measures"] = statsd.names()
-        told.facts["span events"] = collector.events()
-        yield told
-    finally:
-        moved.stop()
-        airflow.stop()
-        statsd.close()
-        collector.close()
+    def wait_for_outputs(self, reviews: list[tuple[str, str, int]], iteration: int) -> None:
+        """Wait until the output of that number waits for a decision in each of these."""
+
+        def missing() -> list[tuple[str, str, int]]:
+            return [r for r in reviews if not _waits(self.find(*r), iteration)]
+
+        try:
+            wait_until(lambda: not missing(), timeout=PATIENCE, what=f"output {iteration} of each", interval=1.0)
+        except RuntimeError as error:
+            states = [dict(self.states(dag_id)) for dag_id in self.runs]
+            raise RuntimeError(f"{error}: missing {missing()}, {states}\n{self._failures()}") from None
+
+    def _failures(self) -> str:
+        """What the tasks' logs say last of errors, and the ends of the parts' logs."""
+        found = []
+        for log in sorted((self.airflow.home / "logs").rglob("task_id=*/*.log")):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if '"error"' in line]
+            found += [f"{log.parent.name}: {line[:2000]}" for line in lines[-1:]]
+        return "\n".join([*found, *(f"{name}: {part.tail(5)}" for name, part in self.airflow.processes.items())])
 
 
-def _reviews(told: Story) -> list[tuple[str, str, int]]:
-    """All reviews that are decided."""
-    found = [("ours", task_id, -1) for task_id in OURS] + [("ours", "greet", index) for index in (0, 1)]
-    if told.version.provider:
-        found += [("agents", task_id, -1) for task_id in (*told.version.agents, "decorated")]
-        found += [("theirs", task_id, -1) for task_id in ("agent", "agent_rejected")]
-    if told.version.examples:
-        found += [(dag_id, task_id, -1) for dag_id, task_id in EXAMPLES.items()]
-    return found
+def _waits(review: dict[str, Any], iteration: int) -> bool:
+    return review.get("status") == "pending_review" and review["iteration"] == iteration
 
 
-def _parks(review: tuple[str, str, int]) -> bool:
+def parks(review: tuple[str, str, int]) -> bool:
+    """Whether its task parks."""
     return review[0] != "theirs" and not review[1].startswith("polled")
-
-
-def _wait(told: Story, reviews: list[tuple[str, str, int]], iteration: int) -> None:
-    def missing() -> list[tuple[str, str, int]]:
-        wanted = ("pending_review", iteration)
-        return [
-            r for r in reviews if (f := told.find(*r)).get("status") != wanted[0] or f["iteration"] != wanted[1]
-        ]
-
-    try:
-        wait_until(lambda: not missing(), timeout=PATIENCE, what=f"output {iteration} of each review", interval=1.0)
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"{error}: missing {missing()}, {[dict(told.states(d)) for d in told.runs]}\n{_failures(told.airflow)}"
-        ) from None
-
-
-def _failures(airflow: AirflowInstance) -> str:
-    """What the tasks' logs say last of errors, and the ends of the parts' logs."""
-    found = []
-    for log in sorted((airflow.home / "logs").rglob("task_id=*/*.log")):
-        lines = [line for line in log.read_text(errors="replace").splitlines() if '"error"' in line]
-        found += [f"{log.parent.name}: {line[:2000]}" for line in lines[-1:]]
-    return "\n".join([*found, *(f"{name}: {part.tail(5)}" for name, part in airflow.processes.items())])
-
-
-def _start(told: Story) -> None:
-    """One DAG after the other, so that no machine has to make twenty outputs at once."""
-    dag_ids = ["ours", *(["agents", "theirs"] if told.version.provider else [])]
-    dag_ids += EXAMPLES if told.version.examples else []
-    for dag_id in (*dag_ids, "late"):
-        told.airflow.wait_for_dag(dag_id)
-    for dag_id in dag_ids:
-        told.runs[dag_id] = told.airflow.trigger(dag_id)
-        _wait(told, [review for review in _reviews(told) if review[0] == dag_id], 1)
-
-
-def _first_outputs(told: Story) -> None:
-    facts, reviews = told.facts, _reviews(told)
-    facts["version"] = told.airflow.api("GET", "/version")["version"]
-    facts["wanted"] = reviews
-    log = (told.airflow.home / "api-server.log").read_text(errors="replace")
-    facts["log"] = [line for line in log.splitlines() if "hitl-notebook answers at" in line]
-    for name, path in (
-        ("bundle", "/hitl-review/static/main.umd.cjs"),
-        ("model panel", "/ai-model/static/model.umd.cjs"),
-    ):
-        answer = requests.get(told.airflow.url + path, timeout=60)
-        facts[name] = (answer.status_code, answer.headers["content-type"].split(";")[0] if answer.ok else None)
-    wait_until(
-        lambda: all(told.state_of(key) in PARKED for key in reviews if _parks(key)),
-        timeout=PATIENCE,
-        what="the parks",
-    )
-    facts["states"] = {dag_id: dict(told.states(dag_id)) for dag_id in told.runs}
-    facts["pool"] = told.airflow.api("GET", "/pools/default_pool")
-    facts["list"] = told.call("GET", "/sessions", params={"status": "pending_review", "limit": 100}).json()
-    one = {"q": "Ada", "dag_id": "ours"}
-    facts["by prompt"] = told.call("GET", "/sessions", params={"q": "figures OF ours"}).json()
-    etag = told.call("GET", "/sessions", params=one)
-    facts["unchanged"] = requests.get(
-        etag.url,
-        headers={"If-None-Match": etag.headers["ETag"], "Authorization": f"Bearer {told.airflow.token()}"},
-        timeout=60,
-    ).status_code
-    query = told.query("ours", "parked")
-    facts["auth"] = {
-        "health, nobody": told.call("GET", "/health", user=None).status_code,
-        "list, nobody": told.call("GET", "/sessions", user=None).status_code,
-        "find, viewer": told.call("GET", "/sessions/find", user="viv", params=query).status_code,
-        "approve, viewer": told.call("POST", "/sessions/approve", user="viv", params=query).status_code,
-        "approve, nobody": told.call("POST", "/sessions/approve", user=None, params=query).status_code,
-    }
-    facts["page"] = told.call("GET", "/chat", params=query).status_code
-    facts["plugins"] = {p["name"]: p for p in told.airflow.api("GET", "/plugins?limit=100")["plugins"]}
-    facts["required actions"] = [
-        (d["task_instance"]["task_id"], d["subject"])
-        for d in told.airflow.api("GET", f"/dags/ours/dagRuns/{told.runs['ours']}/hitlDetails")["hitl_details"]
-    ]
-
-
-def _changes(told: Story) -> None:
-    wanted = [("ours", "parked", -1), ("ours", "polled", -1), ("ours", "greet", 0)]
-    for review in wanted:
-        told.ask(*review[:2], "more", map_index=review[2])
-    if not told.version.provider:
-        _wait(told, wanted, 2)
-        return
-    told.ask("ours", "polled_theirs", "more", at=told.moved)
-    told.ask("theirs", "agent", "more")
-    told.ask("agents", "decorated", "more")
-    for task_id in told.version.agents:
-        told.ask("agents", task_id, "second")
-    examples = [(dag_id, task_id, -1) for dag_id, task_id in EXAMPLES.items() if told.version.examples]
-    for dag_id, task_id, _ in examples:
-        told.ask(dag_id, task_id, "friendlier")
-    agents = [("agents", task_id, -1) for task_id in told.version.agents]
-    _wait(told, [*wanted, *agents, *examples, ("ours", "polled_theirs", -1), ("theirs", "agent", -1)], 2)
-    for task_id in told.version.agents:
-        told.ask("agents", task_id, "third")
-    _wait(told, agents, 3)
-    told.facts["theirs"] = told.find("theirs", "agent")
-    client = Client(told.moved.url, username="admin", password="admin", url_prefix=MOVED)
-    told.facts["moved list"] = {row.key.dag_id for row in client.sessions()}
-    told.facts["moved"] = told.call("GET", "/health", user=None, at=told.moved, prefix=MOVED).status_code
-    plugins = {p["name"]: p for p in told.moved.api("GET", "/plugins?limit=100")["plugins"]}
-    told.facts["moved view"] = plugins["hitl_notebook"]["external_views"][-1]["href"]
-    told.facts["ours at theirs"] = told.call(
-        "GET", "/sessions/find", at=told.moved, params=told.query("ours", "polled_theirs")
-    ).json()
-
-
-def _ends(told: Story) -> None:
-    answers = []
-    for review in _reviews(told):
-        dag_id, task_id, map_index = review
-        if task_id == "parked_answered":
-            continue
-        what = "reject" if task_id.endswith("_rejected") else "approve"
-        theirs = {"at": told.moved} if "theirs" in task_id and told.version.provider else {}
-        answers.append(told.decide(what, dag_id, task_id, map_index=map_index, **theirs).status_code)
-    told.facts["decisions"] = answers
-    told.facts["again"] = told.decide("reject", "ours", "parked").status_code
-    path = f"/dags/ours/dagRuns/{told.runs['ours']}/taskInstances/parked_answered/-1/hitlDetails"
-    told.facts["answer"] = told.airflow.api(
-        "PATCH", path, json={"chosen_options": ["Approve"], "params_input": {"output": 1}}
-    )["chosen_options"]
-    told.runs["late"] = told.airflow.trigger("late")
-    ended = {"success", "failed", "upstream_failed"}
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        states = {dag_id: dict(told.states(dag_id)) for dag_id in told.runs}
-        if all(state in ended for of_dag in states.values() for state in of_dag.values()):
-            break
-        time.sleep(1)
-    told.facts["ends"] = states
-    told.facts["late"] = told.find("late", "undecided")["status"]
-    succeeded = [(d, *key) for d, of_dag in states.items() for key, state in of_dag.items() if state == "success"]
-    # A task that returns nothing has no such XCom.
-    told.facts["results"] = {key: told.result(*key) for key in succeeded if key[1] != "publish"}
-
-
-def _replaced(told: Story) -> None:
-    """The provider's operator as it is in the DAG, and by configuration ours in its place."""
-    airflow = told.airflow
-    # The triggerer stays away: who has no time-out does not need it.
-    for name in {"scheduler", "dag-processor", "triggerer"} & airflow.processes.keys():
-        airflow.processes.pop(name).stop()
-    airflow.env["AIRFLOW__HITL_REVIEW__REPLACE_AGENT_OPERATOR"] = "True"
-    airflow.start("scheduler", "dag-processor")
-    told.runs["theirs"] = airflow.trigger("theirs")
-    waiting = "awaiting_input" if told.version.has_awaiting_input else "deferred"
-    agent = ("agent", -1)
-    wait_until(lambda: told.states("theirs")[agent] == waiting, timeout=PATIENCE, what="the park", interval=0.5)
-    told.facts["replaced, decided"] = told.decide("approve", "theirs", "agent").status_code
-    wait_until(lambda: told.states("theirs")[agent] == "success", timeout=PATIENCE, what="the end", interval=0.5)
-    told.facts["replaced, result"] = told.result("theirs", "agent")

@@ -49,6 +49,10 @@ def _parked(told: Story) -> tuple[str, str, str, str]:
             "reject": ends["ours"]["parked_rejected", -1] == "failed",
             "time-out": told.facts["late"] == "timeout_exceeded",
             "Required Actions": ends["ours"]["parked_answered", -1] == "success",
+            "edits": _is_edited(told, "typed"),
+            "`on_reject`": ends["edited"]["skipped", -1] == "skipped",
+            "`on_hitl_timeout`": ends["edited"]["clock_approves", -1] == "success",
+            "`review_when`": ends["edited"]["unseen", -1] == "success",
             "`@task.hitl_review`": told.facts["results"].get(("ours", "greet", 0)) == "Hello Adamore1",
         },
     )
@@ -59,6 +63,7 @@ def _parked(told: Story) -> tuple[str, str, str, str]:
         f"typed output ({kinds[name]})": ends["agents"].get((f"{name}_compared", -1)) == "success"
         for name in told.version.agents
     }
+    agents["edited typed output"] = ends["agents"]["edited_compared", -1] == "success"
     agents["`@task.hitl_review_agent`"] = ends["agents"]["decorated", -1] == "success"
     replaced = {"approve, with `replace_agent_operator`": told.facts.get("replaced, decided") == 200}
     theirs = _words(told, replaced) if told.version.replaces else "does not park"
@@ -71,6 +76,7 @@ def _polled(told: Story) -> tuple[str, str, str, str]:
     ours = {
         "changes": results.get(("ours", "polled", -1)) == changed,
         "approve": ends["ours"]["polled", -1] == "success",
+        "edits": _is_edited(told, "polled"),
     }
     if not told.version.provider:
         return _words(told, ours), _NOT_THERE, _NOT_THERE, _NOT_THERE
@@ -88,6 +94,11 @@ def _polled(told: Story) -> tuple[str, str, str, str]:
 
 
 _NOT_THERE = "not run: the provider needs Python 3.11"
+
+
+def _is_edited(told: Story, task_id: str) -> bool:
+    is_success = told.facts["ends"]["edited"][task_id, -1] == "success"
+    return is_success and bool(told.facts["edits"]["ended"][task_id].edited)
 
 
 def _words(told: Story, seen: dict[str, bool]) -> str:

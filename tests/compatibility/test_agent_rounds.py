@@ -14,11 +14,14 @@ from tests.compatibility.environments import ROOT, VERSIONS, Version, environmen
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("version", [v for v in VERSIONS if v.airflow == "3.3.2"], ids=lambda version: version.name)
-def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) -> None:
+WITH_AGENTS = [version for version in VERSIONS if version.airflow == "3.3.2"]
+
+
+def passed(version: Version, module: str, tmp_path: Path) -> int:
+    """Run the stories of a module with that Airflow; returns how many passed."""
     need_python(version)
     done = subprocess.run(
-        [str(environment(version) / "python"), "-m", "tests.compatibility.agent_rounds"],
+        [str(environment(version) / "python"), "-m", f"tests.compatibility.{module}"],
         env=os.environ
         | {
             "AIRFLOW_HOME": str(tmp_path),
@@ -32,4 +35,14 @@ def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert done.stdout.count("passed ") == 8
+    return done.stdout.count("passed ")
+
+
+@pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
+def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) -> None:
+    assert passed(version, "agent_rounds", tmp_path) == 14
+
+
+@pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
+def test_reviewers_see_what_agents_and_chains_did(version: Version, tmp_path: Path) -> None:
+    assert passed(version, "traces", tmp_path) == 2

@@ -102,3 +102,70 @@ def test_everything_works_with_xcoms_in_files(stored: Stored) -> None:
     assert len(values) > 10
     assert all(str(value).startswith(f"file://{stored.folder}") for (value,) in values)
     assert "Draft of item" not in json.dumps([str(value) for (value,) in values])
+
+
+def test_edits_with_xcoms_in_files(stored: Stored) -> None:
+    run_id = stored.airflow.trigger("many_reviews", {"count": 2})
+    approved, changed = (ReviewKey("many_reviews", run_id, "review", index) for index in (0, 1))
+    client = Client(stored.airflow.url, username="admin", password="admin")
+    _wait_for_park(stored, run_id, 2)
+    edit = "Better  \n\n\u2603 \n"
+    first = client.approve(client.find(approved), output=edit)
+    assert (first.edited, first.edited_output) == (True, edit)
+    asked = client.request_changes(client.find(changed), "go on", output="A start")
+    newer = client.wait_for(asked, until="output", timeout=60, interval=0.5)
+    assert [(turn.kind, turn.content) for turn in newer.conversation] == [
+        ("output", "Draft of item 1."),
+        ("edit", "A start"),
+        ("feedback", "go on"),
+        ("output", "Draft 1 after: go on"),
+    ]
+    client.approve(newer)
+    ends = {("review", 0): "success", ("review", 1): "success", ("items", -1): "success"}
+    wait_until(lambda: stored.airflow.task_states("many_reviews", run_id) == ends, timeout=60, what="the ends")
+    assert json.loads(_file(stored, run_id, "return_value").read_text()) == edit
+
+
+def test_a_forged_edit_in_its_file_is_refused(stored: Stored) -> None:
+    """It is overwritten after the decision, before the task runs; what the reviewer approved is not lost."""
+    run_id = stored.airflow.trigger("many_reviews", {"count": 1})
+    key = ReviewKey("many_reviews", run_id, "review", 0)
+    client = Client(stored.airflow.url, username="admin", password="admin")
+    _wait_for_park(stored, run_id, 1)
+    stored.airflow.api("PATCH", "/dags/many_reviews", json={"is_paused": True})
+    try:
+        client.approve(client.find(key), output="What I approve")
+        wait_until(lambda: _states(stored, run_id) == ["scheduled"], timeout=60, what="the resume")
+        file = _file(stored, run_id, "airflow_hitl_review_edited_output_1")
+        assert json.loads(file.read_text()) == "What I approve"
+        file.write_text(json.dumps("Forged"))
+    finally:
+        stored.airflow.api("PATCH", "/dags/many_reviews", json={"is_paused": False})
+    wait_until(lambda: client.find(key).is_pending, timeout=60, what="the refusal")
+    wait_until(lambda: _states(stored, run_id) == ["awaiting_input"], timeout=60, what="the park")
+    again = client.find(key)
+    assert "Forged" not in [turn.content for turn in again.conversation]
+    assert again.edited_output is None
+    client.approve(again, output="What I approve")
+    wait_until(lambda: _states(stored, run_id) == ["success"], timeout=60, what="the end")
+    assert json.loads(_file(stored, run_id, "return_value").read_text()) == "What I approve"
+
+
+def _states(stored: Stored, run_id: str) -> list[str | None]:
+    """Those of the reviews of a run."""
+    found = stored.airflow.task_states("many_reviews", run_id)
+    return [state for (task_id, _), state in sorted(found.items()) if task_id == "review"]
+
+
+def _wait_for_park(stored: Stored, run_id: str, count: int) -> None:
+    wait_until(lambda: _states(stored, run_id) == ["awaiting_input"] * count, timeout=60, what="the park")
+
+
+def _file(stored: Stored, run_id: str, key: str) -> Path:
+    """Where the XCom of the first review is."""
+    statement = text("select value from xcom where run_id = :run and key = :key and map_index = 0")
+    engine = create_engine(stored.airflow.database)
+    with engine.connect() as connection:
+        value = connection.execute(statement, {"run": run_id, "key": key}).scalar_one()
+    engine.dispose()
+    return Path(str(value).strip('"').removeprefix("file://"))

@@ -7,9 +7,11 @@ in Airflow's UI to the provider.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +23,7 @@ from demo.processes import wait_until
 from hitl_notebook import (
     Client,
     ConflictError,
+    InvalidEditError,
     InvalidRequestError,
     PermissionDeniedError,
     ReviewKey,
@@ -252,6 +255,45 @@ def test_the_providers_page_drives_our_api(provider: Provider) -> None:
         by = client.find(key).decided_by
         assert by is not None
         assert by.name == "admin"
+
+
+@pytest.mark.browser
+def test_the_providers_page_shows_edits(provider: Provider) -> None:
+    """As turns of a person. Its own worker does not know edits, so its outputs cannot be edited."""
+    chromium = need_chromium()
+    edited, other = provider.reviews()
+    client = Client(provider.with_ours.url, username="admin", password="admin")
+    review = client.find(edited)
+    assert (review.allow_modifications, review.output_schema, review.on_reject) == (False, None, "fail")
+    with pytest.raises(InvalidEditError, match="its task does not support edits"):
+        client.approve(review, output="better")
+    _store_edit(provider.with_ours, edited, "Better, by hand")
+    assert [turn.kind for turn in client.find(edited).conversation] == ["output", "edit", "error"]
+    with browser.new_page(chromium) as page:
+        _open_tab(page, provider.with_ours, edited)
+        expect(page.get_by_text("Pending Review")).to_be_visible()
+        expect(page.get_by_text("success (no tool calls)")).to_have_count(1)
+        expect(page.get_by_text("Better, by hand")).to_have_count(1)
+        expect(page.get_by_text("The edit was refused: it is too short")).to_have_count(1)
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_role("button", name="Yes").click()
+        expect(page.get_by_text("Approved").first).to_be_visible()
+    client.approve(other, iteration=1)
+    wait_until(lambda: provider.state(edited) == "success", timeout=30, what="the approved task")
+
+
+def _store_edit(airflow: AirflowInstance, key: ReviewKey, edit: str) -> None:
+    """Put a refused edit into a session, as our worker and our API would leave it."""
+    path = f"/dags/{key.dag_id}/dagRuns/{key.run_id}/taskInstances/{key.task_id}/xcomEntries"
+    name = "airflow_hitl_review_agent_session"
+    session = airflow.api("GET", f"{path}/{name}")["value"]
+    now = datetime.now(timezone.utc).isoformat()
+    digest = hashlib.sha256(edit.encode()).hexdigest()
+    about = {"iteration": 1, "edited_output_sha256": digest, "user": {"id": "ann", "name": "Ann"}}
+    refusal = {"kind": "edit", "at": now, "asked_at": now, "feedback": "", "error": "it is too short"}
+    session |= {"decisions": [about | {"action": "approve", "at": now}], "failures": [about | refusal]}
+    airflow.api("POST", path, json={"key": "airflow_hitl_review_edited_output_1", "value": edit})
+    airflow.api("PATCH", f"{path}/{name}", json={"value": session})
 
 
 def _open_tab(page: Page, airflow: AirflowInstance, key: ReviewKey) -> None:

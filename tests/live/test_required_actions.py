@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+import requests
 from sqlalchemy import create_engine, text
 
 from demo.airflow_instance import AirflowInstance
@@ -79,3 +81,75 @@ def test_rounds_answered_in_required_actions(live: AirflowInstance, token: str) 
     assert state_of(live, run_id, 7) == "failed"
     result = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value?map_index=6"
     assert live.api("GET", result)["value"] == "Draft 1 after: said 6"
+
+
+@pytest.mark.live
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+def test_edits_in_required_actions(live: AirflowInstance, token: str) -> None:
+    """An output is edited, left as it is, refused, and the start of the next one."""
+    run_id = live.trigger(DAG_ID, {"count": 3})
+    wait_until(lambda: pending(live, run_id) == [0, 1, 2], timeout=120, what="three reviews", interval=0.5)
+
+    def given(index: int, option: str, edited: Any, feedback: str | None = None) -> requests.Response:
+        body = answer(option, feedback, 1)
+        body["params_input"] |= {"edited_output": edited}
+        return hitl(live, token, run_id, index, body)
+
+    def find(index: int) -> Any:
+        return call(live, "GET", "find", token, query(run_id, index)).json()
+
+    field = hitl(live, token, run_id, 0).json()["params"]["edited_output"]
+    assert (field["value"], field["schema"]["section"]) == ("Draft of item 0.", "Edit the output")
+    edit = "Better  \n\n\tYes \u2603 \n"
+    assert given(0, "Approve", edit).status_code == 200
+    assert (find(0)["edited"], find(0)["edited_output"], find(0)["channel"]) == (True, edit, "airflow")
+    assert given(1, "Approve", "Draft of item 1.").status_code == 200
+    assert (find(1)["edited"], find(1)["edited_output"]) == (False, None)
+
+    for wrong, words in (("a\0b", "cannot be stored: U+0000"), ({"a": 1}, "must be a text")):
+        refused = given(2, "Approve", wrong)
+        assert (refused.status_code, words in refused.json()["detail"]) == (422, True), refused.text
+        assert "Nothing is decided yet." in refused.json()["detail"]
+    assert (find(2)["status"], len(find(2)["conversation"])) == ("pending_review", 1)
+    assert hitl(live, token, run_id, 2).json()["response_received"] is False
+    assert given(2, "Request changes", "A start", "go on").status_code == 200
+    wait_until(lambda: pending(live, run_id) == [2], timeout=90, what="the second round", interval=0.5)
+    assert [(turn["kind"], turn["content"]) for turn in find(2)["conversation"]] == [
+        ("output", "Draft of item 2."),
+        ("edit", "A start"),
+        ("feedback", "go on"),
+        ("output", "Draft 1 after: go on"),
+    ]
+    assert hitl(live, token, run_id, 2, answer("Approve", None, 2)).status_code == 200
+    wait_for(live, run_id, {"success": 3}, timeout=120)
+    results = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/return_value"
+    found = [live.api("GET", results, params={"map_index": index})["value"] for index in range(3)]
+    assert found == [edit, "Draft of item 1.", "Draft 1 after: go on"]
+
+
+@pytest.mark.live
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+def test_edit_of_json_in_required_actions(live: AirflowInstance) -> None:
+    """As Airflow's form sends it back: with the no-break space that keeps it a text there."""
+    run_id = live.trigger("json_review")
+    task = f"/dags/json_review/dagRuns/{run_id}/taskInstances/review"
+
+    def state() -> str | None:
+        return live.task_states("json_review", run_id)["review", -1]
+
+    wait_until(lambda: state() == "awaiting_input", timeout=120, what="the park", interval=0.5)
+    shown = live.api("GET", f"{task}/-1/hitlDetails")["params"]["edited_output"]["value"]
+    assert shown == '{\n  "total": 3,\n  "note": ""\n}\u00a0'
+    edit: dict[str, Any] = {
+        "chosen_options": ["Approve"],
+        "params_input": {"output": 1, "edited_output": shown[:-2] + "\u00a0"},
+    }
+    with pytest.raises(RuntimeError, match=r"422.*The edit is not JSON: "):
+        live.api("PATCH", f"{task}/-1/hitlDetails", json=edit)
+    edit["params_input"] = {"output": 1, "edited_output": shown.replace("3", str(2**53 + 1))}
+    live.api("PATCH", f"{task}/-1/hitlDetails", json=edit)
+    wait_until(lambda: state() == "success", timeout=120, what="the end", interval=0.5)
+    result = live.api("GET", f"{task}/xcomEntries/return_value")["value"]
+    assert result == {"total": 2**53 + 1, "note": ""}

@@ -97,6 +97,7 @@ class DecisionBody(BaseModel):
     channel: Literal["rest", "notebook", "provider"] = "rest"
     output_sha256: str | None = None
     feedback: str = Field("", max_length=1000)
+    edited_output: str | None = None
 
 
 class FeedbackBody(DecisionBody):
@@ -127,6 +128,7 @@ class ReviewServer:
         moved: path prefix -> redirect target.
         refused: tokens that are no longer accepted.
         unreadable: sessions that are counted but not listed, as if something else was stored there.
+        edit_errors: what is wrong with edits: path and message.
         lifetime: lifetime of new tokens, in seconds.
         webhooks: the webhook events and connections.
 
@@ -158,6 +160,7 @@ class ReviewServer:
         self.moved: dict[str, str] = {}
         self.refused: set[str] = set()
         self.unreadable: set[ReviewKey] = set()
+        self.edit_errors: list[tuple[list[str | int], str]] = []
         self.lifetime = 3600.0
         self.webhooks.reset()
         self._ticks = 0
@@ -193,7 +196,16 @@ class ReviewServer:
             conversation=turns,
             decided_by=None,
             decided_at=None,
+            edited=False,
+            edited_output=None,
         )
+
+    def refuse_edit(self, key: ReviewKey, reason: str) -> None:
+        """Do what the task does when its type does not take an edit."""
+        now = self.sessions[key]
+        turns = [*now["conversation"], turn("error", reason, now["iteration"])]
+        changes = {"conversation": turns, "decided_by": None, "decided_at": None, "edited": False}
+        self.change(key, status="pending_review", last_error=reason, **changes)
 
     def asked(self, path: str) -> list[Seen]:
         """The requests for this path."""
@@ -335,9 +347,16 @@ class ReviewServer:
         if message:
             detail = {"message": message, "decided_by": now["decided_by"], "session": now}
             return JSONResponse({"detail": detail}, status_code=409)
+        edited = body.edited_output if body.edited_output != now["current_output"] else None
+        if edited is not None and self.edit_errors:
+            errors = [{"path": path, "message": message} for path, message in self.edit_errors]
+            return JSONResponse({"detail": "The edited output is not valid.", "errors": errors}, status_code=422)
         who = {"id": user, "name": user}
         turns = list(now["conversation"])
+        if edited is not None:
+            turns.append(turn("edit", edited, now["iteration"], who))
         if body.feedback:
             turns.append(turn("feedback", body.feedback, now["iteration"], who))
-        self.change(key, status=status, decided_by=who, decided_at=stamp(0), conversation=turns)
+        edit = {} if edited is None else {"edited": True, "edited_output": edited}
+        self.change(key, status=status, decided_by=who, decided_at=stamp(0), conversation=turns, **edit)
         return JSONResponse(self.sessions[key])

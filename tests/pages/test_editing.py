@@ -122,7 +122,7 @@ def test_edit_that_changes_nothing_is_no_edit(stage: Stage, people: People) -> N
     with page.expect_request("**/sessions/approve*") as sent:
         button(page, "Approve").click()
         button(page, "Send now").click()
-    assert "edited_output" not in (sent.value.post_data or "")
+    assert "edited_output" not in (sent.value.post_data_json or {})
     expect(page.locator(".pill")).to_have_text("Approved")
     expect(editor(page)).to_have_count(0)
 

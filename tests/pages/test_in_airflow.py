@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from tests.pages.stage import Key, People, Stage
 from tests.support.api_server import DAG_ID
@@ -106,3 +106,51 @@ def test_required_actions_form(stage: Stage, people: People) -> None:
     expect(other.locator(".turn.human")).to_contain_text("By region")
     found = stage.find(key)
     assert (found["status"], found["decided_by"]["name"]) == ("changes_requested", "ann")
+
+
+JSON = '{\n  "revenue": 9007199254740993,\n  "share": 1.0\n}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "edit"),
+    [
+        ("text", "# Draft\n\nOne  \n\ttwo\n\n", "# Better  \n\n\tYes, \u201cbetter\u201d \u2603 \n\n  \n"),
+        ("json", JSON, JSON.replace("1.0", "2.0")),
+        ("json", '["a", 9007199254740993]', '["b", 9007199254740993, 1.0]'),
+    ],
+)
+def test_required_actions_edit(stage: Stage, people: People, kind: str, output: str, edit: str) -> None:
+    """What is approved is what was typed: line breaks, spaces at the ends of lines, and large integers."""
+    run_id = stage.server.seed(1, "required_actions", kind, output)
+    key = Key(DAG_ID, run_id)
+    page = people.page("ann")
+    page.goto(f"{task_page(stage, key)}/required_actions")
+    field = open_edit(page)
+    assert field.input_value().removesuffix("\u00a0") == output
+    field.fill("")
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    field.fill(edit)
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    found = stage.find(key)
+    assert (found["status"], found["edited"], found["decided_by"]["name"]) == ("approved", True, "ann")
+    assert found["edited_output"] == edit
+
+
+@pytest.mark.parametrize(("kind", "output"), [("text", "One  \n\ntwo \n"), ("json", JSON)])
+def test_required_actions_without_an_edit(stage: Stage, people: People, kind: str, output: str) -> None:
+    """Approved as it is, though Airflow's form sends the output back."""
+    run_id = stage.server.seed(1, "required_actions", kind, output)
+    key = Key(DAG_ID, run_id)
+    page = people.page("ann")
+    page.goto(f"{task_page(stage, key)}/required_actions")
+    open_edit(page)
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    found = stage.find(key)
+    assert (found["status"], found["edited"], found["edited_output"]) == ("approved", False, None)
+
+
+def open_edit(page: Page) -> Locator:
+    """The text field of the form's section, which is closed at first."""
+    return page.locator("textarea[name=element_edited_output]")

@@ -28,6 +28,21 @@
  * must not happen is the same; guards against it:
  *   NO_CONFIRMATION  take what XCom says, and not only what the event confirms with which the task was resumed
  *   NO_LAST_ENTRY    take a decision that the audit log has, though something else came after it
+ *
+ * With EDITS reviewers approve, and ask for changes, with the output as they edited it (edits.py); the worker takes
+ * some edits and refuses others, whose review is then pending again. With FORGER, too, the forger also writes edited
+ * texts and their digests. A guard against that, and one for what one process of the worker remembers:
+ *   NO_EDIT_DIGEST   leave the digest of the edited text out when records are compared
+ *   OLD_EDIT         keep the edited text of the decision before while the review is pending
+ *
+ * With CLOCK the worker approves when the deadline is over (on_hitl_timeout): it writes the session, then the action,
+ * and FAILS counts these writes, too. The deadline may then be over at any moment, not only while the task is parked;
+ * a decision that is checked against it is stored at once (review_loop.py waits so long before its last look). A
+ * reject by the clock differs in nothing else. Guards:
+ *   LATE_CLOCK       look at the clock after the look at XCom
+ *   FORGETS_CLOCK    wait for somebody to confirm what the clock decided, after another process of the task has
+ *   BLAMES_CLOCK     take the clock's decision for a forged one
+ * PROMPT has Airflow's scheduler read at once that a process has ended: it is for clock_ends only.
  */
 
 #ifndef MAX_ITERATIONS
@@ -75,6 +90,25 @@ byte ever_approved = 0, ever_rejected = 0, ever_changed = 0;   /* the output's n
 mtype:status confirmed = none;    /* in the event that resumes the task */
 byte confirmed_iteration = 0;
 
+/* Texts of edits: one that the worker takes, one that it refuses, one that the forger wrote; 0 for none. A text stands
+ * for its digest, too. */
+#define GOOD 1
+#define BAD 2
+#define FORGED 3
+#ifdef EDITS
+byte action_edit = 0;         /* human_action: the digest of the edited text */
+byte edit_text = 0;           /* edited_output_{n} */
+byte logged_edit = 0, confirmed_edit = 0;
+byte told_edit = 0;           /* with the decision that was taken last; for the properties */
+#define EDIT_IN_XCOM (action_edit -> edit_text : 0)
+#define FORGET_EDIT action_edit = 0; edit_text = 0; told_edit = 0
+#else
+#define FORGET_EDIT skip
+#endif
+#ifdef CLOCK
+bool by_clock = false;        /* the session's last decision is the clock's */
+#endif
+
 /* --- Airflow's processes */
 bool worker_lives = false;
 mtype:event = { nothing, this_number, earlier_number };
@@ -121,19 +155,52 @@ bool undone = false;          /* somebody has written over what was told, and th
 #else
 #define IS_OF_THIS_TRY (session_try == try_number)
 #endif
-#ifndef FORGER
+#if defined(EDITS) && !defined(NO_EDIT_DIGEST)
+#define EDIT_RECORDED (EDIT_IN_XCOM == logged_edit)
+#define EDIT_CONFIRMED (seen_edit == confirmed_edit)
+#else
+#define EDIT_RECORDED true
+#define EDIT_CONFIRMED true
+#endif
+#ifdef EDITS
+#define FITS (seen_digest == seen_edit)
+#define REFUSES_EDIT (seen_edit == BAD)
+#define AS_TOLD (seen_edit == told_edit)
+#else
+#define FITS true
+#define REFUSES_EDIT false
+#define AS_TOLD true
+#endif
+#if defined(CLOCK) && !defined(BLAMES_CLOCK)
+#define OWN (by_clock && deadline_over)
+#else
+#define OWN false
+#endif
+#if defined(CLOCK) && !defined(FORGETS_CLOCK)
+#define SEEN_OWN (seen_by_clock && deadline_over)
+#else
+#define SEEN_OWN false
+#endif
+#if defined(CLOCK) && !defined(LATE_CLOCK)
+#define OVER is_over
+#else
+#define OVER deadline_over
+#endif
+#if !defined(FORGER) && defined(CLOCK)
+#define RECORDED (!by_clock)
+#elif !defined(FORGER)
 #define RECORDED true
 #elif defined(NO_LAST_ENTRY)
 #define RECORDED ((session_status == approved && ever_approved == session_iteration) \
                   || (session_status == rejected && ever_rejected == session_iteration) \
                   || (session_status == changes_requested && ever_changed == session_iteration))
 #else
-#define RECORDED (session_status == logged && session_iteration == logged_iteration)
+#define RECORDED (session_status == logged && session_iteration == logged_iteration && EDIT_RECORDED)
 #endif
 #ifdef NO_CONFIRMATION
 #define CONFIRMED true
 #else
-#define CONFIRMED (confirmed == seen && confirmed_iteration == seen_iteration)
+#define CONFIRMED (confirmed == seen && confirmed_iteration == seen_iteration && EDIT_CONFIRMED && FITS)
 #endif
 #define DECIDED(status) (FINAL(status) || status == changes_requested)
 #define TO_WAKE (task_state == awaiting_input && session_status != none && session_status != pending_review)
@@ -144,12 +211,32 @@ bool undone = false;          /* somebody has written over what was told, and th
 #define HISTORY(n) history_of[n]
 #endif
 
+#ifdef PROMPT
+#define MAY_TAKE_LONG else
+#else
+#define MAY_TAKE_LONG true
+#endif
+
 /* kill -9, now or not */
 #define MAY_DIE if :: kills < KILLS -> atomic { kills++; goto killed } :: skip fi
+
+/* A write of the worker's, done; or not, or done and its answer lost: then the task parks. */
+#define WRITES_OR_PARKS(done) \
+  if \
+  :: atomic { done } \
+  :: atomic { fails < FAILS -> fails++; goto away } \
+  :: atomic { fails < FAILS -> fails++; done; goto away } \
+  fi
 
 /* The task's process, one run after the other. */
 active proctype worker() {
   mtype:status seen; byte seen_iteration; byte next;
+#ifdef EDITS
+  byte seen_digest; byte seen_edit;
+#endif
+#ifdef CLOCK
+  bool is_over; bool seen_by_clock;
+#endif
 
 end:
   /* PATCH .../run */
@@ -171,7 +258,11 @@ end:
     assert(told == none || told_in != try_number);
     session_status = none; session_iteration = 0; outputs = 0; action_is_younger = false;
     deadline_over = false; told = none; told_iteration = 0; told_output = 0;
-    made = 1; session_output = 0; HISTORY(1) = 0; HISTORY(MAX_ITERATIONS) = 0
+    made = 1; session_output = 0; HISTORY(1) = 0; HISTORY(MAX_ITERATIONS) = 0;
+#ifdef CLOCK
+    by_clock = false;
+#endif
+    FORGET_EDIT
   }
   MAY_DIE;
   HISTORY(1) = made;
@@ -185,24 +276,63 @@ end:
   MAY_DIE;
 
 look:
+#ifdef CLOCK
+  is_over = deadline_over;
+#endif
   if
-  :: atomic { seen = session_status; seen_iteration = session_iteration }
+  :: atomic {
+       seen = session_status; seen_iteration = session_iteration;
+#ifdef CLOCK
+       seen_by_clock = by_clock;
+#endif
+#if defined(EDITS) && !defined(OLD_EDIT)
+       seen_digest = 0; seen_edit = 0
+#endif
+     }
   :: /* it cannot be read: the task parks, and looks again when it is resumed */
      atomic { reads < READS -> reads++; PARK; confirmed = none };
      goto over
   fi;
+#ifdef EDITS
   if
+  :: DECIDED(seen) -> seen_digest = action_edit; seen_edit = (seen_digest -> edit_text : 0)
+  :: else
+  fi;
+#endif
+  if
+#ifdef CLOCK
+  :: seen == pending_review && OVER ->
+     MAY_DIE;
+     WRITES_OR_PARKS(
+       assert(told == none || undone); session_status = approved; by_clock = true; action_is_younger = false
+     );
+     MAY_DIE;
+     WRITES_OR_PARKS(action_is_younger = true);
+     MAY_DIE;
+     atomic {
+       assert(told == none || undone);
+#ifdef EDITS
+       assert(seen_edit == 0);   /* the output as it was shown */
+#endif
+       task_state = success
+     }
+  :: DECIDED(seen) && SEEN_OWN && !CONFIRMED ->
+     /* an earlier process of this task could not end the review */
+     WRITES_OR_PARKS(session_status = pending_review; by_clock = false; action_is_younger = false);
+     goto look
+#else
   :: seen == pending_review && deadline_over ->
      MAY_DIE;
      atomic { session_status = timeout_exceeded; action_is_younger = false }
      MAY_DIE;
      atomic { assert(told == none || undone); task_state = failed }
-  :: seen == pending_review && !deadline_over ->
+#endif
+  :: seen == pending_review && !OVER ->
      /* a decision may come between the look and the park: the sweep finds it once the task is parked */
      MAY_DIE;
      /* PATCH .../state */
      atomic { PARK; confirmed = none }
-  :: DECIDED(seen) && !CONFIRMED ->
+  :: DECIDED(seen) && !SEEN_OWN && !CONFIRMED ->
      MAY_DIE;
      if
      :: confirmed != none ->   /* XCom has changed since the task was woken */
@@ -211,18 +341,28 @@ look:
      :: confirmed == none ->   /* decided before the park: the API server confirms it */
         PARK
      fi
-  :: seen == approved && CONFIRMED ->
+#ifdef EDITS
+  :: DECIDED(seen) && CONFIRMED && REFUSES_EDIT ->
+     /* the reviewer, who was told that it was taken, gets it back */
+     confirmed = none;
+     MAY_DIE;
+     WRITES_OR_PARKS(session_status = pending_review; action_is_younger = false; told = none; told_edit = 0);
+     goto look
+#endif
+  :: seen == approved && CONFIRMED && !REFUSES_EDIT ->
      MAY_DIE;
      atomic {
        assert(told == approved && told_iteration == seen_iteration && outputs >= seen_iteration);
        assert(HISTORY(seen_iteration) == told_output);   /* an agent's output is kept with its conversation */
+       assert(AS_TOLD);   /* the edited text, if the decision has one */
        task_state = success
      }
   :: seen == rejected && CONFIRMED ->
      MAY_DIE;
      atomic { assert(told == rejected && told_iteration == seen_iteration); task_state = failed }
-  :: seen == changes_requested && CONFIRMED && seen_iteration < MAX_ITERATIONS ->
+  :: seen == changes_requested && CONFIRMED && !REFUSES_EDIT && seen_iteration < MAX_ITERATIONS ->
      confirmed = none;   /* it confirms one decision */
+     assert(AS_TOLD);
      assert(HISTORY(seen_iteration) == session_output);   /* nothing that nobody has seen */
      MAY_DIE;
      if
@@ -276,15 +416,28 @@ not_stored:
 #endif
      MAY_DIE;
      goto look
-  :: seen == changes_requested && CONFIRMED && seen_iteration >= MAX_ITERATIONS ->
+  :: seen == changes_requested && CONFIRMED && !REFUSES_EDIT && seen_iteration >= MAX_ITERATIONS ->
      MAY_DIE;
      atomic { session_status = max_iterations_exceeded; action_is_younger = false }
      MAY_DIE;
      task_state = failed
   fi;
+#if defined(CLOCK) || defined(EDITS)
+  goto over;
+away:
+  atomic { PARK; confirmed = none };
+#endif
 over:
 killed:
-  atomic { worker_lives = false; sent = false; seen = none; seen_iteration = 0; next = 0 }
+  atomic {
+#ifdef EDITS
+    seen_digest = 0; seen_edit = 0;
+#endif
+#ifdef CLOCK
+    is_over = false; seen_by_clock = false;
+#endif
+    worker_lives = false; sent = false; seen = none; seen_iteration = 0; next = 0
+  }
   goto end
 }
 
@@ -310,8 +463,8 @@ end:
      }
      /* an earlier process may still be about to end; the next starts all the same */
      atomic { if :: task_state == queued && !sent && !worker_lives -> sent = true; worker_lives = true :: else fi }
-     /* a process needs as long for its end as it likes */
-     atomic { if :: end_comes != nothing -> in_buffer = end_comes; end_comes = nothing :: true fi }
+     /* a process needs as long for its end as it likes, but not for ever if Airflow's deadlines are to do their work */
+     atomic { if :: end_comes != nothing -> in_buffer = end_comes; end_comes = nothing :: MAY_TAKE_LONG fi }
      /* a task that is scheduled is spared, in 3.2 and later */
      atomic {
        assert(!(in_buffer == this_number && (task_state == queued || task_state == running)));
@@ -329,13 +482,23 @@ inline wake() {
 #ifdef READ_IS_ABSENT
        session_status = pending_review; action_is_younger = false
 #endif
-    :: TO_WAKE && RECORDED ->
+    :: TO_WAKE && (OWN || RECORDED) ->
        task_state = scheduled; wakes++; assert(wakes == 1);
 #ifndef SAME_NUMBER
        if :: !SETTLED -> NEXT_NUMBER :: SETTLED fi;
 #endif
-       confirmed = session_status; confirmed_iteration = session_iteration
-    :: TO_WAKE && !RECORDED ->
+       if
+       :: OWN -> confirmed = none
+       :: else ->
+          confirmed = session_status; confirmed_iteration = session_iteration;
+#ifdef EDITS
+          confirmed_edit = EDIT_IN_XCOM
+#endif
+       fi
+    :: TO_WAKE && !OWN && !RECORDED ->
+#ifndef FORGER
+       assert(false);   /* nobody has forged anything */
+#endif
        session_status = pending_review; action_is_younger = false; undone = (told != none);
        logged = none
     :: else
@@ -343,9 +506,18 @@ inline wake() {
   }
 }
 
+#ifdef EDITS
+#define FORGET_REQUEST shown = 0; shown_try = 0; wanted = none; before = none; edit = 0
+#else
+#define FORGET_REQUEST shown = 0; shown_try = 0; wanted = none; before = none
+#endif
+
 /* One API server process: requests of reviewers, and its sweep. It may be killed anywhere, and is started again. */
 active [2] proctype api_server() {
   byte shown; byte shown_try; mtype:status wanted; mtype:status before;
+#ifdef EDITS
+  byte edit;
+#endif
 end:
   do
   :: /* a reviewer looks at an output, and decides about it at some later time */
@@ -353,7 +525,14 @@ end:
        session_status == pending_review && !ENDED ->
        shown = session_iteration; shown_try = session_try; before = session_status
      }
+#ifdef EDITS
+     atomic {
+       if :: wanted = approved :: wanted = rejected :: wanted = changes_requested fi;
+       if :: skip :: wanted != rejected -> edit = GOOD :: wanted != rejected -> edit = BAD fi
+     };
+#else
      if :: wanted = approved :: wanted = rejected :: wanted = changes_requested fi;
+#endif
      /* decide() */
      atomic {
        if
@@ -363,6 +542,9 @@ end:
           assert(shown == session_iteration);   /* about what the reviewer saw */
           session_status = wanted; action_is_younger = true;
           logged = wanted; logged_iteration = session_iteration; told_output = session_output;
+#ifdef EDITS
+          action_edit = edit; edit_text = edit; logged_edit = edit; told_edit = edit;
+#endif
           if
           :: wanted == approved -> ever_approved = session_iteration
           :: wanted == rejected -> ever_rejected = session_iteration
@@ -378,7 +560,7 @@ end:
      MAY_DIE;
      wake();
 next:
-     atomic { shown = 0; shown_try = 0; wanted = none; before = none }
+     atomic { FORGET_REQUEST }
 #ifndef NO_SWEEP
   :: /* the sweep; only when there is something for it, so that the model has no idle loop */
 #ifdef FORGER
@@ -390,7 +572,7 @@ next:
 #endif
   od;
 killed:
-  atomic { shown = 0; shown_try = 0; wanted = none; before = none }
+  atomic { FORGET_REQUEST }
   goto end   /* another process takes its place, and knows nothing */
 }
 
@@ -403,7 +585,17 @@ end:
   :: atomic {
        left > 0 && session_status != none && !ENDED ->
        left--;
-       if :: session_status = approved :: session_status = rejected :: session_status = changes_requested fi
+       if
+       :: session_status = approved
+       :: session_status = rejected
+       :: session_status = changes_requested
+#ifdef EDITS
+       :: edit_text = FORGED
+       :: action_edit = FORGED
+       :: action_edit = 0
+       :: action_edit = FORGED; edit_text = FORGED
+#endif
+       fi
      }
   od
 }
@@ -413,7 +605,11 @@ end:
 active proctype deadline() {
 end:
   do
+#ifdef CLOCK
+  :: atomic { DEADLINES && !deadline_over && session_status != none && !ENDED -> deadline_over = true }
+#else
   :: atomic { DEADLINES && !deadline_over && task_state == awaiting_input -> deadline_over = true }
+#endif
   :: atomic { deadline_over && task_state == awaiting_input && SETTLED -> task_state = scheduled }
   od
 }
@@ -424,3 +620,8 @@ end:
 ltl decided_ends { [] ((told != none) -> <> (ENDED || told == none)) }
 ltl never_stuck { [] ((task_state == awaiting_input && session_status != pending_review)
                       -> <> (task_state != awaiting_input)) }
+#ifdef CLOCK
+/* Unless a reviewer decided, or there is another try. */
+ltl clock_ends { [] ((by_clock || (session_status == pending_review && deadline_over))
+                     -> <> (ENDED || session_status == none || (DECIDED(session_status) && !by_clock))) }
+#endif

@@ -109,3 +109,67 @@ def test_each_guard_against_forged_decisions_is_needed(tmp_path: Path, guard: st
 
 def test_the_sweep_is_needed(tmp_path: Path) -> None:
     assert check(tmp_path, "NO_SWEEP", "DEADLINES=0", ltl="never_stuck")[0] == 1
+
+
+SMALL = ("KILLS=0", "TRIES=1", "MAX_ITERATIONS=1")
+
+
+@pytest.mark.parametrize(
+    "size", [("FAILS=1", "KILLS=1", "TRIES=1", "MAX_ITERATIONS=1"), ("FAILS=0", "KILLS=0", "TRIES=1")], ids=str
+)
+def test_safety_with_edits(tmp_path: Path, size: tuple[str, ...]) -> None:
+    """Also: the result is the edited text where the decision has one, and the next output is made from it."""
+    errors, states = check(tmp_path, "EDITS", "DEADLINES=0", *size)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+@pytest.mark.parametrize("ltl", ["decided_ends", "never_stuck"])
+def test_liveness_with_edits(tmp_path: Path, ltl: str) -> None:
+    assert check(tmp_path, "EDITS", "FAILS=1", "DEADLINES=0", *SMALL, ltl=ltl)[0] == 0
+
+
+FORGED_EDITS = ("EDITS", "FORGER=1", "DEADLINES=0", *SMALL)
+"""Somebody forges a decision, the text of its edit, the text's digest in the decision, or both."""
+
+
+def test_safety_with_forged_edits(tmp_path: Path) -> None:
+    errors, states = check(tmp_path, *FORGED_EDITS)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+def test_digest_of_the_edit_is_needed_in_records(tmp_path: Path) -> None:
+    assert check(tmp_path, *FORGED_EDITS, "NO_EDIT_DIGEST")[0] == 1
+
+
+CLOCKED = ("CLOCK", "FAILS=1", "KILLS=1", "TRIES=1")
+"""The worker decides when the deadline is over; its writes fail, or it is killed."""
+
+
+def test_safety_of_decisions_by_the_clock(tmp_path: Path) -> None:
+    """Never instead of a decision that a reviewer was told was taken; and nobody is taken for a forger."""
+    errors, states = check(tmp_path, *CLOCKED)
+    assert errors == 0
+    assert states > 1_000_000
+
+
+CLOCK_ENDS = ("CLOCK", "PROMPT", "FAILS=1", "KILLS=0", "TRIES=1")
+
+
+def test_review_that_the_clock_decides_ends(tmp_path: Path) -> None:
+    assert check(tmp_path, *CLOCK_ENDS, ltl="clock_ends")[0] == 0
+
+
+@pytest.mark.parametrize("guard", ["LATE_CLOCK", "BLAMES_CLOCK"])
+def test_each_guard_of_decisions_by_the_clock_is_needed(tmp_path: Path, guard: str) -> None:
+    assert check(tmp_path, *CLOCKED, guard)[0] == 1
+
+
+def test_task_must_know_what_its_clock_decided(tmp_path: Path) -> None:
+    assert check(tmp_path, *CLOCK_ENDS, "FORGETS_CLOCK", ltl="clock_ends")[0] == 1
+
+
+def test_decision_by_the_clock_has_no_earlier_edit(tmp_path: Path) -> None:
+    assert check(tmp_path, "EDITS", "CLOCK", *SMALL)[0] == 0
+    assert check(tmp_path, "EDITS", "CLOCK", *SMALL, "OLD_EDIT")[0] == 1

@@ -20,6 +20,7 @@ class Said:
     kind: str
     user: Somebody | None = Somebody("ann")
     acting_for: Somebody | None = None
+    trace: None = None
     content: str = ""
     iteration: int = 2
     timestamp: datetime = datetime(2030, 1, 2, tzinfo=timezone.utc)

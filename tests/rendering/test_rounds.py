@@ -23,6 +23,7 @@ class Said:
     iteration: int
     user: Somebody | None = Somebody("Ann")
     acting_for: Somebody | None = None
+    trace: None = None
     timestamp: datetime = START
 
 

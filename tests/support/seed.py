@@ -101,7 +101,7 @@ if __name__ == "__main__":
         length = int(outbox[1]) if outbox[:1] == ["length"] else 0
         made = seed(count, outbox[1:] if outbox[:1] == ["reviewers"] else (), length)
         if outbox[:1] == ["required_actions"]:
-            seed_required_actions(made, outbox[1])
+            seed_required_actions(made, *outbox[1:])
         elif outbox and outbox[0] not in ("reviewers", "length"):
             seed_outbox(made, outbox[0], outbox[1:])
         print(f"made {made}", flush=True)  # noqa: T201 - its result

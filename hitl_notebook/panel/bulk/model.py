@@ -54,6 +54,7 @@ class BulkModel(HasTraits):
     Attributes:
         picks: the picked reviews, as listed when picked.
         changed: keys of picks that now have another output or are decided.
+        edited: keys of the reviews that have an edit which was not sent.
         listed: keys of the reviews that the list shows; None before it was fetched.
         confirming: the confirmation prompt.
         notice: why nothing was asked or sent.
@@ -64,6 +65,7 @@ class BulkModel(HasTraits):
 
     picks: Any = Instance(tuple, args=())
     changed: Any = Instance(frozenset, args=())
+    edited: Any = Instance(frozenset, args=())
     listed: Any = Instance(frozenset, allow_none=True)
     confirming = Instance(Confirmation, allow_none=True)
     notice = Instance(Notice, allow_none=True)
@@ -89,6 +91,11 @@ class BulkModel(HasTraits):
     def unlisted(self) -> tuple[ReviewSummary, ...]:
         """Picks that the list does not show, because of its filters or on another page."""
         return tuple(pick for pick in self.picks if self.listed is not None and pick.key not in self.listed)
+
+    @property
+    def edits(self) -> int:
+        """How many picks have an edit: bulk decisions do not send any."""
+        return sum(pick.key in self.edited for pick in self.picks)
 
     # --- picking
 
@@ -139,7 +146,7 @@ class BulkModel(HasTraits):
         else:
             text = f"Request these changes to {what}? Their tasks make the next outputs.{self._last_rounds()}"
             label = f"Request changes to {count}"
-        self.confirming = Confirmation(action, f"{text} This can't be undone.", label)
+        self.confirming = Confirmation(action, f"{text}{self._edits_left()} This can't be undone.", label)
 
     def cancel(self) -> None:
         """Cancel the confirmation."""
@@ -198,6 +205,11 @@ class BulkModel(HasTraits):
             "1 is in its last round: that review ends" if last == 1 else f"{last} are in their last round: they end"
         )
         return f" {which} without approval, and the task fails."
+
+    def _edits_left(self) -> str:
+        if not self.edits:
+            return ""
+        return f" {self.edits} of them {'has' if self.edits == 1 else 'have'} an edit of yours, which is not sent."
 
     def _add(self, outcome: Outcome) -> None:
         assert self.run is not None

@@ -43,7 +43,8 @@ class BulkView:
         self.widget = widgets.VBox([head, self.progress, self._results, self.form])
         self.widget.add_class("hitl-bulk")
         bulk.observe(
-            lambda _: self.update(), ["picks", "changed", "listed", "confirming", "notice", "run", "draft_version"]
+            lambda _: self.update(),
+            ["picks", "changed", "edited", "listed", "confirming", "notice", "run", "draft_version"],
         )
         self.update()
 
@@ -112,6 +113,12 @@ def _title(bulk: BulkModel) -> str:
     text = f"<b>{count} picked</b>"
     if bulk.changed and not bulk.running:
         text += _note(f"{len(bulk.changed)} of them changed since you picked them: these will not be decided.")
+    if bulk.edits and not bulk.running:
+        one = bulk.edits == 1
+        text += _note(
+            f"{bulk.edits} of them {'has' if one else 'have'} an edit of yours that was not sent: the output is "
+            "decided as the task made it."
+        )
     if bulk.unlisted:
         names = [render.inline(task_name(pick.key)) for pick in bulk.unlisted[:_NAMED]]
         more = [f"{len(bulk.unlisted) - _NAMED:,} more"] if len(bulk.unlisted) > _NAMED else []

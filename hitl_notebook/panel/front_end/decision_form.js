@@ -172,6 +172,8 @@ class FormView {
     // What is typed while a decision is on its way would be cleared with it.
     const off = busy || this.question.isHeld;
     this.text.lock({ readOnly: off || sending, off });
+    const isDeciding = off || this.#opening || this.kernel.awaits("act", "confirm");
+    tell(this.root, ".hitl-editing", "hitl:lock", { key: this.#key, on: isDeciding });
     const late = this.kernel.delay(...DECISIONS);
     write(this.status, state.busy || late);
     this.status.classList.toggle("is-busy", busy || Boolean(late));
@@ -201,6 +203,10 @@ class FormView {
     }
     if (action === "request_changes" && this.text.isEmpty && !state.busy) this.text.focus();
     if (isDisabled(button)) return;
+    if (action === "edit") {
+      tell(this.root, ".hitl-editing", "hitl:edit");
+      return;
+    }
     this.#asked = this.#decided = true;
     this.#cameFrom = this.root.ownerDocument.activeElement;
     this.#send("act", action);
@@ -217,7 +223,9 @@ class FormView {
   #send(kind, action) {
     // Which output was on the screen, in case another one is on its way.
     const about = String(this.model.get("state")?.about ?? "");
-    this.kernel.send({ do: kind, key: this.#key, action, text: this.text.take(), about });
+    const detail = { key: this.#key, action, edit: null };
+    tell(this.root, ".hitl-editing", "hitl:flush", detail);
+    this.kernel.send({ do: kind, key: this.#key, action, text: this.text.take(), about, edit: detail.edit });
   }
 
   // --- the focus

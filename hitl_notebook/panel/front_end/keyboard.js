@@ -2,7 +2,7 @@ import { Kernel, make, tell, unique } from "./shared.js";
 
 const KEYS = [
   ["Move", [["j", "k"], "next, previous review"], [["Alt+↓", "Alt+↑"], "the same, also while you type"], [["l"], "to the list"]],
-  ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["u", "Esc"], "undo, for 5 s"], [["a", "r", "c"], "again: send now"], [["f", "e"], "to the feedback"]],
+  ["Decide", [["a"], "approve"], [["r"], "reject"], [["c"], "request changes"], [["u", "Esc"], "undo, for 5 s"], [["a", "r", "c"], "again: send now"], [["e"], "edit the output"], [["f"], "to the feedback"]],
   ["While you type", [["Ctrl+Enter"], "request changes"], [["Esc"], "back to the list"]],
   ["Pick several", [["x", "Space"], "pick, or not"], [["Shift+↓", "Shift+↑"], "extend"], [["Ctrl+A"], "all that are listed"]],
   ["Read", [["s"], "search in the output"], [["q"], "quote what is selected"]],
@@ -148,9 +148,11 @@ class KeyboardView {
       if (event.key === "ArrowDown") return this.#toList("hitl:move", { by: 1 });
       if (event.key === "ArrowUp") return this.#toList("hitl:move", { by: -1 });
     }
-    if (!isPlain(event) || isField(event.target)) return false;
+    if (!isPlain(event) || isField(event.target)) return this.#leaveEditor(event);
     // Some keyboards have "/" and "?" on keys with Shift only.
     if (event.shiftKey && event.key !== "?" && event.key !== "/") return false;
+    // A letter beside a field of the editor was meant for the field: it must not decide.
+    if (event.target.closest(".hitl-editor") && event.key !== "?") return this.#leaveEditor(event);
     return this.#letter(event.key, event.repeat);
   }
 
@@ -164,12 +166,24 @@ class KeyboardView {
     if (key === "r") return this.#toForm("hitl:act", { action: "reject" });
     if (key === "c") return this.#toForm("hitl:act", { action: "request_changes" });
     if (key === "u" || key === "Escape") return this.#toForm("hitl:undo");
-    if (key === "f" || key === "e") return this.#toForm("hitl:focus");
+    if (key === "e") return this.#edit();
+    if (key === "f") return this.#toForm("hitl:focus");
     if (key === "/") return this.#search();
     if (key === "s") return this.#toOutput("hitl:search");
     if (key === "q") return this.#toOutput("hitl:quote");
     if (key === "?") this.#show(true);
     return key === "?";
+  }
+
+  /** Open the editor by its button, or go to it if it is open. */
+  #edit() {
+    tell(this.root, ".hitl-editing", "hitl:go");
+    return this.#toForm("hitl:act", { action: "edit" });
+  }
+
+  /** Escape leads from the editor to the decision. */
+  #leaveEditor(event) {
+    return event.key === "Escape" && isPlain(event) && Boolean(event.target.closest(".hitl-editor")) && this.#toForm("hitl:focus");
   }
 
   #toList(type, detail) {

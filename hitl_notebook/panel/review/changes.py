@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.panel.actions import Notice
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
 from hitl_rendering.deciders import decider_words, person_words
@@ -25,6 +26,14 @@ def is_decidable_as(review: Review, shown: Review) -> bool:
     return review.is_pending and same
 
 
+def is_unseen(shown: Review, page: ReviewPage | None) -> bool:
+    """Whether the list has a change in the open review that is not shown yet."""
+    row = next((row for row in page or () if row.key == shown.key), None)
+    if row is None:
+        return not shown.task_completed  # it is not listed: it may have ended
+    return row.updated_at != shown.updated_at or row.task_state != shown.task_state
+
+
 def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | None) -> Notice | None:
     """Say what has changed; None if there is nothing to say.
 
@@ -43,7 +52,7 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
         return Notice("warning", OUTDATED)
     if review.iteration > shown.iteration:
         return Notice("info", f"Output {review.iteration} is ready.")
-    if shown.status != PENDING and review.status == PENDING and (refusal := _refusal(review)):
+    if shown.status != PENDING and review.status == PENDING and (refusal := refusal_of(review)):
         return Notice("error", f"{refusal} You can edit it again, approve the output as it is, or reject it.")
     if shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
         return Notice(
@@ -54,6 +63,12 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if shown.is_pending and review.task_completed:
         return Notice("warning", "The task has ended without a decision: nothing can be decided any more.")
     return None
+
+
+def refusal_of(review: Review) -> str:
+    """Why the task refused the last edit; empty if it did not."""
+    last = review.conversation[-2:]
+    return last[1].content if [turn.kind for turn in last] == ["edit", "error"] else ""
 
 
 def _decision(review: Review, user_id: str | None) -> str:
@@ -67,12 +82,6 @@ def _decision(review: Review, user_id: str | None) -> str:
     acting_for = review.acting_for.name if review.acting_for else None
     who = person_words(review.decided_by.name, acting_for)
     return f"{who}{',' if acting_for else ''} has decided: {words.lower()}."
-
-
-def _refusal(review: Review) -> str:
-    """Why the task refused the last edit; empty if it did not."""
-    last = review.conversation[-2:]
-    return last[1].content if [turn.kind for turn in last] == ["edit", "error"] else ""
 
 
 def _age(review: Review) -> tuple[datetime, int, datetime]:

@@ -24,6 +24,13 @@ _DONE = {
 }
 
 
+_DONE_EDITED = {
+    **_DONE,
+    Action.APPROVE: "Approved output {} as you edited it. The task goes on.",
+    Action.REQUEST_CHANGES: "Changes requested to output {} as you edited it.",
+}
+
+
 @dataclass(frozen=True)
 class Decision:
     """What the reviewer decided.
@@ -31,15 +38,17 @@ class Decision:
     Attributes:
         review: the review as it was shown: the decision is about that output and no other.
         text: what the reviewer had typed: what to change, a comment, or a reason.
+        edited: the output as the reviewer edited it, if they did; rejecting drops it.
     """
 
     action: Action
     review: Review
     text: str
+    edited: str | None = None
 
     @property
     def _words(self) -> ActionWords:
-        return action_words(self.review.on_reject)[_PATHS[self.action]]
+        return action_words(self.review.on_reject, edited=self.edited is not None)[_PATHS[self.action]]
 
     @property
     def busy(self) -> str:
@@ -61,11 +70,18 @@ class Decision:
         if self.ends_last_round:
             return Confirmation(self.action, LAST_ROUND_QUESTION, "End the review")
         text = self._words.held_with_text if self.text.strip() else self._words.held
+        if self.action is Action.REJECT and self.edited is not None:
+            text += "; your edit is dropped"
         return Confirmation(self.action, text.format(self.review.iteration), "Send now", seconds)
 
-    def done(self, *, is_open: bool) -> Notice:
-        """Say that it was recorded; with the task's name if its review is no longer the open one."""
-        text = _DONE[self.action].format(self.review.iteration)
+    def done(self, *, is_open: bool, edited: bool = False) -> Notice:
+        """Say that it was recorded.
+
+        Args:
+            is_open: whether its review is still the open one; otherwise the task's name is said, too.
+            edited: whether the server says that it changed the output.
+        """
+        text = (_DONE_EDITED if edited else _DONE)[self.action].format(self.review.iteration)
         if self.action is Action.REJECT:
             text += f" {self._words.effect}."
         if not is_open:

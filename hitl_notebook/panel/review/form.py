@@ -7,10 +7,20 @@ from typing import Any
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation, message
 from hitl_notebook.panel.messages import id_of
+from hitl_notebook.panel.review.edit import about
 from hitl_notebook.panel.review.model import ReviewModel
-from hitl_notebook.records import Review
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import FEEDBACK_LABEL, FEEDBACK_PLACEHOLDER, LAST_ROUND, OPEN_NEXT, action_words
+from hitl_rendering.review_words import (
+    EDIT_EFFECT,
+    EDIT_LABEL,
+    FEEDBACK_LABEL,
+    FEEDBACK_PLACEHOLDER,
+    LAST_ROUND,
+    OPEN_NEXT,
+    action_words,
+)
+
+RESUME_EDIT = "Go on with the edit"
 
 
 def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dict[str, Any]:
@@ -23,7 +33,8 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
     """
     may, reserved = model.may_decide, encodable(model.reserved)
     review = model.review
-    words = action_words(review.on_reject if review is not None else "fail")
+    edited = model.edits.to_send is not None
+    words = action_words(review.on_reject if review is not None else "fail", edited=edited)
     approve, changes, reject = (words[name] for name in ("approve", "feedback", "reject"))
     last = LAST_ROUND if review is not None and review.iteration >= review.max_iterations else ""
     return {
@@ -39,6 +50,7 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
             button(Action.APPROVE, approve.label, "good", may, reserved or approve.effect),
             button(Action.REQUEST_CHANGES, changes.label, "plain", may, reserved or last or changes.effect),
             button(Action.REJECT, reject.label, "bad", may, reserved or reject.effect),
+            *_edit_button(model),  # last, so that no other button is where it was once the editor is open
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
@@ -49,6 +61,12 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
     }
 
 
-def about(review: Review | None) -> str:
-    """Return a name for a review's current output, which the browser sends back with a decision."""
-    return f"{review.iteration} {review.output_sha256}" if review is not None else ""
+def _edit_button(model: ReviewModel) -> list[dict[str, Any]]:
+    """Return the button that opens the editor; none while it is open, or where nothing says why it cannot be."""
+    review, edits = model.review, model.edits
+    if review is None or edits.edit is not None or not (review.allow_modifications or review.modifications_refused):
+        return []
+    label = RESUME_EDIT if edits.resumable else EDIT_LABEL
+    title = model.reserved or review.modifications_refused or EDIT_EFFECT
+    enabled = model.may_decide and review.allow_modifications
+    return [{"action": "edit", "label": label, "kind": "plain", "enabled": enabled, "title": encodable(title)}]

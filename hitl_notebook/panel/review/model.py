@@ -6,53 +6,56 @@ is set only from the thread that runs the views.
 
 from __future__ import annotations
 
-from typing import Any
-
-from traitlets import Bool, Float, HasTraits, Instance, Int, Tuple, Unicode
+from traitlets import Bool, Float, Instance, Tuple, Unicode
 
 from hitl_notebook.client.review_page import ReviewPage
-from hitl_notebook.errors import ConflictError, HITLNotebookError, ReviewNotFoundError
+from hitl_notebook.errors import ConflictError, HITLNotebookError, InvalidEditError, ReviewNotFoundError
 from hitl_notebook.panel.actions import TEXT_MISSING, Action, Confirmation, Notice, is_unknown
-from hitl_notebook.panel.review.changes import GONE, NOT_YET, OUTDATED, is_decidable_as, is_older, notice_of
+from hitl_notebook.panel.review.changes import (
+    GONE,
+    NOT_YET,
+    OUTDATED,
+    is_decidable_as,
+    is_older,
+    is_unseen,
+    notice_of,
+)
 from hitl_notebook.panel.review.decision import Decision
+from hitl_notebook.panel.review.drafts import DraftModel
+from hitl_notebook.panel.review.edit import EditModel
 from hitl_notebook.records import CHANGES_REQUESTED, Review, ReviewKey
 from hitl_rendering.review_words import HOLD_SECONDS
 
 
-class ReviewModel(HasTraits):
-    """State of the open review in the panel.
+class ReviewModel(DraftModel):
+    """State of the open review in the panel; further attributes are those of ``DraftModel``.
 
     Attributes:
-        selected: key of the open review.
         review: the open review, as last fetched; None while it loads.
         notice: the latest message.
         confirming: what is asked before a decision is sent, or how long it is held back; None if nothing is.
         sending: the decision that is being sent; None if none is. Who sets it expects that it is sent.
         problem: message why the open review could not be fetched; empty if it could.
         user_id: Airflow's auth manager's id of the reviewer; None if it is not known.
-        draft: text that the reviewer has typed about the open review.
         choice: how the reader wants to see the output and its changes, as for ``rounds_of``; empty: as usual.
-        draft_version: increases when ``draft`` is set other than by typing, so that it must be shown.
         opens_next: whether the next waiting review opens after a decision.
         hold_seconds: how long a decision is held back, so that it can be undone.
+        edits: the edits of outputs.
     """
 
-    selected: Any = Instance(ReviewKey, allow_none=True)
     review = Instance(Review, allow_none=True)
     notice = Instance(Notice, allow_none=True)
     confirming = Instance(Confirmation, allow_none=True)
     sending = Instance(Decision, allow_none=True)
     problem = Unicode("")
     user_id = Unicode(None, allow_none=True)
-    draft = Unicode("")
-    draft_version = Int(0)
     choice = Tuple(Unicode(), Unicode(), default_value=("", ""))
     opens_next = Bool(True)
     hold_seconds = Float(HOLD_SECONDS)
 
     def __init__(self) -> None:
         super().__init__()
-        self._drafts: dict[ReviewKey, str] = {}
+        self.edits = EditModel()
         self._asked: Decision | None = None
         self._unknown: Decision | None = None
         self._kept = False
@@ -67,24 +70,17 @@ class ReviewModel(HasTraits):
         if key == self.selected:
             return
         held = self._asked if self.is_held else None
-        if self.selected is not None:
-            self._drafts[self.selected] = self.draft
+        self._keep_draft()
         self._kept = self.wants_form
         self.confirming = self.review = self.notice = None
         self.problem = ""
         with self.hold_trait_notifications():
-            self._set_draft(self._drafts.pop(key, "") if key is not None else "")
+            self._reopen_draft(key)
             self.choice = ("", "")
+            self.edits.select(key)
             self.selected = key
         if held is not None:
             self.sending = held
-
-    def type(self, key: ReviewKey, text: str) -> None:
-        """Store a review's draft; the review may be closed by the time the message arrives."""
-        if key == self.selected:
-            self.draft = text
-        else:
-            self._drafts[key] = text
 
     @property
     def may_decide(self) -> bool:
@@ -132,8 +128,8 @@ class ReviewModel(HasTraits):
             if self._asked is not None and self._asked.action is action:
                 self.confirm()
             return
-        self._asked = Decision(action, self.review, self.draft)
-        self.notice = TEXT_MISSING if self._asked.lacks_text else None
+        self._asked = Decision(action, self.review, self.draft, self.edits.to_send)
+        self.notice = self._obstacle(self._asked)
         if self.notice is None:
             self.confirming = self._asked.held(self.hold_seconds)
 
@@ -146,11 +142,14 @@ class ReviewModel(HasTraits):
         asked, self.confirming = self.confirming, None
         if asked is None or self._asked is None or not self.may_decide or self.review is None:
             return
-        # A question is answered with the text as it is by then.
-        decision = self._asked if asked.seconds else Decision(asked.action, self.review, self.draft)
-        self.notice = TEXT_MISSING if decision.lacks_text else None
-        if self.notice is None:
-            self.sending = decision
+        decision = self._asked
+        if not asked.seconds:  # a question is answered with the text as it is by then
+            decision = Decision(asked.action, self.review, self.draft, self.edits.to_send)
+            self.notice = self._obstacle(decision)
+            if self.notice is not None:
+                return
+        self.notice = None
+        self.sending = decision
 
     def send_now(self) -> None:
         """Send what is held back."""
@@ -168,12 +167,7 @@ class ReviewModel(HasTraits):
         """Whether the list has a change in the open review that is not shown yet."""
         if self.selected is None:
             return False
-        if self.review is None:
-            return True
-        row = next((row for row in page or () if row.key == self.selected), None)
-        if row is None:
-            return not self.review.task_completed  # it is not listed: it may have ended
-        return row.updated_at != self.review.updated_at or row.task_state != self.review.task_state
+        return self.review is None or is_unseen(self.review, page)
 
     def apply_review(self, review: Review) -> None:
         """Show a fetched review, unless another one is open now or a newer state is already shown."""
@@ -197,14 +191,12 @@ class ReviewModel(HasTraits):
         """Handle the recorded decision."""
         decision, self.sending = self.sending, None
         assert decision is not None
+        self.edits.sent(decision.review, decision.edited)
         is_open = review.key == self.selected
+        self._clear_draft(review.key, decision.text)
         if is_open:
-            if self.draft == decision.text:
-                self._set_draft("")
             self._show(review)
-        elif self._drafts.get(review.key) == decision.text:  # otherwise the user has typed more
-            del self._drafts[review.key]
-        self.notice = decision.done(is_open=is_open)
+        self.notice = decision.done(is_open=is_open, edited=review.edited)
 
     def decision_failed(self, error: HITLNotebookError) -> None:
         """Handle a failed decision, or one with unknown outcome; the draft is kept."""
@@ -213,6 +205,8 @@ class ReviewModel(HasTraits):
             return
         if isinstance(error, ConflictError) and error.review.key == self.selected:
             self._show(error.review)
+        elif isinstance(error, InvalidEditError):
+            self.edits.refused(decision.review, error.errors)
         elif is_unknown(error) and decision.action is Action.REQUEST_CHANGES:
             self._unknown = decision
         self.notice = decision.failed(error, is_open=decision.review.key == self.selected)
@@ -232,7 +226,12 @@ class ReviewModel(HasTraits):
     def _show(self, review: Review) -> None:
         if self.review is not None and not is_decidable_as(review, self.review):
             self.confirming = None  # it was about another state
+        self.edits.show(review)
         self.review = review
+
+    def _obstacle(self, decision: Decision) -> Notice | None:
+        """Return why a decision cannot be sent; the browser must not lose what it is about."""
+        return TEXT_MISSING if decision.lacks_text else self.edits.obstacle(decision.action)
 
     def _has_arrived(self, review: Review) -> bool:
         """Whether feedback arrived although its response was lost; if so, sets the notice and clears the draft."""
@@ -240,11 +239,6 @@ class ReviewModel(HasTraits):
         if sent is None or not sent.arrived(review):
             return False
         self._unknown = None
-        if self.draft == sent.text:
-            self._set_draft("")
+        self._clear_draft(review.key, sent.text)
         self.notice = Notice("success", f"Your feedback on output {sent.review.iteration} had arrived.")
         return True
-
-    def _set_draft(self, text: str) -> None:
-        self.draft = text
-        self.draft_version += 1

@@ -65,7 +65,7 @@ def conversation_html(review: Review) -> str:
             continue
         parts.append(
             f'<div class="hitl-turn"><details><summary>Output {one.iteration}, '
-            f"{render.time_html(one.timestamp)}</summary><div>{one.folded_html}</div></details></div>"
+            f"{render.time_html(one.timestamp)}</summary><div>{one.folded_html}{one.trace_html}</div></details></div>"
         )
     return '<div class="hitl-label">Conversation</div>' + "".join(parts) if parts else ""
 

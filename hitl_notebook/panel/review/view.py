@@ -20,7 +20,8 @@ from hitl_notebook.panel.elements import (
 )
 from hitl_notebook.panel.messages import key_of_id
 from hitl_notebook.panel.review import review_html
-from hitl_notebook.panel.review.form import about, session_form
+from hitl_notebook.panel.review.edit import about
+from hitl_notebook.panel.review.form import session_form
 from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
@@ -34,6 +35,7 @@ class SessionView:
         model: model of the open review.
         bulk: model of the picks; while there are any, their form is shown instead.
         post: calls a function on the kernel's loop.
+        editor: the editor of outputs.
         store: key under which the browser stores drafts.
         url: URL of Airflow's API server.
 
@@ -42,7 +44,9 @@ class SessionView:
         form: the decision form.
     """
 
-    def __init__(self, model: ReviewModel, bulk: BulkModel, post: Post, store: str, url: str) -> None:
+    def __init__(
+        self, model: ReviewModel, bulk: BulkModel, post: Post, editor: widgets.Widget, store: str, url: str
+    ) -> None:
         self._model, self._bulk, self._store, self._url = model, bulk, store, url
         self._head = html_view()
         self._conversation = html_view()
@@ -52,7 +56,9 @@ class SessionView:
         self._tools = OutputTools()
         self._tools.on_message(self._on_choice, post)
         self._unsent = html_view()
-        self.widget = widgets.VBox([self._head, self._conversation, self._output, self._unsent, self._tools])
+        self.widget = widgets.VBox(
+            [self._head, self._conversation, self._output, editor, self._unsent, self._tools]
+        )
         model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id", "choice"])
         model.observe(
             lambda _: self.update_form(),
@@ -68,6 +74,7 @@ class SessionView:
                 "opens_next",
             ],
         )
+        model.edits.observe(lambda _: self.update_form(), ["edit", "review"])
         bulk.observe(lambda _: self._on_picks(), "picks")
         self.update()
         self.update_form()
@@ -115,6 +122,8 @@ class SessionView:
             return
         if isinstance(message, (Draft, Act, Confirm)):
             self._model.type(key, message.text)
+        if isinstance(message, (Act, Confirm)) and (edit := message.edit) is not None:
+            self._model.edits.type(key, edit.about, edit.text, edit.problem)
         if key != self._model.selected or isinstance(message, Draft):
             return  # ignore a click on something no longer shown
         if isinstance(message, Cancel):

@@ -52,6 +52,11 @@ except ImportError:  # Airflow 3.1 and 3.2: no state awaiting_input
     TaskAwaitingInput = None  # type: ignore[assignment, misc]
 
 try:
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
+except ImportError:  # Airflow 3.1.0
+    from airflow.sdk._shared.secrets_masker import redact
+
+try:
     from airflow.sdk.serde import iter_pydantic_models
 except ImportError:  # Airflow 3.1 and 3.2: the AI provider stores models in XCom as dicts there
     iter_pydantic_models = None  # type: ignore[assignment]
@@ -82,6 +87,7 @@ __all__ = [
     "determine_kwargs",
     "iter_pydantic_models",
     "option",
+    "redact",
     "site",
     "stats",
 ]

@@ -10,9 +10,10 @@ accepts no other decision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from airflow_hitl_review.core.schema import Decision, is_reviewer
+from airflow_hitl_review.core.schema import AgentSession, Decision, is_reviewer
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.texts import sha256_of
 
@@ -53,6 +54,15 @@ def record_of(decision: Decision, output: str, edited_output: str | None) -> dic
 def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two records describe the same decision."""
     return all(one.get(field) == other.get(field) for field in _COMPARED)
+
+
+def is_decided_by_clock(session: AgentSession, now: datetime) -> bool:
+    """Whether a session says that its worker decided, as nobody had done so at the deadline, which is over.
+
+    The audit log cannot confirm that, and the worker need not believe it: it looks at the clock again.
+    """
+    says_so = session.status.is_final and bool(session.decisions) and session.decisions[-1].channel == "timeout"
+    return says_so and session.deadline_at is not None and session.deadline_at <= now
 
 
 def event_for(

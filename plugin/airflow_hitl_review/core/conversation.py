@@ -17,13 +17,18 @@ from airflow_hitl_review.core.schema import (
     feedback_key,
     iteration_of,
     output_key,
+    trace_key,
 )
 from airflow_hitl_review.core.stored import StoredValue, UnreadableXComError
 from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.trace import Trace, read_trace
 
 
 class ConversationEntry(BaseModel):
-    """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's."""
+    """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's.
+
+    ``trace``: what the task did to make the output, if it says so.
+    """
 
     role: Literal["assistant", "human"]
     content: str
@@ -32,6 +37,7 @@ class ConversationEntry(BaseModel):
     kind: Literal["output", "edit", "feedback", "error"]
     user: User | None = None
     acting_for: User | None = None
+    trace: Trace | None = None
 
 
 def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
@@ -42,7 +48,8 @@ def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> 
     for n in sorted(n for n in {*outputs, *said} if 1 <= n <= session.iteration):
         if n in outputs:
             stored = xcoms[output_key(n)]
-            turns.append(_turn("output", _text_of(stored), n, stored.timestamp))
+            turn = _turn("output", _text_of(stored), n, stored.timestamp)
+            turns.append(turn.model_copy(update={"trace": _trace_of(xcoms.get(trace_key(n)))}))
         for failure in session.failures:
             if failure.iteration == n:
                 turns += _of_failure(failure, xcoms)
@@ -66,7 +73,8 @@ def edited_output_of(
     stored = xcoms.get(edited_output_key(decision.iteration)) if decision is not None else None
     if decision is None or decision.edited_output_sha256 is None or stored is None:
         return None
-    return stored.value if decision.edited_output_sha256 == sha256_of(str(stored.value)) else None
+    text = str(stored.value)  # whoever wrote it
+    return storable(text) if decision.edited_output_sha256 == sha256_of(text) else None
 
 
 def _of_failure(failure: FailedRegeneration, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
@@ -107,7 +115,7 @@ def _edit_turns(
     stored = xcoms.get(edited_output_key(n))
     if text is None or stored is None:
         return []
-    return [_turn("edit", storable(text), n, at or stored.timestamp, decision)]
+    return [_turn("edit", text, n, at or stored.timestamp, decision)]
 
 
 def _turn(
@@ -126,6 +134,13 @@ def _turn(
         user=who.user if who is not None else None,
         acting_for=who.acting_for if who is not None else None,
     )
+
+
+def _trace_of(stored: StoredValue | None) -> Trace | None:
+    try:
+        return read_trace(stored.value) if stored is not None else None
+    except UnreadableXComError:
+        return None  # the review can do without it
 
 
 def _text_of(stored: StoredValue) -> str:

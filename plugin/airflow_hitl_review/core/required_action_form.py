@@ -46,6 +46,10 @@ EDITED_OUTPUT = "edited_output"
 """Param with the output, for the reviewer to edit. It is text also where the output is JSON: of JSON, the form
 would send back rounded numbers. Missing where the output cannot be edited, or the form cannot carry it."""
 
+_STAYS_TEXT = "\u00a0"
+"""Ends the JSON of an object in the form. Airflow's form parses a text that is such JSON, shows it as
+``[object Object]``, and sends back rounded numbers; with a no-break space after it, it is no JSON."""
+
 MAX_SHOWN = 8_000
 """Characters of the output that the form shows; the review's page has all of it."""
 
@@ -100,9 +104,8 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
         OUTPUT: _hidden("integer", "Output", "Number of the output", session.iteration),
         OUTPUT_SHA256: _hidden("string", "Digest", "Digest of the output", sha256_of(session.current_output)),
     }
-    text = session.current_output
-    # A browser's text field has no carriage returns, and an empty one comes back as nothing.
-    if session.allow_modifications and 0 < len(text) <= MAX_SHOWN and "\r" not in text:
+    text = _editable(session)
+    if text is not None:
         params[EDITED_OUTPUT] = {
             "value": text,
             "description": "Approve, or request changes to, this version of the output.",
@@ -115,6 +118,32 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
         }
     subject = storable(title_of(session.prompt)) or f"Review output of {key.task_id}"
     return Form(subject, _body(session, site.links_of(key)["chat"]), params)
+
+
+def _editable(session: AgentSession) -> str | None:
+    """The output as the form's text field has it; None if it cannot be edited there."""
+    text = session.current_output
+    # A browser's text field has no carriage returns, and an empty one comes back as nothing.
+    if not session.allow_modifications or not 0 < len(text) <= MAX_SHOWN or "\r" in text:
+        return None
+    if not text.lstrip().startswith("{"):
+        return text
+    return text + _STAYS_TEXT if session.output_format == "json" else None
+
+
+def edited_output_in(given: Mapping[str, Any], form: Mapping[str, Any]) -> Any:
+    """The output as the reviewer edited it, or left it; None where the answer has none.
+
+    Args:
+        given: values of the fields.
+        form: the form's own params.
+    """
+    text = given.get(EDITED_OUTPUT)
+    param = form.get(EDITED_OUTPUT)
+    shown = param.get("value") if isinstance(param, Mapping) else param
+    if isinstance(text, str) and isinstance(shown, str) and shown.lstrip().startswith("{"):
+        return text.strip()  # of JSON: no space around it means anything
+    return text
 
 
 def _body(session: AgentSession, page: str) -> str:

@@ -1,8 +1,7 @@
 """Schema of our XComs: keys and values. No Airflow imports.
 
-Keys and required fields are those of the Airflow AI provider, so that each side can read the other's sessions.
-Our additional fields are optional, and its models ignore them. Times are timezone-aware, and set when something
-happens, never when it is read.
+Keys and required fields are those of the Airflow AI provider, so that each side can read the other's sessions. Our
+additional fields are optional; its models ignore them. Times are timezone-aware, and of when something happened.
 """
 
 from __future__ import annotations
@@ -10,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import Self
 
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus
-from airflow_hitl_review.core.texts import Text, Time
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from airflow_hitl_review.core.texts import Ordered, Text, Time
 
 PREFIX = "airflow_hitl_review_"
 
@@ -37,7 +34,6 @@ HISTORY_KEY = f"{PREFIX}message_history"
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
-_EDIT_PREFIX = f"{PREFIX}edited_output_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
@@ -46,8 +42,7 @@ WEBHOOKS_KEY = f"{PREFIX}webhooks"
 deleted once the final event is in the outbox. Its row's timestamp is when the outbox is checked next."""
 
 WEBHOOKS_ENDED_KEY = f"{PREFIX}webhooks_ended"
-"""``True``: the review has ended, and its outbox holds undelivered events. Written by the worker or the API
-server, deleted by the latter. Its row's timestamp is as above."""
+"""``True``: the review has ended with undelivered events. The API server deletes it; its timestamp is as above."""
 
 RESUME_METHOD = "resume_hitl_review"
 """Operator method that Airflow calls to resume a parked task."""
@@ -59,8 +54,7 @@ GivenChannel = Literal["rest", "notebook", "chat", "airflow"]
 """Where a person decided."""
 
 Channel = Literal["rest", "notebook", "chat", "airflow", "timeout", "policy"]
-"""Where a decision was made. The last two are the worker's own and have no user: what ``on_hitl_timeout`` says,
-and ``review_when`` said that nobody need look."""
+"""Where a decision was made; the last two are the worker's own (``on_hitl_timeout``, ``review_when``)."""
 
 
 def output_key(iteration: int) -> str:
@@ -78,7 +72,12 @@ def edited_output_key(iteration: int) -> str:
 
     It counts only if the decision has its digest. The output that was shown stays under ``output_key``.
     """
-    return f"{_EDIT_PREFIX}{iteration}"
+    return f"{PREFIX}edited_output_{iteration}"
+
+
+def trace_key(iteration: int) -> str:
+    """Key of what the task did for the n-th output (``trace.Trace``). Written by the worker."""
+    return f"{PREFIX}trace_{iteration}"
 
 
 def history_key(iteration: int) -> str:
@@ -215,7 +214,7 @@ class AgentSession(_Stored):
     reviewers: list[Text] = Field(default_factory=list)
     allow_modifications: bool = False
     modifications_refused: Text | None = None
-    output_schema: dict[str, Any] | None = None
+    output_schema: Ordered | None = None
     on_reject: OnReject = "fail"
     on_hitl_timeout: OnTimeout = "fail"
     decisions: list[Decision] = Field(default_factory=list)

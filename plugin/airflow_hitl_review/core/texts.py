@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 """NUL and lone surrogates: databases store neither."""
@@ -37,6 +38,16 @@ def storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(storable)]
 """A stored text. SQLite and custom XCom backends also keep text that UTF-8 JSON cannot represent."""
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Ordered = Annotated[
+    dict[str, Any], BeforeValidator(_parsed), PlainSerializer(json.dumps, return_type=str, when_used="json")
+]
+"""A stored object that keeps the order of its names: PostgreSQL loses it, unless the object is stored as text."""
 
 
 def sha256_of(text: str) -> str:

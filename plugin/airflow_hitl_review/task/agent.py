@@ -30,7 +30,8 @@ from pydantic_ai.usage import RunUsage
 from airflow_hitl_review.core.airflow_sdk import iter_pydantic_models
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.texts import storable
-from airflow_hitl_review.task import typed_outputs
+from airflow_hitl_review.core.trace import Trace
+from airflow_hitl_review.task import agent_trace, tracing, typed_outputs
 from airflow_hitl_review.task.agent_turn import AgentTurn
 from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
@@ -71,13 +72,15 @@ class _AgentReview(HITLReviewBaseOperator):
             self.check_rendered_hitl_settings()
         return super().execute(context)
 
-    def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+    def resume_hitl_review(
+        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+    ) -> Any:
         """Resume a parked review: restore the state that ``execute`` had, and return its result."""
         limits = coerce_usage_limits(self.usage_limits)
         self._usage_budget = self._build_usage_budget(context, limits, ti=context["ti"])
         self._run_usage = self._usage_budget.load() if self._usage_budget else None
         self._run_identity_attrs = build_run_identity_attributes(context["ti"])
-        output = super().resume_hitl_review(context, event)
+        output = super().resume_hitl_review(context, event, deadline=deadline)
         if isinstance(output, BaseModel) and not self._travels_as_a_model(output):
             output = output.model_dump()
         self._clear_usage_budget(context)
@@ -113,6 +116,10 @@ class _AgentReview(HITLReviewBaseOperator):
         self._output_under_review = turn.output  # fails before a reviewer is asked, if it cannot be read back
         return turn
 
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        seen = len(before.messages) if before is not None else 0
+        return tracing.merged([agent_trace.trace_of(history.messages[seen:]), *tracing.take()])
+
     def _editing(self, shown: Shown, history: Any) -> Editing:
         editing: Editing = history.editing(shown) if self.allow_modifications else SWITCHED_OFF
         return editing
@@ -122,7 +129,7 @@ class _AgentReview(HITLReviewBaseOperator):
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         check_edit(edited_output, output_format, history.member)
-        self.check_edited_output(edited_output, output_format)
+        super()._check_edit(edited_output, output_format, history)
 
     def check_edited_output(self, edited_output: str, output_format: OutputFormat) -> None:
         """Check more than the agent's ``output_type`` does; see ``HITLReviewMixin``."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from airflow_hitl_review.core.audit_record import confirms
 from airflow_hitl_review.core.schema import Decision
+from airflow_hitl_review.core.texts import sha256_of
 
 Verdict = Literal["confirmed", "unconfirmed", "refused"]
 
@@ -40,10 +41,11 @@ class Confirmation:
             output: the current output.
             edited_output: the output as the reviewer edited it, if they did.
         """
+        is_whole = decision is None or decision.edited_output_sha256 in (None, sha256_of(edited_output or ""))
         if not self.is_needed:
-            return "confirmed"
+            return "confirmed" if is_whole else "refused"
         event, self._event = self._event, None
-        if decision is not None and confirms(event, decision, output, edited_output, self.reviewers):
+        if decision is not None and is_whole and confirms(event, decision, output, edited_output, self.reviewers):
             self._is_resumed = False
             return "confirmed"
         if decision is not None and event is not None and "decided" in event:

@@ -76,10 +76,12 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         output = as_json_value(self._call(context, None, []))
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
-    def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+    def resume_hitl_review(
+        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+    ) -> Any:
         """Resume a parked review."""
         self._context = context
-        return super().resume_hitl_review(context, event)
+        return super().resume_hitl_review(context, event, deadline=deadline)
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output: call the function with the reviewer's feedback."""

@@ -2,15 +2,11 @@
 
 It is applied once, before the first write of a round. Otherwise an output could be announced, even approved, and
 only then refused: by the database (NaN, NUL), or by Airflow when it writes the task's result.
-
-A history of pydantic-ai's messages is converted with its own adapter; others must be JSON values already. Operators
-that were written for the AI provider's mixin have such messages; its polling kept them in memory.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any, TypeAlias
 
 import pydantic_core
@@ -23,10 +19,6 @@ MAX_DEPTH = 200
 
 _RESERVED = ("__classname__", "__id__")
 """Keys that mark serialized objects in XCom: Airflow refuses to write a dictionary with one of them."""
-
-_MESSAGES = "pydantic_ai_messages"
-"""The only key of the object in which a list of pydantic-ai's messages is stored."""
-
 
 Shown: TypeAlias = "tuple[str, OutputFormat]"
 """An output as the reviewer sees it: its text, and whether that is JSON."""
@@ -87,33 +79,6 @@ def stored_form(value: Any, what: str) -> Any:
         TypeError: XCom cannot store it; the message says where the first such value is, and what to do.
     """
     return _stored_form(value, what, ())
-
-
-def are_messages(history: Any) -> bool:
-    """Whether it is a list of pydantic-ai's messages."""
-    # If there are such messages, their module has been imported.
-    messages = sys.modules.get("pydantic_ai.messages")
-    if messages is None or not isinstance(history, list | tuple) or not history:
-        return False
-    return all(isinstance(one, messages.ModelRequest | messages.ModelResponse) for one in history)
-
-
-def dump_messages(history: Any) -> Any:
-    """Convert a list of pydantic-ai's messages to JSON values; return anything else unchanged."""
-    if not are_messages(history):
-        return history
-    from pydantic_ai.messages import ModelMessagesTypeAdapter
-
-    return {_MESSAGES: ModelMessagesTypeAdapter.dump_python(list(history), mode="json")}
-
-
-def load_messages(stored: Any) -> Any:
-    """Restore the history that ``dump_messages`` was given."""
-    if not isinstance(stored, dict) or set(stored) != {_MESSAGES}:
-        return stored
-    from pydantic_ai.messages import ModelMessagesTypeAdapter
-
-    return ModelMessagesTypeAdapter.validate_python(stored[_MESSAGES])
 
 
 def _stored_form(value: Any, what: str, place: tuple[Any, ...]) -> Any:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import usable_webhooks
-from airflow_hitl_review.task import review_loop
-from airflow_hitl_review.task.json_values import (
-    Shown,
-    are_messages,
-    as_text,
-    dump_messages,
-    load_messages,
-    stored_form,
-)
+from airflow_hitl_review.task import review_loop, tracing
+from airflow_hitl_review.task.json_values import Shown, as_text
+from airflow_hitl_review.task.message_history import dump_messages, load_messages, stored_history
 from airflow_hitl_review.task.new_session import decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
-from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit, editing_of
+from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, EditRefusedError, check_edit, editing_of
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import ReviewSettings
 
@@ -52,6 +48,8 @@ class HITLReviewMixin(ReviewSettings):
     Its settings are those of ``ReviewSettings``.
     """
 
+    _hitl_deadline: str | None = None
+
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Get ``output`` reviewed, and return the approved output.
 
@@ -76,7 +74,7 @@ class HITLReviewMixin(ReviewSettings):
         self.check_rendered_hitl_settings()
         # Everything that may be refused comes first: once something is stored, a reviewer may see it.
         shown = as_text(output)
-        history = self._stored_history(message_history)
+        history = stored_history(self, message_history)
         ti = _task_instance(context)
         prompt = HITLReviewMixin._to_string(self.prompt)  # a template may render to another task's result
         session = new_session(self, ti, shown, self._editing(shown, message_history), prompt)
@@ -84,18 +82,24 @@ class HITLReviewMixin(ReviewSettings):
         if not self._needs_review(shown, message_history):
             session, policy = decided(session, Action.APPROVE, "policy")
         webhooks = usable_webhooks(self.webhooks, self.webhook_url)
-        review = ReviewSession.start(ti, session, history, webhooks=webhooks, callbacks=self._callbacks(context))
+        trace = self._trace(message_history, None)
+        callbacks = self._callbacks(context)
+        review = ReviewSession.start(ti, session, history, trace, webhooks=webhooks, callbacks=callbacks)
+        self._hitl_deadline = _iso(review.deadline) if self.on_hitl_timeout != "fail" else None
         push_links(self, ti)
         if policy is not None:
             return review_loop.end_without_review(self, review, message_history, policy)
         return review_loop.run(self, review, message_history)
 
-    def resume_hitl_review(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+    def resume_hitl_review(
+        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+    ) -> Any:
         """Resume a parked review. Airflow calls this.
 
         ``event`` says why. The decision is in XCom; the event must confirm that it was taken, and by one of
-        ``reviewers`` if there are any.
+        ``reviewers`` if there are any. ``deadline`` is given if the review ends by itself then.
         """
+        self._hitl_deadline = deadline
         self.check_reviewers()
         with review_loop.parks_again(self):
             review = ReviewSession.load(
@@ -104,6 +108,7 @@ class HITLReviewMixin(ReviewSettings):
                 self._callbacks(context),
                 reviewers=self.reviewers,
                 event=event,
+                deadline=datetime.fromisoformat(deadline) if deadline is not None else None,
             )
             stored_history = review.load_history()
             review.announcer.output_ready_if_untold(review.session)
@@ -186,24 +191,9 @@ class HITLReviewMixin(ReviewSettings):
         except TypeError:
             return storable(str(output))
 
-    def _stored_history(self, message_history: Any) -> Any:
-        """The history in its stored form; None when polling, which does not need it.
-
-        If pydantic-ai's messages cannot be stored, the task polls, as with the AI provider's mixin.
-
-        Raises:
-            TypeError: it cannot be stored; the message says where the first such value is.
-        """
-        if self.hitl_wait != "park":
-            return None
-        try:
-            return stored_form(self.dump_message_history(message_history), "The message history")
-        except (TypeError, ValueError) as error:
-            if are_messages(message_history) and not self.reviewers:
-                log.warning("%s The review goes on with a worker slot (hitl_wait='poll').", error)
-                self.hitl_wait = "poll"
-                return None
-            raise TypeError(f"{error} Or set hitl_wait='poll', which keeps it in memory.") from error
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        """What the task did for an output, whose history is this; ``before`` is that of the output before it."""
+        return tracing.merged(tracing.take())
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         """Whether reviewers may edit an output; ``history`` belongs to it."""
@@ -215,10 +205,10 @@ class HITLReviewMixin(ReviewSettings):
             return True
         try:
             answer = self.review_when(self._typed_output(shown, history))
+            return answer is None or bool(answer)
         except FAILURES:
             log.exception("review_when failed, so the output is reviewed.")
             return True
-        return answer is None or bool(answer)
 
     def _typed_output(self, shown: Shown, history: Any) -> Any:
         """An output as its type, for ``review_when``."""
@@ -226,12 +216,18 @@ class HITLReviewMixin(ReviewSettings):
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take an edit of the output that ``history`` belongs to."""
+        if not self.allow_modifications:  # the session, which says so too, is in XCom
+            raise EditRefusedError(SWITCHED_OFF.refused)
         self.check_edited_output(edited_output, output_format)
 
     def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
         """The task's result; ``history`` belongs to the approved output, which the reviewer may have edited."""
         output = session.current_output if edited_output is None else edited_output
         return self.hitl_review_result(output, session.output_format)
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
 
 
 def _task_instance(context: Context) -> Any:

@@ -70,3 +70,8 @@ def decided(session: AgentSession, action: Action, channel: Channel) -> tuple[Ag
     )
     after = advance(session.state, action)
     return session.moved_to(after, now, decisions=[*session.decisions, decision]), decision
+
+
+def is_decided_alone(session: AgentSession) -> bool:
+    """Whether the session's last decision is one that nobody made."""
+    return bool(session.decisions) and session.decisions[-1].channel in ("timeout", "policy")

@@ -202,5 +202,8 @@ def edited_turns(history: Any, edited_output: str) -> list[dict[str, Any]] | Non
     last = history[-1] if isinstance(history, list) and history else None
     if not isinstance(last, dict) or set(last) != {"role", "content"} or last["role"] != "assistant":
         return None
-    content = edited_output if isinstance(last["content"], str) else json.loads(edited_output)
+    try:
+        content = edited_output if isinstance(last["content"], str) else json.loads(edited_output)
+    except ValueError:  # a model's own parts of a text
+        return None
     return [*history[:-1], *first_turn(content)]

@@ -47,21 +47,23 @@ def require_action(ti: Any, key: TaskKey, session: AgentSession, reviewers: Sequ
         )
 
 
-def park(deadline: datetime | None, now: datetime) -> NoReturn:
+def park(resume_at: datetime | None, now: datetime, deadline: str | None = None) -> NoReturn:
     """Let the task wait without a worker slot; another process resumes it at ``resume_hitl_review``.
 
     It waits in the state ``awaiting_input``, or ``deferred`` before Airflow 3.3.
 
     Args:
-        deadline: when it is resumed even without a decision; None for never.
+        resume_at: when it is resumed even without a decision; None for never.
         now: the current time.
+        deadline: argument for ``resume_hitl_review``, if the review ends by itself then: nobody can change it.
 
     Raises:
         TaskAwaitingInput: Airflow's signal since 3.3.
         TaskDeferred: Airflow's signal before 3.3.
     """
-    at = max(deadline, now + _SHORTEST_PARK) if deadline is not None else None
-    arguments: dict[str, Any] = {"method_name": RESUME_METHOD, "kwargs": {}}
+    at = max(resume_at, now + _SHORTEST_PARK) if resume_at is not None else None
+    kwargs = {"deadline": deadline} if deadline is not None else {}
+    arguments: dict[str, Any] = {"method_name": RESUME_METHOD, "kwargs": kwargs}
     if TaskAwaitingInput is not None:
         raise TaskAwaitingInput(**arguments, timeout=at - now if at is not None else None)
     from airflow_hitl_review.task.deadline_trigger import ReviewDeadlineTrigger

@@ -17,6 +17,7 @@ from airflow_hitl_review.core.airflow_sdk import (
 )
 from airflow_hitl_review.core.schema import AgentSession, Decision, OnReject, OnTimeout, OutputFormat
 from airflow_hitl_review.core.states import Action, Step
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.task.errors import (
     HITLMaxIterationsError,
     HITLRegenerationError,
@@ -24,6 +25,7 @@ from airflow_hitl_review.task.errors import (
     HITLTimeoutError,
 )
 from airflow_hitl_review.task.json_values import Shown, as_text
+from airflow_hitl_review.task.message_history import Regenerating, stored_history
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.parking import park
 from airflow_hitl_review.task.review_session import ReviewSession
@@ -39,17 +41,17 @@ LOOK_AGAIN = timedelta(minutes=2)
 server resumes it sooner, or makes the review pending again, unless it is down."""
 
 _LAST_LOOK = 2.0
-"""Seconds between the deadline and the last poll: a decision may be arriving just then."""
+"""Seconds between the deadline and the last look: a decision may be arriving just then."""
 
 
-class ReviewedOperator(Protocol):
+class ReviewedOperator(Regenerating, Protocol):
     """What the loop uses of ``HITLReviewMixin``, which describes it."""
 
-    hitl_wait: Literal["park", "poll"]
     hitl_poll_interval: float
     on_regenerate_error: Literal["return", "fail"]
     on_reject: OnReject
     on_hitl_timeout: OnTimeout
+    _hitl_deadline: str | None
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take the reviewer's edit."""
@@ -60,8 +62,8 @@ class ReviewedOperator(Protocol):
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output."""
 
-    def _stored_history(self, message_history: Any) -> Any:
-        """The history in its stored form."""
+    def _trace(self, history: Any, before: Any) -> Trace | None:
+        """What the task did for an output."""
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         """Whether reviewers may edit an output."""
@@ -88,9 +90,8 @@ def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
 
 
 def end_without_review(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> Any:
-    """End a review that nobody need look at; arguments, result and errors as for ``run``."""
-    with parks_again(operator):
-        review.end(None, decision)
+    """End a review that nobody need look at, like ``run``. It never parks: nobody could confirm the decision."""
+    review.end(None, decision)
     return _result(operator, review, history, decision)
 
 
@@ -125,7 +126,7 @@ def parks_again(operator: ReviewedOperator) -> Iterator[None]:
             raise
         log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
         now = utcnow()
-        park(now + LOOK_AGAIN, now)
+        park(now + LOOK_AGAIN, now, operator._hitl_deadline)
 
 
 def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
@@ -161,8 +162,9 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
             output, new_history = operator.regenerate_with_feedback(**asked)
         else:
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
-        shown, stored = as_text(output), operator._stored_history(new_history)
-        review.next_output(shown, stored, operator._editing(shown, new_history))
+        shown, stored = as_text(output), stored_history(operator, new_history)
+        trace, editing = operator._trace(new_history, history), operator._editing(shown, new_history)
+        review.next_output(shown, stored, trace, editing)
     except XComsAwayError:
         raise
     except FAILURES as error:
@@ -180,6 +182,7 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
     if operator.hitl_wait == "poll":
         return _poll(operator, review)
     review.announcer.finish()
+    is_over = _is_over(review)
     # This check also finds a decision that arrived while webhooks were sent.
     if (decision := review.decision()) is not None:
         return decision
@@ -187,14 +190,14 @@ def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Dec
         # The form may be answered already, if the event that confirmed the decision was lost with its process.
         # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
         review.require_action()
-        _park(review)
-    if _is_over(review):
+        _park(operator, review)
+    if is_over:
         return _time_out(operator, review)
     review.require_action()
     # The last check before parking: from now on it can be decided in Airflow, too.
     if MAY_READ_AFTER_FORM and (decision := review.decision()) is not None:
         return decision
-    _park(review)
+    _park(operator, review)
 
 
 def _poll(
@@ -202,6 +205,7 @@ def _poll(
 ) -> Decision:
     interval, failed = operator.hitl_poll_interval, 0
     while True:
+        is_over = _is_over(review, sleep)
         try:
             decision = review.decision()
         except Exception:
@@ -213,24 +217,25 @@ def _poll(
             failed = 0
             if decision is not None:
                 return decision
-            if _is_over(review):
+            if is_over:
                 return _time_out(operator, review)
         review.announcer.keep()
         left = review.time_left()
-        pause = interval
-        if left is not None and left.total_seconds() <= pause:
-            pause = max(left.total_seconds(), 0.0) + _LAST_LOOK
-        sleep(pause)
+        sleep(interval if left is None else min(interval, max(left.total_seconds(), _LAST_LOOK)))
 
 
-def _park(review: ReviewSession) -> NoReturn:
+def _park(operator: ReviewedOperator, review: ReviewSession) -> NoReturn:
     now = utcnow()
-    park(now + LOOK_AGAIN if review.is_unconfirmed else review.session.deadline_at, now)
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.deadline, now, operator._hitl_deadline)
 
 
-def _is_over(review: ReviewSession) -> bool:
+def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether the deadline is over; ask before looking at XCom: then all decisions have arrived, if it is."""
     left = review.time_left()
-    return left is not None and left <= timedelta(0)
+    if left is None or left > timedelta(0):
+        return False
+    sleep(max(left.total_seconds() + _LAST_LOOK, 0.0))
+    return True
 
 
 def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:

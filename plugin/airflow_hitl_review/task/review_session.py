@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
-from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.json_values import Shown
-from airflow_hitl_review.task.new_session import decided, output_fields
+from airflow_hitl_review.task.new_session import decided, is_decided_alone, output_fields
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 
@@ -29,6 +30,7 @@ class ReviewSession:
 
     Attributes:
         session: the review as it is stored.
+        deadline: when it ends by itself; not read again from XCom, which others may write.
         edited_output: the output as the reviewer edited it with the decision that was read last, if they did.
         is_unconfirmed: whether a decision waits for the API server's confirmation.
     """
@@ -41,6 +43,7 @@ class ReviewSession:
         self.announcer = announcer
         self.session = session
         self.edited_output: str | None = None
+        self.deadline = session.deadline_at
 
     @classmethod
     def start(
@@ -48,6 +51,7 @@ class ReviewSession:
         ti: Any,
         session: AgentSession,
         history: Any,
+        trace: Trace | None,
         *,
         webhooks: Sequence[Webhook],
         callbacks: Callbacks,
@@ -57,7 +61,8 @@ class ReviewSession:
         Args:
             ti: the running task instance.
             session: the new session, see ``new_session``.
-            history: what regenerating needs after a pause, in its stored form; None stores none.
+            history: what regenerating needs after a pause, in its stored form, if anything.
+            trace: what the task did, if it says so.
             webhooks: endpoints that get the events.
             callbacks: the DAG's callbacks.
 
@@ -67,7 +72,7 @@ class ReviewSession:
         announcer = Announcer(ti, webhooks, callbacks, ti.try_number)
         review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
-        review._xcoms.store_round(session, history)
+        review._xcoms.store_round(session, history, trace)
         if session.status is SessionStatus.PENDING_REVIEW:
             announcer.output_ready(session)
         return review
@@ -81,15 +86,16 @@ class ReviewSession:
         *,
         reviewers: Sequence[str] = (),
         event: Mapping[str, Any] | None = None,
+        deadline: datetime | None = None,
     ) -> ReviewSession:
         """Load the review of a resumed task.
 
         Args:
             ti: the running task instance.
-            webhooks: endpoints that get the events.
-            callbacks: the DAG's callbacks.
+            webhooks, callbacks: as for ``start``.
             reviewers: ids of the only people who may decide, if any; from the DAG, not from XCom.
             event: the event that resumed the task.
+            deadline: of the review, if the task was given it.
 
         Raises:
             LookupError: the session is gone from XCom.
@@ -97,26 +103,26 @@ class ReviewSession:
         """
         session = TaskXComs(ti).read_session()
         if session is None:
-            raise LookupError(
-                f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}. "
-                "Clear the task to start over."
-            )
+            why = f"The task was resumed, but its review is gone: somebody deleted the XCom {SESSION_KEY!r}."
+            raise LookupError(f"{why} Clear the task to start over.")
         announcer = Announcer(ti, webhooks, callbacks, session.try_number or ti.try_number)
-        return cls(ti, session, announcer, Confirmation(reviewers, is_resumed=True, event=event))
+        review = cls(ti, session, announcer, Confirmation(reviewers, is_resumed=True, event=event))
+        review.deadline = deadline or session.deadline_at
+        return review
 
     # --- what was decided
 
     def decision(self) -> Decision | None:
         """Read XCom; return the decision to carry out, None while the review is pending.
 
-        The session's status shows whether there is one. The action alone proves nothing: after a failed
-        regeneration the last action has the current iteration, but is already handled.
+        The session's status shows it. The action alone proves nothing: after a failed regeneration, the last one
+        has the current iteration, but is already handled.
 
         Raises:
             XComsAwayError: XComs cannot be read just now.
-            pydantic.ValidationError: somebody overwrote the session with something else.
+            pydantic.ValidationError: somebody overwrote the session.
         """
-        self.is_unconfirmed = False
+        self.is_unconfirmed, self.edited_output = False, None
         stored = self._xcoms.read_session()
         if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
             return None
@@ -128,13 +134,18 @@ class ReviewSession:
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
         verdict = self._confirmation.of(decision, self.session.current_output, edited)
-        if decision is not None and decision.is_edited and sha256_of(edited or "") != decision.edited_output_sha256:
-            verdict = "refused" if verdict == "confirmed" else verdict
+        if verdict == "unconfirmed" and is_decided_alone(self.session):
+            # An earlier process of this task could not end the review, or somebody wrote so; nobody confirms it.
+            log.warning("XCom says that nobody decided in time; the task's own deadline is %s.", self.deadline)
+            self._reopen(self.session.decisions[:-1])
+            return None
         self.is_unconfirmed = verdict == "unconfirmed"
         if verdict == "refused":
             self._refuse()
+        if verdict != "confirmed":
+            return None
         self.edited_output = edited
-        return decision if verdict == "confirmed" else None
+        return decision
 
     def _refuse(self) -> None:
         """Make the review pending again: none of the reviewers took the decision in XCom."""
@@ -144,20 +155,24 @@ class ReviewSession:
             self.session.status.value,
             f" by one of the reviewers {reviewers}" if reviewers else "",
         )
-        again = {"status": SessionStatus.PENDING_REVIEW, "reviewers": reviewers, "updated_at": utcnow()}
-        self._store(self.session.model_copy(update=again))
+        self._reopen(self.session.decisions)
+
+    def _reopen(self, decisions: list[Decision]) -> None:
+        again = {"status": SessionStatus.PENDING_REVIEW, "decisions": decisions, "updated_at": utcnow()}
+        reviewers = list(self._confirmation.reviewers)
+        self._store(self.session.model_copy(update={**again, "reviewers": reviewers}))
 
     def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
         """Decide as the task's settings say, without a person."""
-        self.session, decision = decided(self.session, action, channel)
-        self._xcoms.store_session(self.session)
+        session, decision = decided(self.session, action, channel)
         self._xcoms.store_decision(decision)
+        self._store(session)
         return decision
 
     # --- what the worker does
 
-    def next_output(self, shown: Shown, history: Any, editing: Editing) -> None:
-        """Show the next output; ``history`` as for ``start``.
+    def next_output(self, shown: Shown, history: Any, trace: Trace | None, editing: Editing) -> None:
+        """Show the next output; ``history`` and ``trace`` as for ``start``.
 
         Raises:
             RuntimeError: it could not be stored. The review is unchanged: nobody has seen that output, and nobody
@@ -167,10 +182,10 @@ class ReviewSession:
         state = advance(self.session.state, Step.REGENERATE)
         session = self._moved(state, last_error=None, **output_fields(shown, editing))
         try:
-            self._xcoms.store_round(session, history)
+            self._xcoms.store_round(session, history, trace)
         except FAILURES as error:
-            # The last write may have succeeded even though its response was lost: then this output is visible, and
-            # perhaps already decided. Going back to the previous output would undo that.
+            # The last write may have succeeded, with its response lost: then this output is visible, and perhaps
+            # already decided. Going back to the previous output would undo that.
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
         self.session = session
@@ -196,9 +211,8 @@ class ReviewSession:
             edited_output_sha256=decision.edited_output_sha256,
             acting_for=decision.acting_for,
         )
-        state = advance(self.session.state, step)
-        failures = [*self.session.failures, failure]
-        self._store(self._moved(state, last_error=failure.error, failures=failures))
+        moved = self._moved(advance(self.session.state, step), last_error=failure.error)
+        self._store(moved.model_copy(update={"failures": [*self.session.failures, failure]}))
 
     def end(self, step: Step | None, decision: Decision | None = None, *, status: str | None = None) -> None:
         """End the review, by a step of the worker or as the reviewer decided, and announce it.
@@ -218,7 +232,7 @@ class ReviewSession:
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
-        return self.session.deadline_at - utcnow() if self.session.deadline_at else None
+        return self.deadline - utcnow() if self.deadline else None
 
     def load_history(self) -> Any:
         """The history up to the session's current output; None if none was stored.

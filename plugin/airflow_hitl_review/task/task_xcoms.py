@@ -21,8 +21,10 @@ from airflow_hitl_review.core.schema import (
     edited_output_key,
     history_key,
     output_key,
+    trace_key,
 )
 from airflow_hitl_review.core.stored import is_repeated
+from airflow_hitl_review.core.trace import Trace
 
 log = logging.getLogger(__name__)
 
@@ -104,16 +106,18 @@ class TaskXComs:
         # Version 0.1.0 had one history for all outputs.
         return history if history is not None else self.read(HISTORY_KEY)
 
-    def store_round(self, session: AgentSession, history: Any) -> None:
-        """Write an output, its history (None stores none) and the session that shows it."""
+    def store_round(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
+        """Write an output, its history and trace (None stores none) and the session that shows it."""
         # The session last: whoever sees it can then also read its output and history.
         if history is not None:
             self.push(history_key(session.iteration), history)
+        if trace is not None:
+            self.push(trace_key(session.iteration), trace.stored())
         self.push(output_key(session.iteration), session.current_output)
         self.store_session(session)
 
     def store_decision(self, decision: Decision) -> None:
-        """Write the last decision; the session comes first, as when the API server decides."""
+        """Write the last decision; it counts once the session, which comes later, has its status."""
         self.push(ACTION_KEY, decision.model_dump(mode="json"))
 
     def store_session(self, session: AgentSession) -> None:

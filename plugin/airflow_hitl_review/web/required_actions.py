@@ -68,6 +68,7 @@ def request_of(answer: GivenAnswer) -> Request:
     seen = output if isinstance(output, int) and not isinstance(output, bool) else None
     digest: Any = answer.params.get(OUTPUT_SHA256)
     seen_sha256 = digest if isinstance(digest, str) and digest else None
-    text: Any = answer.params.get(EDITED_OUTPUT)
-    edited = text if isinstance(text, str) and text and action is not Action.REJECT else None
+    edited: Any = answer.params.get(EDITED_OUTPUT) if action is not Action.REJECT else None
+    if edited is not None and not isinstance(edited, str):
+        raise HTTPException(422, f"{EDITED_OUTPUT} must be a text, also where it is JSON. Nothing is decided yet.")
     return Request(action, feedback, seen, channel="airflow", output_sha256=seen_sha256, edited_output=edited)

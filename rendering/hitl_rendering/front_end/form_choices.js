@@ -1,7 +1,7 @@
 // Fields of a typed form whose values are chosen: one of several, a date, a time, and what is given.
 import { element } from "./edit_text.js";
 import { ControlField, Field } from "./form_fields.js";
-import { isSame } from "./json_schema.js";
+import { isSame } from "./json_shapes.js";
 import { printJson } from "./json_source.js";
 
 /** One of several values; what is not among them stays until another one is chosen. */

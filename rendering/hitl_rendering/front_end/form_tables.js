@@ -2,7 +2,7 @@
 import { element } from "./edit_text.js";
 import { newId } from "./form_fields.js";
 import { labelOf } from "./form_groups.js";
-import { shapeOf, suits } from "./json_schema.js";
+import { shapeOf, suits } from "./json_shapes.js";
 
 const MOST_COLUMNS = 12;
 

@@ -47,13 +47,14 @@ export class OutputEditor {
    *
    * @param {object} output
    * @param {string} output.text
+   * @param {string} [output.original] what is edited, if the text is an edit of it that goes on.
    * @param {"text" | "json"} output.format
    * @param {object | null} [output.schema] JSON Schema of the output.
    * @param {string} [output.display] how it is shown, such as "markdown" or "code:python".
    * @param {{ path: (string | number)[], message: string }[]} [output.errors]
    */
-  open({ text, format, schema = null, display = "text", errors = [] }) {
-    this.#opened = text;
+  open({ text, original = text, format, schema = null, display = "text", errors = [] }) {
+    this.#opened = original;
     const changed = () => this.#changed();
     this.#part = format === "json" ? new JsonEditor(text, schema, changed) : new TextEditor(text, display, changed);
     this.area.replaceChildren(this.#part.root);

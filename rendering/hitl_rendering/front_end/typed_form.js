@@ -7,7 +7,8 @@ import { ObjectField } from "./form_groups.js";
 import { ListField } from "./form_lists.js";
 import { DictField } from "./form_pairs.js";
 import { OptionalField, UnionField } from "./form_variants.js";
-import { SchemaReader, isSame, shapeOf, suits } from "./json_schema.js";
+import { SchemaReader } from "./json_schema.js";
+import { isSame, shapeOf, suits } from "./json_shapes.js";
 import { findProblem, pathWords } from "./json_source.js";
 
 const GROUPS = { object: ObjectField, dict: DictField, list: ListField, union: UnionField };

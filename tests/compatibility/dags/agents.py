@@ -59,8 +59,9 @@ if AgentOperator is not None:
         "model": Cat(name="third", lives=3),
         "listed": [Cat(name="third", lives=3), Cat(name="third", lives=3)],
         "either": Dog(name="third", lives=3),
+        "edited": Dog(name="Rex", lives=1),
     }
-    TYPES: dict[str, Any] = {"model": Cat, "listed": list[Cat], "either": Cat | Dog}
+    TYPES: dict[str, Any] = {"model": Cat, "listed": list[Cat], "either": Cat | Dog, "edited": Cat | Dog}
 
     @task
     def compare(name: str, value: Any) -> dict[str, Any]:
@@ -77,7 +78,7 @@ if AgentOperator is not None:
     }
 
     with DAG("agents", schedule=None, catchup=False, max_active_tasks=50):
-        for name in os.environ.get("TEST_AGENTS", "model,listed,either").split(","):
+        for name in (*os.environ.get("TEST_AGENTS", "model,listed,either").split(","), "edited"):
             agent = ScriptedAgentOperator(
                 task_id=name, output_type=TYPES[name], usage_limits={"request_limit": 3}, **given
             )

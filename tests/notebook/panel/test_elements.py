@@ -13,7 +13,11 @@ from hitl_notebook.panel.elements import (
     Cancel,
     Confirm,
     DecisionForm,
+    DiscardEdit,
     Draft,
+    Edit,
+    EditedOutput,
+    EditForm,
     Element,
     Help,
     InboxList,
@@ -24,10 +28,12 @@ from hitl_notebook.panel.elements import (
     Open,
     OpenNext,
     Pick,
+    PreviewEdit,
+    StartEdit,
 )
 from hitl_notebook.panel.views import close_all
 
-KINDS = [InboxList, DecisionForm, LoginForm, Keyboard]
+KINDS = [InboxList, DecisionForm, EditForm, LoginForm, Keyboard]
 
 GOOD: list[tuple[type[Element], dict[str, Any], Message]] = [
     (InboxList, {"do": "open", "id": "1"}, Open("1")),
@@ -40,7 +46,24 @@ GOOD: list[tuple[type[Element], dict[str, Any], Message]] = [
         {"do": "confirm", "key": "k", "action": "request_changes", "text": "x"},
         Confirm("k", "request_changes", "x"),
     ),
+    (
+        DecisionForm,
+        {"do": "act", "key": "k", "action": "approve", "text": "", "edit": {"about": "1 a", "text": "x"}},
+        Act("k", "approve", "", edit=EditedOutput("1 a", "x")),
+    ),
     (DecisionForm, {"do": "cancel", "key": "k"}, Cancel("k")),
+    (EditForm, {"do": "startedit", "key": "k"}, StartEdit("k")),
+    (
+        EditForm,
+        {"do": "edit", "key": "k", "edit": {"about": "1 a", "text": None, "problem": "It is too long."}},
+        Edit("k", EditedOutput("1 a", None, "It is too long.")),
+    ),
+    (
+        EditForm,
+        {"do": "previewedit", "key": "k", "about": "1 a", "text": "x", "id": "p1"},
+        PreviewEdit("k", "1 a", "x", "p1"),
+    ),
+    (EditForm, {"do": "discardedit", "key": "k", "about": "1 a"}, DiscardEdit("k", "1 a")),
     (DecisionForm, {"do": "opennext", "on": False}, OpenNext(False)),
     (
         LoginForm,
@@ -57,6 +80,9 @@ BAD: list[tuple[type[Element], Any]] = [
     (InboxList, {"do": "open"}),
     (InboxList, {"do": "open", "id": 1}),
     (InboxList, {"do": "pick", "ids": "r1", "on": True}),
+    (EditForm, {"do": "edit", "key": "k", "edit": {"about": "1 a", "text": "x" * 1_000_001}}),
+    (EditForm, {"do": "edit", "key": "k", "edit": "x"}),
+    (EditForm, {"do": "draft", "key": "k", "text": "x"}),
     (InboxList, {"do": "pick", "ids": ["r1", 2], "on": True}),
     (InboxList, {"do": "pick", "ids": ["r1"], "on": 1}),
     (DecisionForm, {"do": "draft", "key": "k", "text": None}),
@@ -138,7 +164,8 @@ def test_element_sends_its_module_and_closes(kind: type[Element]) -> None:
     source = element.get_state()["_esm"]
     modules = json.loads(source.partition("const sources = ")[2].partition(";\nconst urls")[0])
     assert "export default { render };" in list(modules.values())[-1]
-    assert "innerHTML" not in source
+    # Previews are HTML that ``hitl_rendering`` made, as the outputs are.
+    assert {name for name, text in modules.items() if "innerHTML" in text} <= {"edit_preview.js"}
     known: set[str] = set()
     for name, text in modules.items():  # each comes after what it imports
         assert set(re.findall(r'^import [^"]* from "\./([\w.]+)";$', text, re.MULTILINE)) <= known

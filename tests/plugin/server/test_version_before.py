@@ -43,6 +43,25 @@ def test_old_reviews_are_listed_shown_and_decided(reviews: ReviewServer) -> None
         wait_for_wake(reviews, run_id)
 
 
+def test_edits_of_old_reviews_are_refused(reviews: ReviewServer) -> None:
+    """Their worker would ignore them. Nothing is decided by that, and all else is as before."""
+    run_id = restored(reviews, "waiting")
+    where = reviews.params(run_id)
+    before = reviews.call("GET", "/sessions/find", params=where).json()
+    refusal = "The output cannot be edited: its task does not support edits."
+    assert (before["allow_modifications"], before["modifications_refused"]) == (False, refusal)
+    assert (before["output_schema"], before["on_reject"], before["on_hitl_timeout"]) == (None, "fail", "fail")
+    edit = {"iteration": 1, "edited_output": '{"title": "Coffee", "n": 1}'}
+    for action in ("approve", "feedback"):
+        answer = reviews.call("POST", f"/sessions/{action}", params=where, json=edit | {"feedback": "better"})
+        assert (answer.status_code, answer.json()) == (422, {"detail": refusal, "errors": []})
+    assert reviews.call("GET", "/sessions/find", params=where).json() == before
+    unchanged = {"iteration": 1, "edited_output": '{"title":"Tea","n":1}'}
+    approved = reviews.call("POST", "/sessions/approve", params=where, json=unchanged).json()
+    assert (approved["status"], approved["edited"], approved["channel"]) == ("approved", False, "rest")
+    wait_for_wake(reviews, run_id)
+
+
 def test_events_of_old_reviews_are_sent(reviews: ReviewServer) -> None:
     """The undelivered event, and the final event of a review whose worker is gone."""
     run_id = restored(reviews, "told")

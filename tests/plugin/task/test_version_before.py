@@ -76,3 +76,15 @@ def test_old_review_gets_another_round(review: str) -> None:
     rounds = 2 if review == "waiting" else 3
     assert task.session.iteration == rounds
     assert f'"n": {2 * rounds - 3}' in task.session.current_output
+
+
+def test_old_review_can_be_edited_from_its_next_output_on() -> None:
+    """The worker of version 0.1.0 does not know edits, so its session says that the output cannot be edited."""
+    task = parked("waiting")
+    assert not task.session.allow_modifications
+    with pytest.raises(TaskAwaitingInput):
+        resumed(task, task.decide(Action.CHANGES_REQUESTED, "sweeter"))
+    assert task.session.allow_modifications
+    edit = '{"title": "Tea, sweeter", "n": 1.0}'
+    result = resumed(task, task.decide(Action.APPROVE, edited=edit))
+    assert repr(result) == "{'title': 'Tea, sweeter', 'n': 1.0}"

@@ -20,7 +20,14 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.core.required_action_form import FEEDBACK, Answer, form_of, is_ours
+from airflow_hitl_review.core.required_action_form import (
+    EDITED_OUTPUT,
+    FEEDBACK,
+    Answer,
+    edited_output_in,
+    form_of,
+    is_ours,
+)
 from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, read_session
@@ -197,9 +204,10 @@ def _given(row: HITLDetail) -> GivenAnswer | None:
         return None
     if not row.responded_by or not row.chosen_options:
         return None  # not a person: Airflow itself filled it in
+    given = row.params_input or {}
     return GivenAnswer(
         option=row.chosen_options[0],
-        params=row.params_input or {},
+        params={**given, EDITED_OUTPUT: edited_output_in(given, row.params)},
         user_id=str(row.responded_by["id"]),
         user_name=str(row.responded_by["name"]),
     )

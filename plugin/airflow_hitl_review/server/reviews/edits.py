@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED
 from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.texts import UNSTORABLE
-from airflow_hitl_review.server.reviews.output_schema import FieldError, place_of, schema_errors
+from airflow_hitl_review.server.reviews.output_schema import MAX_ERRORS, schema_errors
+from airflow_hitl_review.server.reviews.schema_words import FieldError, place_of
 
 MAX_DEPTH = 200
 """Maximum nesting, as for outputs (``task.json_values``)."""
@@ -52,7 +54,7 @@ def checked_edit(session: AgentSession, edited_output: str | None) -> str | None
         try:
             if _canonical(value) == _canonical(json.loads(session.current_output)):
                 return None
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # somebody has overwritten the session: the worker refuses what does not fit
     elif found := UNSTORABLE.search(edited_output):
         raise InvalidEditError(f"The edit has a character that cannot be stored: U+{ord(found[0]):04X}.")
@@ -78,13 +80,15 @@ def _parsed(text: str) -> Any:
         raise InvalidEditError(f"The edit is not JSON: {error.msg}, in {place}.", _whole(str(error))) from None
     except (ValueError, RecursionError) as error:  # a number of more than 4,300 digits
         raise InvalidEditError(f"The edit cannot be read: {error}.", _whole(str(error))) from None
-    _raise(list(_unstorable(value)), "cannot be stored")
+    _raise(list(islice(_unstorable(value), MAX_ERRORS)), "cannot be stored")
     return value
 
 
 def _raise(errors: Sequence[FieldError], why: str) -> None:
     if errors:
-        more = f", and there are {len(errors) - 1} more such places" if len(errors) > 1 else ""
+        others = len(errors) - 1
+        more = f", and there {f'are {others} more such places' if others > 1 else 'is 1 more such place'}"
+        more = more if others else ""
         first = errors[0]
         raise InvalidEditError(f"The edit {why}: {place_of(first.path)} {first.message}{more}.", tuple(errors))
 
@@ -94,12 +98,12 @@ def _whole(message: str) -> tuple[FieldError]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"the name {twice[:80]!r} stands twice in one object"
-        raise InvalidEditError(f"The edit is not clear: {message}.", _whole(message))
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            message = f"the name {name[:80]!r} stands twice in one object"
+            raise InvalidEditError(f"The edit is not clear: {message}.", _whole(message))
+        found[name] = value
     return found
 
 
@@ -116,12 +120,13 @@ def _unstorable(value: Any) -> Iterator[FieldError]:
             yield FieldError(path[:3], f"has more than {MAX_DEPTH} levels")
             return
         elif isinstance(one, list):
-            left += [((*path, index), item) for index, item in enumerate(one)]
+            left += [((*path, index), item) for index, item in reversed(list(enumerate(one)))]
         elif isinstance(one, dict):
-            for key, item in one.items():
+            for key in one:
                 if key in ("__classname__", "__id__") or UNSTORABLE.search(key):
-                    yield FieldError(path, f"has the name {key!r}, which cannot be stored")
-                left.append(((*path, key), item))
+                    yield FieldError(path, f"has the name {key[:80]!r}, which cannot be stored")
+                    return  # no path could name what is below
+            left += [((*path, key), item) for key, item in reversed(one.items())]
 
 
 def _canonical(value: Any) -> str:

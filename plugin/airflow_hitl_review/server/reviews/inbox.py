@@ -232,10 +232,8 @@ def _page(items: list[_T], filters: Filters) -> list[_T]:
 
 
 def _parse_time(written: object) -> datetime | None:
-    if written is None:
-        return None
     try:
-        return _TIME.validate_python(written)
+        return _TIME.validate_python(written) if written is not None else None
     except ValidationError:
         return None
 
@@ -248,6 +246,5 @@ def _summary(row: SessionRow) -> ReviewSummary | None:
     try:
         return summarize(row.key, row.task_state, row.stored)
     except (ValidationError, UnreadableXComError):
-        # Not a review, because somebody wrote something else under our key; or temporarily unreadable. It must
-        # not hide the others.
+        # Somebody wrote something else under our key, or it is unreadable for now: it must not hide the others.
         return None

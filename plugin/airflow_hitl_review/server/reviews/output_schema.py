@@ -1,16 +1,19 @@
 """Validates a value against an output's JSON Schema (2020-12), and says what is wrong in plain words.
 
 The schema comes from XCom, which many people may write, so it is not trusted: nothing is fetched for a ``$ref``,
-patterns run in pydantic's engine, whose time is linear, and a schema that makes too much work counts as none.
+patterns run in pydantic's engine, whose time is linear, not in Python's, and a schema that makes too much work
+counts as none. What is left out here, the worker checks.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, NamedTuple
+import time
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from typing import Annotated, Any
 from uuid import UUID
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -20,38 +23,41 @@ from pydantic import ValidationError as PydanticError
 from pydantic_core import SchemaError as PydanticSchemaError
 from referencing import Registry
 
+from airflow_hitl_review.server.reviews.schema_words import FieldError, in_words
+
 log = logging.getLogger(__name__)
 
 MAX_ERRORS = 50
 """So many errors are told at most."""
 
-MAX_STEPS = 600_000
-"""So many keywords one check evaluates at most: three seconds. 10,000 records of eight fields need 300,000."""
+MAX_SECONDS = 3.0
+"""Processor time of one check. 10,000 records of eight fields need 0.5 s."""
+
+_LONGEST_SEARCHED = 10_000
+"""Characters; in longer texts patterns are left to the worker. The slowest pattern takes 0.2 s for so many."""
 
 
-class FieldError(NamedTuple):
-    """What is wrong in one place; ``path`` has names and indexes, and is empty for the whole output."""
-
-    path: tuple[str | int, ...]
-    message: str
-
-
-def place_of(path: Sequence[str | int]) -> str:
-    """A path in words, such as ``regions[0].revenue``; ``it`` for the whole output."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path)
-    return text.removeprefix(".") or "it"
+_FOREIGN = ("$schema", "$id", "$dynamicRef")
+"""Pydantic writes none of these; jsonschema would check what they lead to by rules without our limits."""
 
 
 class _TooMuchWorkError(Exception):
     """The check takes too long: a schema can be made so that its time grows exponentially."""
 
 
+class _ForeignError(Exception):
+    """The schema leads out of itself."""
+
+
 def schema_errors(value: Any, schema: dict[str, Any]) -> list[FieldError]:
     """What in a value does not fit a schema, at most ``MAX_ERRORS`` places; none if the schema cannot be used."""
     found: list[FieldError] = []
     try:
+        text = json.dumps(schema)
+        if any(f'"{name}"' in text for name in _FOREIGN):
+            raise _ForeignError
         for error in _validator(schema).iter_errors(value):
-            found += _in_words(error)
+            found += in_words(error)
             if len(found) >= MAX_ERRORS:
                 break
     except Exception:  # a schema that somebody wrote by hand leads to any of them
@@ -61,21 +67,19 @@ def schema_errors(value: Any, schema: dict[str, Any]) -> list[FieldError]:
 
 
 def _validator(schema: dict[str, Any]) -> Any:
-    steps = 0
+    end = time.thread_time() + MAX_SECONDS
 
-    def counted(keyword: Any) -> Any:
+    def limited(keyword: Any) -> Any:
         def check(validator: Any, argument: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
-            nonlocal steps
-            steps += 1
-            if steps > MAX_STEPS:
+            if time.thread_time() > end:
                 raise _TooMuchWorkError
-            yield from keyword(validator, argument, instance, parent) or ()
+            for error in keyword(validator, argument, instance, parent) or ():
+                error.message = ""  # it repeats the value, and there may be an error for each alternative
+                yield error
 
         return check
 
-    ours = {**Draft202012Validator.VALIDATORS, "required": _required, "pattern": _pattern}
-    ours["patternProperties"] = _nothing
-    keywords = {name: counted(keyword) for name, keyword in ours.items()}
+    keywords = {name: limited(keyword) for name, keyword in (Draft202012Validator.VALIDATORS | _OURS).items()}
     extended: Any = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
     return extended(schema, format_checker=_formats(), registry=Registry())
 
@@ -83,6 +87,19 @@ def _validator(schema: dict[str, Any]) -> Any:
 def _nothing(*_: Any) -> Iterator[ValidationError]:
     """Leave a keyword to the worker: it would run a pattern in Python's engine, whose time has no limit."""
     return iter(())
+
+
+def _additional(validator: Any, argument: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
+    if "patternProperties" not in parent:  # those names would be found by Python's engine
+        yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, argument, instance, parent)
+
+
+def _unique(_: Any, wanted: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
+    """In linear time; jsonschema's own compares each item with each."""
+    if not wanted or not isinstance(instance, list):
+        return
+    if len({json.dumps(item, sort_keys=True) for item in instance}) < len(instance):
+        yield ValidationError("")
 
 
 def _required(_: Any, names: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
@@ -93,20 +110,44 @@ def _required(_: Any, names: Any, instance: Any, parent: Any) -> Iterator[Valida
 
 
 def _pattern(_: Any, pattern: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
-    if not isinstance(instance, str):
+    if not isinstance(instance, str) or len(instance) > _LONGEST_SEARCHED:
         return
     try:
-        TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)]).validate_python(instance)
+        _reader(pattern).validate_python(instance)
     except PydanticError:
-        yield ValidationError("", validator="pattern", validator_value=pattern)
+        yield ValidationError("")
     except PydanticSchemaError:
         log.debug("The pattern %r is left to the worker.", pattern)
 
 
+@lru_cache(16)
+def _reader(pattern: str) -> TypeAdapter[str]:
+    return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+
+
+def _ref(validator: Any, address: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
+    if not address.startswith("#"):
+        raise _ForeignError
+    yield from Draft202012Validator.VALIDATORS["$ref"](validator, address, instance, parent)
+
+
+_OURS: dict[str, Any] = {
+    "$ref": _ref,
+    "required": _required,
+    "pattern": _pattern,
+    "patternProperties": _nothing,
+    "additionalProperties": _additional,
+    "unevaluatedItems": _nothing,
+    "unevaluatedProperties": _nothing,
+    "uniqueItems": _unique,
+}
+
+
+@cache
 def _formats() -> FormatChecker:
     """The formats that pydantic writes, as pydantic reads them."""
     checker = FormatChecker(())
-    types = {"date": date, "date-time": datetime, "time": time, "duration": timedelta, "uuid": UUID}
+    types = {"date": dt.date, "date-time": dt.datetime, "time": dt.time, "duration": dt.timedelta, "uuid": UUID}
     for name, type_ in types.items():
         checker.checks(name, raises=PydanticError)(_reads(TypeAdapter(type_)))
     return checker
@@ -119,88 +160,3 @@ def _reads(adapter: TypeAdapter[Any]) -> Callable[[object], bool]:
         return True
 
     return reads
-
-
-_WORDS: dict[str, str] = {
-    "type": "must be {}",
-    "enum": "must be one of {}",
-    "const": "must be {}",
-    "minimum": "must be at least {}",
-    "exclusiveMinimum": "must be more than {}",
-    "maximum": "must be at most {}",
-    "exclusiveMaximum": "must be less than {}",
-    "multipleOf": "must be a multiple of {}",
-    "minLength": "must have at least {} characters",
-    "maxLength": "must have at most {} characters",
-    "minItems": "must have at least {} items",
-    "maxItems": "must have at most {} items",
-    "minProperties": "must have at least {} entries",
-    "maxProperties": "must have at most {} entries",
-    "uniqueItems": "must not have the same item twice",
-    "pattern": "must match the pattern {}",
-}
-_TYPES = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
-_FORMATS = {
-    "date": "a date, such as 2026-11-27",
-    "date-time": "a date with a time",
-    "time": "a time",
-    "uuid": "a UUID",
-}
-
-
-def _in_words(error: ValidationError) -> Iterator[FieldError]:
-    """An error of jsonschema without the value, which may be long; of alternatives, the one that fits best."""
-    path = tuple(error.absolute_path)
-    keyword: str = str(error.validator)
-    argument: Any = error.validator_value
-    if keyword in ("anyOf", "oneOf") and error.context:
-        yield from _closest(error)
-    elif keyword == "required":
-        yield FieldError((*path, argument), "is missing")
-    elif keyword == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        yield from (
-            FieldError((*path, name), "is not a known name") for name in error.instance if name not in known
-        )
-    elif keyword == "format":
-        yield FieldError(path, f"must be {_FORMATS.get(argument, argument)}")
-    elif keyword == "type":
-        kinds = [argument] if isinstance(argument, str) else argument
-        yield FieldError(path, f"must be {' or '.join(_TYPES.get(kind, str(kind)) for kind in kinds)}")
-    else:
-        given = ", ".join(map(_short, argument)) if keyword == "enum" else _short(argument)
-        yield FieldError(path, _WORDS.get(keyword, f"does not fit {keyword} of its type").format(given))
-
-
-def _closest(error: ValidationError) -> Iterator[FieldError]:
-    """The errors of the alternative that fits best: whose first error lies deepest, and not that it is null."""
-    by_alternative: dict[Any, list[ValidationError]] = {}
-    for one in error.context or ():
-        by_alternative.setdefault(one.relative_schema_path[0], []).append(one)
-    flat = [
-        errors for errors in by_alternative.values() if len(errors[0].absolute_path) == len(error.absolute_path)
-    ]
-    if len(flat) == len(by_alternative) and all(errors[0].validator == "type" for errors in flat):
-        kinds = [errors[0].validator_value for errors in flat]
-        named = [_TYPES.get(kind, str(kind)) for kind in kinds if isinstance(kind, str)]
-        yield FieldError(tuple(error.absolute_path), f"must be {' or '.join(named)}")
-        return
-    wanted = [errors for errors in by_alternative.values() if errors[0].validator_value != "null"]
-    best = max(
-        wanted or [list(error.context or ())], key=lambda errors: (len(errors[0].absolute_path), -len(errors))
-    )
-    for one in best:
-        yield from _in_words(one)
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:80]}…"

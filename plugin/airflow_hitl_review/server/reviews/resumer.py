@@ -17,8 +17,8 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+from airflow_hitl_review.core import audit_record
 from airflow_hitl_review.core.ai_provider import bundle_folder
-from airflow_hitl_review.core.audit_record import EVENTS, REFUSED, event_for, event_of, is_same, record_of
 from airflow_hitl_review.core.options import seconds
 from airflow_hitl_review.core.required_action_form import answer_of
 from airflow_hitl_review.core.resume_guard import is_settled
@@ -96,7 +96,9 @@ def wake(key: TaskKey) -> Wake:
         decision = read_decision(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
         edited = _edited_output(db, key, decision)
         recorded = _recorded(db, task_instance, decision, session, edited) if decision is not None else None
-        if recorded is None and not _others_decide():
+        # Decided by the clock, and the worker parked before it could end the review: it decides again.
+        is_own = audit_record.is_decided_by_clock(session, utcnow())
+        if recorded is None and not is_own and not _others_decide():
             _refuse(db, task_instance, session)
             return Wake.REFUSED
         if decision is not None:
@@ -107,7 +109,7 @@ def wake(key: TaskKey) -> Wake:
             heartbeat=load_heartbeat(db, task_instance.queued_by_job_id),
             settle=settle_time(),
         )
-        event = event_for(recorded, decision, session.current_output, edited)
+        event = {} if is_own else audit_record.event_for(recorded, decision, session.current_output, edited)
         resume(db, key, event, as_next_try=not settled)
         log.info("Woke %s: its review is decided.", key)
         return Wake.WOKEN
@@ -126,16 +128,13 @@ def _recorded(
     db: Session, task_instance: TaskInstanceFacts, decision: Decision, session: AgentSession, edited: str | None
 ) -> dict[str, Any] | None:
     """The audit log's record of the decision in XCom; None if it is not the last entry."""
-    if _status_after(decision, session) is not session.status:
-        return None
-    wanted = record_of(decision, session.current_output, edited)
-    event, record = read_last_audit_entry(db, task_instance, EVENTS) or ("", {})
-    return record if event == event_of(decision.action) and is_same(record, wanted) else None
-
-
-def _status_after(decision: Decision, session: AgentSession) -> SessionStatus:
     before = replace(session.state, status=SessionStatus.PENDING_REVIEW)
-    return advance(before, decision.action).status
+    if advance(before, decision.action).status is not session.status:
+        return None
+    wanted = audit_record.record_of(decision, session.current_output, edited)
+    event, record = read_last_audit_entry(db, task_instance, audit_record.EVENTS) or ("", {})
+    is_last = event == audit_record.event_of(decision.action) and audit_record.is_same(record, wanted)
+    return record if is_last else None
 
 
 def _others_decide() -> bool:
@@ -152,7 +151,7 @@ def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession
     write_audit_log(
         db,
         task_instance,
-        event=REFUSED,
+        event=audit_record.REFUSED,
         user=None,
         extra={"status": session.status.value, "iteration": session.iteration},
     )

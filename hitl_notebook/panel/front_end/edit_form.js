@@ -1,0 +1,250 @@
+import { Drafts } from "./drafts.js";
+import { OutputEditor } from "./output_editor.js";
+import { EditPreviews } from "./edit_previews.js";
+import { Kernel, make, tell, write } from "./shared.js";
+import { UnsentEdit } from "./unsent_edit.js";
+
+const QUIET = 300; // milliseconds without a change before what was edited is sent
+
+/** The editor of the open review's output. What is typed goes to the kernel, and is kept in this tab. */
+class EditFormView {
+  #key = "";
+  #version = -1;
+  #about = "";
+  #isOpen = false;
+  #seen = null; // the text that the kernel is known to have, or was sent
+  #typed = false; // not sent yet
+  #timer = 0;
+  #asked = false; // somebody wants to edit in this view
+  #locked = false; // by the decision form
+  #errors = "[]";
+  #later = null; // what gives a field the focus once the editor is not locked
+
+  constructor(model, el) {
+    this.model = model;
+    this.drafts = new Drafts(model.get("instance"));
+    this.kernel = new Kernel(model, el, () => this.#updateLocks());
+    this.previews = new EditPreviews(model, this.kernel, (text) => ({ key: this.#key, about: this.#about, text }));
+    this.root = make("div", "hitl-editing");
+    this.label = make("div", "hitl-label");
+    this.status = make("span", "hitl-form-status");
+    this.status.setAttribute("role", "status");
+    const top = make("div", "hitl-form-top");
+    top.append(this.label, this.status);
+    this.editor = new OutputEditor({
+      preview: (text) => this.previews.ask(text, this.#tooLong(text)),
+      onChange: () => this.#onChange(),
+      onDiscard: () => this.#discard(),
+    });
+    this.editor.root.hidden = true;
+    this.unsent = new UnsentEdit({ again: () => this.#start(), discard: () => this.#discard() });
+    this.root.append(top, this.editor.root, this.unsent.root);
+    this.#listen();
+    el.classList.add("hitl-host");
+    el.append(this.root);
+    this.onState = () => this.update();
+    model.on("change:state", this.onState);
+    this.update();
+  }
+
+  #listen() {
+    this.root.addEventListener("focusout", () => this.flush());
+    this.root.addEventListener("hitl:edit", () => this.#start());
+    this.root.addEventListener("hitl:go", () => this.root.hidden || this.#goTo());
+    this.root.addEventListener("hitl:flush", ({ detail }) => this.#answer(detail));
+    this.root.addEventListener("hitl:lock", ({ detail: { key, on } }) => {
+      if (key !== this.#key) return; // of the picked reviews
+      this.#locked = on;
+      this.#updateLocks();
+    });
+    this.onHide = () => this.flush();
+    window.addEventListener("pagehide", this.onHide);
+  }
+
+  remove() {
+    this.flush();
+    window.removeEventListener("pagehide", this.onHide);
+    this.previews.close();
+    this.kernel.close();
+    this.model.off("change:state", this.onState);
+    this.editor.close();
+    this.root.remove();
+  }
+
+  // --- showing
+
+  update() {
+    const state = this.model.get("state") ?? {};
+    const hadFocus = this.root.contains(this.root.ownerDocument.activeElement);
+    const moved = (state.key ?? "") !== this.#key;
+    if (moved) this.#leave(state);
+    if (!state.shown || state.stale) this.#close();
+    if (state.shown && state.stale) this.unsent.show(state.stale, this.#latest(state), state.label);
+    else this.unsent.close();
+    if (state.shown && !state.stale) this.#show(state);
+    if (!state.shown && !moved && this.#version >= 0 && state.version > this.#version) this.#forget();
+    this.#version = state.version ?? -1;
+    this.#about = state.shown ? state.about : "";
+    this.label.textContent = state.label ?? "";
+    this.root.hidden = !state.shown;
+    this.#updateLocks();
+    if (this.#asked && state.shown) this.#goTo();
+    else if (hadFocus && state.shown && state.stale) this.unsent.focus();
+    else if (hadFocus && !state.shown) tell(this.root, ".hitl-session .hitl-form", "hitl:focus");
+  }
+
+  #show(state) {
+    const anew = !this.#isOpen || state.version !== this.#version;
+    const elsewhere = !this.#typed && !this.kernel.awaits("edit") && state.text !== this.#seen && !this.#hasFocus();
+    if (anew && this.#typed && this.#about === state.about) this.flush();
+    else if (anew || elsewhere) this.#open(state);
+    const errors = JSON.stringify(state.errors);
+    if (errors === this.#errors) return;
+    this.#errors = errors;
+    if (state.errors.length) this.#afterLock(() => this.editor.showErrors(state.errors));
+  }
+
+  #open(state) {
+    const kept = state.about === this.#kept?.about ? this.#kept.text : state.text;
+    this.#kept = null;
+    this.#isOpen = true;
+    this.#seen = state.text;
+    this.#errors = JSON.stringify(state.errors);
+    const { format, schema, display, errors, output } = state;
+    this.editor.root.hidden = false;
+    this.editor.open({ text: kept, original: output, format, schema, display, errors });
+    if (kept !== state.text) this.#onChange();
+  }
+
+  #close() {
+    if (!this.#isOpen) return;
+    this.flush();
+    this.#isOpen = false;
+    this.editor.close();
+    this.editor.root.hidden = true;
+  }
+
+  /** Another review is shown: what was typed here and never arrived is put back. */
+  #leave(state) {
+    this.#close();
+    this.#key = state.key ?? "";
+    this.#locked = this.#asked = false;
+    this.#version = -1;
+    this.#kept = this.#find(state);
+    if (this.#kept && !state.shown) {
+      const { about, text } = this.#kept;
+      this.#kept = null;
+      this.#send(about, text, "");
+    }
+  }
+
+  #kept = null; // an edit that was typed before a reload and did not get to the kernel
+
+  #find({ store, key }) {
+    try {
+      const kept = JSON.parse(this.drafts.find(store, key) || "null");
+      return typeof kept?.text === "string" && typeof kept.about === "string" ? kept : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** The text that was typed here last, also if the kernel has not read it yet. */
+  #latest(state) {
+    return this.kernel.awaits("edit") && this.#seen !== null ? this.#seen : state.text;
+  }
+
+  #goTo() {
+    this.#asked = false;
+    this.root.scrollIntoView({ block: "nearest" });
+    if (this.#isOpen) this.editor.focus();
+    else this.unsent.focus();
+  }
+
+  #updateLocks() {
+    if (!this.status) return;
+    const isLocked = this.#locked || this.kernel.awaits("discardedit");
+    if (this.#isOpen) this.editor.lock(isLocked);
+    if (!isLocked) {
+      this.#later?.();
+      this.#later = null;
+    }
+    write(this.status, this.kernel.delay("startedit", "edit", "discardedit"));
+    this.status.classList.toggle("is-busy", Boolean(this.status.textContent));
+  }
+
+  /** Call a function that gives a field the focus: now, or when the field can have it. */
+  #afterLock(show) {
+    if (this.#locked) this.#later = show;
+    else show();
+  }
+
+  #hasFocus() {
+    const page = this.root.ownerDocument;
+    return this.editor.root.contains(page.activeElement) && page.hasFocus();
+  }
+
+  // --- editing
+
+  #start() {
+    this.#asked = true;
+    this.kernel.send({ do: "startedit", key: this.#key });
+  }
+
+  #onChange() {
+    this.#typed = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), QUIET);
+  }
+
+  /** Send what was typed, if it was not yet. */
+  flush() {
+    clearTimeout(this.#timer);
+    if (!this.#typed || !this.#isOpen) return;
+    this.#typed = false;
+    this.#seen = this.editor.value;
+    this.#send(this.#about, this.#seen, this.editor.problem);
+  }
+
+  #send(about, text, problem) {
+    const edit = this.#edit(about, text, problem);
+    this.drafts.keep(this.model.get("state")?.store, this.#key, JSON.stringify({ about, text }), edit.text !== null);
+    this.kernel.send({ do: "edit", key: this.#key, edit });
+  }
+
+  #edit(about, text, problem) {
+    const tooLong = this.#tooLong(text);
+    return { about, text: tooLong ? null : text, problem: tooLong || problem };
+  }
+
+  #tooLong(text) {
+    const most = this.model.get("state")?.max_length ?? Infinity;
+    return text.length > most ? `It has more than ${most.toLocaleString()} characters.` : "";
+  }
+
+  /** A decision is made in this panel: it is about what is in the editor at this moment. */
+  #answer(detail) {
+    if (detail.key !== this.#key || !this.#isOpen) return;
+    this.flush();
+    detail.edit = this.#edit(this.#about, this.editor.value, this.editor.problem);
+    if (detail.action !== "reject" && this.editor.problem) this.#later = () => this.editor.showProblem();
+  }
+
+  #discard() {
+    clearTimeout(this.#timer);
+    this.#typed = false;
+    this.kernel.send({ do: "discardedit", key: this.#key, about: this.#about });
+    this.#forget();
+  }
+
+  #forget() {
+    this.drafts.drop(this.model.get("state")?.store, this.#key);
+  }
+}
+
+function render({ model, el }) {
+  const view = new EditFormView(model, el);
+  return () => view.remove();
+}
+
+export default { render };

@@ -1,0 +1,220 @@
+"""Edits of outputs that were not sent yet: what is kept, and which of them a decision can be about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from traitlets import HasTraits, Instance, Int
+
+from hitl_notebook.client.edits import NOT_SUPPORTED
+from hitl_notebook.errors import FieldError
+from hitl_notebook.panel.actions import Action, Notice
+from hitl_notebook.panel.review.changes import refusal_of
+from hitl_notebook.records import Review, ReviewKey
+
+
+def about(review: Review | None) -> str:
+    """Return a name for a review's current output, which the browser sends back with a decision or an edit."""
+    return f"{review.iteration} {review.output_sha256}" if review is not None else ""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of an output.
+
+    Attributes:
+        about: the edited output, as ``about`` names it.
+        text: the edited text.
+        start: the output's text; None if it is not known: the edit came back from the browser.
+        problem: why the text cannot be sent yet, as the editor says it; empty if it can.
+        errors: what the server said of it.
+    """
+
+    about: str
+    text: str
+    start: str | None = None
+    problem: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+    @property
+    def iteration(self) -> str:
+        """Number of the edited output."""
+        return self.about.partition(" ")[0]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything in it that could be lost or sent."""
+        return self.text != self.start or bool(self.problem)
+
+
+class EditModel(HasTraits):
+    """The edit of the open review, and those of other reviews until they are opened again.
+
+    Attributes:
+        review: the open review, as last fetched; None while it loads.
+        edit: its edit; None if there is none.
+        version: increases when ``edit`` is set other than by typing, so that it must be shown.
+        unsent: keys of all reviews with an edit that was not sent.
+    """
+
+    review = Instance(Review, allow_none=True)
+    edit = Instance(Edit, allow_none=True)
+    version = Int(0)
+    unsent: Any = Instance(frozenset, args=())
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selected: ReviewKey | None = None
+        self._edits: dict[ReviewKey, Edit] = {}
+        self._discarded: set[tuple[ReviewKey, str]] = set()
+
+    # --- which edit there is
+
+    @property
+    def stale(self) -> str:
+        """Why the edit is of no use for the review as it is now; empty if it is, or if there is none."""
+        edit, review = self.edit, self.review
+        if edit is None or review is None:
+            return ""
+        number = edit.iteration
+        if not review.is_pending:
+            return f"What you typed was not sent: your edit of output {number}."
+        if edit.about != about(review):
+            now = f"output {review.iteration}" if number != str(review.iteration) else "another output"
+            return f"This is your edit of output {number}, and {now} is here now. It was not sent."
+        if not review.allow_modifications:
+            why = review.modifications_refused or NOT_SUPPORTED
+            return f"What you typed was not sent: your edit of output {number}. {why}"
+        return ""
+
+    @property
+    def to_send(self) -> str | None:
+        """The edited text; None if it is the output as it is."""
+        edit, review = self.edit, self.review
+        if edit is None or review is None or self.stale or edit.text == review.current_output:
+            return None
+        return edit.text
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the next edit goes on from the last one, which the task refused or could not go on from."""
+        review = self.review
+        if review is None or not review.is_pending or review.edited_output is None or self.edit is not None:
+            return False
+        return (review.key, about(review)) not in self._discarded
+
+    def obstacle(self, action: Action) -> Notice | None:
+        """Why nothing can be decided while this edit is there; None if nothing speaks against it."""
+        if self.edit is None or self.review is None:
+            return None
+        if self.stale:
+            instead = "Edit the new output instead, or discard" if self.review.allow_modifications else "Discard"
+            return Notice(
+                "warning",
+                f"Nothing was sent: you have an edit of output {self.edit.iteration}, which cannot be sent. "
+                f"{instead} the edit; then decide.",
+            )
+        if self.edit.problem and action is not Action.REJECT:
+            return Notice("warning", f"The edit cannot be sent yet: {self.edit.problem}")
+        return None
+
+    # --- actions of the reviewer
+
+    def start(self) -> None:
+        """Edit the current output, or go on with its last edit; replaces an edit of an older output."""
+        review = self.review
+        if review is None or not review.is_pending or not review.allow_modifications:
+            return
+        if self.edit is not None and not self.stale:
+            return
+        text, errors = review.current_output, tuple[FieldError, ...]()
+        if self.resumable:
+            refusal = refusal_of(review)
+            text = review.edited_output or ""
+            errors = (FieldError((), refusal),) if refusal else ()
+        self._set(review.key, Edit(about(review), text, review.current_output, errors=errors))
+
+    def type(self, key: ReviewKey, name: str, text: str | None, problem: str) -> None:
+        """Store what is in a review's editor; the review may be closed by the time the message arrives.
+
+        Args:
+            key: the review.
+            name: the edited output, as ``about`` names it.
+            text: the edited text; None if it is too long for a message, which ``problem`` says.
+            problem: why it cannot be sent yet.
+        """
+        known = self._edits.get(key)
+        if known is not None and known.about == name:
+            new = known.text if text is None else text
+            errors = known.errors if new == known.text else ()
+            self._set(key, replace(known, text=new, problem=problem, errors=errors), typed=True)
+        elif text is not None and known is None:
+            # Otherwise it was typed before the edit of another output was begun, which took its place.
+            is_open = self.review is not None and self.review.key == key and about(self.review) == name
+            start = self.review.current_output if self.review is not None and is_open else None
+            self._set(key, Edit(name, text, start, problem))
+
+    def discard(self, key: ReviewKey, name: str) -> None:
+        """Give up the edit of this output."""
+        edit = self._edits.get(key)
+        if edit is not None and edit.about == name:
+            self._discarded.add((key, name))
+            self._set(key, None)
+
+    # --- what happens to the review
+
+    def select(self, key: ReviewKey | None) -> None:
+        """Open another review; an edit of the previous one is kept if it changes anything."""
+        if self.edit is not None and not self.edit.is_changed and self._selected is not None:
+            self._edits.pop(self._selected)
+        self._selected = key
+        with self.hold_trait_notifications():
+            self.review = None
+            self._tell(typed=False)
+
+    def show(self, review: Review) -> None:
+        """Take note of the open review's state: what has arrived, and what was never changed, is no edit."""
+        edit = self.edit
+        holds = edit is not None and review.is_pending and edit.about == about(review)
+        if edit is not None and not holds and (_has_arrived(edit, review) or not edit.is_changed):
+            self._edits.pop(review.key, None)
+            edit = None
+        with self.hold_trait_notifications():
+            self.review = review
+            self._tell(typed=edit is not None)
+
+    def sent(self, review: Review, text: str | None) -> None:
+        """Handle a recorded decision about ``review`` with this edit; what was typed since is kept."""
+        self._discarded.discard((review.key, about(review)))
+        edit = self._edits.get(review.key)
+        if edit is not None and edit.about == about(review) and edit.text in (text, review.current_output):
+            self._set(review.key, None)
+
+    def refused(self, review: Review, errors: tuple[FieldError, ...]) -> None:
+        """Handle what the server says of an edit that was sent."""
+        edit = self._edits.get(review.key)
+        if edit is not None and edit.about == about(review):
+            self._set(review.key, replace(edit, errors=errors), typed=True)
+
+    def _set(self, key: ReviewKey, edit: Edit | None, *, typed: bool = False) -> None:
+        if edit is None:
+            self._edits.pop(key, None)
+        else:
+            self._edits[key] = edit
+        self._tell(typed=typed or key != self._selected)
+
+    def _tell(self, *, typed: bool) -> None:
+        with self.hold_trait_notifications():
+            self.edit = self._edits.get(self._selected) if self._selected is not None else None
+            self.unsent = frozenset(key for key, edit in self._edits.items() if edit.is_changed)
+            if not typed:
+                self.version += 1
+
+
+def _has_arrived(edit: Edit, review: Review) -> bool:
+    """Whether the review has this edit: its response was lost, or is on its way."""
+    return any(
+        (turn.kind, str(turn.iteration), turn.content) == ("edit", edit.iteration, edit.text)
+        for turn in review.conversation
+    )

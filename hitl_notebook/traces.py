@@ -1,0 +1,51 @@
+"""What a task did to make an output, as the API tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TraceStep:
+    """One step of a task, with long texts cut and secrets masked.
+
+    Attributes:
+        kind: ``"tool"``, ``"thinking"`` or ``"text"``.
+        name: of the tool.
+        args: the call's arguments, as JSON or text.
+        result: what the tool gave back, or the text.
+        is_error: whether it failed.
+        seconds: how long it took, if known.
+    """
+
+    kind: str = "tool"
+    name: str = ""
+    args: str = ""
+    result: str = ""
+    is_error: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a task did to make an output.
+
+    Attributes:
+        steps: the steps, oldest first.
+        left_out: number of steps that are not among them.
+        tool_calls: number of all calls of tools.
+        requests: number of requests to models, if known.
+        input_tokens: tokens that models read, if known.
+        output_tokens: tokens that models wrote, if known.
+        cost: in US dollars, if known.
+        seconds: from the first step to the last, if known.
+    """
+
+    steps: tuple[TraceStep, ...] = ()
+    left_out: int = 0
+    tool_calls: int = 0
+    requests: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None

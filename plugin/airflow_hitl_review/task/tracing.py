@@ -1,0 +1,114 @@
+"""``trace()``: a function tells the reviewer what it did to make its output."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import Any
+
+from airflow.sdk import get_current_context
+
+from airflow_hitl_review.core.airflow_sdk import AirflowException, redact
+from airflow_hitl_review.core.trace import StepKind, Trace, TraceStep, total
+
+log = logging.getLogger(__name__)
+
+_MOST_STEPS = 5_000
+"""So many steps of one output are kept; only their number is told of later ones."""
+
+_lock = threading.Lock()
+_reported: dict[str, list[Trace]] = {}  # by the id of the task instance
+
+
+def trace(
+    name: str,
+    args: Any = None,
+    result: Any = None,
+    *,
+    kind: StepKind = "tool",
+    is_error: bool = False,
+    seconds: float | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cost: float | None = None,
+) -> None:
+    """Report one step of the running task to the reviewer of its output; outside a task, this does nothing.
+
+    The steps are shown folded under the output that the task makes next. Values that look like secrets are masked,
+    and long texts are cut.
+
+    Args:
+        name: what was called, such as the name of a tool.
+        args: with which arguments: text, or anything that JSON can write.
+        result: what came of it, likewise.
+        kind: ``"tool"``, ``"thinking"`` or ``"text"``.
+        is_error: whether it failed.
+        seconds: how long it took.
+        input_tokens: tokens that a model read for it.
+        output_tokens: tokens that a model wrote.
+        cost: in US dollars.
+    """
+    step = TraceStep(
+        kind=kind, name=name, args=as_text(args), result=as_text(result), is_error=is_error, seconds=seconds
+    )
+    report(
+        Trace(
+            steps=[step],
+            tool_calls=int(kind == "tool"),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost=cost,
+            seconds=seconds,
+        )
+    )
+
+
+def report(one: Trace) -> None:
+    """Report steps of the running task; outside a task, this does nothing."""
+    task_instance_id = _running()
+    if task_instance_id is None:
+        return
+    with _lock:
+        _reported.setdefault(task_instance_id, []).append(one)
+
+
+def take() -> list[Trace]:
+    """What was reported since the last output of the running task."""
+    with _lock:
+        return _reported.pop(_running() or "", [])
+
+
+def merged(traces: list[Trace]) -> Trace | None:
+    """Several traces as one, shortened; None if there is nothing to tell."""
+    steps = [step for one in traces for step in one.steps]
+    whole = Trace(
+        steps=steps[:_MOST_STEPS],
+        left_out=max(len(steps) - _MOST_STEPS, 0),
+        tool_calls=sum(one.tool_calls for one in traces),
+        requests=_whole(total([one.requests for one in traces])),
+        input_tokens=_whole(total([one.input_tokens for one in traces])),
+        output_tokens=_whole(total([one.output_tokens for one in traces])),
+        cost=total([one.cost for one in traces]),
+        seconds=total([one.seconds for one in traces]),
+    )
+    return None if whole.is_empty else whole.fitted()
+
+
+def as_text(value: Any) -> str:
+    """A value as a trace shows it: text, or JSON, with secrets masked."""
+    if value is None:
+        return ""
+    masked: Any = redact(value)
+    return masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False, default=str)
+
+
+def _whole(number: float | None) -> int | None:
+    return int(number) if number is not None else None
+
+
+def _running() -> str | None:
+    try:
+        return str(get_current_context()["ti"].id)
+    except (RuntimeError, AirflowException, KeyError, AttributeError):  # no task runs, or only its test
+        return None
