@@ -303,6 +303,7 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
     button(page, "Bring it back").click()
     expect(source(page)).to_have_value("Mine")
     button(page, "Discard the edit").click()
+    button(page, "Discard").click()
     expect(page.get_by_text("Your edit is discarded.")).to_be_visible()
     button(page, "Approve").click()
     button(page, "Send now").click()
@@ -334,6 +335,7 @@ def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage
     expect(page.locator("#decision")).to_be_hidden()
     assert copies(page, button(page, "Copy the edit").click) == "Mine"
     button(page, "Discard the edit").click()
+    button(page, "Discard").click()
     expect(editor(page)).to_have_count(0)
     assert page.evaluate("() => document.activeElement.tagName") == "H1"
 

@@ -165,7 +165,8 @@ export class Editing {
     this.#before = textOf(review, edit);
     this.page.place.append(this.#editor.root);
     this.page.place.hidden = false;
-    this.#editor.open({ text: edit.text, format, schema, display: this.#state.display, errors });
+    const output = { text: edit.text, original: this.#before ?? "", format, schema, display: this.#state.display };
+    this.#editor.open({ ...output, errors });
     this.#isLoaded = true;
     this.page.onChange();
   }
