@@ -27,7 +27,7 @@ export class ChoiceField extends ControlField {
       this.changed();
     });
     this.mount(select);
-    this.root.classList.add("is-short");
+    this.root.classList.toggle("is-short", !this.isUnknown); // its words need more room
   }
 
   #words(node, index) {

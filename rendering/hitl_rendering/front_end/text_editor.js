@@ -15,6 +15,7 @@ export class TextEditor {
     this.field = textArea(isCode || display === "markdown" ? "hitl-edit-source" : "hitl-edit-text", text);
     this.field.setAttribute("aria-label", "Text of the output");
     this.field.addEventListener("input", changed);
+    this.field.setSelectionRange(0, 0); // a long text opens at its beginning
     this.root.append(this.field);
     if (!isCode) return;
     plainTyping(this.field);
