@@ -83,7 +83,8 @@ EDIT_LABEL = "Edit"
 EDIT_EFFECT = "Change the output by hand"
 DISCARD_EDIT = "Discard the edit"
 EDIT_HINT = "If you request changes, the task goes on from your edit."
-"""What a form says of asking for changes while there is an edit."""
+"""What is said beside the field for the feedback once the output is edited."""
+
 _APPROVE_EDIT = ActionWords(
     "Approve the edit",
     "The task goes on with your edit",
