@@ -25,11 +25,13 @@ DRAFT = "# Draft\n\nThree hundred units."
 EDITED = "# Draft\n\nFour hundred units."
 
 # What is sent to the kernel gets lost, but for what other cells need.
-CUT = """window.whole = WebSocket.prototype.send;
-WebSocket.prototype.send = function (data) {
-  const text = typeof data === "string" ? data : new TextDecoder().decode(data);
-  if (!/"do": ?"(edit|draft|act)"/.test(text)) window.whole.call(this, data);
-};"""
+CUT = """() => {
+  window.whole = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+    if (!/"do": ?"(edit|draft|act)"/.test(text)) window.whole.call(this, data);
+  };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +341,7 @@ def test_what_the_kernel_never_got_is_not_lost(lab: Lab, server: ReviewServer) -
     second = lab.page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".hitl-panel")
     expect(whole(second)).to_have_value(EDITED)
     expect(feedback(second)).to_have_value("Now the prices")
-    lab.page.evaluate("WebSocket.prototype.send = window.whole")
+    lab.page.evaluate("() => { WebSocket.prototype.send = window.whole; }")
     decide(second, "Request changes")
     tell(second, "Changes requested to output 1 as you edited it")
     (body,) = sent(server, "feedback")
