@@ -359,7 +359,9 @@ def test_rows_are_added_and_removed_by_mouse(editor: Editor) -> None:
     assert (editor.value, editor.is_changed) == (text, False)
     editor.button("Remove row 2 of Regions").click()
     editor.button("Add row to Regions").click()
+    expect(editor.root.get_by_text("Row 2 was removed.")).to_be_visible()
     editor.button("Put row 2 of Regions back").click()
+    expect(editor.root.get_by_text("was removed.")).to_have_count(0)
     assert [region["name"] for region in json.loads(editor.value.replace(": ,", ": 0,"))["regions"]] == [
         "EMEA", "APAC", "Latin America", "",
     ]  # fmt: skip
@@ -419,6 +421,7 @@ def test_lists_and_names_by_keyboard(editor: Editor) -> None:
     keyboard.type("d")
     keyboard.press("Tab")
     keyboard.type("6")
+    expect(editor.root.get_by_text("b was removed.")).to_be_visible()
     editor.button("Put b back into Counts").press("Enter")
     assert editor.focused == "Remove b from Counts"
     expect(editor.button("Put b back into Counts")).to_be_hidden()

@@ -178,7 +178,7 @@ export class ListField extends GroupField {
     this.back.hidden = false;
     this.#nameBack();
     (this.rows[at] ?? this.rows[at - 1] ?? { remove: this.add }).remove.focus();
-    this.#tell(`${this.word === "row" ? "Row" : "Item"} ${at + 1} was removed.`);
+    this.#tell();
     this.changed();
   }
 
@@ -202,7 +202,8 @@ export class ListField extends GroupField {
     for (let index = at; index < this.rows.length; index += 1) this.#number(this.rows[index], index);
   }
 
-  #tell(words = "") {
+  #tell() {
+    const words = this.back.hidden ? "" : `${this.word === "row" ? "Row" : "Item"} ${this.removed.at + 1} was removed.`;
     const all = this.place.value.items.length;
     const count = all > this.rows.length ? `${this.rows.length} of ${all} ${this.word}s are shown.` : "";
     this.status.textContent = [words, count, all === 0 && !words ? `There are no ${this.word}s.` : ""].filter(Boolean).join(" ");

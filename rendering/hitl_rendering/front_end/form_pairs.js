@@ -62,7 +62,6 @@ export class DictField extends GroupField {
     const member = { name: "", isNew: true, value: this.form.schemas.initial(this.shape.extra) };
     this.place.value.members.push(member);
     this.#draw(member).name.focus();
-    this.status.textContent = "";
     this.changed();
   }
 
