@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow.sdk.execution_time import task_runner
 
-from airflow_hitl_review.core.airflow_sdk import stats
+from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS, stats
 from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.event_builder import announce
 from airflow_hitl_review.core.options import WebhookSettings
@@ -45,7 +45,7 @@ _IN_PROCESS = "InProcess"
 """Part of the class name of the Airflow connection under ``dag.test()``, which is not thread-safe."""
 
 LEASE = timedelta(seconds=30)
-"""How long the dispatcher leaves an event to the worker: the limit of the first delivery, plus a margin."""
+"""How long the dispatcher leaves an event to the worker: what the first delivery may take, and more."""
 
 
 @dataclass
@@ -128,20 +128,21 @@ class EventPublisher:
         """Store events in the outbox that are not there yet, and start their delivery; return whether they are."""
         unkept = []
         for event, entry in self._unkept:
+            is_in_process = _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__
+            is_sent_here = is_in_process or MAY_USE_THREADS  # else the dispatcher delivers it at once
             with self._going_on(event.type.value) as outcome:
-                for delivery in entry.deliveries:
+                for delivery in entry.deliveries if is_sent_here else ():
                     delivery.claim(utcnow() + LEASE)
-                # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from
-                # here on.
+                # This row first: its new timestamp makes the dispatcher check, even if the worker is killed now.
                 self._push(WEBHOOKS_KEY, self._stored_webhooks())
                 self._push(webhook_key(event.id), entry.to_json())
             if outcome.failed:
                 unkept.append((event, entry))
                 continue
-            if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
+            if is_in_process:
                 self._deliver(event, entry)
+            if is_in_process or not is_sent_here:
                 continue
-            # In a thread: meanwhile the task regenerates its output, or checks for a decision.
             thread = threading.Thread(
                 target=self._deliver, args=(event, entry), name="hitl-review-events", daemon=True
             )
