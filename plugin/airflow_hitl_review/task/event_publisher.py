@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk.execution_time import task_runner
@@ -42,7 +43,9 @@ from hitl_webhooks.send.formats import get_format
 log = logging.getLogger(__name__)
 
 _IN_PROCESS = "InProcess"
-"""Part of the class name of the Airflow connection under ``dag.test()``, which is not thread-safe."""
+"""Part of the class name of Airflow's connection under ``dag.test()``, which is not thread-safe."""
+
+_THREAD = "hitl-review-events"
 
 LEASE = timedelta(seconds=30)
 """How long the dispatcher leaves an event to the worker: what the first delivery may take, and more."""
@@ -136,6 +139,8 @@ class EventPublisher:
                 # This row first: its new timestamp makes the dispatcher check, even if the worker is killed now.
                 self._push(WEBHOOKS_KEY, self._stored_webhooks())
                 self._push(webhook_key(event.id), entry.to_json())
+                if not is_sent_here:  # the dispatcher may have looked between the two
+                    self._push(WEBHOOKS_KEY, self._stored_webhooks())
             if outcome.failed:
                 unkept.append((event, entry))
                 continue
@@ -143,9 +148,7 @@ class EventPublisher:
                 self._deliver(event, entry)
             if is_in_process or not is_sent_here:
                 continue
-            thread = threading.Thread(
-                target=self._deliver, args=(event, entry), name="hitl-review-events", daemon=True
-            )
+            thread = threading.Thread(target=partial(self._deliver, event, entry), name=_THREAD, daemon=True)
             with self._going_on(event.type.value):  # if it fails, the dispatcher delivers when the claim ends
                 thread.start()
                 self._sending.append(thread)

@@ -109,8 +109,10 @@ def _result(operator: ReviewedOperator, review: ReviewSession, history: Any, dec
         if operator.on_reject == "skip":
             raise AirflowSkipException(words)
         raise HITLRejectError(words, feedback=decision.feedback)
-    last = f"the last that max_hitl_iterations={session.max_iterations} allows"
-    raise HITLMaxIterationsError(f"Changes were requested for output {session.iteration}, {last}.")
+    raise HITLMaxIterationsError(
+        f"Changes were requested for output {session.iteration}, the last that "
+        f"max_hitl_iterations={session.max_iterations} allows."
+    )
 
 
 @contextmanager
