@@ -82,6 +82,9 @@ ACTION_WORDS = {
 EDIT_LABEL = "Edit"
 EDIT_EFFECT = "Change the output by hand"
 DISCARD_EDIT = "Discard the edit"
+EDIT_HINT = "If you request changes, the task goes on from your edit."
+"""What is said beside the field for the feedback once the output is edited."""
+
 _APPROVE_EDIT = ActionWords(
     "Approve the edit",
     "The task goes on with your edit",
@@ -96,7 +99,7 @@ _ASK_FROM_EDIT = ActionWords(
 )
 _SKIPS = "The task is skipped, and so are tasks that need it"
 
-REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped if they are declared so"
+REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped, if their DAGs say so"
 """What rejecting several reviews does: their list does not say what it does to each."""
 
 FEEDBACK_LABEL = "Your feedback"
