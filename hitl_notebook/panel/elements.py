@@ -166,6 +166,7 @@ class EditForm(Element):
 
     Attributes:
         state: data of the form, as in ``front_end/edit_form.js``.
+        output: what is edited: ``text``, ``format``, ``schema`` and ``display``; empty while nothing is.
         instance: as for ``DecisionForm``.
     """
 
@@ -173,6 +174,7 @@ class EditForm(Element):
     _kinds = frozenset({"startedit", "edit", "previewedit", "discardedit"})
 
     state: Any = Dict().tag(sync=True)
+    output: Any = Dict().tag(sync=True)
     instance: Any = Unicode().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:

@@ -92,9 +92,10 @@ class Confirm(_Message, frozen=True):
 
 
 class StartEdit(_Message, frozen=True):
-    """The user wants to edit the output of the review with this key."""
+    """The user wants to edit the output of the review with this key; ``again``: to go on with its last edit."""
 
     key: Text
+    again: bool = False
 
 
 class Edit(_Message, frozen=True):

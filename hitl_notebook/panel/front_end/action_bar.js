@@ -19,6 +19,11 @@ export class ActionBar {
     return [...this.root.children].find((button) => button.dataset.action === action);
   }
 
+  /** Why a button is off, in words; empty if it is not, or if it will be on again by itself. */
+  refusal(action) {
+    return this.#buttons.find((button) => button.action === action)?.refused ?? "";
+  }
+
   show(buttons) {
     this.#buttons = buttons;
     const described = JSON.stringify(buttons);

@@ -79,9 +79,7 @@ class FormView {
       this.#updateLocks();
     });
     this.root.addEventListener("hitl:insert", ({ detail }) => this.root.hidden || this.text.insert(detail.text));
-    this.root.addEventListener("hitl:focus", () => {
-      if (!this.root.hidden) this.text.focus();
-    });
+    this.root.addEventListener("hitl:focus", () => this.root.hidden || this.text.focus());
   }
 
   remove() {
@@ -202,14 +200,14 @@ class FormView {
       return;
     }
     if (action === "request_changes" && this.text.isEmpty && !state.busy) this.text.focus();
-    if (isDisabled(button)) return;
-    if (action === "edit") {
-      tell(this.root, ".hitl-editing", "hitl:edit");
-      return;
+    if (isDisabled(button)) this.notice.warn(this.bar.refusal(action));
+    else if (action === "edit" || action === "resume") {
+      tell(this.root, ".hitl-editing", "hitl:edit", { again: action === "resume" });
+    } else {
+      this.#asked = this.#decided = true;
+      this.#cameFrom = this.root.ownerDocument.activeElement;
+      this.#send("act", action);
     }
-    this.#asked = this.#decided = true;
-    this.#cameFrom = this.root.ownerDocument.activeElement;
-    this.#send("act", action);
   }
 
   #answer(kind) {
@@ -225,7 +223,9 @@ class FormView {
     const about = String(this.model.get("state")?.about ?? "");
     const detail = { key: this.#key, action, edit: null };
     tell(this.root, ".hitl-editing", "hitl:flush", detail);
-    this.kernel.send({ do: kind, key: this.#key, action, text: this.text.take(), about, edit: detail.edit });
+    const { key, edit } = detail;
+    const text = this.text.take();
+    this.kernel.send({ do: kind, key, action, text, about, edit }, () => this.text.arrived(key, text));
   }
 
   // --- the focus

@@ -1,10 +1,11 @@
-import { Drafts } from "./drafts.js";
-import { OutputEditor } from "./output_editor.js";
+import { EditDrafts } from "./edit_drafts.js";
 import { EditPreviews } from "./edit_previews.js";
+import { OutputEditor } from "./output_editor.js";
 import { Kernel, make, tell, write } from "./shared.js";
 import { UnsentEdit } from "./unsent_edit.js";
 
 const QUIET = 300; // milliseconds without a change before what was edited is sent
+const LONGEST_PROBLEM = 500; // characters
 
 /** The editor of the open review's output. What is typed goes to the kernel, and is kept in this tab. */
 class EditFormView {
@@ -22,7 +23,7 @@ class EditFormView {
 
   constructor(model, el) {
     this.model = model;
-    this.drafts = new Drafts(model.get("instance"));
+    this.drafts = new EditDrafts(model);
     this.kernel = new Kernel(model, el, () => this.#updateLocks());
     this.previews = new EditPreviews(model, this.kernel, (text) => ({ key: this.#key, about: this.#about, text }));
     this.root = make("div", "hitl-editing");
@@ -49,7 +50,7 @@ class EditFormView {
 
   #listen() {
     this.root.addEventListener("focusout", () => this.flush());
-    this.root.addEventListener("hitl:edit", () => this.#start());
+    this.root.addEventListener("hitl:edit", ({ detail }) => this.#start(detail.again));
     this.root.addEventListener("hitl:go", () => this.root.hidden || this.#goTo());
     this.root.addEventListener("hitl:flush", ({ detail }) => this.#answer(detail));
     this.root.addEventListener("hitl:lock", ({ detail: { key, on } }) => {
@@ -105,15 +106,16 @@ class EditFormView {
   }
 
   #open(state) {
-    const kept = state.about === this.#kept?.about ? this.#kept.text : state.text;
+    const kept = this.#kept?.about === state.about ? this.#kept : state;
     this.#kept = null;
     this.#isOpen = true;
     this.#seen = state.text;
     this.#errors = JSON.stringify(state.errors);
-    const { format, schema, display, errors, output } = state;
+    const { text: original, format, schema, display } = this.model.get("output");
     this.editor.root.hidden = false;
-    this.editor.open({ text: kept, original: output, format, schema, display, errors });
-    if (kept !== state.text) this.#onChange();
+    this.editor.open({ text: kept.text, original, format, schema, display, errors: state.errors });
+    if (kept.text !== state.text) this.#onChange();
+    else this.drafts.arrived(this.#key, kept);
   }
 
   #close() {
@@ -130,8 +132,8 @@ class EditFormView {
     this.#key = state.key ?? "";
     this.#locked = this.#asked = false;
     this.#version = -1;
-    this.#kept = this.#find(state);
-    if (this.#kept && !state.shown) {
+    this.#kept = this.drafts.find(this.#key);
+    if (this.#kept && (!state.shown || state.stale)) {
       const { about, text } = this.#kept;
       this.#kept = null;
       this.#send(about, text, "");
@@ -139,15 +141,6 @@ class EditFormView {
   }
 
   #kept = null; // an edit that was typed before a reload and did not get to the kernel
-
-  #find({ store, key }) {
-    try {
-      const kept = JSON.parse(this.drafts.find(store, key) || "null");
-      return typeof kept?.text === "string" && typeof kept.about === "string" ? kept : null;
-    } catch {
-      return null;
-    }
-  }
 
   /** The text that was typed here last, also if the kernel has not read it yet. */
   #latest(state) {
@@ -186,9 +179,9 @@ class EditFormView {
 
   // --- editing
 
-  #start() {
+  #start(again = false) {
     this.#asked = true;
-    this.kernel.send({ do: "startedit", key: this.#key });
+    this.kernel.send({ do: "startedit", key: this.#key, again });
   }
 
   #onChange() {
@@ -207,14 +200,16 @@ class EditFormView {
   }
 
   #send(about, text, problem) {
+    const key = this.#key;
     const edit = this.#edit(about, text, problem);
-    this.drafts.keep(this.model.get("state")?.store, this.#key, JSON.stringify({ about, text }), edit.text !== null);
-    this.kernel.send({ do: "edit", key: this.#key, edit });
+    this.drafts.keep(key, { about, text });
+    this.kernel.send({ do: "edit", key, edit }, () => edit.text !== null && this.drafts.arrived(key, edit));
   }
 
   #edit(about, text, problem) {
     const tooLong = this.#tooLong(text);
-    return { about, text: tooLong ? null : text, problem: tooLong || problem };
+    const words = problem.length > LONGEST_PROBLEM ? `${problem.slice(0, LONGEST_PROBLEM)}…` : problem;
+    return { about, text: tooLong ? null : text, problem: tooLong || words };
   }
 
   #tooLong(text) {
@@ -238,7 +233,7 @@ class EditFormView {
   }
 
   #forget() {
-    this.drafts.drop(this.model.get("state")?.store, this.#key);
+    this.drafts.drop(this.#key);
   }
 }
 

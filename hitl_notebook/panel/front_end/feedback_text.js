@@ -77,8 +77,13 @@ export class FeedbackText {
   /** The text, for a decision; it is kept until the kernel has it. */
   take() {
     this.#forgetTyped();
-    this.drafts.keep(this.#store, this.#key, this.field.value, true);
+    this.drafts.keep(this.#store, this.#key, this.field.value);
     return this.field.value;
+  }
+
+  /** The kernel has the text that was taken. */
+  arrived(key, text) {
+    this.drafts.arrived(this.#store, key, text);
   }
 
   #open(state) {

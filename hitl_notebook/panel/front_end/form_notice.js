@@ -7,6 +7,11 @@ export class FormNotice {
     this.root.setAttribute("role", "status");
   }
 
+  /** Say why something cannot be done; the next notice of the kernel takes its place. */
+  warn(text) {
+    if (text) this.show({ kind: "warning", text });
+  }
+
   show(notice) {
     const described = JSON.stringify(notice ?? null);
     if (described === this.root.dataset.notice) return; // otherwise it would be read out again

@@ -16,6 +16,7 @@ const EDITING = new Set([
 ]);
 const SUPPRESS = "data-lm-suppress-shortcuts";
 const FIELDS = "input, textarea, select, [contenteditable]:not([contenteditable='false'])";
+const EDITS = ".hitl-editor, .hitl-unsent-edit";
 const TICKS = new Set(["checkbox", "radio", "button", "submit", "range"]);
 
 /** Whether letters belong to this element. */
@@ -151,8 +152,8 @@ class KeyboardView {
     if (!isPlain(event) || isField(event.target)) return this.#leaveEditor(event);
     // Some keyboards have "/" and "?" on keys with Shift only.
     if (event.shiftKey && event.key !== "?" && event.key !== "/") return false;
-    // A letter beside a field of the editor was meant for the field: it must not decide.
-    if (event.target.closest(".hitl-editor") && event.key !== "?") return this.#leaveEditor(event);
+    // A letter beside a field of an edit was meant for the field: it must not decide.
+    if (event.target.closest(EDITS) && event.key !== "?") return this.#leaveEditor(event);
     return this.#letter(event.key, event.repeat);
   }
 
@@ -181,9 +182,10 @@ class KeyboardView {
     return this.#toForm("hitl:act", { action: "edit" });
   }
 
-  /** Escape leads from the editor to the decision. */
+  /** Escape leads from an edit to the decision; where there is none any more, to the list. */
   #leaveEditor(event) {
-    return event.key === "Escape" && isPlain(event) && Boolean(event.target.closest(".hitl-editor")) && this.#toForm("hitl:focus");
+    if (event.key !== "Escape" || !isPlain(event) || !event.target.closest(EDITS)) return false;
+    return this.#toForm("hitl:focus") || this.#toList("hitl:focus");
   }
 
   #toList(type, detail) {

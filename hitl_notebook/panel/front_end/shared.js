@@ -72,9 +72,10 @@ export class Kernel {
     return Boolean(this.#el.closest(".jupyter-widgets-disconnected"));
   }
 
-  send(message) {
+  /** `arrived` is called when the kernel has read the message. */
+  send(message, arrived = () => {}) {
     const ref = `${this.#view}-${++this.#count}`;
-    this.#open.set(ref, { kind: message.do, at: performance.now() });
+    this.#open.set(ref, { kind: message.do, at: performance.now(), arrived });
     try {
       this.#model.send({ ...message, ref });
     } catch (error) {
@@ -104,7 +105,11 @@ export class Kernel {
   }
 
   #read = (message) => {
-    if (this.#open.delete(message?.done)) this.#changed();
+    const known = this.#open.get(message?.done);
+    if (!known) return; // it was sent by another view
+    this.#open.delete(message.done);
+    known.arrived();
+    this.#changed();
   };
 
   #wake = (milliseconds) => {

@@ -1,7 +1,9 @@
-import { make, unique, write } from "./shared.js";
+import { isShown, make, unique, write } from "./shared.js";
 
 /** An edit that cannot be sent: why, its text to copy, and what can be done instead. */
 export class UnsentEdit {
+  #asked = null; // the button that asked whether the edit may be lost
+
   constructor({ again, discard }) {
     const id = unique();
     this.root = make("div", "hitl-unsent-edit");
@@ -13,21 +15,22 @@ export class UnsentEdit {
     this.words.id = id;
     notice.setAttribute("role", "status");
     notice.append(this.words);
-    const bar = make("div", "hitl-form-bar");
-    this.copy = this.#button("Copy the edit", () => this.#copy());
-    this.again = this.#button("", again);
-    this.discard = this.#button("Discard the edit", discard);
-    this.status = make("span", "hitl-form-note");
-    this.status.setAttribute("role", "status");
-    bar.append(this.copy, this.again, this.discard, this.status);
     this.text = make("textarea", "hitl-form-text");
     this.text.readOnly = true;
     this.text.rows = 6;
-    this.root.append(notice, this.text, bar);
+    this.bar = make("div", "hitl-form-bar");
+    this.copy = this.#button("Copy the edit", () => this.#copy());
+    this.again = this.#button("", () => this.#ask(this.again, again));
+    this.discard = this.#button("Discard the edit", () => this.#ask(this.discard, discard));
+    this.status = make("span", "hitl-form-note");
+    this.status.setAttribute("role", "status");
+    this.bar.append(this.copy, this.again, this.discard, this.status);
+    this.root.append(notice, this.text, this.bar, this.#question());
   }
 
   show({ words, again }, text, label) {
     write(this.words, words);
+    if (this.again.textContent !== again) this.#unask(); // what was asked would do something else
     write(this.again, again);
     this.again.hidden = !again;
     this.text.setAttribute("aria-label", label);
@@ -38,12 +41,61 @@ export class UnsentEdit {
   }
 
   close() {
+    this.#unask();
     this.root.hidden = true;
     this.text.value = "";
   }
 
+  /** Give the text the focus, since letters that are still being typed do nothing there. */
   focus() {
-    this.copy.focus();
+    const active = this.root.ownerDocument.activeElement;
+    if (!this.root.contains(active) || !isShown(active)) this.text.focus();
+  }
+
+  // --- nothing that was typed is lost by one click
+
+  #question() {
+    const id = unique();
+    this.question = make("div", "hitl-form-bar");
+    this.question.setAttribute("role", "group");
+    this.question.setAttribute("aria-labelledby", id);
+    this.question.hidden = true;
+    const words = make("span", "", "Then your edit is lost.");
+    words.id = id;
+    this.keep = this.#button("Keep the edit", () => this.#unask());
+    this.yes = this.#button("", (event) => {
+      if (event.detail > 1) return; // the second click of a double click on the button that was here
+      const { act } = this.#asked;
+      this.#unask();
+      act();
+    });
+    this.yes.classList.add("bad");
+    this.question.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.#unask();
+    });
+    this.question.append(words, this.yes, this.keep);
+    return this.question;
+  }
+
+  #ask(button, act) {
+    this.#asked = { button, act };
+    write(this.yes, button.textContent);
+    this.bar.hidden = true;
+    this.question.hidden = false;
+    this.keep.focus();
+  }
+
+  #unask() {
+    if (!this.#asked) return;
+    const { button } = this.#asked;
+    const hadFocus = this.question.contains(this.root.ownerDocument.activeElement);
+    this.#asked = null;
+    this.bar.hidden = false;
+    this.question.hidden = true;
+    if (hadFocus) button.focus();
   }
 
   #button(text, act) {

@@ -53,12 +53,13 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if review.iteration > shown.iteration:
         return Notice("info", f"Output {review.iteration} is ready.")
     if shown.status != PENDING and review.status == PENDING and (refusal := refusal_of(review)):
-        return Notice("error", f"{refusal} You can edit it again, approve the output as it is, or reject it.")
+        text = f"{_sentence(refusal)} You can edit it again, approve the output as it is, or reject it."
+        return Notice("error", text)
     if shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
         return Notice(
             "error",
-            f"The next output could not be made: {review.last_error}. You can ask again, approve the current "
-            "output, or reject it.",
+            f"The next output could not be made: {_sentence(review.last_error)} You can ask again, approve the "
+            "current output, or reject it.",
         )
     if shown.is_pending and review.task_completed:
         return Notice("warning", "The task has ended without a decision: nothing can be decided any more.")
@@ -82,6 +83,12 @@ def _decision(review: Review, user_id: str | None) -> str:
     acting_for = review.acting_for.name if review.acting_for else None
     who = person_words(review.decided_by.name, acting_for)
     return f"{who}{',' if acting_for else ''} has decided: {words.lower()}."
+
+
+def _sentence(text: str) -> str:
+    """Return words of somebody else, such as pydantic's, with a full stop."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _age(review: Review) -> tuple[datetime, int, datetime]:

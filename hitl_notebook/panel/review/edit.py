@@ -67,7 +67,6 @@ class EditModel(HasTraits):
         super().__init__()
         self._selected: ReviewKey | None = None
         self._edits: dict[ReviewKey, Edit] = {}
-        self._discarded: set[tuple[ReviewKey, str]] = set()
 
     # --- which edit there is
 
@@ -77,16 +76,26 @@ class EditModel(HasTraits):
         edit, review = self.edit, self.review
         if edit is None or review is None:
             return ""
-        number = edit.iteration
+        what = f"your edit of {self.subject}"
         if not review.is_pending:
-            return f"What you typed was not sent: your edit of output {number}."
+            return f"What you typed was not sent: {what}."
         if edit.about != about(review):
-            now = f"output {review.iteration}" if number != str(review.iteration) else "another output"
-            return f"This is your edit of output {number}, and {now} is here now. It was not sent."
+            if edit.iteration == str(review.iteration):
+                return f"The task was started again, and this is {what}. It was not sent."
+            return f"This is {what}, and output {review.iteration} is here now. It was not sent."
         if not review.allow_modifications:
-            why = review.modifications_refused or NOT_SUPPORTED
-            return f"What you typed was not sent: your edit of output {number}. {why}"
+            return f"What you typed was not sent: {what}. {review.modifications_refused or NOT_SUPPORTED}"
         return ""
+
+    @property
+    def subject(self) -> str:
+        """What is edited, in words; empty if there is no edit."""
+        edit, review = self.edit, self.review
+        if edit is None:
+            return ""
+        if review is not None and edit.iteration == str(review.iteration) and edit.about != about(review):
+            return "the earlier output"  # a new try of the task counts from 1 again
+        return f"output {edit.iteration}"
 
     @property
     def to_send(self) -> str | None:
@@ -98,38 +107,45 @@ class EditModel(HasTraits):
 
     @property
     def resumable(self) -> bool:
-        """Whether the next edit goes on from the last one, which the task refused or could not go on from."""
+        """Whether an edit can go on from the last one, which the task refused or could not go on from."""
         review = self.review
-        if review is None or not review.is_pending or review.edited_output is None or self.edit is not None:
+        if review is None or not review.is_pending or not review.allow_modifications:
             return False
-        return (review.key, about(review)) not in self._discarded
+        return review.edited_output is not None and self.edit is None
 
     def obstacle(self, action: Action) -> Notice | None:
-        """Why nothing can be decided while this edit is there; None if nothing speaks against it."""
-        if self.edit is None or self.review is None:
+        """Why this cannot be decided while the edit is there; None if nothing speaks against it.
+
+        Rejecting sends no edit, so none stands in its way.
+        """
+        if self.edit is None or self.review is None or action is Action.REJECT:
             return None
         if self.stale:
             instead = "Edit the new output instead, or discard" if self.review.allow_modifications else "Discard"
             return Notice(
                 "warning",
-                f"Nothing was sent: you have an edit of output {self.edit.iteration}, which cannot be sent. "
+                f"Nothing was sent: you have an edit of {self.subject}, which cannot be sent. "
                 f"{instead} the edit; then decide.",
             )
-        if self.edit.problem and action is not Action.REJECT:
+        if self.edit.problem:
             return Notice("warning", f"The edit cannot be sent yet: {self.edit.problem}")
         return None
 
     # --- actions of the reviewer
 
-    def start(self) -> None:
-        """Edit the current output, or go on with its last edit; replaces an edit of an older output."""
+    def start(self, *, again: bool = False) -> None:
+        """Edit the current output; replaces an edit of an older output.
+
+        Args:
+            again: go on with the last edit of it, if there is one.
+        """
         review = self.review
         if review is None or not review.is_pending or not review.allow_modifications:
             return
         if self.edit is not None and not self.stale:
             return
         text, errors = review.current_output, tuple[FieldError, ...]()
-        if self.resumable:
+        if again and self.resumable:
             refusal = refusal_of(review)
             text = review.edited_output or ""
             errors = (FieldError((), refusal),) if refusal else ()
@@ -153,13 +169,16 @@ class EditModel(HasTraits):
             # Otherwise it was typed before the edit of another output was begun, which took its place.
             is_open = self.review is not None and self.review.key == key and about(self.review) == name
             start = self.review.current_output if self.review is not None and is_open else None
-            self._set(key, Edit(name, text, start, problem))
+            edit = Edit(name, text, start, problem)
+            if self.review is not None and self.review.key == key and _is_over(edit, self.review):
+                self._tell(typed=False)  # the browser kept it, since it did not hear that it had arrived
+            else:
+                self._set(key, edit)
 
     def discard(self, key: ReviewKey, name: str) -> None:
         """Give up the edit of this output."""
         edit = self._edits.get(key)
         if edit is not None and edit.about == name:
-            self._discarded.add((key, name))
             self._set(key, None)
 
     # --- what happens to the review
@@ -176,8 +195,7 @@ class EditModel(HasTraits):
     def show(self, review: Review) -> None:
         """Take note of the open review's state: what has arrived, and what was never changed, is no edit."""
         edit = self.edit
-        holds = edit is not None and review.is_pending and edit.about == about(review)
-        if edit is not None and not holds and (_has_arrived(edit, review) or not edit.is_changed):
+        if edit is not None and _is_over(edit, review):
             self._edits.pop(review.key, None)
             edit = None
         with self.hold_trait_notifications():
@@ -186,7 +204,6 @@ class EditModel(HasTraits):
 
     def sent(self, review: Review, text: str | None) -> None:
         """Handle a recorded decision about ``review`` with this edit; what was typed since is kept."""
-        self._discarded.discard((review.key, about(review)))
         edit = self._edits.get(review.key)
         if edit is not None and edit.about == about(review) and edit.text in (text, review.current_output):
             self._set(review.key, None)
@@ -210,6 +227,13 @@ class EditModel(HasTraits):
             self.unsent = frozenset(key for key, edit in self._edits.items() if edit.is_changed)
             if not typed:
                 self.version += 1
+
+
+def _is_over(edit: Edit, review: Review) -> bool:
+    """Whether an edit is not of the output as it waits now, and nothing is lost without it."""
+    if review.is_pending and edit.about == about(review):
+        return False
+    return _has_arrived(edit, review) or not edit.is_changed
 
 
 def _has_arrived(edit: Edit, review: Review) -> bool:

@@ -26,14 +26,16 @@ class EditView:
 
     def __init__(self, model: ReviewModel, background: Background, store: str) -> None:
         self._model, self._background, self._store = model, background, store
-        self.form = EditForm(state=edit_state(model, store))
+        self.form = EditForm(state=edit_state(model, store), output=edited_output(model))
         self.form.on_message(self._on_message, background.post)
         model.observe(lambda _: self.update(), ["selected", "choice"])
         model.edits.observe(lambda _: self.update(), ["edit", "review", "version"])
 
     def update(self) -> None:
         """Show the edit."""
-        self.form.state = edit_state(self._model, self._store)
+        with self.form.hold_sync():  # the browser opens the editor with both
+            self.form.output = edited_output(self._model)
+            self.form.state = edit_state(self._model, self._store)
 
     def _on_message(self, message: Message) -> None:
         if not isinstance(message, (StartEdit, Edit, PreviewEdit, DiscardEdit)):
@@ -48,7 +50,7 @@ class EditView:
         elif isinstance(message, PreviewEdit):
             self._preview(message)
         elif key == self._model.selected and self._model.may_decide:
-            edits.start()
+            edits.start(again=message.again)
 
     def _preview(self, message: PreviewEdit) -> None:
         """Render an edit in a thread: a long one is slow."""
@@ -65,6 +67,22 @@ class EditView:
             self.form.answer(message.id, problem=str(error))
 
         self._background.run(lambda: preview_of(review, message.text, display), done, failed)
+
+
+def edited_output(model: ReviewModel) -> dict[str, Any]:
+    """Return what is edited, in the format of ``front_end/edit_form.js``; empty while nothing is.
+
+    Apart from the state, which changes whenever somebody types: an output and its schema can be long.
+    """
+    review = model.edits.review
+    if model.edits.edit is None or review is None:
+        return {}
+    return {
+        "text": encodable(review.current_output),
+        "format": review.output_format,
+        "schema": review.output_schema,
+        "display": display_of(review.current_output, review.output_format, model.choice[0] or review.display_as),
+    }
 
 
 def edit_state(model: ReviewModel, store: str) -> dict[str, Any]:
@@ -85,17 +103,14 @@ def edit_state(model: ReviewModel, store: str) -> dict[str, Any]:
     if edit is None or review is None:
         return state
     stale = model.edits.stale
-    again = f"Edit output {review.iteration} instead" if review.is_pending and review.allow_modifications else ""
+    now = "the new output" if edit.iteration == str(review.iteration) else f"output {review.iteration}"
+    again = f"Edit {now} instead" if review.is_pending and review.allow_modifications else ""
     errors = [{"path": list(error.path), "message": encodable(error.message)} for error in edit.errors]
     return {
         **state,
         "about": edit.about,
-        "label": f"Your edit of output {edit.iteration}",
+        "label": f"Your edit of {model.edits.subject}",
         "text": encodable(edit.text),
-        "output": encodable(review.current_output),
-        "format": review.output_format,
-        "schema": review.output_schema,
-        "display": display_of(review.current_output, review.output_format, model.choice[0] or review.display_as),
         "errors": errors,
         "stale": {"words": encodable(stale), "again": again} if stale else None,
     }

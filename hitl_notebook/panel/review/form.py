@@ -12,6 +12,7 @@ from hitl_notebook.panel.review.model import ReviewModel
 from hitl_rendering.render import encodable
 from hitl_rendering.review_words import (
     EDIT_EFFECT,
+    EDIT_HINT,
     EDIT_LABEL,
     FEEDBACK_LABEL,
     FEEDBACK_PLACEHOLDER,
@@ -21,6 +22,10 @@ from hitl_rendering.review_words import (
 )
 
 RESUME_EDIT = "Go on with the edit"
+RESUME_EDIT_EFFECT = "The task did not go on with the last edit of this output"
+
+NO_EDITS_HERE = "The output cannot be edited: its task does not support edits."
+"""The plugin's words for a task that knows no edits: nobody has switched them off, so nobody is told."""
 
 
 def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dict[str, Any]:
@@ -50,23 +55,38 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
             button(Action.APPROVE, approve.label, "good", may, reserved or approve.effect),
             button(Action.REQUEST_CHANGES, changes.label, "plain", may, reserved or last or changes.effect),
             button(Action.REJECT, reject.label, "bad", may, reserved or reject.effect),
-            *_edit_button(model),  # last, so that no other button is where it was once the editor is open
+            *_edit_buttons(model),  # last, so that no other button is where they were once the editor is open
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
         "notice": None if hidden else message(model.notice),
         "next": {"label": OPEN_NEXT, "on": model.opens_next},
-        "hint": reserved or last,
+        "hint": reserved or last or (EDIT_HINT if edited else ""),
         "store": store,
     }
 
 
-def _edit_button(model: ReviewModel) -> list[dict[str, Any]]:
-    """Return the button that opens the editor; none while it is open, or where nothing says why it cannot be."""
+def _edit_buttons(model: ReviewModel) -> list[dict[str, Any]]:
+    """Return the buttons that open the editor; none while it is open, or where the task knows no edits."""
     review, edits = model.review, model.edits
-    if review is None or edits.edit is not None or not (review.allow_modifications or review.modifications_refused):
+    if review is None or edits.edit is not None:
         return []
-    label = RESUME_EDIT if edits.resumable else EDIT_LABEL
-    title = model.reserved or review.modifications_refused or EDIT_EFFECT
-    enabled = model.may_decide and review.allow_modifications
-    return [{"action": "edit", "label": label, "kind": "plain", "enabled": enabled, "title": encodable(title)}]
+    refused = "" if review.allow_modifications else review.modifications_refused or NO_EDITS_HERE
+    if refused == NO_EDITS_HERE:
+        return []
+    refused = encodable(model.reserved or refused)
+    offered = {"edit": (EDIT_LABEL, EDIT_EFFECT)}
+    if edits.resumable:
+        offered["resume"] = (RESUME_EDIT, RESUME_EDIT_EFFECT)
+    enabled = model.may_decide and not refused
+    return [
+        {
+            "action": action,
+            "label": label,
+            "kind": "plain",
+            "enabled": enabled,
+            "title": refused or effect,
+            "refused": refused,
+        }
+        for action, (label, effect) in offered.items()
+    ]

@@ -201,7 +201,7 @@ def test_edit_of_an_older_output_is_neither_sent_nor_dropped() -> None:
     model.apply_review(editable(iteration=2, current_output="Newer", updated_at=stamp(1)))
     assert model.edits.stale == "This is your edit of output 1, and output 2 is here now. It was not sent."
     assert model.edits.to_send is None
-    for action in Action:
+    for action in (Action.APPROVE, Action.REQUEST_CHANGES):
         model.draft = "More"
         model.act(action)
         assert (model.confirming, model.sending) == (None, None)
@@ -214,10 +214,28 @@ def test_edit_of_an_older_output_is_neither_sent_nor_dropped() -> None:
     assert model.confirming is not None
 
 
+def test_rejecting_another_output_keeps_the_edit() -> None:
+    model = edited()
+    newer = {"iteration": 2, "current_output": "Newer"}
+    model.apply_review(editable(**newer, updated_at=stamp(1)))
+    model.act(Action.REJECT)
+    assert model.confirming is not None
+    assert model.confirming.text == "Rejecting output 2 without a reason"
+    model.confirm()
+    model.decided(editable(**newer, status="rejected", decided_by=ADA, updated_at=stamp(2)))
+    assert text_of(model) == "Second draft"
+    assert model.edits.stale == "What you typed was not sent: your edit of output 1."
+
+
 def test_output_of_a_new_try_is_another_one() -> None:
     model = edited()
     model.apply_review(editable(current_output="Other", created_at=stamp(5), updated_at=stamp(5)))
-    assert model.edits.stale == "This is your edit of output 1, and another output is here now. It was not sent."
+    assert (
+        model.edits.stale
+        == "The task was started again, and this is your edit of the earlier output. It was not sent."
+    )
+    model.act(Action.APPROVE)
+    assert "you have an edit of the earlier output" in notice(model)
 
 
 def test_unchanged_edit_goes_with_its_output() -> None:
@@ -262,18 +280,17 @@ def test_edit_that_the_task_refused_goes_on() -> None:
     model.confirm()
     turns = [turn("output", "# First draft", 1), turn("edit", "Second draft", 1, ADA)]
     model.decided(editable(status="approved", decided_by=ADA, edited=True, conversation=turns, updated_at=stamp(1)))
-    refusal = "The edit was refused: too short."
+    refusal = "The edit was refused: too short"
     turns.append(turn("error", refusal, 1))
     model.apply_review(editable(edited_output="Second draft", conversation=turns, updated_at=stamp(2)))
-    assert "The edit was refused" in notice(model)
+    assert notice(model).startswith(f"{refusal}. You can edit it again")
     assert model.edits.resumable
-    model.edits.start()
+    model.edits.start(again=True)
     assert model.edits.edit is not None
     assert (text_of(model), model.edits.edit.errors) == ("Second draft", (FieldError((), refusal),))
     assert model.edits.to_send == "Second draft"
     model.edits.discard(A, about(model.review))
-    assert not model.edits.resumable  # so that the reviewer can begin anew
-    model.edits.start()
+    model.edits.start()  # the reviewer can as well begin anew
     assert text_of(model) == "# First draft"
 
 
@@ -287,6 +304,16 @@ def test_edits_are_kept_per_review() -> None:
     assert model.edits.unsent == {A}  # nothing was changed in the other
     model.apply_review(editable())
     assert text_of(model) == "Second draft"
+
+
+def test_edit_that_had_arrived_does_not_come_back_from_the_browser() -> None:
+    """The browser keeps it if it was closed before it heard of the decision."""
+    turns = [turn("output", "# First draft", 1), turn("edit", "Second draft", 1, ADA)]
+    model = opened(status="approved", decided_by=ADA, edited=True, conversation=turns)
+    version = model.edits.version
+    model.edits.type(A, about(editable()), "Second draft", "")
+    assert model.edits.edit is None
+    assert model.edits.version > version  # so that the browser forgets it
 
 
 def test_edit_comes_back_from_the_browser() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED
 from hitl_notebook import ReviewPanel
+from hitl_rendering.review_words import EDIT_HINT
 from tests.notebook.panels import click, form, html, key, make, open_row, receive, refresh
 from tests.notebook.server import ReviewServer
+from tests.notebook.times import stamp
 
 
 @pytest.fixture
@@ -43,18 +47,47 @@ def label(panel: ReviewPanel) -> str:
 
 def test_state_of_the_editor(panel: ReviewPanel) -> None:
     shown = state(panel)
-    assert (shown["text"], shown["output"], shown["format"], shown["stale"]) == (
-        "Draft of b",
-        "Draft of b",
-        "text",
-        None,
-    )
-    assert label(panel) == "Approve"
+    assert (shown["text"], shown["stale"]) == ("Draft of b", None)
+    assert (label(panel), form(panel)["hint"]) == ("Approve", "")
     write(panel, "Edited")
-    assert label(panel) == "Approve the edit"
+    assert (label(panel), form(panel)["hint"]) == ("Approve the edit", EDIT_HINT)
     assert (state(panel)["text"], state(panel)["version"]) == ("Edited", shown["version"])
     say(panel, "discardedit", about=shown["about"])
     assert (state(panel)["shown"], label(panel)) == (False, "Approve")
+
+
+def test_what_is_edited_is_sent_once(panel: ReviewPanel) -> None:
+    """Not with every pause of the reviewer: an output and its schema can be long."""
+    element, sent = panel.workspace.editor.form, list[Any]()
+    assert element.output == {"text": "Draft of b", "format": "text", "schema": None, "display": "markdown"}
+    element.observe(lambda change: sent.append(change["new"]), "output")
+    write(panel, "Edited")
+    assert "Draft of b" not in json.dumps(state(panel))
+    say(panel, "discardedit", about=state(panel)["about"])
+    assert sent == [{}]
+
+
+def test_refused_edit_goes_on_or_is_begun_anew(server: ReviewServer, panel: ReviewPanel) -> None:
+    write(panel, "Edited")
+    click(panel, "approve")
+    server.refuse_edit(key("b"), "The edit was refused: too short")
+    refresh(panel)
+    assert [button["label"] for button in form(panel)["buttons"][3:]] == ["Edit", "Go on with the edit"]
+    say(panel, "startedit", again=True)
+    assert state(panel)["text"] == "Edited"
+    say(panel, "discardedit", about=state(panel)["about"])
+    say(panel, "startedit")
+    assert state(panel)["text"] == "Draft of b"
+
+
+def test_task_without_edits_has_no_button_for_them(server: ReviewServer, panel: ReviewPanel) -> None:
+    server.add("older", modifications_refused=EDITS_NOT_SUPPORTED)
+    server.add("strict", modifications_refused="Not for this task.")
+    refresh(panel)
+    open_row(panel, "older")
+    assert [button["action"] for button in form(panel)["buttons"]] == ["approve", "request_changes", "reject"]
+    open_row(panel, "strict")
+    assert form(panel)["buttons"][-1]["refused"] == "Not for this task."
 
 
 def test_decision_has_the_text_of_its_click(server: ReviewServer, panel: ReviewPanel) -> None:
@@ -114,3 +147,13 @@ def test_edit_of_another_review_is_shown_there(server: ReviewServer, panel: Revi
     refresh(panel)
     assert state(panel)["text"] == "Edited"
     assert state(panel)["stale"]["again"] == "Edit output 2 instead"
+
+
+def test_edit_of_an_earlier_try_is_not_called_that_of_the_new_output(
+    server: ReviewServer, panel: ReviewPanel
+) -> None:
+    write(panel, "Edited")
+    server.change(key("b"), current_output="Of the new try", created_at=stamp(9))
+    refresh(panel)
+    assert state(panel)["label"] == "Your edit of the earlier output"
+    assert state(panel)["stale"]["again"] == "Edit the new output instead"

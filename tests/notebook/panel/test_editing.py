@@ -24,6 +24,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 DRAFT = "# Draft\n\nThree hundred units."
 EDITED = "# Draft\n\nFour hundred units."
 
+# What is sent to the kernel gets lost, but for what other cells need.
+CUT = """window.whole = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+  if (!/"do": ?"(edit|draft|act)"/.test(text)) window.whole.call(this, data);
+};"""
+
 
 @pytest.fixture(scope="module")
 def axe() -> Iterator[str]:
@@ -176,7 +183,7 @@ def test_errors_are_at_their_fields(lab: Lab, server: ReviewServer) -> None:
     expect(editor(panel).get_by_text("Too long by a word")).to_have_count(0)
 
     number = editor(panel).get_by_label("Invoice", exact=True)
-    number.fill("12 or so")
+    number.fill("12 or so " * 1500)  # words about it must not be too long for a message
     press(panel, "Approve the edit")
     tell(panel, "The edit cannot be sent yet")
     expect(number).to_be_focused()
@@ -184,6 +191,13 @@ def test_errors_are_at_their_fields(lab: Lab, server: ReviewServer) -> None:
     decide(panel, "Approve the edit")
     tell(panel, "Approved output 1 as you edited it")
     assert json.loads(sent(server, "approve")[-1]["edited_output"])["invoice"] == 12
+
+
+def give_up(unsent: Locator, name: str) -> None:
+    """Press a button by which an edit is lost, and say that this is meant."""
+    for _ in range(2):
+        unsent.get_by_role("button", name=name).click()
+    expect(unsent).to_be_hidden()
 
 
 def test_another_output_arrives_during_an_edit(lab: Lab, server: ReviewServer) -> None:
@@ -194,26 +208,43 @@ def test_another_output_arrives_during_an_edit(lab: Lab, server: ReviewServer) -
     unsent = panel.locator(".hitl-unsent-edit")
     expect(unsent).to_contain_text("This is your edit of output 1, and output 2 is here now.")
     expect(unsent.locator("textarea")).to_have_value(EDITED)
+    expect(unsent.locator("textarea")).to_be_focused()
+    copy = unsent.get_by_role("button", name="Copy the edit")
+    for place in (unsent.locator("textarea"), copy):  # what is still being typed does not decide
+        place.focus()
+        for letter in "xarcjk":
+            lab.page.keyboard.press(letter)
+    expect(session_form(panel).get_by_role("button", name="Undo")).to_be_hidden()
+    expect(panel.locator(".hitl-row.is-picked")).to_have_count(0)
+    server.next_output(key("alpha"), "Newest draft")
+    expect(unsent).to_contain_text("output 3 is here now.")
+    expect(copy).to_be_focused()
     press(panel, "Approve")
     tell(panel, "Nothing was sent: you have an edit of output 1")
     assert sent(server, "approve") == []
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    unsent.get_by_role("button", name="Copy the edit").click()
+    copy.click()
     expect(unsent).to_contain_text("Copied.")
     assert lab.page.evaluate("navigator.clipboard.readText()") == EDITED
-    unsent.get_by_role("button", name="Edit output 2 instead").click()
-    expect(unsent).to_be_hidden()
-    expect(whole(panel)).to_have_value("Newer draft")
+    keep = unsent.get_by_role("button", name="Keep the edit")
+    unsent.get_by_role("button", name="Discard the edit").click()
+    expect(keep).to_be_focused()
+    lab.page.keyboard.press("Escape")
+    expect(unsent.get_by_role("button", name="Discard the edit")).to_be_focused()
+    unsent.get_by_role("button", name="Edit output 3 instead").dblclick()
+    keep.click()
+    expect(unsent.locator("textarea")).to_have_value(EDITED)
+    give_up(unsent, "Edit output 3 instead")
+    expect(whole(panel)).to_have_value("Newest draft")
     expect(whole(panel)).to_be_focused()
-    whole(panel).fill("Newest draft")
+    whole(panel).fill("Another draft")
 
     ben = {"id": "2", "name": "Ben"}
     server.change(key("alpha"), status="approved", decided_by=ben)
     tell(panel, "Ben has decided: approved")
-    expect(unsent).to_contain_text("What you typed was not sent: your edit of output 2.")
-    expect(unsent.locator("textarea")).to_have_value("Newest draft")
-    unsent.get_by_role("button", name="Discard the edit").click()
-    expect(unsent).to_be_hidden()
+    expect(unsent).to_contain_text("What you typed was not sent: your edit of output 3.")
+    expect(unsent.locator("textarea")).to_have_value("Another draft")
+    give_up(unsent, "Discard the edit")
 
 
 def test_edit_is_never_lost(lab: Lab) -> None:
@@ -293,6 +324,28 @@ def test_kernel_is_busy_while_somebody_edits_and_approves(lab: Lab, server: Revi
     assert sent(server, "approve")[0]["edited_output"] == EDITED
 
 
+def test_what_the_kernel_never_got_is_not_lost(lab: Lab, server: ReviewServer) -> None:
+    """A second view shows what a reload would: what the kernel knows, and what was typed in this tab."""
+    add(server)
+    panel = begin(lab, server, "panel")
+    whole(panel).fill("Begun")
+    expect(session_form(panel).get_by_role("button", name="Approve the edit", exact=True)).to_be_visible()
+    lab.page.evaluate(CUT)
+    whole(panel).fill(EDITED)
+    feedback(panel).fill("Now the prices")
+    press(panel, "Request changes")
+    expect(session_form(panel)).to_contain_text("The kernel is busy")
+    lab.run_cell(1)
+    second = lab.page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".hitl-panel")
+    expect(whole(second)).to_have_value(EDITED)
+    expect(feedback(second)).to_have_value("Now the prices")
+    lab.page.evaluate("WebSocket.prototype.send = window.whole")
+    decide(second, "Request changes")
+    tell(second, "Changes requested to output 1 as you edited it")
+    (body,) = sent(server, "feedback")
+    assert (body["edited_output"], body["feedback"]) == (EDITED, "Now the prices")
+
+
 def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
     add(server)
     panel = lab.open(server, "panel")
@@ -330,8 +383,7 @@ def test_picked_reviews_with_an_edit(lab: Lab, server: ReviewServer) -> None:
     assert all("edited_output" not in body for body in sent(server, "approve"))
     unsent = panel.locator(".hitl-unsent-edit")
     expect(unsent.locator("textarea")).to_have_value(EDITED)
-    unsent.get_by_role("button", name="Discard the edit").click()  # else this tab would keep it for the next panel
-    expect(unsent).to_be_hidden()
+    give_up(unsent, "Discard the edit")  # else this tab would keep it for the next panel
 
 
 def test_task_that_refuses_edits_says_why(lab: Lab, server: ReviewServer) -> None:
@@ -342,6 +394,8 @@ def test_task_that_refuses_edits_says_why(lab: Lab, server: ReviewServer) -> Non
     button = session_form(panel).get_by_role("button", name="Edit", exact=True)
     expect(button).to_have_attribute("aria-disabled", "true")
     expect(button).to_have_attribute("title", "The task does not allow edits.")
+    lab.page.keyboard.press("e")
+    tell(panel, "The task does not allow edits.")
     row(panel, "older").click()
     expect(button).to_have_count(0)
     lab.page.keyboard.press("e")

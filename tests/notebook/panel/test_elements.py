@@ -53,6 +53,7 @@ GOOD: list[tuple[type[Element], dict[str, Any], Message]] = [
     ),
     (DecisionForm, {"do": "cancel", "key": "k"}, Cancel("k")),
     (EditForm, {"do": "startedit", "key": "k"}, StartEdit("k")),
+    (EditForm, {"do": "startedit", "key": "k", "again": True}, StartEdit("k", again=True)),
     (
         EditForm,
         {"do": "edit", "key": "k", "edit": {"about": "1 a", "text": None, "problem": "It is too long."}},
