@@ -216,7 +216,7 @@ def test_edit_of_an_older_output_is_neither_sent_nor_dropped() -> None:
 
 def test_rejecting_another_output_keeps_the_edit() -> None:
     model = edited()
-    newer = {"iteration": 2, "current_output": "Newer"}
+    newer: dict[str, Any] = {"iteration": 2, "current_output": "Newer"}
     model.apply_review(editable(**newer, updated_at=stamp(1)))
     model.act(Action.REJECT)
     assert model.confirming is not None

@@ -185,7 +185,7 @@ def test_list_says_how_reviews_ended() -> None:
 def test_names_and_edits_are_escaped(text: str) -> None:
     user = User(id=text, name=text)
     turns = turn("edit", f"{text} by hand", user, user), turn("feedback", text, user, user)
-    names: dict[str, Any] = {"decided_by": user, "acting_for": user, "channel": text, "edited": True}
+    names: dict[str, Any] = {"decided_by": user, "acting_for": user, "edited": True}
     for shown in (review(*turns, **names), review(*turns, **{**APPROVED, **names})):
         parts = view_of(shown).parts
         assert harmless(parts["head"], also=OWN_TAGS).text.count(user.name) == 2
