@@ -97,7 +97,7 @@ class ReviewSummary(_Brief):
         created_at: when the first output was created.
         updated_at: when the review last changed.
         deadline_at: deadline for the decision; None if there is no deadline.
-        last_error: why the last attempt to make an output failed, if it did.
+        last_error: why the last attempt to make an output failed, or why the task refused an edit.
         decided_by: who decided on the current output, if anybody did.
         decided_at: when they decided.
         reviewers: ids of the only users who may decide; if empty, everyone with permission for the DAG may.

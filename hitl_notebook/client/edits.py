@@ -37,7 +37,7 @@ def edited_text(
         raise InvalidEditError(f"This output is text: give a string, not {type(output).__name__}.")
     dump = getattr(output, "model_dump_json", None)  # of a pydantic model, which need not be installed here
     if dump is not None:
-        return str(dump())
+        return str(dump(by_alias=True))  # as the output is shown, and its schema written
     try:
         return json.dumps(output, ensure_ascii=False, allow_nan=False, indent=2)
     except (TypeError, ValueError, RecursionError) as error:

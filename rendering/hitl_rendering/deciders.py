@@ -8,7 +8,7 @@ from hitl_rendering.conversation import Person, Turn
 
 _BY_NOBODY = {
     "timeout": "because nobody decided in time",
-    "policy": "review_when said that nobody need look",
+    "policy": "the DAG's rule says that nobody need look",
 }
 """Why a review ended that nobody decided, by the decision's channel."""
 

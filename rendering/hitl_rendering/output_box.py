@@ -79,8 +79,11 @@ def _change_headings(one: Round[Any], *, is_open: bool) -> tuple[str, str]:
     assert one.before is not None
     label = heading = f"output {one.before.iteration}"
     if (turn := one.before.edited_by) is not None:
-        heading = f"{turn_person(turn, isolated)}'s edit of {label}"
-        label = f"the edit of {label}"
+        label = heading = f"the edit of {label}"
+        if turn.user is not None or turn.acting_for is not None:
+            heading += f" by {turn_person(turn, isolated)}"
+        if turn.acting_for is not None and not is_open:
+            heading += ","
     words = "Changes since {}" if is_open else f"Changes from {{}} to output {one.iteration}"
     return words.format(label), words.format(heading)
 

@@ -99,7 +99,7 @@ _ASK_FROM_EDIT = ActionWords(
 )
 _SKIPS = "The task is skipped, and so are tasks that need it"
 
-REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped if they are declared so"
+REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped, if their DAGs say so"
 """What rejecting several reviews does: their list does not say what it does to each."""
 
 FEEDBACK_LABEL = "Your feedback"

@@ -86,7 +86,7 @@ def trace_box(trace: Trace | None, fold: str) -> str:
         return ""
     steps = [_step(step) for step in trace.steps]
     if trace.left_out:
-        steps.append(f'<li class="hitl-meta">{_count(trace.left_out, "other step")} in between, not shown</li>')
+        steps.append(f'<li class="hitl-meta">Not shown: {_count(trace.left_out, "other step")}</li>')
     summary = f"<summary>What the task did: {inline(words)}</summary>"
     return (
         f'<details class="hitl-trace" data-fold="{inline(fold)}">{summary}'

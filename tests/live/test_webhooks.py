@@ -534,14 +534,18 @@ def test_callbacks_and_default_webhook(reviews: Reviews) -> None:
             "max_iterations": 5,
             "prompt": "Read it",
             "output": output,
+            "edited": False,
             "deadline_at": deadline,
             "feedback": None,
             "decided_by": None,
+            "acting_for": None,
+            "channel": None,
         }
         for n, output in ((1, "Draft of item -1."), (2, "Draft 1 after: shorter"))
     ]
     (final,) = (line for line in lines if line["who"] == "final")
     assert (final["event"], final["status"], final["decided_by"]) == (FINAL, "approved", "admin")
+    assert (final["edited"], final["acting_for"], final["channel"]) == (False, None, "rest")
     assert (final["iteration"], final["output"]) == (2, "Draft 1 after: shorter")
     log = "".join(p.read_text() for p in reviews.airflow.home.glob(f"logs/**/run_id={run.run_id}/**/*.log"))
     assert log.count(f"A callback for {READY} failed; the review goes on.") == 2

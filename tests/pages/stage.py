@@ -75,9 +75,9 @@ class Stage:
         """Store the next output, as the worker does."""
         self._do("next", list(key.params.values()), output)
 
-    def refuse_edit(self, key: Key, error: str) -> None:
-        """Give the review back, as the worker does when its type does not take the edit."""
-        self._do("refuse", list(key.params.values()), error)
+    def refuse_edit(self, key: Key, error: str, kind: str = "edit") -> None:
+        """Give the review back, as the worker does when it cannot go on with the edit; see ``seed_pages``."""
+        self._do("refuse", list(key.params.values()), error, kind)
 
     def set_state(self, key: Key, state: str) -> None:
         """Change the state of the task instance."""

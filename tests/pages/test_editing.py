@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from demo.processes import wait_until
 from tests.pages.stage import Key, People, Stage, unreachable
@@ -105,6 +105,7 @@ def test_text_is_edited_with_a_preview_and_approved(stage: Stage, people: People
     expect(editor(page).locator("fieldset").first).to_have_js_property("disabled", False)
     assert stage.find(key)["status"] == "pending_review"
     approve(page)
+    expect(page.locator("#notices")).to_have_text("Approved output 1 as you edited it.")
     expect(editor(page)).to_have_count(0)
     assert stored_edit(stage, key) == DRAFT.replace("one", "two")
     found = stage.find(key)
@@ -150,6 +151,7 @@ def test_code_is_edited_by_keyboard_and_the_task_goes_on_from_it(stage: Stage, p
     expect(page.get_by_role("group", name="Requesting changes to output 1 as you edited it")).to_be_visible()
     page.keyboard.press("Control+Enter")
     expect(page.locator(".pill")).to_have_text("Changes requested, edited")
+    expect(page.locator("#notices")).to_contain_text("Changes to output 1 as you edited it were requested.")
     assert str(stored_edit(stage, key)).startswith(f"{PYTHON}\nif __name__:\n    main()")
     stage.next_output(key, f"{PYTHON}\nmain()\n")
     expect(page.get_by_text("Output 2 is here.")).to_be_visible()
@@ -225,9 +227,8 @@ def test_discarded_edit_can_be_brought_back(stage: Stage, people: People) -> Non
     expect(source(page)).to_have_value("Mine")
     expect(button(page, "Approve the edit")).to_be_visible()
     button(page, "Reject").click()
-    expect(
-        page.get_by_role("group", name="Rejecting output 1 without a reason. Your edit is dropped")
-    ).to_be_visible()
+    held = "Rejecting output 1 without a reason; your edit is dropped"
+    expect(page.get_by_role("group", name=held)).to_be_visible()
     button(page, "Undo").click()
     expect(source(page)).to_have_value("Mine")
 
@@ -273,6 +274,61 @@ def test_edit_survives_a_reload_an_expired_login_and_a_busy_server(stage: Stage,
     assert stored_edit(stage, key) == "Mine"
 
 
+def test_older_edit_does_not_come_back_if_the_storage_is_full(stage: Stage, people: People) -> None:
+    page = opened(stage, people, stage.one(outputs=[DRAFT]))
+    edit(page, "Older")
+    full = "() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }"
+    page.evaluate(full)
+    source(page).fill("Newer")
+    expect(page.locator("#notices")).to_contain_text("The browser cannot keep what you write.")
+    page.reload()
+    live(page)
+    assert page.get_by_role("heading", name="Your edit of output 1").count() == 0
+
+
+def test_decision_whose_answer_is_lost_is_told_once_it_is_known(stage: Stage, people: People) -> None:
+    """The page hears of it before it gives up waiting, or after."""
+    key = stage.one(outputs=[DRAFT])
+    page = opened(stage, people, key)
+    lost: list[Route] = []
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        lost.append(route)
+
+    page.route("**/sessions/feedback*", lose)
+    edit(page, "Mine")
+    page.get_by_label("Your feedback").fill("More")
+    button(page, "Request changes").click()
+    button(page, "Send now").click()
+    expect(page.locator(".pill")).to_have_text("Changes requested, edited")
+    expect(page.locator("#edit")).not_to_contain_text("was not sent")
+    while not lost:
+        page.wait_for_timeout(50)
+    lost.pop().abort()
+    expect(page.locator("#notices")).to_have_text("You have decided: changes requested, edited.")
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(editor(page)).to_have_count(0)
+    expect(page.get_by_label("Your feedback")).to_have_value("")
+
+    stage.next_output(key, "Two")
+    expect(page.get_by_text("Output 2 is here.")).to_be_visible()
+    for path in ("events", "updates"):
+        page.route(f"**/chat/{path}*", unreachable)
+    page.evaluate("() => dispatchEvent(new Event('online'))")  # reopens the stream
+    page.route("**/sessions/approve*", lambda route: (route.fetch(), route.abort()))
+    edit(page, "Mine, too")
+    button(page, "Approve the edit").click()
+    button(page, "Send now").click()
+    expect(page.locator("#problem")).to_contain_text("it is not known whether your decision arrived")
+    expect(source(page)).to_have_value("Mine, too")
+    for path in ("events", "updates"):
+        page.unroute(f"**/chat/{path}*")
+    expect(page.locator("#notices")).to_have_text("You have decided: approved, edited.")
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(editor(page)).to_have_count(0)
+
+
 def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> None:
     """Nothing of the edit is sent or dropped until the reviewer has chosen."""
     key = stage.one(outputs=[DRAFT])
@@ -306,8 +362,14 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
     button(page, "Discard").click()
     expect(page.get_by_text("Your edit is discarded.")).to_be_visible()
     button(page, "Approve").click()
+    button(page, "Undo").click()
+    button(page, "Bring it back").click()
+    expect(source(page)).to_have_value("Mine")
+    button(page, "Reject").click()
+    expect(page.get_by_role("group", name="Rejecting output 2 with your reason", exact=True)).to_be_visible()
     button(page, "Send now").click()
-    expect(page.locator(".pill")).to_have_text("Approved")
+    expect(page.locator(".pill")).to_have_text("Rejected")
+    expect(source(page)).to_have_value("Mine")  # it is of another output
 
 
 def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage: Stage, people: People) -> None:
@@ -352,8 +414,19 @@ def test_edit_that_the_task_refused_comes_back(stage: Stage, people: People) -> 
     expect(source(page)).to_have_value("Mine")
     expect(editor(page)).to_contain_text("It must name a region.")
     source(page).fill("Mine, for EMEA")
+    page.get_by_label("Your feedback").fill("Shorter")
+    expect(button(page, "Approve the edit")).to_be_visible()
+    button(page, "Request changes").click()
+    button(page, "Send now").click()
+    expect(page.locator(".pill")).to_have_text("Changes requested, edited")
+    stage.refuse_edit(key, "The model is away.", kind="regeneration")
+    expect(page.locator("[data-part=latest] .turn.error").last).to_contain_text("The model is away.")
+    button(page, "Go on with the edit").click()
+    expect(source(page)).to_have_value("Mine, for EMEA")
+    expect(editor(page)).not_to_contain_text("The model is away.")  # that is no error of the edit
+    source(page).fill("Mine, for all")
     approve(page)
-    assert stored_edit(stage, key) == "Mine, for EMEA"
+    assert stored_edit(stage, key) == "Mine, for all"
 
 
 def test_held_edit_is_sent_when_the_page_is_left(stage: Stage, people: People) -> None:
@@ -363,12 +436,17 @@ def test_held_edit_is_sent_when_the_page_is_left(stage: Stage, people: People) -
     button(page, "Approve the edit").click()
     page.goto(stage.chat(long))
     wait_until(lambda: stage.find(key)["edited"], timeout=10, what="the decision")
-    edit(page, "x" * 70_000)  # too long to be held back: browsers would not send it when the page is left
+    edit(page, "x" * 70_000)  # too long: browsers would not send it when the page is left
     button(page, "Approve the edit").click()
-    expect(page.locator(".pill")).to_have_text("Approved, edited")
+    held = "Approving output 1 as you edited it. Stay on this page until it is sent"
+    expect(page.get_by_role("group", name=held)).to_be_visible()
     page.goto(stage.chat(key))
     expect(page.locator(".pill")).to_have_text("Approved, edited")
     expect(editor(page)).to_have_count(0)
+    page.goto(stage.chat(long))
+    expect(source(page)).to_have_value("x" * 70_000)
+    assert stage.find(long)["status"] == "pending_review"
+    approve(page)
 
 
 def test_who_may_not_edit_is_told_so_or_sees_nothing(stage: Stage, people: People) -> None:

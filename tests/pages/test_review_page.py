@@ -400,7 +400,10 @@ def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: Peopl
 def test_text_stays_if_what_was_sent_on_leaving_did_not_arrive(stage: Stage, people: People) -> None:
     key = stage.one(outputs=["One"])
     page = opened(stage, people, key)
+    button(page, "Edit")
+    page.get_by_label("Text of the output").fill("Mine")
     page.get_by_label("Your feedback").fill("By region")
+    expect(page.get_by_role("button", name="Approve the edit")).to_be_visible()
     button(page, "Request changes")
     page.context.clear_cookies()  # the login has expired
     page.goto("about:blank")
@@ -408,6 +411,12 @@ def test_text_stays_if_what_was_sent_on_leaving_did_not_arrive(stage: Stage, peo
     page.goto(stage.chat(key))
     expect(page.get_by_label("Your feedback")).to_have_value("By region")
     assert stage.find(key)["status"] == "pending_review"
+    stage.decide(key, "feedback", feedback="From somebody else")
+    stage.next_output(key, "Two")
+    page.reload()
+    expect(page.get_by_text("Output 2 has arrived. Your edit is of output 1")).to_be_visible()
+    expect(page.get_by_label("Text of the output")).to_have_value("Mine")
+    expect(page.get_by_label("Your feedback")).to_have_value("By region")
 
 
 @pytest.mark.parametrize("what", ["decided", "next"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import expect
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from hitl_notebook.panel.es_modules import es_module
 from tests.conftest import need_chromium
@@ -90,6 +90,15 @@ def test_a_changed_field_changes_its_line_only(editor: Editor) -> None:
     editor.by_label("Summary").fill('Two\nlines, "quoted" \N{GRINNING FACE}')
     assert changed_lines(text, editor.value)[0][1] == '  "summary": "Two\\nlines, \\"quoted\\" \N{GRINNING FACE}",'
     Report.model_validate_json(editor.value)
+    # What was no JSON when it was opened does not come back.
+    editor.open('{"a": 1,}', original='{"a":0}')
+    editor.by_label("JSON source of the output").fill('{"a": 1}')
+    editor.button("Form").click()
+    editor.by_label("a").fill("2")
+    editor.button("Source").click()
+    editor.button("Form").click()
+    editor.by_label("a").fill("1")
+    assert editor.value == '{\n  "a": 1\n}'
     # An edit that is taken back in the other view is none, too.
     editor.open('{"a":1}')
     editor.by_label("a").fill("2")
@@ -145,10 +154,21 @@ def test_a_number_is_kept_as_typed_and_must_be_one(editor: Editor) -> None:
     editor.button("Preview").focus()
     assert editor.page.evaluate("editor.showProblem()")
     assert editor.focused == "Revenue, row 2 of Regions"
+    expect(editor.by_label("Revenue, row 2 of Regions")).to_have_accessible_description(
+        '"x" is not a number. Write digits, with a point for decimals: 1250.5 In thousands of euros'
+    )
     editor.button("Source").click()
     assert "is not a number" not in editor.problem
     assert editor.problem.startswith("Line ")
     assert '"revenue": x,' in editor.value, "what was typed is still there"
+    # The field says it when it is left, when a preview is asked for, and when the host asks: once.
+    editor.open_model(report())
+    ratio.fill("")
+    ratio.press("Tab")
+    for _ in range(2):
+        editor.button("Preview").click()
+        assert editor.page.evaluate("editor.showProblem()")
+        expect(ratio).to_have_accessible_description("A number is missing.")
 
 
 def test_no_value_and_an_empty_text_are_two_things(editor: Editor) -> None:
@@ -166,6 +186,13 @@ def test_no_value_and_an_empty_text_are_two_things(editor: Editor) -> None:
     unset.uncheck()
     assert editor.focused == "Remark"
     assert Report.model_validate_json(editor.value).remark == ""
+    remark.fill("two\nlines")
+    unset.check()
+    expect(remark).to_have_value("")
+    assert Report.model_validate_json(editor.value).remark is None
+    unset.uncheck()
+    expect(remark).to_have_value("two\nlines")
+    assert Report.model_validate_json(editor.value).remark == "two\nlines"
     share = editor.by_label("Share")
     share.fill("0.5")
     assert Report.model_validate_json(editor.value).share == 0.5
@@ -225,6 +252,68 @@ def test_choices_switches_and_times(editor: Editor) -> None:
     assert json.loads(editor.value) == {"level": 3}
 
 
+def test_a_date_of_which_a_part_is_missing_is_told(editor: Editor) -> None:
+    class Plan(BaseModel):
+        start: date
+        end: date | None = None
+        at: datetime | None = None
+        alarm: time | None = None
+
+    text = editor.open_model(Plan(start=date(2026, 1, 2)))
+    words = "The date is not complete."
+    end, keyboard = editor.by_label("End"), editor.page.keyboard
+    end.focus()
+    keyboard.type("03")
+    assert editor.problem == f"end: {words}"
+    assert editor.is_changed
+    expect(end).not_to_have_attribute("aria-invalid", "true")  # not while somebody types
+    editor.button("Preview").focus()
+    expect(end).to_have_accessible_description(words)
+    assert editor.page.evaluate("editor.showProblem()")
+    expect(end).to_have_accessible_description(words)
+    assert editor.page.evaluate("document.activeElement.id") == end.get_attribute("id")
+    editor.page.evaluate("editor.lock(true)")
+    end.evaluate("one => one.dispatchEvent(new Event('blur'))")
+    editor.page.evaluate("editor.lock(false)")
+    assert editor.problem == f"end: {words}", "a decision that was refused leaves it as it was"
+    end.focus()
+    keyboard.type("03152026")
+    assert editor.problem == ""
+    expect(end).not_to_have_attribute("aria-invalid", "true")
+    assert Plan.model_validate_json(editor.value).end == date(2026, 3, 15)
+    keyboard.press("Backspace")
+    assert editor.problem == f"end: {words}"
+    end.fill("")
+    assert (editor.value, editor.is_changed) == (text, False)
+    start = editor.by_label("Start")
+    start.focus()
+    keyboard.press("Delete")
+    assert editor.problem == f"start: {words}"
+    start.fill("2026-01-02")
+    for name, problem in (("At", "The date and time are not complete."), ("Alarm", "The time is not complete.")):
+        editor.by_label(name).focus()
+        keyboard.type("03")
+        assert editor.problem == f"{name.lower()}: {problem}"
+        editor.by_label(name).fill("")
+        assert (editor.value, editor.is_changed) == (text, False)
+
+    # In a group of which another kind was chosen meanwhile, the date is still one that is missing.
+    class Trip(BaseModel):
+        kind: Literal["trip"] = "trip"
+        back: date | None = None
+
+    class Choice(BaseModel):
+        what: Trip | Letter = Field(discriminator="kind")
+
+    editor.open_model(Choice(what=Trip()))
+    editor.by_label("Back").focus()
+    keyboard.type("03")
+    editor.by_label("Kind").first.select_option("Letter")
+    editor.by_label("Kind").first.select_option("Trip")
+    expect(editor.by_label("Back")).to_have_attribute("type", "date")
+    assert editor.problem == f"what › back: {words}"
+
+
 def test_one_of_several_kinds(editor: Editor) -> None:
     text = editor.open_model(report())
     step = editor.root.get_by_role("group", name="Next Step", exact=True)
@@ -267,6 +356,16 @@ def test_rows_are_added_and_removed_by_mouse(editor: Editor) -> None:
     assert editor.focused == "Remove row 2 of Regions"
     expect(editor.root.get_by_text("Row 2 was removed.")).to_be_visible()
     editor.button("Put row 2 of Regions back").click()
+    assert (editor.value, editor.is_changed) == (text, False)
+    editor.button("Remove row 2 of Regions").click()
+    editor.button("Add row to Regions").click()
+    expect(editor.root.get_by_text("Row 2 was removed.")).to_be_visible()
+    editor.button("Put row 2 of Regions back").click()
+    expect(editor.root.get_by_text("was removed.")).to_have_count(0)
+    assert [region["name"] for region in json.loads(editor.value.replace(": ,", ": 0,"))["regions"]] == [
+        "EMEA", "APAC", "Latin America", "",
+    ]  # fmt: skip
+    editor.button("Remove row 4 of Regions").click()
     assert (editor.value, editor.is_changed) == (text, False)
     editor.button("Add row to Regions").click()
     assert editor.focused == "Name, row 4 of Regions"
@@ -318,6 +417,17 @@ def test_lists_and_names_by_keyboard(editor: Editor) -> None:
     editor.button("Remove b from Counts").press("Enter")
     assert editor.focused == "Remove a from Counts"
     assert list(Report.model_validate_json(editor.value).counts) == ["2", "a", "c"]
+    editor.button("Add to Counts").press("Enter")
+    keyboard.type("d")
+    keyboard.press("Tab")
+    keyboard.type("6")
+    expect(editor.root.get_by_text("b was removed.")).to_be_visible()
+    editor.button("Put b back into Counts").press("Enter")
+    assert editor.focused == "Remove b from Counts"
+    expect(editor.button("Put b back into Counts")).to_be_hidden()
+    assert list(Report.model_validate_json(editor.value).counts.items()) == [
+        ("2", 2), ("b", 1), ("a", 3), ("c", 5), ("d", 6),
+    ]  # fmt: skip
 
 
 def test_long_lists_are_drawn_in_parts(editor: Editor) -> None:
@@ -517,6 +627,33 @@ def test_a_mistake_in_the_source_is_told_with_its_place(editor: Editor, source: 
     expect(editor.root.get_by_text(words)).to_be_visible()
 
 
+def test_what_was_typed_is_cut_in_messages(editor: Editor) -> None:
+    long, face = "W" * 20_000, "\N{GRINNING FACE}"
+    editor.open('{"a": 1}')
+    editor.button("Source").click()
+    field = editor.by_label("JSON source of the output")
+    for source, words in (
+        (f"[{long}]", f"Line 1, column 2: {'W' * 80}… is not JSON. Texts stand in double quotes."),
+        (f"[{'1' * 20_000}x]", f"Line 1, column 2: {'1' * 80}… is not a number as JSON writes it."),
+        (f'{{"{long}" 1}}', f'Line 1, column 20005: a colon is missing after the name "{"W" * 80}…".'),
+        (f'{{"{long}": 1, "{long}": 2}}', f'Line 1, column 20009: the name "{"W" * 80}…" is there twice.'),
+    ):
+        field.fill(source)
+        assert editor.problem == words
+    field.fill(json_text({long: 1, "b": [1, "x"]}))
+    editor.button("Form").click()
+    editor.by_label(long).fill(face * 90)
+    why = f'"{face * 80}…" is not a number. Write digits, with a point for decimals: 1250.5'
+    assert editor.problem == f"{'W' * 80}…: {why}"
+    editor.by_label(long).fill("1")
+    editor.by_label("b").fill(f"[{long}")
+    assert editor.problem == f"b: Line 1, column 2: {'W' * 80}… is not JSON. Texts stand in double quotes."
+    editor.open(json_text({long: 1}), schema={"type": "object"})
+    editor.button("Add to Output").click()
+    editor.page.keyboard.insert_text(long)
+    assert editor.problem == f'{"W" * 80}…: The name "{"W" * 80}…" is there twice.'
+
+
 def test_the_form_takes_over_what_the_source_says(editor: Editor) -> None:
     text = editor.open_model(report())
     editor.button("Source").click()
@@ -635,12 +772,16 @@ def test_the_preview_shows_the_text_and_what_changed(editor: Editor) -> None:
     page = editor.page
     editor.open("words", format="text", display="markdown")
     page.evaluate(
-        "() => { window.preview = async (text) => ({ html: `<h1>${text}</h1>`, changes: '<ins>more</ins>' }); }"
+        """() => {
+          window.preview = async (text) => ({ html: shown(`<h1>${text}</h1>`), changes: '<ins>more</ins>' });
+        }"""
     )
     editor.by_label("Text of the output").fill("more words")
     editor.button("Preview").click()
     expect(editor.root.get_by_role("heading", name="more words")).to_be_visible()
     expect(editor.root.locator("ins")).to_be_visible()
+    assert editor.root.locator("[tabindex='0']").count() == 1, "the output's own region, and no other around it"
+    assert editor.root.get_by_role("region").count() == 1
     expect(editor.by_label("Text of the output")).to_be_hidden()
     expect(editor.button("Preview")).to_have_attribute("aria-pressed", "true")
     editor.button("Preview").click()
@@ -660,7 +801,6 @@ def test_the_preview_shows_the_text_and_what_changed(editor: Editor) -> None:
     expect(editor.root.get_by_text("second")).to_be_visible()
     page.evaluate("window.late({ html: 'first', changes: '' })")
     expect(editor.root.get_by_text("second")).to_be_visible()
-    expect(editor.root.get_by_text("Nothing yet.")).to_be_visible()
     # The form and the source take the place of the preview.
     editor.open_model(report())
     for view, label in (("Source", "JSON source of the output"), ("Form", "Headline"), ("Form", "Headline")):

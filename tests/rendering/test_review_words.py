@@ -83,7 +83,7 @@ def test_decider() -> None:
     assert decider_words(ANN) == "by Ann"
     assert decider_words(BRIDGE, ANN, "rest") == "for Ann, by slack-bridge"
     assert decider_words(None, channel="timeout") == "because nobody decided in time"
-    assert decider_words(None, channel="policy") == "review_when said that nobody need look"
+    assert decider_words(None, channel="policy") == "the DAG's rule says that nobody need look"
     assert decider_words(None, channel="airflow") == decider_words(None) == ""
 
 

@@ -36,7 +36,8 @@ PAGE = """<!doctype html>
 HOST = """import { OutputEditor } from "./output_editor.js";
 window.changes = 0;
 window.discarded = 0;
-window.preview = async (text) => ({ html: "<p>shown</p>", changes: `<p>${text.length} characters</p>` });
+window.shown = (html) => `<div class="hitl-output" tabindex="0" role="region" aria-label="Your edit">${html}</div>`;
+window.preview = async (text) => ({ html: shown("<p>shown</p>"), changes: `<p>${text.length} characters</p>` });
 window.editor = new OutputEditor({
   preview: (text) => window.preview(text),
   onChange: () => (window.changes += 1),

@@ -34,6 +34,7 @@ class MemoryTask:
         before_push: called with the key before each write is done; what it raises, the write raises.
         after_push: the same afterwards: the write is done, and its answer lost.
         before_pull: the same before each read.
+        kwargs: what the task was given when it parked, for ``resume_hitl_review``.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,7 @@ class MemoryTask:
         self.before_push: Callable[[str], None] = lambda key: None
         self.after_push: Callable[[str], None] = lambda key: None
         self.before_pull: Callable[[str], None] = lambda key: None
+        self.kwargs: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Store a value as a database does, which refuses NaN and NUL."""

@@ -5,7 +5,8 @@ Reads lines from stdin, each a JSON list ``[what, ...]``, and answers with lines
 - ``["make", dag_id, [review, ...]]``: a run with these reviews, one map index each; or one, of a DAG whose task
   is not mapped; the answer is its id. A review is ``{"prompt", "outputs", "feedback", ...}``, see ``make``.
 - ``["next", key, output]``: the next output is here.
-- ``["refuse", key, error]``: the task refuses the edit with which the review was decided.
+- ``["refuse", key, error, kind]``: the task cannot go on with the edit with which the review was decided; ``kind``
+  is that of ``FailedRegeneration``.
 - ``["state", key, state]``: the task instance is in another state.
 - ``["drop", key]``: the session is deleted, as when the task is cleared.
 """
@@ -16,7 +17,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
@@ -112,8 +113,8 @@ def next_output(key: TaskKey, output: str) -> None:
         write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
 
 
-def refuse_edit(key: TaskKey, error: str) -> None:
-    """What the worker does when the output's type does not take the edit."""
+def refuse_edit(key: TaskKey, error: str, kind: Literal["regeneration", "edit"]) -> None:
+    """What the worker does when the output's type does not take the edit, or no output can be made from it."""
     with transaction() as db:
         session = parse_session(read_xcoms(db, key, SESSION_KEY)[SESSION_KEY])
         decision, now = session.decisions[-1], utcnow()
@@ -124,11 +125,12 @@ def refuse_edit(key: TaskKey, error: str) -> None:
             error=error,
             user=decision.user,
             asked_at=decision.at,
-            kind="edit",
+            kind=kind,
             edited_output_sha256=decision.edited_output_sha256,
         )
         failures = [*session.failures, failure]
-        after = session.moved_to(advance(session.state, Step.REFUSE_EDIT), now, last_error=error, failures=failures)
+        step = Step.REFUSE_EDIT if kind == "edit" else Step.FAIL_TO_REGENERATE
+        after = session.moved_to(advance(session.state, step), now, last_error=error, failures=failures)
         write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+from airflow.sdk.execution_time.comms import CommsDecoder
+
 from airflow_hitl_review.core.options import reader
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.telemetry import Stats
@@ -66,6 +69,10 @@ try:
 except ImportError:  # Airflow 3.1
     from airflow.stats import Stats as _Stats
 
+MAY_USE_THREADS = any("lock" in field.name for field in attrs.fields(CommsDecoder))
+"""Whether threads of a task may use XComs and connections beside its main one. In Airflow 3.1, answers get mixed up
+then, and both wait for ever."""
+
 MAY_READ_AFTER_FORM = TaskAwaitingInput is not None
 """Whether a task may read XComs after it has shown its form in Required Actions. Airflow 3.1.0 answers that request
 twice, so each later request gets the previous answer; where tasks are deferred, the form is therefore sent last."""
@@ -77,6 +84,7 @@ hangs, raises the last one, which is not an ``Exception``."""
 __all__ = [
     "FAILURES",
     "MAY_READ_AFTER_FORM",
+    "MAY_USE_THREADS",
     "AirflowException",
     "AirflowFailException",
     "AirflowSkipException",

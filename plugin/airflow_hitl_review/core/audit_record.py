@@ -23,7 +23,15 @@ REFUSED = "hitl_review.refused"
 EVENTS = (*(f"hitl_review.{action.value}" for action in Action), REFUSED)
 """Audit log events of a review; the latest one counts."""
 
-_COMPARED = ("action", "iteration", "user_id", "output_sha256", "feedback_sha256", "edited_output_sha256")
+_COMPARED = (
+    "action",
+    "iteration",
+    "user_id",
+    "output_sha256",
+    "feedback_sha256",
+    "edited_output_sha256",
+    "acting_for_id",
+)
 
 
 def event_of(action: Action) -> str:
@@ -45,10 +53,15 @@ def record_of(decision: Decision, output: str, edited_output: str | None) -> dic
         "user_id": decision.user.id if decision.user else None,
         "output_sha256": sha256_of(output),
         "feedback_sha256": sha256_of(decision.feedback),
-        "edited_output_sha256": sha256_of(edited_output or "") if decision.is_edited else None,
+        "edited_output_sha256": _digest(edited_output) if decision.is_edited else None,
         "channel": decision.channel,
         "acting_for_id": decision.acting_for.id if decision.acting_for else None,
     }
+
+
+def _digest(edited_output: str | None) -> str:
+    """Of an edit; a missing one is not an empty one."""
+    return sha256_of(edited_output) if edited_output is not None else "missing"
 
 
 def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

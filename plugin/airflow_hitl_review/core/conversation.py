@@ -90,6 +90,8 @@ def _of_failure(failure: FailedRegeneration, xcoms: Mapping[str, StoredValue]) -
 def _of_decision(session: AgentSession, n: int, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
     """The edit and the feedback of the last decision about an output, unless it is among the failures."""
     decision = last_about(session, n)
+    if decision is not None and decision.is_nobodys:
+        return []  # what XCom has is of a person's earlier decision, which failed
     feedback = xcoms.get(feedback_key(n))
     text = _text_of(feedback) if feedback is not None else ""
     for failure in session.failures:

@@ -64,11 +64,15 @@ def announce(
         decided_at=decision.at if decision else None,
         channel=decision.channel if decision else None,
         edited_output=edited_output,
-        occurrence=sum(failure.iteration == session.iteration for failure in session.failures)
-        if type_ is EventType.CHANGES_REQUESTED
-        else 0,
+        occurrence=_earlier_requests(session) if type_ is EventType.CHANGES_REQUESTED else 0,
     )
     return build_event(type_, facts, at=at)
+
+
+def _earlier_requests(session: AgentSession) -> int:
+    """How often changes to the current output were announced, and could not be made."""
+    failures = (one for one in session.failures if one.iteration == session.iteration)
+    return sum(one.kind == "regeneration" for one in failures)
 
 
 def _person(user: User | None) -> Person | None:

@@ -40,6 +40,8 @@ _SUMMARY_PROMPT_LENGTH = 300
 EDITS_NOT_SUPPORTED = "The output cannot be edited: its task does not support edits."
 """Of a session that the AI provider's worker or version 0.1.0 wrote."""
 
+_NOT_BY_A_DECISION = (SessionStatus.PENDING_REVIEW, SessionStatus.TIMEOUT_EXCEEDED)
+
 _LONG_SESSION = 8_000
 """In characters; a session whose output and schema are longer also gets a summary without both."""
 
@@ -198,10 +200,8 @@ def _excerpt(session: AgentSession) -> str:
 
 
 def _final_decision(session: AgentSession) -> Decision | None:
-    """The decision that led to the session's status; None while it is pending."""
-    if session.status is SessionStatus.PENDING_REVIEW or not session.decisions:
-        return None
-    return session.decisions[-1]
+    """The decision that led to the session's status; None while it is pending, and if none did."""
+    return session.decisions[-1] if session.decisions and session.status not in _NOT_BY_A_DECISION else None
 
 
 def _why_not_modified(session: AgentSession) -> str | None:
@@ -212,6 +212,6 @@ def _stored_decision(session: AgentSession, xcoms: Mapping[str, StoredValue]) ->
     """Like ``_final_decision``, for a session that the provider's API wrote: it keeps only the last decision."""
     stored = xcoms.get(ACTION_KEY)
     decision = read_decision(stored)
-    if stored is None or decision is None or session.status is SessionStatus.PENDING_REVIEW:
+    if stored is None or decision is None or session.status in _NOT_BY_A_DECISION:
         return None
     return decision.model_copy(update={"at": decision.at or stored.timestamp})

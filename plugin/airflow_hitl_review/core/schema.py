@@ -27,10 +27,10 @@ SUMMARY_KEY = f"{PREFIX}summary"
 is valid only if its row is not older than the session's: without our plugin, none is written."""
 
 ACTION_KEY = f"{PREFIX}human_action"
-"""``Decision``, the last one. Written by the API server."""
+"""``Decision``, the last one. Written by the API server; by the worker, if nobody made it."""
 
 HISTORY_KEY = f"{PREFIX}message_history"
-"""Prefix of history keys; on its own, the key of the single history that version 0.1.0 kept."""
+"""Prefix of history keys; by itself, the key of the single history of version 0.1.0."""
 
 _OUTPUT_PREFIX = f"{PREFIX}agent_output_"
 _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
@@ -50,8 +50,7 @@ RESUME_METHOD = "resume_hitl_review"
 OutputFormat = Literal["text", "json"]
 OnReject = Literal["fail", "skip"]
 OnTimeout = Literal["fail", "approve", "reject"]
-GivenChannel = Literal["rest", "notebook", "chat", "airflow"]
-"""Where a person decided."""
+GivenChannel = Literal["rest", "notebook", "chat", "airflow"]  # where a person decided
 
 Channel = Literal["rest", "notebook", "chat", "airflow", "timeout", "policy"]
 """Where a decision was made; the last two are the worker's own (``on_hitl_timeout``, ``review_when``)."""
@@ -68,10 +67,7 @@ def feedback_key(iteration: int) -> str:
 
 
 def edited_output_key(iteration: int) -> str:
-    """Key of the n-th output as the reviewer edited it (text). Written by the API server.
-
-    It counts only if the decision has its digest. The output that was shown stays under ``output_key``.
-    """
+    """Key of the n-th output as the reviewer edited it (text), if the decision has its digest. As above."""
     return f"{PREFIX}edited_output_{iteration}"
 
 
@@ -83,7 +79,7 @@ def trace_key(iteration: int) -> str:
 def history_key(iteration: int) -> str:
     """Key of the history up to the n-th output (any JSON), which regenerating needs after a pause.
 
-    Written by the worker before the session has that output: nothing reads the history of an unseen output.
+    The worker writes it before the session has that output: nothing reads the history of an unseen one.
     """
     return f"{HISTORY_KEY}_{iteration}"
 
@@ -157,6 +153,11 @@ class Decision(_Stored):
     output_sha256: str | None = None
     edited_output_sha256: str | None = None
     acting_for: User | None = None
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether the worker made it, and no person."""
+        return self.channel in ("timeout", "policy")
 
     @property
     def is_edited(self) -> bool:

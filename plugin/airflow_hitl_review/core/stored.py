@@ -78,11 +78,15 @@ def is_repeated(written: AgentSession, stored: AgentSession | None) -> bool:
         written: the session that the worker writes.
         stored: the session in XCom.
     """
-    if stored is None or written.status is not SessionStatus.PENDING_REVIEW:
+    if stored is None:
         return False
     if (written.task_instance_id, written.iteration) != (stored.task_instance_id, stored.iteration):
         return False  # such as the next output; the AI provider's worker writes it without the earlier decisions
-    return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
+    if written.status is SessionStatus.PENDING_REVIEW:
+        return stored.updated_at == written.updated_at or len(stored.decisions) > len(written.decisions)
+    # The worker decided at the deadline, by its own clock; a person had just done so by the API server's.
+    is_own = bool(written.decisions) and written.decisions[-1].is_nobodys
+    return is_own and stored.status is not SessionStatus.PENDING_REVIEW
 
 
 def read_decision(stored: StoredValue | None) -> Decision | None:

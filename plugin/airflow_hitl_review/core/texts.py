@@ -40,8 +40,19 @@ Text = Annotated[str, AfterValidator(storable)]
 """A stored text. SQLite and custom XCom backends also keep text that UTF-8 JSON cannot represent."""
 
 
+MAX_OBJECT = 200_000
+"""Characters of a stored object: the longest that we write, an output's schema, has 64 KB."""
+
+
 def _parsed(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_OBJECT:
+        raise ValueError(f"A stored object has at most {MAX_OBJECT} characters.")
+    try:
+        return json.loads(value)
+    except RecursionError:
+        raise ValueError("A stored object is nested too deeply.") from None
 
 
 Ordered = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,7 @@ _LENGTHS = (2_000, 1_000, 500, 250, 120, 60)
 _COUNTS = (150, 60, 30, 10)
 """If it still does not fit, so many steps are kept: a third at its beginning, and the others at its end."""
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 StepKind = Literal["tool", "thinking", "text"]
 
 
@@ -41,7 +42,7 @@ class TraceStep(BaseModel):
     args: Text = ""
     result: Text = ""
     is_error: bool = False
-    seconds: float | None = None
+    seconds: Finite | None = None
 
 
 class Trace(BaseModel):
@@ -65,8 +66,8 @@ class Trace(BaseModel):
     requests: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    cost: float | None = None
-    seconds: float | None = None
+    cost: Finite | None = None
+    seconds: Finite | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -93,10 +94,11 @@ class Trace(BaseModel):
 
 
 def read_trace(value: Any) -> Trace | None:
-    """A trace as it is stored; None if it is not one."""
+    """A trace as it is stored; None if it is not one, or longer than any that we store."""
     try:
-        return Trace.model_validate(value)
-    except ValueError:
+        trace = Trace.model_validate(value)
+        return trace if _size(trace) <= MAX_BYTES else None
+    except (ValueError, RecursionError):
         return None
 
 

@@ -36,6 +36,7 @@ from airflow_hitl_review.task.agent_turn import AgentTurn
 from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import REVIEW_TEMPLATE_FIELDS, HITLReviewBaseOperator
 from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit
+from airflow_hitl_review.task.remembered import Parked
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -73,14 +74,14 @@ class _AgentReview(HITLReviewBaseOperator):
         return super().execute(context)
 
     def resume_hitl_review(
-        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+        self, context: Context, event: dict[str, Any] | None = None, *, parked: Parked | None = None
     ) -> Any:
         """Resume a parked review: restore the state that ``execute`` had, and return its result."""
         limits = coerce_usage_limits(self.usage_limits)
         self._usage_budget = self._build_usage_budget(context, limits, ti=context["ti"])
         self._run_usage = self._usage_budget.load() if self._usage_budget else None
         self._run_identity_attrs = build_run_identity_attributes(context["ti"])
-        output = super().resume_hitl_review(context, event, deadline=deadline)
+        output = super().resume_hitl_review(context, event, parked=parked)
         if isinstance(output, BaseModel) and not self._travels_as_a_model(output):
             output = output.model_dump()
         self._clear_usage_budget(context)
@@ -118,7 +119,9 @@ class _AgentReview(HITLReviewBaseOperator):
 
     def _trace(self, history: Any, before: Any) -> Trace | None:
         seen = len(before.messages) if before is not None else 0
-        return tracing.merged([agent_trace.trace_of(history.messages[seen:]), *tracing.take()])
+        # What the agent's tools reported is within its own calls and time.
+        reported = [one.model_copy(update={"tool_calls": 0, "seconds": None}) for one in tracing.take()]
+        return tracing.merged([agent_trace.trace_of(history.messages[seen:]), *reported])
 
     def _editing(self, shown: Shown, history: Any) -> Editing:
         editing: Editing = history.editing(shown) if self.allow_modifications else SWITCHED_OFF

@@ -33,6 +33,11 @@ class Confirmation:
         """Whether a decision must be confirmed."""
         return bool(self.reviewers) or self._is_resumed
 
+    @property
+    def tells_of_a_decision(self) -> bool:
+        """Whether the event that resumed the task has a decision that was not judged yet."""
+        return self._event is not None and "decided" in self._event
+
     def of(self, decision: Decision | None, output: str, edited_output: str | None) -> Verdict:
         """Judge a decision that is in XCom; the event confirms one decision.
 
@@ -41,7 +46,8 @@ class Confirmation:
             output: the current output.
             edited_output: the output as the reviewer edited it, if they did.
         """
-        is_whole = decision is None or decision.edited_output_sha256 in (None, sha256_of(edited_output or ""))
+        given = sha256_of(edited_output) if edited_output is not None else None
+        is_whole = decision is None or decision.edited_output_sha256 in (None, given)
         if not self.is_needed:
             return "confirmed" if is_whole else "refused"
         event, self._event = self._event, None

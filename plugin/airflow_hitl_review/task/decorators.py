@@ -20,6 +20,7 @@ from airflow_hitl_review.task.operators import (
     next_turns,
 )
 from airflow_hitl_review.task.output_edits import checked_type
+from airflow_hitl_review.task.remembered import Parked
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -77,11 +78,11 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         return self.run_hitl_review(context, output, message_history=first_turn(output))
 
     def resume_hitl_review(
-        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+        self, context: Context, event: dict[str, Any] | None = None, *, parked: Parked | None = None
     ) -> Any:
         """Resume a parked review."""
         self._context = context
-        return super().resume_hitl_review(context, event, deadline=deadline)
+        return super().resume_hitl_review(context, event, parked=parked)
 
     def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
         """Generate the next output: call the function with the reviewer's feedback."""

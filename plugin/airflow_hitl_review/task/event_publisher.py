@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk.execution_time import task_runner
 
-from airflow_hitl_review.core.airflow_sdk import stats
+from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS, stats
 from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.event_builder import announce
 from airflow_hitl_review.core.options import WebhookSettings
@@ -42,10 +43,12 @@ from hitl_webhooks.send.formats import get_format
 log = logging.getLogger(__name__)
 
 _IN_PROCESS = "InProcess"
-"""Part of the class name of the Airflow connection under ``dag.test()``, which is not thread-safe."""
+"""Part of the class name of Airflow's connection under ``dag.test()``, which is not thread-safe."""
+
+_THREAD = "hitl-review-events"
 
 LEASE = timedelta(seconds=30)
-"""How long the dispatcher leaves an event to the worker: the limit of the first delivery, plus a margin."""
+"""How long the dispatcher leaves an event to the worker: what the first delivery may take, and more."""
 
 
 @dataclass
@@ -128,23 +131,24 @@ class EventPublisher:
         """Store events in the outbox that are not there yet, and start their delivery; return whether they are."""
         unkept = []
         for event, entry in self._unkept:
+            is_in_process = _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__
+            is_sent_here = is_in_process or MAY_USE_THREADS  # else the dispatcher delivers it at once
             with self._going_on(event.type.value) as outcome:
-                for delivery in entry.deliveries:
+                for delivery in entry.deliveries if is_sent_here else ():
                     delivery.claim(utcnow() + LEASE)
-                # This row first: its new timestamp makes the dispatcher check, even if the worker is killed from
-                # here on.
+                # This row first: its new timestamp makes the dispatcher check, even if the worker is killed now.
                 self._push(WEBHOOKS_KEY, self._stored_webhooks())
                 self._push(webhook_key(event.id), entry.to_json())
+                if not is_sent_here:  # the dispatcher may have looked between the two
+                    self._push(WEBHOOKS_KEY, self._stored_webhooks())
             if outcome.failed:
                 unkept.append((event, entry))
                 continue
-            if _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__:
+            if is_in_process:
                 self._deliver(event, entry)
+            if is_in_process or not is_sent_here:
                 continue
-            # In a thread: meanwhile the task regenerates its output, or checks for a decision.
-            thread = threading.Thread(
-                target=self._deliver, args=(event, entry), name="hitl-review-events", daemon=True
-            )
+            thread = threading.Thread(target=partial(self._deliver, event, entry), name=_THREAD, daemon=True)
             with self._going_on(event.type.value):  # if it fails, the dispatcher delivers when the claim ends
                 thread.start()
                 self._sending.append(thread)

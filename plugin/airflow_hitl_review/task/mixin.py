@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
@@ -18,6 +17,7 @@ from airflow_hitl_review.task.message_history import dump_messages, load_message
 from airflow_hitl_review.task.new_session import decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
 from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, EditRefusedError, check_edit, editing_of
+from airflow_hitl_review.task.remembered import Parked
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import ReviewSettings
 
@@ -48,7 +48,7 @@ class HITLReviewMixin(ReviewSettings):
     Its settings are those of ``ReviewSettings``.
     """
 
-    _hitl_deadline: str | None = None
+    _hitl_parked: Parked | None = None
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Get ``output`` reviewed, and return the approved output.
@@ -82,24 +82,23 @@ class HITLReviewMixin(ReviewSettings):
         if not self._needs_review(shown, message_history):
             session, policy = decided(session, Action.APPROVE, "policy")
         webhooks = usable_webhooks(self.webhooks, self.webhook_url)
-        trace = self._trace(message_history, None)
+        trace = tracing.traced(self._trace, message_history, None)
         callbacks = self._callbacks(context)
         review = ReviewSession.start(ti, session, history, trace, webhooks=webhooks, callbacks=callbacks)
-        self._hitl_deadline = _iso(review.deadline) if self.on_hitl_timeout != "fail" else None
         push_links(self, ti)
         if policy is not None:
             return review_loop.end_without_review(self, review, message_history, policy)
         return review_loop.run(self, review, message_history)
 
     def resume_hitl_review(
-        self, context: Context, event: dict[str, Any] | None = None, *, deadline: str | None = None
+        self, context: Context, event: dict[str, Any] | None = None, *, parked: Parked | None = None
     ) -> Any:
         """Resume a parked review. Airflow calls this.
 
         ``event`` says why. The decision is in XCom; the event must confirm that it was taken, and by one of
-        ``reviewers`` if there are any. ``deadline`` is given if the review ends by itself then.
+        ``reviewers`` if there are any. ``parked`` is what the task was given when it parked.
         """
-        self._hitl_deadline = deadline
+        self._hitl_parked = parked
         self.check_reviewers()
         with review_loop.parks_again(self):
             review = ReviewSession.load(
@@ -108,7 +107,7 @@ class HITLReviewMixin(ReviewSettings):
                 self._callbacks(context),
                 reviewers=self.reviewers,
                 event=event,
-                deadline=datetime.fromisoformat(deadline) if deadline is not None else None,
+                parked=parked,
             )
             stored_history = review.load_history()
             review.announcer.output_ready_if_untold(review.session)
@@ -224,10 +223,6 @@ class HITLReviewMixin(ReviewSettings):
         """The task's result; ``history`` belongs to the approved output, which the reviewer may have edited."""
         output = session.current_output if edited_output is None else edited_output
         return self.hitl_review_result(output, session.output_format)
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None
 
 
 def _task_instance(context: Context) -> Any:

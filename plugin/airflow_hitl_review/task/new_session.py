@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_hitl_review.core.schema import AgentSession, Channel, Decision
-from airflow_hitl_review.core.states import Action, advance
+from airflow_hitl_review.core.schema import AgentSession, Channel, Decision, FailedRegeneration
+from airflow_hitl_review.core.states import Action, Step, advance
 from airflow_hitl_review.core.texts import sha256_of
 from airflow_hitl_review.task.json_values import Shown
 from airflow_hitl_review.task.output_edits import Editing
@@ -72,6 +72,27 @@ def decided(session: AgentSession, action: Action, channel: Channel) -> tuple[Ag
     return session.moved_to(after, now, decisions=[*session.decisions, decision]), decision
 
 
-def is_decided_alone(session: AgentSession) -> bool:
+def is_nobodys(session: AgentSession) -> bool:
     """Whether the session's last decision is one that nobody made."""
-    return bool(session.decisions) and session.decisions[-1].channel in ("timeout", "policy")
+    return bool(session.decisions) and session.decisions[-1].is_nobodys
+
+
+def failure_of(decision: Decision, step: Step, error: str) -> FailedRegeneration:
+    """The record of a decision that could not be carried out.
+
+    Args:
+        decision: the decision.
+        step: ``FAIL_TO_REGENERATE`` or ``REFUSE_EDIT``.
+        error: the reason.
+    """
+    return FailedRegeneration(
+        iteration=decision.iteration,
+        at=utcnow(),
+        feedback=decision.feedback,
+        error=error,
+        user=decision.user,
+        asked_at=decision.at,
+        kind="edit" if step is Step.REFUSE_EDIT else "regeneration",
+        edited_output_sha256=decision.edited_output_sha256,
+        acting_for=decision.acting_for,
+    )

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import to_jsonable_python
 
+from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.task.json_values import Shown
 
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -65,13 +66,14 @@ def editing_of(shown: Shown, type_: Any) -> Editing:
         adapter: TypeAdapter[Any] = TypeAdapter(type_)
         value = text if output_format == "text" else json.loads(text)
         again = to_jsonable_python(_read(adapter, text, output_format))
-    except (PydanticUserError, ValueError, TypeError, NameError, AttributeError) as error:
+        schema = _schema(adapter) if output_format == "json" else None
+    except FAILURES as error:  # a validator of the type may raise anything, and the output is there already
         return Editing(f"The output cannot be edited: it is not of its output_type, {type_!r} ({_words(error)}).")
     if again != value:
         return Editing(
             f"The output cannot be edited: it does not come back the same as its output_type, {type_!r}."
         )
-    return Editing(schema=_schema(adapter) if output_format == "json" else None)
+    return Editing(schema=schema)
 
 
 def check_edit(text: str, output_format: str, type_: Any) -> Any:
@@ -102,7 +104,7 @@ def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any] | None:
     return schema if len(json.dumps(schema)) <= MAX_SCHEMA_BYTES else None
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     """The first errors of pydantic with their places, or any other error."""
     if not isinstance(error, ValidationError):
         return str(error) or type(error).__name__

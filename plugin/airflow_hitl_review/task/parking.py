@@ -13,6 +13,7 @@ from airflow_hitl_review.core.airflow_sdk import FAILURES, TaskAwaitingInput, Ta
 from airflow_hitl_review.core.options import is_on
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
 from airflow_hitl_review.core.schema import RESUME_METHOD, AgentSession, TaskKey
+from airflow_hitl_review.task.remembered import Parked
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def require_action(ti: Any, key: TaskKey, session: AgentSession, reviewers: Sequ
         )
 
 
-def park(resume_at: datetime | None, now: datetime, deadline: str | None = None) -> NoReturn:
+def park(resume_at: datetime | None, now: datetime, parked: Parked | None = None) -> NoReturn:
     """Let the task wait without a worker slot; another process resumes it at ``resume_hitl_review``.
 
     It waits in the state ``awaiting_input``, or ``deferred`` before Airflow 3.3.
@@ -55,14 +56,14 @@ def park(resume_at: datetime | None, now: datetime, deadline: str | None = None)
     Args:
         resume_at: when it is resumed even without a decision; None for never.
         now: the current time.
-        deadline: argument for ``resume_hitl_review``, if the review ends by itself then: nobody can change it.
+        parked: argument for ``resume_hitl_review``, which nobody can change; None if the operator takes none.
 
     Raises:
         TaskAwaitingInput: Airflow's signal since 3.3.
         TaskDeferred: Airflow's signal before 3.3.
     """
     at = max(resume_at, now + _SHORTEST_PARK) if resume_at is not None else None
-    kwargs = {"deadline": deadline} if deadline is not None else {}
+    kwargs = {"parked": parked} if parked is not None else {}
     arguments: dict[str, Any] = {"method_name": RESUME_METHOD, "kwargs": kwargs}
     if TaskAwaitingInput is not None:
         raise TaskAwaitingInput(**arguments, timeout=at - now if at is not None else None)

@@ -28,20 +28,22 @@ from airflow_hitl_review.task.json_values import Shown, as_text
 from airflow_hitl_review.task.message_history import Regenerating, stored_history
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.parking import park
+from airflow_hitl_review.task.remembered import Parked
 from airflow_hitl_review.task.review_session import ReviewSession
+from airflow_hitl_review.task.review_settings import takes_parked
 from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
+from airflow_hitl_review.task.tracing import traced
 
 log = logging.getLogger(__name__)
 
 MAX_FAILED_READS = 10
-"""While polling, this many failed XCom reads in a row fail the task with the last error."""
+"""This many failed XCom reads in a row fail a polling task with the last error."""
 
 LOOK_AGAIN = timedelta(minutes=2)
-"""How long the task parks for an unconfirmed decision or unreadable XComs, before it checks again. Usually the API
-server resumes it sooner, or makes the review pending again, unless it is down."""
+"""How long the task parks for an unconfirmed decision or unreadable XComs; usually the API server is faster."""
 
 _LAST_LOOK = 2.0
-"""Seconds between the deadline and the last look: a decision may be arriving just then."""
+"""Seconds between the deadline and the last look: a decision may arrive just then."""
 
 
 class ReviewedOperator(Regenerating, Protocol):
@@ -51,7 +53,7 @@ class ReviewedOperator(Regenerating, Protocol):
     on_regenerate_error: Literal["return", "fail"]
     on_reject: OnReject
     on_hitl_timeout: OnTimeout
-    _hitl_deadline: str | None
+    _hitl_parked: Parked | None
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         """Raise if the task does not take the reviewer's edit."""
@@ -126,7 +128,7 @@ def parks_again(operator: ReviewedOperator) -> Iterator[None]:
             raise
         log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
         now = utcnow()
-        park(now + LOOK_AGAIN, now, operator._hitl_deadline)
+        park(now + LOOK_AGAIN, now, operator._hitl_parked)
 
 
 def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: Any) -> tuple[Decision, Any]:
@@ -163,7 +165,7 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
         else:
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
         shown, stored = as_text(output), stored_history(operator, new_history)
-        trace, editing = operator._trace(new_history, history), operator._editing(shown, new_history)
+        trace, editing = traced(operator._trace, new_history, history), operator._editing(shown, new_history)
         review.next_output(shown, stored, trace, editing)
     except XComsAwayError:
         raise
@@ -181,14 +183,15 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
 def _wait_for_decision(operator: ReviewedOperator, review: ReviewSession) -> Decision:  # noqa: RET503 - _park() never returns
     if operator.hitl_wait == "poll":
         return _poll(operator, review)
+    operator._hitl_parked = review.remembered.parked() if takes_parked(operator) else None
     review.announcer.finish()
     is_over = _is_over(review)
     # This check also finds a decision that arrived while webhooks were sent.
     if (decision := review.decision()) is not None:
         return decision
     if review.is_unconfirmed:
-        # The form may be answered already, if the event that confirmed the decision was lost with its process.
-        # Airflow does not park a task whose form is answered: it would resume it at once, in an endless loop.
+        # The form may be answered already, if the confirming event was lost with its process. Airflow does not park
+        # a task whose form is answered: it would resume it at once, in an endless loop.
         review.require_action()
         _park(operator, review)
     if is_over:
@@ -226,7 +229,7 @@ def _poll(
 
 def _park(operator: ReviewedOperator, review: ReviewSession) -> NoReturn:
     now = utcnow()
-    park(now + LOOK_AGAIN if review.is_unconfirmed else review.deadline, now, operator._hitl_deadline)
+    park(now + LOOK_AGAIN if review.is_unconfirmed else review.remembered.deadline, now, operator._hitl_parked)
 
 
 def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -240,9 +243,10 @@ def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep)
 
 def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:
     """End a review about which nobody decided in time, as the task's settings say."""
+    if operator.on_hitl_timeout == "reject" or (operator.on_hitl_timeout == "approve" and review.is_undisputed):
+        decision = review.decide_itself(Action(operator.on_hitl_timeout), "timeout")
+        return decision or _wait_for_decision(operator, review)
     if operator.on_hitl_timeout == "approve":
-        return review.decide_itself(Action.APPROVE, "timeout")
-    if operator.on_hitl_timeout == "reject":
-        return review.decide_itself(Action.REJECT, "timeout")
+        log.warning("The output is not approved by the clock: it was declined, or had not waited.")
     review.end(Step.TIME_OUT)
     raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision, FailedRegeneration
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
-from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
@@ -18,8 +19,9 @@ from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.json_values import Shown
-from airflow_hitl_review.task.new_session import decided, is_decided_alone, output_fields
+from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys, output_fields
 from airflow_hitl_review.task.output_edits import Editing
+from airflow_hitl_review.task.remembered import Parked, Remembered
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class ReviewSession:
 
     Attributes:
         session: the review as it is stored.
-        deadline: when it ends by itself; not read again from XCom, which others may write.
+        remembered: what the task knows without XCom.
         edited_output: the output as the reviewer edited it with the decision that was read last, if they did.
         is_unconfirmed: whether a decision waits for the API server's confirmation.
     """
@@ -43,7 +45,7 @@ class ReviewSession:
         self.announcer = announcer
         self.session = session
         self.edited_output: str | None = None
-        self.deadline = session.deadline_at
+        self.remembered = Remembered.of(session)
 
     @classmethod
     def start(
@@ -86,7 +88,7 @@ class ReviewSession:
         *,
         reviewers: Sequence[str] = (),
         event: Mapping[str, Any] | None = None,
-        deadline: datetime | None = None,
+        parked: Parked | None = None,
     ) -> ReviewSession:
         """Load the review of a resumed task.
 
@@ -95,7 +97,7 @@ class ReviewSession:
             webhooks, callbacks: as for ``start``.
             reviewers: ids of the only people who may decide, if any; from the DAG, not from XCom.
             event: the event that resumed the task.
-            deadline: of the review, if the task was given it.
+            parked: what the task was given when it parked.
 
         Raises:
             LookupError: the session is gone from XCom.
@@ -107,8 +109,13 @@ class ReviewSession:
             raise LookupError(f"{why} Clear the task to start over.")
         announcer = Announcer(ti, webhooks, callbacks, session.try_number or ti.try_number)
         review = cls(ti, session, announcer, Confirmation(reviewers, is_resumed=True, event=event))
-        review.deadline = deadline or session.deadline_at
+        review.remembered = Remembered.read(parked, session)
         return review
+
+    @property
+    def is_undisputed(self) -> bool:
+        """Whether the clock may approve: the output has waited in vain, and nobody has decided about it."""
+        return self.remembered.waited(self.session) and not self._confirmation.tells_of_a_decision
 
     # --- what was decided
 
@@ -133,11 +140,12 @@ class ReviewSession:
         # The provider's API rewrites the session with the fields it knows; keep our own.
         ours = self.session.model_dump(exclude_unset=True)
         self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
+        deadline = self.remembered.deadline
         verdict = self._confirmation.of(decision, self.session.current_output, edited)
-        if verdict == "unconfirmed" and is_decided_alone(self.session):
+        if verdict == "unconfirmed" and is_nobodys(self.session):
             # An earlier process of this task could not end the review, or somebody wrote so; nobody confirms it.
-            log.warning("XCom says that nobody decided in time; the task's own deadline is %s.", self.deadline)
-            self._reopen(self.session.decisions[:-1])
+            log.warning("XCom says that nobody decided; the task, whose deadline is %s, looks itself.", deadline)
+            self._reopen(self.session.decisions[:-1], deadline or utcnow())
             return None
         self.is_unconfirmed = verdict == "unconfirmed"
         if verdict == "refused":
@@ -155,18 +163,25 @@ class ReviewSession:
             self.session.status.value,
             f" by one of the reviewers {reviewers}" if reviewers else "",
         )
-        self._reopen(self.session.decisions)
+        self._reopen(self.session.decisions, utcnow())
 
-    def _reopen(self, decisions: list[Decision]) -> None:
-        again = {"status": SessionStatus.PENDING_REVIEW, "decisions": decisions, "updated_at": utcnow()}
-        reviewers = list(self._confirmation.reviewers)
-        self._store(self.session.model_copy(update={**again, "reviewers": reviewers}))
+    def _reopen(self, decisions: list[Decision], at: datetime) -> None:
+        again = {"status": SessionStatus.PENDING_REVIEW, "decisions": decisions, "updated_at": at}
+        own = {"reviewers": list(self._confirmation.reviewers), "deadline_at": self.remembered.deadline}
+        self._store(self.session.model_copy(update={**again, **own}))
 
-    def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision:
-        """Decide as the task's settings say, without a person."""
+    def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision | None:
+        """Decide as the task's settings say, without a person; None if a person was faster at the last moment."""
         session, decision = decided(self.session, action, channel)
+        stored = self._xcoms.read_session()
+        if stored is None or stored.status is not SessionStatus.PENDING_REVIEW:
+            return None
         self._xcoms.store_decision(decision)
-        self._store(session)
+        self._xcoms.store_session(session)
+        stored = self._xcoms.read_session()
+        if stored is None or stored.updated_at != session.updated_at:
+            return None  # the API server has kept what was decided there
+        self.session = session
         return decision
 
     # --- what the worker does
@@ -175,8 +190,7 @@ class ReviewSession:
         """Show the next output; ``history`` and ``trace`` as for ``start``.
 
         Raises:
-            RuntimeError: it could not be stored. The review is unchanged: nobody has seen that output, and nobody
-                will.
+            RuntimeError: it could not be stored. The review is unchanged, and nobody will see that output.
             XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
         state = advance(self.session.state, Step.REGENERATE)
@@ -189,6 +203,7 @@ class ReviewSession:
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
         self.session = session
+        self.remembered = replace(self.remembered, output_sha256=sha256_of(session.current_output))
         self.announcer.output_ready(session)
 
     def give_back(self, decision: Decision, step: Step, error: str) -> None:
@@ -199,18 +214,7 @@ class ReviewSession:
             step: ``FAIL_TO_REGENERATE`` or ``REFUSE_EDIT``.
             error: the reason.
         """
-        at = utcnow()
-        failure = FailedRegeneration(
-            iteration=self.session.iteration,
-            at=at,
-            feedback=decision.feedback,
-            error=storable(error),
-            user=decision.user,
-            asked_at=decision.at,
-            kind="edit" if step is Step.REFUSE_EDIT else "regeneration",
-            edited_output_sha256=decision.edited_output_sha256,
-            acting_for=decision.acting_for,
-        )
+        failure = failure_of(decision, step, storable(error))
         moved = self._moved(advance(self.session.state, step), last_error=failure.error)
         self._store(moved.model_copy(update={"failures": [*self.session.failures, failure]}))
 
@@ -232,14 +236,10 @@ class ReviewSession:
 
     def time_left(self) -> timedelta | None:
         """Time until the deadline, negative after it; None without one."""
-        return self.deadline - utcnow() if self.deadline else None
+        return self.remembered.deadline - utcnow() if self.remembered.deadline else None
 
     def load_history(self) -> Any:
-        """The history up to the session's current output; None if none was stored.
-
-        Raises:
-            XComsAwayError: it cannot be read just now.
-        """
+        """The history up to the session's current output, if one was stored; raises ``XComsAwayError``."""
         return self._xcoms.read_history(self.session.iteration)
 
     def _store(self, session: AgentSession) -> None:

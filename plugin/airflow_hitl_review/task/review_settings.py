@@ -151,17 +151,17 @@ def _check(settings: ReviewSettings) -> None:
     _check_choice("on_hitl_timeout", settings.on_hitl_timeout, "fail", "approve", "reject")
     if settings.on_hitl_timeout != "fail" and timeout is None:
         raise ValueError(f"on_hitl_timeout={settings.on_hitl_timeout!r} needs hitl_timeout: when should that be?")
-    if settings.on_hitl_timeout != "fail" and not _takes_deadline(settings):
-        raise ValueError("on_hitl_timeout needs resume_hitl_review(context, event=None, *, deadline=None).")
+    if settings.on_hitl_timeout != "fail" and not takes_parked(settings):
+        raise ValueError("on_hitl_timeout needs resume_hitl_review(context, event=None, *, parked=None).")
     if settings.review_when is not None and not callable(settings.review_when):
         raise ValueError(f"review_when must be a function of the output, not {settings.review_when!r}.")
 
 
-def _takes_deadline(settings: ReviewSettings) -> bool:
-    """Whether the operator can be told its deadline; it may have a ``resume_hitl_review`` of its own."""
-    resume = getattr(settings, "resume_hitl_review", None)
+def takes_parked(operator: Any) -> bool:
+    """Whether the operator can be given what it parked with; it may have a ``resume_hitl_review`` of its own."""
+    resume = getattr(operator, "resume_hitl_review", None)
     try:
-        return resume is None or inspect.signature(resume).bind({}, {}, deadline="") is not None
+        return resume is None or inspect.signature(resume).bind({}, {}, parked={}) is not None
     except TypeError:
         return False
 

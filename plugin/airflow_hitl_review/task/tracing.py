@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import get_current_context
 
-from airflow_hitl_review.core.airflow_sdk import AirflowException, redact
+from airflow_hitl_review.core.airflow_sdk import FAILURES, AirflowException, redact
 from airflow_hitl_review.core.trace import StepKind, Trace, TraceStep, total
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,9 @@ def trace(
         output_tokens: tokens that a model wrote.
         cost: in US dollars.
     """
+    took = _finite(seconds)
     step = TraceStep(
-        kind=kind, name=name, args=as_text(args), result=as_text(result), is_error=is_error, seconds=seconds
+        kind=kind, name=str(name), args=as_text(args), result=as_text(result), is_error=is_error, seconds=took
     )
     report(
         Trace(
@@ -58,8 +61,8 @@ def trace(
             tool_calls=int(kind == "tool"),
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cost=cost,
-            seconds=seconds,
+            cost=_finite(cost),
+            seconds=took,
         )
     )
 
@@ -79,12 +82,21 @@ def take() -> list[Trace]:
         return _reported.pop(_running() or "", [])
 
 
+def traced(tell: Callable[[Any, Any], Trace | None], history: Any, before: Any) -> Trace | None:
+    """What an operator tells of its work; None if it cannot: the output is worth more."""
+    try:
+        return tell(history, before)
+    except FAILURES:
+        log.exception("What the task did for its output cannot be told.")
+        return None
+
+
 def merged(traces: list[Trace]) -> Trace | None:
     """Several traces as one, shortened; None if there is nothing to tell."""
     steps = [step for one in traces for step in one.steps]
     whole = Trace(
         steps=steps[:_MOST_STEPS],
-        left_out=max(len(steps) - _MOST_STEPS, 0),
+        left_out=max(len(steps) - _MOST_STEPS, 0) + sum(one.left_out for one in traces),
         tool_calls=sum(one.tool_calls for one in traces),
         requests=_whole(total([one.requests for one in traces])),
         input_tokens=_whole(total([one.input_tokens for one in traces])),
@@ -100,7 +112,16 @@ def as_text(value: Any) -> str:
     if value is None:
         return ""
     masked: Any = redact(value)
-    return masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False, default=str)
+    if isinstance(masked, str):
+        return masked
+    try:
+        return json.dumps(masked, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # such as keys that JSON does not have
+        return str(masked)
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _whole(number: float | None) -> int | None:

@@ -19,9 +19,6 @@ export class EditPreview {
     this.status = element("div", "hitl-edit-note");
     this.status.setAttribute("role", "status");
     this.output = element("div"); // as reading.js serves it: search, quoting, images
-    this.output.tabIndex = 0;
-    this.output.setAttribute("role", "region");
-    this.output.setAttribute("aria-label", "As it will be shown");
     const box = element("div", "hitl-shown");
     box.append(this.output);
     this.changes = element("div");
@@ -52,9 +49,7 @@ export class EditPreview {
       const { html, changes } = await this.preview(text);
       if (asked !== this.#asked) return;
       this.output.innerHTML = html; // made safe by our server, as every output
-      this.output.className = this.output.querySelector(".hitl-output") ? "" : "hitl-output";
       this.changes.innerHTML = changes;
-      if (!changes) this.changes.append(element("div", "hitl-edit-none", "Nothing yet."));
       this.shown.hidden = false;
       this.status.textContent = "";
     } catch (error) {

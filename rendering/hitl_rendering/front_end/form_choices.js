@@ -38,9 +38,9 @@ export class ChoiceField extends ControlField {
 }
 
 const TIMES = {
-  date: ["date", /^\d{4}-\d\d-\d\d$/],
-  time: ["time", /^\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/],
-  "date-time": ["datetime-local", /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/],
+  date: ["date", /^\d{4}-\d\d-\d\d$/, "The date is not complete."],
+  time: ["time", /^\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/, "The time is not complete."],
+  "date-time": ["datetime-local", /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/, "The date and time are not complete."],
 };
 
 /** A date or time in the browser's own input, where that can hold it. A zone stays as it is, behind the input. */
@@ -68,12 +68,7 @@ export class TimeField extends ControlField {
     if (type !== "datetime-local") this.root.classList.add("is-short");
     const input = Object.assign(element("input", "hitl-edit-input hitl-edit-time"), { type, value: local });
     if (type !== "date") input.step = "any"; // with seconds
-    input.addEventListener("input", () => {
-      const typed = /T?\d\d:\d\d$/.test(input.value) && type !== "date" ? `${input.value}:00` : input.value;
-      if (!typed && this.canBeEmpty) this.empty();
-      else this.place.value = { kind: "string", text: typed && typed + zone };
-      this.changed();
-    });
+    this.#listen(input, zone);
     if (!zone) {
       this.mount(input);
       return;
@@ -83,6 +78,27 @@ export class TimeField extends ControlField {
     suffix.id = `${this.id}-zone`;
     const described = [input.getAttribute("aria-describedby"), suffix.id].filter(Boolean);
     input.setAttribute("aria-describedby", described.join(" "));
+  }
+
+  #listen(input, zone) {
+    const [type, , incomplete] = TIMES[this.shape.format];
+    const typed = () => (input.validity.badInput ? null : input.value); // null: some of its parts are there
+    let last = this.place.value?.kind === "raw" ? null : input.value;
+    const read = () => {
+      if (typed() === last) return;
+      last = typed();
+      const text = /T?\d\d:\d\d$/.test(last ?? "") && type !== "date" ? `${last}:00` : last;
+      if (text === null) this.place.value = { kind: "raw", source: "", message: incomplete, insteadOf: "string" };
+      else if (!text && this.canBeEmpty) this.empty();
+      else this.place.value = { kind: "string", text: text && text + zone };
+      this.changed();
+    };
+    input.addEventListener("input", read);
+    input.addEventListener("keyup", read); // of the first parts there is no input event
+    input.addEventListener("blur", () => {
+      read();
+      if (last === null) this.showError(incomplete);
+    });
   }
 }
 

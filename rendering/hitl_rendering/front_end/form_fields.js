@@ -20,6 +20,7 @@ export class Field {
   constructor(form, shape, place, names) {
     Object.assign(this, { form, shape, place, names });
     this.id = newId();
+    this.said = []; // errors
     this.root = element("div", "hitl-edit-field");
     this.error = element("div", "hitl-edit-error");
     this.error.id = `${this.id}-error`;
@@ -54,7 +55,9 @@ export class Field {
     return this.control;
   }
 
-  showError(words) {
+  showError(...all) {
+    this.said = all.filter(Boolean);
+    const words = this.said.join(" ");
     this.error.textContent = words;
     this.error.hidden = !words;
     const ids = (this.marked.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== this.error.id);
@@ -66,8 +69,9 @@ export class Field {
     this.root.classList.toggle("is-wrong", Boolean(words));
   }
 
+  /** Say one more; what was said already, such as when somebody left the field, is said once. */
   addError(words) {
-    this.showError([this.error.textContent, words].filter(Boolean).join(" "));
+    if (!this.said.includes(words)) this.showError(...this.said, words);
   }
 
   focus() {
@@ -131,11 +135,16 @@ export class TextField extends ControlField {
     const words = element("label", "hitl-edit-unset");
     words.append(this.unset, "Not set");
     this.mount(area, words);
+    let kept = { kind: "string", text: "" };
     this.unset.addEventListener("change", () => {
       if (this.unset.checked) {
+        kept = this.place.value;
         this.empty();
         area.value = "";
-      } else this.place.value = { kind: "string", text: area.value };
+      } else {
+        this.place.value = kept;
+        area.value = kept.text;
+      }
       this.#tell();
       this.changed();
       if (!this.unset.checked) area.focus();

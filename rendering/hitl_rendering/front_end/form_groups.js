@@ -6,8 +6,6 @@ const FOLDED_FROM = 4; // levels of nesting; deeper groups are folded, and made 
 
 /** The place of an object's member, which may not be there. */
 export class MemberPlace {
-  #at;
-
   /** @param {string[]} order the names in the schema's order: where a member that was away comes in. */
   constructor(node, name, order) {
     Object.assign(this, { node, name, order });

@@ -39,6 +39,7 @@ export class ListField extends GroupField {
     this.add?.setAttribute("aria-label", `Add ${this.word} to ${label}`);
     this.more?.setAttribute("aria-label", `Show ${BATCH} more of ${label}`);
     this.table?.setAttribute("aria-label", label);
+    if (this.removed) this.#nameBack();
     this.#numberFrom(0);
   }
 
@@ -157,7 +158,6 @@ export class ListField extends GroupField {
   #add() {
     const { items } = this.place.value;
     items.push({ value: this.form.schemas.initial(itemSchema(this.shape, items.length)) });
-    this.back.hidden = true;
     this.#draw(items.length);
     const row = this.rows.at(-1);
     if (row.details) this.#open(row);
@@ -169,23 +169,28 @@ export class ListField extends GroupField {
   #remove(row) {
     const at = this.rows.indexOf(row);
     const drawn = this.rows.length;
-    this.removed = { at, item: row.item };
+    this.removed = { at, row };
     this.place.value.items.splice(at, 1);
     this.rows.splice(at, 1);
     row.root.remove();
     this.#draw(drawn);
     this.#numberFrom(at);
     this.back.hidden = false;
-    this.back.setAttribute("aria-label", `Put ${this.word} ${at + 1} of ${this.names.label} back`);
+    this.#nameBack();
     (this.rows[at] ?? this.rows[at - 1] ?? { remove: this.add }).remove.focus();
-    this.#tell(`${this.word === "row" ? "Row" : "Item"} ${at + 1} was removed.`);
+    this.#tell();
     this.changed();
   }
 
+  #nameBack() {
+    this.back.setAttribute("aria-label", `Put ${this.word} ${this.removed.at + 1} of ${this.names.label} back`);
+  }
+
   #putBack() {
-    const { at, item } = this.removed;
-    this.place.value.items.splice(at, 0, item);
-    const row = this.#insert(at);
+    const { at, row } = this.removed;
+    this.place.value.items.splice(at, 0, row.item);
+    this.list.insertBefore(row.root, this.rows[at]?.root ?? null);
+    this.rows.splice(at, 0, row);
     this.#numberFrom(at);
     this.back.hidden = true;
     row.remove.focus();
@@ -197,7 +202,8 @@ export class ListField extends GroupField {
     for (let index = at; index < this.rows.length; index += 1) this.#number(this.rows[index], index);
   }
 
-  #tell(words = "") {
+  #tell() {
+    const words = this.back.hidden ? "" : `${this.word === "row" ? "Row" : "Item"} ${this.removed.at + 1} was removed.`;
     const all = this.place.value.items.length;
     const count = all > this.rows.length ? `${this.rows.length} of ${all} ${this.word}s are shown.` : "";
     this.status.textContent = [words, count, all === 0 && !words ? `There are no ${this.word}s.` : ""].filter(Boolean).join(" ");

@@ -11,10 +11,12 @@ export class DictField extends GroupField {
   fill() {
     this.list = element("div", "hitl-edit-pairs");
     this.add = button("Add", `Add to ${this.names.label}`, () => this.#add());
+    this.back = button("Put it back", "", () => this.#putBack());
+    this.back.hidden = true;
     const bar = element("div", "hitl-edit-bar");
     this.status = element("span", "hitl-edit-status");
     this.status.setAttribute("role", "status");
-    bar.append(this.add, this.status);
+    bar.append(this.add, this.back, this.status);
     this.body.append(this.list, bar);
     for (const member of this.place.value.members) this.#draw(member);
   }
@@ -23,6 +25,7 @@ export class DictField extends GroupField {
     super.rename(label);
     this.add?.setAttribute("aria-label", `Add to ${label}`);
     for (const row of this.rows) this.#number(row);
+    if (this.removed) this.#nameBack();
   }
 
   find(path) {
@@ -59,7 +62,6 @@ export class DictField extends GroupField {
     const member = { name: "", isNew: true, value: this.form.schemas.initial(this.shape.extra) };
     this.place.value.members.push(member);
     this.#draw(member).name.focus();
-    this.status.textContent = "";
     this.changed();
   }
 
@@ -70,7 +72,26 @@ export class DictField extends GroupField {
     row.root.remove();
     (this.rows[at] ?? this.rows[at - 1])?.button.focus();
     if (this.rows.length === 0) this.add.focus();
+    this.removed = { at, row };
+    this.back.hidden = false;
+    this.#nameBack();
     this.status.textContent = row.member.name ? `${row.member.name} was removed.` : "It was removed.";
+    this.changed();
+  }
+
+  #nameBack() {
+    this.back.setAttribute("aria-label", `Put ${this.removed.row.member.name || "it"} back into ${this.names.label}`);
+  }
+
+  #putBack() {
+    const { at, row } = this.removed;
+    this.place.value.members.splice(at, 0, row.member);
+    this.rows.splice(at, 0, row);
+    this.list.insertBefore(row.root, this.rows[at + 1]?.root ?? null);
+    this.#number(row);
+    this.back.hidden = true;
+    row.button.focus();
+    this.status.textContent = "";
     this.changed();
   }
 }

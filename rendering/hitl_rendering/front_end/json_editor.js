@@ -1,4 +1,5 @@
-// Editing JSON: as a form, or as its source. What was not changed comes back byte for byte.
+// Editing JSON: as a form, or as its source. Without a change the text comes back byte for byte. A form with a change writes
+// the JSON anew, with the numbers, texts and order of names that it had.
 import { button, element, keepLineEnds, plainTyping, textArea } from "./edit_text.js";
 import { newId } from "./form_fields.js";
 import { findProblem, parseJson, pathWords, printJson } from "./json_source.js";
@@ -79,7 +80,7 @@ export class JsonEditor {
     this.document = { value: node };
     this.start = text;
     this.printed = printJson(node);
-    this.printedBefore ??= this.printed;
+    if (text === this.before) this.printedBefore = this.printed;
     this.source = null;
     this.form = new TypedForm(this.document, this.schema, this.changed);
     this.root.replaceChildren(this.form.root);

@@ -29,7 +29,8 @@ export function shapeOf(node) {
 
 /** Whether a form of this shape can show the value. */
 export function suits(shape, node) {
-  return shape.kind in NODES ? NODES[shape.kind] === node.kind : shape.kind !== "choice" || !("members" in node || "items" in node);
+  if (shape.kind in NODES) return NODES[shape.kind] === (node.insteadOf ?? node.kind);
+  return shape.kind !== "choice" || !("members" in node || "items" in node);
 }
 
 /** Whether two values without parts are the same. */

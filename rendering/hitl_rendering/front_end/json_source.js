@@ -6,9 +6,11 @@
 //   { kind: "string", text, source }
 //   { kind: "number", source }                                may hold what somebody is still typing
 //   { kind: "boolean", on } and { kind: "null" }
-//   { kind: "raw", source, message }                          what somebody typed and is not JSON yet
+//   { kind: "raw", source, message, insteadOf }               what somebody typed and is not JSON yet, where a value of
+//                                                             the kind `insteadOf`, if it has one, is to be
 
 const DEEPEST = 400;
+const LONG = /^([^]{80})[^]+$/u; // hosts limit the length of a message
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const STRING = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
 const SPACE = /[ \t\r\n]*/y;
@@ -22,7 +24,6 @@ export class JsonError extends Error {
     const lines = text.slice(0, at).split("\n");
     super(`Line ${lines.length}, column ${[...lines.at(-1)].length + 1}: ${words}`);
     this.at = at;
-    this.words = words;
   }
 }
 
@@ -72,7 +73,7 @@ export function findProblem(node, path = []) {
   if (node.kind === "raw") return { path, message: node.message };
   if (node.kind === "number" && !isNumber(node.source)) {
     const message = node.source
-      ? `"${node.source}" is not a number. Write digits, with a point for decimals: 1250.5`
+      ? `"${cut(node.source)}" is not a number. Write digits, with a point for decimals: 1250.5`
       : "A number is missing.";
     return { path, message };
   }
@@ -82,7 +83,7 @@ export function findProblem(node, path = []) {
   return firstOf(node.members, (member) => {
     const here = [...path, member.name];
     if (member.isNew && !member.name) return { path: here, message: "A name is missing.", ofName: true };
-    if (names.has(member.name)) return { path: here, message: `The name "${member.name}" is there twice.`, ofName: true };
+    if (names.has(member.name)) return { path: here, message: `The name "${cut(member.name)}" is there twice.`, ofName: true };
     names.add(member.name);
     return findProblem(member.value, here);
   });
@@ -90,7 +91,12 @@ export function findProblem(node, path = []) {
 
 /** A path in words; rows are counted from 1. */
 export function pathWords(path) {
-  return path.map((part) => (typeof part === "number" ? String(part + 1) : part || '""')).join(" › ");
+  return path.map((part) => (typeof part === "number" ? String(part + 1) : cut(part) || '""')).join(" › ");
+}
+
+/** The beginning of what somebody typed, to be told in a message. */
+function cut(typed) {
+  return typed.replace(LONG, "$1…");
 }
 
 function firstOf(list, find) {
@@ -142,10 +148,10 @@ class Parser {
       const start = this.#at;
       if (this.text[start] !== '"') this.#fail('a name in double quotes is missing here, such as "name".');
       const { text: name, source } = this.#string();
-      if (names.has(name)) this.#fail(`the name ${source} is there twice.`, start);
+      if (names.has(name)) this.#fail(`the name "${cut(source.slice(1, -1))}" is there twice.`, start);
       names.add(name);
       this.#skip();
-      if (this.text[this.#at] !== ":") this.#fail(`a colon is missing after the name ${source}.`);
+      if (this.text[this.#at] !== ":") this.#fail(`a colon is missing after the name "${cut(source.slice(1, -1))}".`);
       this.#at += 1;
       this.#skip();
       members.push({ name, source, value: this.#value() });
@@ -213,13 +219,13 @@ class Parser {
     if (/^[-+]?(?:NaN|Infinity|inf)$/i.test(word)) this.#fail(`${word} is not JSON. Write a number, or null.`);
     if (Object.hasOwn(MEANT, word)) this.#fail(`${word} is not JSON. Write ${MEANT[word]}.`);
     if (/^[-+.\d]/.test(word)) {
-      if (!isNumber(word)) this.#fail(`${word} is not a number as JSON writes it.`);
+      if (!isNumber(word)) this.#fail(`${cut(word)} is not a number as JSON writes it.`);
       this.#at += word.length;
       return { kind: "number", source: word };
     }
     if (text[this.#at] === "'") this.#fail("texts stand in double quotes.");
     if (text.startsWith("//", this.#at) || text.startsWith("/*", this.#at)) this.#fail("JSON has no comments.");
-    if (word) this.#fail(`${word} is not JSON. Texts stand in double quotes.`);
+    if (word) this.#fail(`${cut(word)} is not JSON. Texts stand in double quotes.`);
     return this.#fail("a value is missing here.");
   }
 

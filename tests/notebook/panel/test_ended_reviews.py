@@ -50,8 +50,8 @@ def ended(status: str = "approved", **changes: Any) -> Review:
         (
             ended(channel="policy"),
             "Approved without a review",
-            "Approved without a review: review_when said that nobody need look.",
-            "Approved without a review, output 1, review_when said that nobody need look, ",
+            "Approved without a review: the DAG's rule says that nobody need look.",
+            "Approved without a review, output 1, the DAG's rule says that nobody need look, ",
         ),
     ],
 )

@@ -120,9 +120,8 @@ def test_edit_is_between_its_output_and_the_next() -> None:
     assert in_order(conversation, "Output 1, ", "Ada Lovelace edited output 1, ", "Changed by hand: 1 word added")
     assert "The [removed: quick] [added: slow] fox." in conversation
     output = Parts(output_html(shown)).text
-    assert in_order(
-        output, "Which colour?", "Changes since Ada Lovelace's edit of output 1: 1 word added", "Current"
-    )
+    since = "Changes since the edit of output 1 by Ada Lovelace: 1 word added"
+    assert in_order(output, "Which colour?", since, "Current")
     assert "[added: brown]" in output
     assert "[removed: " not in output
 
@@ -161,7 +160,7 @@ def test_head_says_how_the_review_ended() -> None:
     by_the_clock = Parts(head_html(replace(ended, decided_by=None, channel="timeout"))).text
     assert in_order(by_the_clock, "Approved at the deadline", "because nobody decided in time, ")
     unseen = Parts(head_html(replace(ended, decided_by=None, channel="policy"))).text
-    assert in_order(unseen, "Approved without a review", "review_when said that nobody need look, ")
+    assert in_order(unseen, "Approved without a review", "the DAG's rule says that nobody need look, ")
     waits = review(deadline_at=stamp(60))
     assert "approved at 2 Jan 0" in Parts(head_html(replace(waits, on_hitl_timeout="approve"))).text
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 
-from airflow_hitl_review import HITLRejectError, HITLReviewOperator
+from airflow_hitl_review import HITLRejectError, HITLReviewOperator, HITLTimeoutError
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.task import review_loop, review_session
@@ -43,7 +43,7 @@ def test_clock_decides_again_after_the_task_parked_at_its_write(key: str, is_sto
     late()
     setattr(task, "after_push" if is_stored else "before_push", failing(key, AirflowTaskTimeout("too late")))
     park(reviewed, task, DEADLINE)
-    assert reviewed.resume_hitl_review({"ti": task}, DEADLINE) == "Draft 1"
+    assert reviewed.resume_hitl_review({"ti": task}, DEADLINE, **task.kwargs) == "Draft 1"
     (decision,) = task.session.decisions
     assert (decision.channel, decision.user, task.xcoms[ACTION_KEY]["channel"]) == ("timeout", None, "timeout")
     assert task.session.status is SessionStatus.APPROVED
@@ -71,19 +71,52 @@ def test_a_deadline_that_somebody_moved_in_xcom_approves_nothing(late: Any) -> N
     task.xcoms[SESSION_KEY]["deadline_at"] = "2026-01-01T00:00:00Z"
     again = parked_with(reviewed, lambda: reviewed.resume_hitl_review({"ti": task}, {}, **given))
     assert again == given
-    assert datetime.fromisoformat(given["deadline"]) > datetime.now(timezone.utc)
+    assert datetime.fromisoformat(given["parked"]["deadline"]) > datetime.now(timezone.utc)
     assert task.session.status is SessionStatus.PENDING_REVIEW
     late()
     assert reviewed.resume_hitl_review({"ti": task}, DEADLINE, **again) == "Draft 1"
 
 
-def test_a_task_that_fails_at_its_deadline_is_given_nothing() -> None:
+@pytest.mark.parametrize("change", [{"current_output": "Forged"}, {"updated_at": "2999-01-01T00:00:00Z"}])
+def test_the_clock_approves_only_what_the_task_has_shown_and_what_has_waited(
+    change: dict[str, Any], late: Any
+) -> None:
+    reviewed, task = clocked(), MemoryTask()
+    park(reviewed, task)
+    task.xcoms[SESSION_KEY].update(change)
+    late()
+    with pytest.raises(HITLTimeoutError):
+        reviewed.resume_hitl_review({"ti": task}, DEADLINE, **task.kwargs)
+
+
+def test_the_clock_does_not_approve_what_somebody_has_rejected(late: Any) -> None:
+    """Somebody has set the session back; the event still tells of the decision."""
+    reviewed, task = clocked(), MemoryTask()
+    park(reviewed, task)
+    before = dict(task.xcoms[SESSION_KEY])
+    event = task.decide(Action.REJECT)
+    task.xcoms[SESSION_KEY] = before
+    late()
+    with pytest.raises(HITLTimeoutError):
+        reviewed.resume_hitl_review({"ti": task}, event, **task.kwargs)
+
+
+def test_a_deadline_that_somebody_wrote_ends_nothing() -> None:
+    """Nor one of a review that has none."""
+    reviewed, task = operator(), MemoryTask()
+    park(reviewed, task)
+    forged = {"status": "approved", "deadline_at": "2026-01-01T00:00:00Z"}
+    task.decide(Action.APPROVE)
+    task.xcoms[SESSION_KEY] |= forged
+    for one in (task.xcoms[ACTION_KEY], task.xcoms[SESSION_KEY]["decisions"][0]):
+        one.update(channel="timeout", user=None)
+    park(reviewed, task, {})
+    assert (task.session.status, task.session.deadline_at) == (SessionStatus.PENDING_REVIEW, None)
+
+
+def test_an_operator_that_takes_nothing_is_given_nothing_and_cannot_end_by_the_clock() -> None:
     """Its method may be one that an author wrote for an earlier version."""
-    reviewed = operator(hitl_timeout=timedelta(hours=1))
-    assert parked_with(reviewed, lambda: reviewed.execute({"ti": MemoryTask()})) == {}
 
-
-def test_an_operator_that_cannot_be_given_its_deadline_is_refused() -> None:
     class Own(HITLReviewOperator):
         def resume_hitl_review(self, context: Any, event: Any = None) -> Any:  # type: ignore[override]
             return super().resume_hitl_review(context, event)
@@ -94,12 +127,14 @@ def test_an_operator_that_cannot_be_given_its_deadline_is_refused() -> None:
         "generate": str,
         "regenerate": lambda feedback, history: "x",
     }
-    Own(**made, hitl_timeout=timedelta(hours=1))
-    with pytest.raises(ValueError, match="deadline=None"):
+    task = MemoryTask()
+    park(Own(**{**made, "generate": lambda context: "Draft 1"}, hitl_timeout=timedelta(hours=1)), task)
+    assert task.kwargs == {}
+    with pytest.raises(ValueError, match="parked=None"):
         Own(**made, hitl_timeout=timedelta(hours=1), on_hitl_timeout="approve")
 
 
-def test_clock_does_not_take_the_edit_of_an_earlier_output(late: Any) -> None:
+def test_clock_approves_no_output_that_came_after_the_deadline(late: Any) -> None:
     def next_output(feedback: str, history: Any) -> str:
         late()
         return "Draft 2"
@@ -107,7 +142,8 @@ def test_clock_does_not_take_the_edit_of_an_earlier_output(late: Any) -> None:
     reviewed, task = clocked(regenerate=next_output), MemoryTask()
     park(reviewed, task)
     event = task.decide(Action.CHANGES_REQUESTED, "shorter", edited="Draft 1, edited")
-    assert reviewed.resume_hitl_review({"ti": task}, event) == "Draft 2"
+    with pytest.raises(HITLTimeoutError):
+        reviewed.resume_hitl_review({"ti": task}, event, **task.kwargs)
 
 
 def test_clock_decides_after_an_edit_that_the_task_refuses(monkeypatch: pytest.MonkeyPatch, late: Any) -> None:
@@ -119,7 +155,9 @@ def test_clock_decides_after_an_edit_that_the_task_refuses(monkeypatch: pytest.M
     monkeypatch.setattr(reviewed, "check_edited_output", refuse)
     park(reviewed, task)
     with pytest.raises(HITLRejectError, match="nobody decided in time"):
-        reviewed.resume_hitl_review({"ti": task}, task.decide(Action.APPROVE, edited="Draft 1, edited"))
+        reviewed.resume_hitl_review(
+            {"ti": task}, task.decide(Action.APPROVE, edited="Draft 1, edited"), **task.kwargs
+        )
     assert [failure.kind for failure in task.session.failures] == ["edit"]
 
 

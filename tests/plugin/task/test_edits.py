@@ -79,13 +79,16 @@ def operator(first: Any = "Draft 1", **given: Any) -> Any:
 
 def waiting(reviewed: Any, task: MemoryTask, event: Any = None) -> None:
     """Run the task until it parks: from the beginning, or resumed with ``event``."""
-    with pytest.raises(TaskAwaitingInput):
+    with pytest.raises(TaskAwaitingInput) as parked:
         go(reviewed, task, event)
+    task.kwargs = dict(parked.value.kwargs or {})
 
 
 def go(reviewed: Any, task: MemoryTask, event: Any = None) -> Any:
     context: Any = {"ti": task}
-    return reviewed.execute(context) if event is None else reviewed.resume_hitl_review(context, event)
+    if event is None:
+        return reviewed.execute(context)
+    return reviewed.resume_hitl_review(context, event, **task.kwargs)
 
 
 def polling(task: MemoryTask, *steps: Callable[[], Any]) -> None:
@@ -458,7 +461,8 @@ SOON = timedelta(seconds=0.4)
 def end_soon(task: MemoryTask) -> None:
     """The deadline of the review is over."""
     past = datetime.datetime.now(datetime.timezone.utc) - timedelta(minutes=1)
-    task.xcoms[SESSION_KEY]["deadline_at"] = past.isoformat()
+    task.kwargs["parked"]["deadline"] = past.isoformat()
+    task.xcoms[SESSION_KEY]["updated_at"] = (past - timedelta(minutes=1)).isoformat()
 
 
 def at_the_deadline(task: MemoryTask, way: str, **given: Any) -> Any:
@@ -507,8 +511,9 @@ def test_refused_edit_is_not_what_the_clock_approves() -> None:
     reviewed = operator(REPORT, output_type=Report, hitl_wait="poll", **{**BY_CLOCK, "hitl_timeout": SOON})
     task = MemoryTask()
     polling(task, lambda: task.decide(Action.APPROVE, edited=changed(total=8)))
-    assert go(reviewed, task) == REPORT.model_dump(mode="json")
-    assert [one.channel for one in task.session.decisions] == ["rest", "timeout"]
+    with pytest.raises(HITLTimeoutError):  # somebody had declined the output as it was
+        go(reviewed, task)
+    assert [one.channel for one in task.session.decisions] == ["rest"]
 
 
 @pytest.mark.parametrize("key", [SESSION_KEY, ACTION_KEY])

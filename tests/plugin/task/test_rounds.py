@@ -63,9 +63,10 @@ def operator(**given: Any) -> Any:
 def park(reviewed: Any, task: MemoryTask, event: Any = None) -> None:
     """Run the task until it parks: from the beginning, or resumed with ``event``."""
     context = {"ti": task}
-    go_on = partial(reviewed.execute, context) if event is None else partial(reviewed.resume_hitl_review, context)
-    with pytest.raises(TaskAwaitingInput):
-        go_on(*([] if event is None else [event]))
+    resume = partial(reviewed.resume_hitl_review, context, event, **task.kwargs)
+    with pytest.raises(TaskAwaitingInput) as parked:
+        (partial(reviewed.execute, context) if event is None else resume)()
+    task.kwargs = dict(parked.value.kwargs or {})
 
 
 def once(error: BaseException) -> Any:

@@ -107,18 +107,28 @@ def test_refused_edit_is_shown_with_the_error() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "refused"), [("The edit was refused: no region", True), ("Regenerating failed: boom", False)]
+)
+def test_error_is_of_the_edit_only_if_the_task_refused_it(words: str, refused: bool) -> None:
+    said = turn("edit", "The slow fox."), turn("feedback", "More.", BRIDGE), turn("error", words, None)
+    state = view_of(review(*said, edited_output="The slow fox.")).state
+    assert (state["has_unused_edit"], state["edit_refused"]) == (True, refused)
+    assert state["spoken"] == [[1, "ann"], [1, "bridge"]]
+
+
 def test_edit_is_between_its_output_and_the_next() -> None:
     second = turn("output", "The slow brown fox.", None).model_copy(update={"iteration": 2})
     shown = review(turn("edit", "The slow fox."), second, iteration=2, current_output="The slow brown fox.")
     assert in_order(part("earlier", shown), "Output 1, ", "Ann edited output 1, ", "Changed by hand: ")
-    assert "Changes since Ann's edit of output 1: 1 word added" in part("latest", shown)
+    assert "Changes since the edit of output 1 by Ann: 1 word added" in part("latest", shown)
 
 
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
         ("timeout", "Approved at the deadline round 1 of 3 run manual because nobody decided in time, 23 Nov"),
-        ("policy", "Approved without a review round 1 of 3 run manual review_when said that nobody need look, 23"),
+        ("policy", "Approved without a review round 1 of 3 run manual the DAG's rule says that nobody need look"),
     ],
 )
 def test_head_says_that_nobody_decided(channel: str, words: str) -> None:
@@ -167,7 +177,7 @@ def test_list_says_how_reviews_ended() -> None:
         "Approved at the deadline",
         "because nobody decided in time",
         "Approved without a review",
-        "review_when said that nobody need look",
+        "the DAG's rule says that nobody need look",
     )
 
 
@@ -175,7 +185,7 @@ def test_list_says_how_reviews_ended() -> None:
 def test_names_and_edits_are_escaped(text: str) -> None:
     user = User(id=text, name=text)
     turns = turn("edit", f"{text} by hand", user, user), turn("feedback", text, user, user)
-    names: dict[str, Any] = {"decided_by": user, "acting_for": user, "channel": text, "edited": True}
+    names: dict[str, Any] = {"decided_by": user, "acting_for": user, "edited": True}
     for shown in (review(*turns, **names), review(*turns, **{**APPROVED, **names})):
         parts = view_of(shown).parts
         assert harmless(parts["head"], also=OWN_TAGS).text.count(user.name) == 2

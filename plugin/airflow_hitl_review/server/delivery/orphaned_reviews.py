@@ -19,6 +19,8 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     WEBHOOKS_ENDED_KEY,
     WEBHOOKS_KEY,
+    AgentSession,
+    Decision,
     TaskKey,
     edited_output_key,
     webhook_key,
@@ -120,9 +122,7 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
             error.title,
         )
         return []
-    last = read_decision(xcoms.get(ACTION_KEY))
-    is_final = session.status.is_final and last is not None and last.action is not Action.CHANGES_REQUESTED
-    decided = last if is_final else None
+    decided = _decision_of(session, read_decision(xcoms.get(ACTION_KEY)))
     edited = edited_output_of(decided, read_xcoms(db, key, edited_output_key(session.iteration)))
     if session.status is SessionStatus.PENDING_REVIEW:
         log.info("The review of %s was abandoned: its task has ended or was cleared.", key)
@@ -145,5 +145,13 @@ def _untold(db: Session, key: TaskKey, webhooks: ReviewWebhooks) -> list[OutboxE
     return [
         OutboxEntry.of(event, endpoints)
         for event in (shown, ended)
+        if not (event is shown and decided is not None and decided.channel == "policy")  # nobody need look
         if (endpoints := webhooks.wanting(event.type.value)) and not read_xcoms(db, key, webhook_key(event.id))
     ]
+
+
+def _decision_of(session: AgentSession, stored: Decision | None) -> Decision | None:
+    """The decision that ended the review, if one did; what ``review_when`` decided is only in the session."""
+    last = session.decisions[-1] if session.decisions and session.decisions[-1].is_nobodys else stored
+    ends = session.status in (SessionStatus.APPROVED, SessionStatus.REJECTED)
+    return last if ends and last is not None and last.action is not Action.CHANGES_REQUESTED else None

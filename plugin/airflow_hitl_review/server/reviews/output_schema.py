@@ -105,7 +105,7 @@ def _unique(_: Any, wanted: Any, instance: Any, parent: Any) -> Iterator[Validat
 def _required(_: Any, names: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
     if isinstance(instance, dict):
         for name in names:
-            if name not in instance:
+            if isinstance(name, str) and name not in instance:
                 yield ValidationError("", validator="required", validator_value=name)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from airflow_hitl_review.core.conversation import ConversationEntry
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED, ReviewResponse
 from airflow_hitl_review.core.schema import TaskKey, is_reviewer
 from airflow_hitl_review.core.site import task_path
@@ -105,6 +106,7 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "decided_by": _decider_name(review),
             "ended_because": None if review.decided_by else decider_words(None, channel=review.channel) or None,
             "decided_by_id": review.decided_by.id if review.decided_by else None,
+            "spoken": [[turn.iteration, turn.user.id] for turn in review.conversation if turn.user],
             **_editing(review, values["rounds"].current.display),
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
@@ -115,13 +117,21 @@ def view_of(review: ReviewResponse) -> ReviewView:
 
 def _editing(review: ReviewResponse, display: str) -> dict[str, Any]:
     """Whether and how the output can be edited; the script fetches the texts when they are wanted."""
-    refused = review.modifications_refused
+    why_not = review.modifications_refused
+    # With which the task did not go on: it refused the edit, or could not make the next output from it.
+    has_unused_edit = review.status is SessionStatus.PENDING_REVIEW and review.edited_output is not None
     return {
         "editable": review.allow_modifications,
-        "not_editable": None if refused == EDITS_NOT_SUPPORTED else refused,
+        "not_editable": None if why_not == EDITS_NOT_SUPPORTED else why_not,
         "display": display,
-        "has_refused_edit": review.status is SessionStatus.PENDING_REVIEW and review.edited_output is not None,
+        "has_unused_edit": has_unused_edit,
+        "edit_refused": has_unused_edit and _is_refusal(review.conversation[-1]),
     }
+
+
+def _is_refusal(turn: ConversationEntry) -> bool:
+    """Whether the task refused an edit; a round that it could not make is told in other words."""
+    return turn.kind == "error" and turn.content.startswith("The edit was refused: ")
 
 
 def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
@@ -176,6 +186,7 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         edit_actions=_actions(view.on_reject, edited=True),
         edit_label=review_words.EDIT_LABEL,
         edit_effect=review_words.EDIT_EFFECT,
+        edit_hint=review_words.EDIT_HINT,
         feedback_label=review_words.FEEDBACK_LABEL,
         feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
         last_round=review_words.LAST_ROUND,

@@ -1,10 +1,11 @@
 // What has changed about a review, in words.
 import { isSame } from "./output_names.js";
 
-/** What was decided about which output. */
-export function doneWords(action, n) {
-  const words = { approve: `Approved output ${n}.`, reject: `Rejected output ${n}.` };
-  return words[action] ?? `Changes to output ${n} were requested.`;
+/** What was decided about which output; `isEdited`: the server says that the reviewer changed it. */
+export function doneWords(action, n, isEdited) {
+  const edited = isEdited ? " as you edited it" : "";
+  const words = { approve: `Approved output ${n}${edited}.`, reject: `Rejected output ${n}.` };
+  return words[action] ?? `Changes to output ${n}${edited} were requested.`;
 }
 
 /**
@@ -25,7 +26,7 @@ export function changeWords(before, state, { me, isMine, hasWritten, isDropped }
   if (state.open && !isSame(before, state)) {
     return [`Output ${state.iteration} is here.${dropped}${hasWritten ? " What you wrote is kept." : ""}`, "new"];
   }
-  if (!before.open && state.open && state.has_refused_edit) {
+  if (!before.open && state.open && state.has_unused_edit) {
     return [`The task did not go on with the edit of output ${state.iteration}. Decide again, or go on with the edit.`, "bad"];
   }
   if (before.open && !state.open && state.decided_by !== null && !isMine) {

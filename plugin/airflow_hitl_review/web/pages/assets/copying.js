@@ -1,7 +1,13 @@
-// Puts a text on the clipboard.
+// Puts an edit on the clipboard.
+import { notice } from "./notices.js";
 
-/** @returns {Promise<boolean>} whether it is there */
-export async function copyText(text) {
+/** Copy it, and say whether that worked. */
+export async function copyEdit(text) {
+  if (await isCopied(text)) notice("Your edit is copied.", "good");
+  else notice("The browser does not let the page copy. Select the text, and copy it yourself.", "bad");
+}
+
+async function isCopied(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -5,7 +5,7 @@
  *
  * @param {HTMLElement} line
  * @param {object | null} edit the edit: its output, whether the editor has it, whether it is of the output on the
- *   screen, and why it could not be opened
+ *   screen, whether a decision is being sent, and why it could not be opened
  * @param {object} state the review's
  * @param {{copy: Function, discard: Function, editCurrent: Function, goOn: Function, open: Function}} acts
  * @returns {boolean} whether something was said
@@ -25,7 +25,7 @@ function standing(edit, state) {
   const copy = ["Copy the edit", "copy"];
   const discard = ["Discard the edit", "discard"];
   if (edit === null) {
-    if (!state.open || !state.has_refused_edit) return { words: "", choices: [] };
+    if (!state.open || !state.has_unused_edit) return { words: "", choices: [] };
     return { words: "The task did not go on with the last edit of this output.", choices: [["Go on with the edit", "goOn"]] };
   }
   const name = `Your edit of output ${edit.iteration}`;
@@ -34,6 +34,7 @@ function standing(edit, state) {
     return { words, choices: [["Try again", "open"], copy, discard] };
   }
   if (!edit.isLoaded) return { words: `${name} is being opened.`, choices: [] };
+  if (!state.open && edit.isLocked) return { words: "", choices: [] }; // the answer says whether it was sent
   // The editor, below, has a button to discard the edit.
   if (!state.open) return { words: `${name} was not sent. It is kept in this tab: copy it, or discard it.`, choices: [copy] };
   if (edit.isCurrent) return { words: "", choices: [] };

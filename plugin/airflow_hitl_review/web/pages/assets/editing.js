@@ -1,9 +1,9 @@
 // The edit of an output: opened on the page, kept in the tab, and bound to the output that was edited.
-import { copyText } from "./copying.js";
+import { copyEdit } from "./copying.js";
 import { tellStanding } from "./edit_standing.js";
 import { makeEditor } from "./editor.js";
 import { notice, problem } from "./notices.js";
-import { isSame, nameOf, textOf } from "./output_names.js";
+import { isSame, nameOf, settles, textOf } from "./output_names.js";
 import { previewOf, wholeReview } from "./requests.js";
 
 const QUIET = 250; // milliseconds without a change before the edit is kept, and the buttons tell of it
@@ -49,6 +49,11 @@ export class Editing {
     return this.#isLoaded && this.#isCurrent && this.isChanged ? this.#text : null;
   }
 
+  /** Whether a rejection drops something. */
+  get isDropped() {
+    return this.isChanged && this.#isCurrent;
+  }
+
   get #text() {
     return this.#isLoaded ? this.#editor.value : this.#edit.text;
   }
@@ -80,7 +85,8 @@ export class Editing {
       return this.page.onOutdated();
     }
     const text = again ? (review.edited_output ?? review.current_output) : review.current_output;
-    this.#open(review, { ...nameOf(review), text }, again ? [{ path: [], message: review.last_error }] : []);
+    const errors = again && this.#state.edit_refused ? [{ path: [], message: review.last_error }] : [];
+    this.#open(review, { ...nameOf(review), text }, errors);
     this.#show();
   }
 
@@ -89,9 +95,10 @@ export class Editing {
     this.#state = state;
     if (this.#isLoaded && !(this.#isCurrent && state.open) && !this.isChanged) this.#closeQuietly();
     if (this.#isLoaded) this.#editor.lock(isLocked);
-    const edit = this.isOpen ? { ...this.#edit, isLoaded: this.#isLoaded, isCurrent: this.#isCurrent, failure: this.#failure } : null;
+    const standing = { isLoaded: this.#isLoaded, isLocked, failure: this.#failure };
+    const edit = this.isOpen ? { ...this.#edit, ...standing, isCurrent: this.#isCurrent } : null;
     const isTold = tellStanding(this.line, edit, state, {
-      copy: () => this.#copy(),
+      copy: () => copyEdit(this.#text),
       discard: () => this.#discard(),
       editCurrent: () => this.#editCurrent(),
       goOn: () => this.start({ again: true }),
@@ -123,9 +130,9 @@ export class Editing {
     if (this.#isLoaded) this.#editor.showErrors(errors);
   }
 
-  /** A decision was taken: nothing of the edit is to be kept. */
-  decided() {
-    if (this.isOpen) this.#close();
+  /** This decision was taken: the edit that went with it is not to be kept. */
+  decided(decision) {
+    if (this.isOpen && settles(decision, { ...this.#edit, text: this.#text })) this.#close();
   }
 
   // --- opening and closing
@@ -209,11 +216,6 @@ export class Editing {
   async #preview(text) {
     const shown = await previewOf(this.page.query, text, this.page.display());
     return this.#isCurrent ? shown : { html: shown.html, changes: "<p>Not shown: another output has arrived since.</p>" };
-  }
-
-  async #copy() {
-    const isCopied = await copyText(this.#text);
-    notice(isCopied ? "Your edit is copied." : "The browser does not let the page copy. Select the text, and copy it yourself.", isCopied ? "good" : "bad");
   }
 
   #discard() {

@@ -8,6 +8,10 @@ const confirm = document.getElementById("confirm");
 const yes = document.getElementById("confirm-yes");
 const no = document.getElementById("confirm-no");
 
+/** For each decision: the label of its button, what it does, and what is said while it is held back. */
+const WORDS = JSON.parse(form?.dataset.words ?? "{}");
+const EDIT_WORDS = JSON.parse(form?.dataset.editWords ?? "{}");
+
 /**
  * @param {(action: string) => void} ask called with the decision that is wanted
  * @param {(isYes: boolean) => void} answer called with what is answered in place of the buttons
@@ -39,10 +43,10 @@ export function serveForm(ask, answer, edit) {
  * Show whether a decision is being sent, asked back or held back.
  *
  * @param {object} shown
- * @param {object} shown.words label and effect of each decision
- * @param {string} shown.hint what is to be said about asking for changes
+ * @param {boolean} shown.isEdited whether an edit goes with the decision
+ * @param {boolean} shown.isLastRound
  */
-export function drawForm({ isSending, isAsked, isHeld, words, hint }) {
+export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }) {
   const hadFocus = document.activeElement;
   for (const button of form.querySelectorAll("button")) button.disabled = isSending;
   text.readOnly = isSending || isHeld; // what is sent is what was there
@@ -51,11 +55,11 @@ export function drawForm({ isSending, isAsked, isHeld, words, hint }) {
   choices.classList.toggle("covered", isAsked);
   if (isAsked && choices.contains(hadFocus)) (isHeld ? no : yes).focus();
   for (const button of choices.querySelectorAll("[data-action]")) {
-    const { label, effect } = words[button.dataset.action];
+    const { label, effect } = (isEdited ? EDIT_WORDS : WORDS)[button.dataset.action];
     if (button.textContent !== label) button.textContent = label;
     button.title = button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect;
   }
-  document.getElementById("hint").textContent = hint;
+  document.getElementById("hint").textContent = isLastRound ? form.dataset.lastRound : isEdited ? form.dataset.editHint : "";
   form.setAttribute("aria-busy", String(isSending));
 }
 
@@ -79,6 +83,22 @@ export function say(words, yesLabel, noLabel, tone) {
   no.querySelector("span").textContent = noLabel;
   document.getElementById("left").textContent = "";
   confirm.dataset.tone = tone;
+}
+
+/**
+ * Say that a decision is held back.
+ *
+ * @param {object} decision
+ * @param {object} how
+ * @param {boolean} how.isEdited whether an edit goes with it
+ * @param {boolean} how.isDropped whether an edit is lost by it
+ * @param {boolean} how.isTooLong whether it cannot be sent when the page is left
+ */
+export function sayHeld({ action, iteration, text: typed }, { isEdited, isDropped, isTooLong }) {
+  const { held, held_with_text } = (isEdited ? EDIT_WORDS : WORDS)[action];
+  const words = (typed.trim() ? held_with_text : held).replace("{}", iteration);
+  const more = `${isDropped ? "; your edit is dropped" : ""}${isTooLong ? ". Stay on this page until it is sent" : ""}`;
+  say(words + more, "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");
 }
 
 export function sayLeft(seconds) {

@@ -2,6 +2,11 @@
 
 const LONGEST = 60_000; // bytes: browsers send no more after the page was left
 
+/** Whether a decision, with its edit, is too long to be sent when the page is left. */
+export function isTooLong(decision) {
+  return new Blob([JSON.stringify(decision)]).size > LONGEST;
+}
+
 export class Hold {
   #body = null; // what is held back; null if nothing is
   #until = 0;
@@ -10,7 +15,7 @@ export class Hold {
   /**
    * @param {number} seconds how long
    * @param {(left: number) => void} tick called with the seconds that are left
-   * @param {(decision: object, options: {leaving: boolean}) => void} send sends it
+   * @param {(decision: object, options: {leaving: boolean}) => void} send sends it; does not if it is left and too long
    */
   constructor(seconds, tick, send) {
     this.seconds = seconds;
@@ -25,10 +30,6 @@ export class Hold {
 
   start(decision) {
     this.#body = decision;
-    if (new Blob([JSON.stringify(decision)]).size > LONGEST) {
-      this.release();
-      return;
-    }
     this.#until = performance.now() + this.seconds * 1000;
     this.#timer = setInterval(() => this.#count(), 200);
     this.#count();

@@ -8,6 +8,11 @@ export function isSame(one, other) {
   return one.iteration === other.iteration && one.output_sha256 === other.output_sha256;
 }
 
+/** Whether a decision leaves nothing of an edit: it was made with the edit as it is, or drops it. */
+export function settles(decision, edit) {
+  return isSame(decision, edit) && (decision.edited_output === null || decision.edited_output === edit.text);
+}
+
 /** Text of an output of a review; null if it is not known any more. */
 export function textOf(review, output) {
   if (isSame(review, output)) return review.current_output;

@@ -2,8 +2,8 @@
 import { changeWords, doneWords, isOlder } from "./changes.js";
 import { Draft } from "./draft.js";
 import { Editing } from "./editing.js";
-import { drawEdit, drawForm, focusEdit, form, say, sayLeft, serveForm, text } from "./form.js";
-import { Hold } from "./hold.js";
+import { drawEdit, drawForm, focusEdit, form, say, sayHeld, sayLeft, serveForm, text } from "./form.js";
+import { Hold, isTooLong } from "./hold.js";
 import { openLinksOutside } from "./links.js";
 import { connectionLine, follow, localTimes } from "./live.js";
 import { following, linkBack, opensNext, serveChoice } from "./next.js";
@@ -29,10 +29,6 @@ let next = Promise.resolve(""); // address of what opens after the decision
 let mine = ""; // what this page decided last: "iteration action"
 let explained = false; // why a decision was not taken is on the screen: what the page catches up with adds nothing
 
-/** For each decision: the label of its button, what it does, and what is said while it is held back. */
-const WORDS = JSON.parse(form?.dataset.words ?? "{}");
-const EDIT_WORDS = JSON.parse(form?.dataset.editWords ?? "{}");
-
 const draft = new Draft(main.dataset.draftKey, text);
 const hold = new Hold(Number(form?.dataset.holdSeconds), sayLeft, send);
 const editing = new Editing({
@@ -54,8 +50,7 @@ function draw() {
   const isHeld = hold.decision !== null;
   editing.draw(state, sending || isHeld);
   const isEdited = editing.toSend !== null;
-  const hint = state.last_round ? form.dataset.lastRound : isEdited ? form.dataset.editHint : "";
-  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, words: isEdited ? EDIT_WORDS : WORDS, hint });
+  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, isEdited, isLastRound: state.last_round });
   drawEdit(state, editing.isOpen);
 }
 
@@ -88,11 +83,10 @@ function ask(action) {
     document.getElementById("confirm-yes").focus();
     return;
   }
-  const { held, held_with_text } = (editing.toSend === null ? WORDS : EDIT_WORDS)[action];
-  const words = (isEmpty ? held : held_with_text).replace("{}", state.iteration);
-  const dropped = action === "reject" && editing.isChanged ? ". Your edit is dropped" : "";
-  say(words + dropped, "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");
-  hold.start(decision(action));
+  const wanted = decision(action);
+  const isDropped = action === "reject" && editing.isDropped;
+  sayHeld(wanted, { isEdited: editing.toSend !== null, isDropped, isTooLong: isTooLong(wanted) });
+  hold.start(wanted);
   draw();
 }
 
@@ -114,20 +108,20 @@ function answer(isYes) {
   if (hadFocus) form.querySelector(`[data-action="${action}"]`)?.focus();
 }
 
-function send({ action, text: sent, edited_output, ...about }, { leaving = false } = {}) {
-  const texts = { ...(edited_output !== null && { edited_output }), ...(sent.trim() && { feedback: sent }) };
+function send(wanted, { leaving = false } = {}) {
+  if (leaving && isTooLong(wanted)) return draw(); // it is here again at the next visit, unsent
+  const { action, text: typed, edited_output, ...about } = wanted;
+  const texts = { ...(edited_output !== null && { edited_output }), ...(typed.trim() && { feedback: typed }) };
   const request = post({ ...about, channel: "chat", ...texts });
   mine = `${about.iteration} ${action}`;
-  if (leaving) {
-    draft.left(about);
-    fetch(`sessions/${action}?${query}`, { ...request, keepalive: true });
-    draw();
-    return;
-  }
-  decide(action, about.iteration, sent, request);
+  if (!leaving) return decide(wanted, request);
+  draft.unheard(wanted);
+  fetch(`sessions/${action}?${query}`, { ...request, keepalive: true });
+  draw();
 }
 
-async function decide(action, iteration, sent, request) {
+async function decide(wanted, request) {
+  const { action, iteration } = wanted;
   sending = true;
   problem("");
   draw();
@@ -136,19 +130,22 @@ async function decide(action, iteration, sent, request) {
     answer = await fetch(`sessions/${action}?${query}`, { ...request, signal: AbortSignal.timeout(30_000) });
   } catch {
     sending = false;
-    draw();
+    mine = "";
+    draft.unheard(wanted);
     problem("The server did not answer, so it is not known whether your decision arrived. What you wrote is kept. The page shows the decision once it hears of it; if it does not, decide again.");
+    tell({ ...state, open: true }, false); // what the page has heard of meanwhile
+    draw();
     live.refresh();
     return;
   }
   const body = await answer.json().catch(() => ({}));
   sending = false;
   if (answer.ok) {
-    draft.sent(sent);
-    editing.decided();
+    draft.sent(wanted.text);
+    editing.decided(wanted);
     state = { ...state, open: false };
     draw();
-    const done = doneWords(action, iteration);
+    const done = doneWords(action, iteration, body.edited);
     notice(action === "feedback" ? `${done} The next output appears here.` : done, "good");
     const address = await next;
     if (address !== "") {
@@ -210,11 +207,12 @@ function apply(update) {
 }
 
 function tell(before, isDropped) {
-  if (explained) {
-    explained = false;
-    return;
+  const arrived = sending ? null : draft.settle(state, me); // the answer comes first
+  if (arrived !== null) {
+    editing.decided(arrived);
+    problem("");
   }
-  if (!state.open && state.decided_by_id === me && draft.arrived()) editing.decided();
+  if (explained) return void (explained = false);
   const hasWritten = Boolean(text?.value) || editing.isChanged;
   const isMine = sending || (mine !== "" && mine.startsWith(`${before.iteration} `));
   const said = changeWords(before, state, { me, isMine, hasWritten, isDropped });

@@ -1,0 +1,51 @@
+"""What a task knows of its review without XCom, which others may write: it goes through the park with the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_hitl_review.core.schema import AgentSession
+from airflow_hitl_review.core.texts import sha256_of
+
+Parked = dict[str, str | None]
+"""As an argument of ``resume_hitl_review``: ``deadline``, an ISO 8601 time, and ``output_sha256``."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What one task knows.
+
+    Attributes:
+        deadline: when the review ends by itself; None for never.
+        output_sha256: hex digest of the output that the task has shown; None if unknown.
+    """
+
+    deadline: datetime | None
+    output_sha256: str | None
+
+    @classmethod
+    def of(cls, session: AgentSession) -> Remembered:
+        """What a session says that this process has made."""
+        return cls(session.deadline_at, sha256_of(session.current_output))
+
+    @classmethod
+    def read(cls, parked: Mapping[str, str | None] | None, session: AgentSession) -> Remembered:
+        """What the task was given when it parked; a task of an earlier version was given nothing."""
+        if parked is None:
+            return cls(session.deadline_at, None)
+        at = parked.get("deadline")
+        return cls(datetime.fromisoformat(at) if at is not None else None, parked.get("output_sha256"))
+
+    def parked(self) -> Parked:
+        """What the task is given when it parks."""
+        at = self.deadline.isoformat() if self.deadline is not None else None
+        return {"deadline": at, "output_sha256": self.output_sha256}
+
+    def waited(self, session: AgentSession) -> bool:
+        """Whether the output that the task has shown waited until the deadline, and nobody had declined it."""
+        if self.deadline is None or session.updated_at is None or session.updated_at > self.deadline:
+            return False
+        is_declined = any(failure.iteration == session.iteration for failure in session.failures)
+        return not is_declined and sha256_of(session.current_output) == self.output_sha256
