@@ -66,7 +66,8 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             **({} if version.has_awaiting_input else {"AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": ALLOWED}),
         },
     )
-    shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY")
+    # Each API server delivers webhooks, so each needs their connections.
+    shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", "AIRFLOW_CONN_EDITS_HOOK")
     moved = AirflowInstance(
         home / "moved",
         DAGS,
