@@ -222,7 +222,7 @@ def _ends(told: Story) -> None:
     told.facts["late"] = told.find("late", "undecided")["status"]
     succeeded = [(d, *key) for d, of_dag in states.items() for key, state in of_dag.items() if state == "success"]
     # A task that returns nothing has no such XCom.
-    told.facts["results"] = {key: told.result(*key) for key in succeeded if key[1] != "publish"}
+    told.facts["results"] = {key: told.result(*key) for key in succeeded if key[1] not in {"publish", "close"}}
 
 
 def _replaced(told: Story) -> None:
