@@ -51,7 +51,7 @@ class Asked:
         path = (route.asked or route.path).replace("{event_id}", self.event_id)
         body = {"url": self.hook.url} if route.kind is Kind.CONNECTION else route.body
         params: dict[str, Any] = {}
-        if route.kind in (Kind.REVIEW, Kind.REVIEW_PAGE) or index:
+        if route.kind in (Kind.REVIEW, Kind.REVIEW_PAGE) or route.path == "/chat/preview" or index:
             params = self.server.params(self.run_id, index)
         with self.server.call(
             "GET" if route.method == "mount" else route.method,
