@@ -137,7 +137,7 @@ def test_first_view_cost_does_not_depend_on_review_count(running: Kernel, server
     few, many = (min(cost.whole for cost in costs[count]) for count in costs)
     assert many < 1.5 * few
     assert sizes[10_000] < 1.05 * sizes[1_000]
-    assert sizes[10_000] < 400_000
+    assert sizes[10_000] < 500_000  # 110,000 of it are the scripts of the editor
 
 
 def test_switch_between_long_reviews(running: Kernel, server: ReviewServer) -> None:
