@@ -206,6 +206,7 @@ def test_another_output_arrives_during_an_edit(lab: Lab, server: ReviewServer) -
     add(server)
     panel = begin(lab, server)
     whole(panel).fill(EDITED)
+    expect(session_form(panel).get_by_role("button", name="Approve the edit", exact=True)).to_be_visible()
     server.next_output(key("alpha"), "Newer draft")
     unsent = panel.locator(".hitl-unsent-edit")
     expect(unsent).to_contain_text("This is your edit of output 1, and output 2 is here now.")
