@@ -97,7 +97,7 @@ class Client(ReviewReader):
 
     @classmethod
     def connect(cls, connection: Connection, *, channel: Channel = "rest", timeout: float = 30.0) -> Client:
-        """Create a client with the URL and the credentials of ``connection``; the rest is as for ``Client``."""
+        """Create a client from a ``connection``; other arguments, and the errors, are those of ``Client``."""
         if connection.missing:
             raise ValueError(f"Not enough to connect. Missing: {connection.missing}.")
         return cls(

@@ -27,10 +27,12 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
     """Return name, state, these links and the prompt as HTML; for this user, if known."""
     key = review.key
     pill, words = state_of(
-        review.status, task_completed=review.task_completed, edited=review.edited, channel=review.channel
+        review.status,
+        task_completed=review.task_completed,
+        for_you=not review.leaves_out(user_id),
+        edited=review.edited,
+        channel=review.channel,
     )
-    if review.is_pending:
-        words = "Waiting for others" if review.leaves_out(user_id) else "Waiting for you"
     facts = [round_words(review.iteration, review.max_iterations), f"run {isolated(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
         facts.append(deadline_words(review.on_hitl_timeout).format(render.time_html(review.deadline_at)))

@@ -73,8 +73,6 @@ def _parsed(text: str) -> Any:
     """
     try:
         value = json.loads(text, object_pairs_hook=_object)
-    except InvalidEditError:
-        raise
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InvalidEditError(f"The edit is not JSON: {error.msg}, in {place}.", _whole(str(error))) from None
@@ -86,10 +84,9 @@ def _parsed(text: str) -> Any:
 
 def _raise(errors: Sequence[FieldError], why: str) -> None:
     if errors:
-        others = len(errors) - 1
-        more = f", and there {f'are {others} more such places' if others > 1 else 'is 1 more such place'}"
-        more = more if others else ""
-        first = errors[0]
+        first, others = errors[0], len(errors) - 1
+        are = "is 1 more such place" if others == 1 else f"are {others} more such places"
+        more = f", and there {are}" if others else ""
         raise InvalidEditError(f"The edit {why}: {place_of(first.path)} {first.message}{more}.", tuple(errors))
 
 

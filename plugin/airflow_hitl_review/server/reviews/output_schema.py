@@ -36,7 +36,6 @@ MAX_SECONDS = 3.0
 _LONGEST_SEARCHED = 10_000
 """Characters; in longer texts patterns are left to the worker. The slowest pattern takes 0.2 s for so many."""
 
-
 _FOREIGN = ("$schema", "$id", "$dynamicRef")
 """Pydantic writes none of these; jsonschema would check what they lead to by rules without our limits."""
 
