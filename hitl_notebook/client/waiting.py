@@ -15,6 +15,7 @@ from hitl_notebook.errors import (
     WaitTimeoutError,
 )
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
+from hitl_rendering.conversation import refusal_of
 from hitl_rendering.review_words import task_name
 
 log = logging.getLogger(__name__)
@@ -95,9 +96,8 @@ def _condition(until: Until, review: ReviewKey | ReviewSummary) -> Callable[[Rev
 
 def _why(review: Review) -> str:
     """Say why the same output waits again."""
-    is_edit = [turn.kind for turn in review.conversation if turn.kind != "feedback"][-2:] == ["edit", "error"]
     reason = (review.last_error or "").rstrip(".")
-    if is_edit:
+    if refusal_of(review.conversation):
         return f"The task refused the edit: {reason}. Output {review.iteration} waits for a decision again."
     return f"Making the next output failed: {reason}. Output {review.iteration} waits for a decision again."
 

@@ -1,4 +1,4 @@
-"""A review's conversation, as the client and the server have it."""
+"""A review's conversation, as the client and the server have it, and the words of a decision that failed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from hitl_rendering.trace_box import Trace
+
+_EDIT_REFUSED = "The edit was refused: "
 
 
 class Person(Protocol):
@@ -78,3 +80,21 @@ class Review(Protocol[T_co]):
     @property
     def updated_at(self) -> datetime:
         """When the review changed last."""
+
+
+def failure_words(reason: str, *, of_edit: bool) -> str:
+    """Text of an ``"error"`` turn: the task did not carry out a decision.
+
+    Args:
+        reason: why not.
+        of_edit: whether the task refused the edited output; else it could not make the next one.
+    """
+    return (_EDIT_REFUSED if of_edit else "Regenerating failed: ") + reason
+
+
+def refusal_of(conversation: Sequence[Turn]) -> str:
+    """Text of the last turn if it says that the task refused an edit, else empty."""
+    last = conversation[-1] if conversation else None
+    if last is None or last.kind != "error" or not last.content.startswith(_EDIT_REFUSED):
+        return ""
+    return last.content

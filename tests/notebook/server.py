@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.records import Review, ReviewKey, parse_review
+from hitl_rendering.conversation import failure_words
 from tests.notebook.delivery_server import Deliveries
 from tests.notebook.session_list import OrderBy, in_order, key_in, mentions, row, waits
 from tests.notebook.times import stamp
@@ -200,10 +201,10 @@ class ReviewServer:
             edited_output=None,
         )
 
-    def refuse_edit(self, key: ReviewKey, reason: str) -> None:
-        """Do what the task does when its type does not take an edit."""
+    def refuse_edit(self, key: ReviewKey, reason: str, *, of_edit: bool = True) -> None:
+        """Do what the task does when its type does not take an edit, or no output can be made from it."""
         now = self.sessions[key]
-        turns = [*now["conversation"], turn("error", reason, now["iteration"])]
+        turns = [*now["conversation"], turn("error", failure_words(reason, of_edit=of_edit), now["iteration"])]
         changes = {"conversation": turns, "decided_by": None, "decided_at": None, "edited": False}
         self.change(key, status="pending_review", last_error=reason, **changes)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.panel.actions import Notice
 from hitl_notebook.records import CHANGES_REQUESTED, PENDING, Review
+from hitl_rendering.conversation import refusal_of
 from hitl_rendering.deciders import decider_words, person_words
 from hitl_rendering.review_words import state_of
 
@@ -52,7 +53,7 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
         return Notice("warning", OUTDATED)
     if review.iteration > shown.iteration:
         return Notice("info", f"Output {review.iteration} is ready.")
-    if shown.status != PENDING and review.status == PENDING and (refusal := refusal_of(review)):
+    if shown.status != PENDING and review.status == PENDING and (refusal := refusal_of(review.conversation)):
         text = f"{_sentence(refusal)} You can edit it again, approve the output as it is, or reject it."
         return Notice("error", text)
     if shown.status == CHANGES_REQUESTED and review.status == PENDING and review.last_error:
@@ -64,12 +65,6 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
     if shown.is_pending and review.task_completed:
         return Notice("warning", "The task has ended without a decision: nothing can be decided any more.")
     return None
-
-
-def refusal_of(review: Review) -> str:
-    """Why the task refused the last edit; empty if it did not."""
-    last = review.conversation[-2:]
-    return last[1].content if [turn.kind for turn in last] == ["edit", "error"] else ""
 
 
 def _decision(review: Review, user_id: str | None) -> str:

@@ -10,8 +10,8 @@ from traitlets import HasTraits, Instance, Int
 from hitl_notebook.client.edits import NOT_SUPPORTED
 from hitl_notebook.errors import FieldError
 from hitl_notebook.panel.actions import Action, Notice
-from hitl_notebook.panel.review.changes import refusal_of
 from hitl_notebook.records import Review, ReviewKey
+from hitl_rendering.conversation import refusal_of
 
 
 def about(review: Review | None) -> str:
@@ -146,7 +146,7 @@ class EditModel(HasTraits):
             return
         text, errors = review.current_output, tuple[FieldError, ...]()
         if again and self.resumable:
-            refusal = refusal_of(review)
+            refusal = refusal_of(review.conversation)
             text = review.edited_output or ""
             errors = (FieldError((), refusal),) if refusal else ()
         self._set(review.key, Edit(about(review), text, review.current_output, errors=errors))

@@ -22,6 +22,7 @@ from airflow_hitl_review.core.schema import (
 from airflow_hitl_review.core.stored import StoredValue, UnreadableXComError
 from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.trace import Trace, read_trace
+from hitl_rendering.conversation import failure_words
 
 
 class ConversationEntry(BaseModel):
@@ -83,8 +84,8 @@ def _of_failure(failure: FailedRegeneration, xcoms: Mapping[str, StoredValue]) -
     turns = _edit_turns(failure, asked_at, xcoms)
     if failure.feedback:
         turns.append(_turn("feedback", failure.feedback, n, asked_at, failure))
-    words = "The edit was refused" if failure.kind == "edit" else "Regenerating failed"
-    return [*turns, _turn("error", f"{words}: {failure.error}", n, failure.at)]
+    words = failure_words(failure.error, of_edit=failure.kind == "edit")
+    return [*turns, _turn("error", words, n, failure.at)]
 
 
 def _of_decision(session: AgentSession, n: int, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:

@@ -14,8 +14,7 @@ from airflow_hitl_review.core.airflow_sdk import determine_kwargs
 from airflow_hitl_review.task.json_values import as_json_value
 from airflow_hitl_review.task.operators import (
     REVIEW_TEMPLATE_FIELDS,
-    HITLReviewBaseOperator,
-    edited_turns,
+    FunctionReviewOperator,
     first_turn,
     next_turns,
 )
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _FEEDBACK, _HISTORY = "feedback", "history"
 
 
-class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
+class HITLReviewDecoratedOperator(FunctionReviewOperator, DecoratedOperator):
     """Calls a function for each output; see ``hitl_review_task``."""
 
     template_fields: Sequence[str] = (*DecoratedOperator.template_fields, "prompt", *REVIEW_TEMPLATE_FIELDS)
@@ -88,11 +87,6 @@ class HITLReviewDecoratedOperator(HITLReviewBaseOperator, DecoratedOperator):
         """Generate the next output: call the function with the reviewer's feedback."""
         output = as_json_value(self._call(self._context, feedback, message_history))
         return output, next_turns(message_history, feedback, output)
-
-    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Generate the next output; ``history`` has the edited output in place of the last one."""
-        history = edited_turns(message_history, edited_output)
-        return self.regenerate_with_feedback(feedback=feedback, message_history=history)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text unchanged, anything else as JSON values."""

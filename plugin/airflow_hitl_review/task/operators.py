@@ -81,7 +81,20 @@ class HITLReviewBaseOperator(HITLReviewMixin, BaseOperator):
         self.on_regenerate_error = on_regenerate_error
 
 
-class HITLReviewOperator(HITLReviewBaseOperator):
+class FunctionReviewOperator(HITLReviewBaseOperator):
+    """Base of the operators that call a function for each output; it is called again with the rounds so far."""
+
+    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
+        """Generate the next output; our own history gets the edited output in place of the last one."""
+        history = edited_turns(message_history, edited_output)
+        if history is None:
+            return super().regenerate_from_edit(
+                edited_output=edited_output, feedback=feedback, message_history=message_history
+            )
+        return self.regenerate_with_feedback(feedback=feedback, message_history=history)
+
+
+class HITLReviewOperator(FunctionReviewOperator):
     """Call a function, have its output reviewed by a person, and return the approved output.
 
     Args:
@@ -150,15 +163,6 @@ class HITLReviewOperator(HITLReviewBaseOperator):
             return result
         output = as_json_value(result)
         return output, next_turns(message_history, feedback, output)
-
-    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Generate the next output; our own history gets the edited output in place of the last one."""
-        history = edited_turns(message_history, edited_output)
-        if history is None:
-            return super().regenerate_from_edit(
-                edited_output=edited_output, feedback=feedback, message_history=message_history
-            )
-        return self.regenerate_with_feedback(feedback=feedback, message_history=history)
 
     def hitl_review_result(self, output: str, output_format: Literal["text", "json"]) -> Any:
         """The approved output: text unchanged, anything else as JSON values."""

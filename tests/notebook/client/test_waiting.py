@@ -116,6 +116,19 @@ def test_failed_regeneration_ends_the_wait(server: ReviewServer, client: Client)
             wait(client, known, Time(), until="output", timeout=0)
 
 
+@pytest.mark.parametrize(
+    ("of_edit", "words"), [(True, "The task refused the edit"), (False, "Making the next output failed")]
+)
+def test_wait_tells_a_refused_edit_from_an_output_that_could_not_be_made(
+    server: ReviewServer, client: Client, of_edit: bool, words: str
+) -> None:
+    key = server.add(allow_modifications=True)
+    asked = client.request_changes(client.find(key), "Shorter", output="Mine")
+    time = Time(lambda: server.refuse_edit(key, "no region.", of_edit=of_edit))
+    with pytest.raises(RegenerationFailedError, match=rf"^{words}: no region\. Output 1 waits"):
+        wait(client, asked, time, until="output")
+
+
 def test_old_failure_does_not_end_the_wait(server: ReviewServer, client: Client) -> None:
     key = server.add()
     client.request_changes(client.find(key), "Shorter")

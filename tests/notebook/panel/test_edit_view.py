@@ -70,7 +70,7 @@ def test_what_is_edited_is_sent_once(panel: ReviewPanel) -> None:
 def test_refused_edit_goes_on_or_is_begun_anew(server: ReviewServer, panel: ReviewPanel) -> None:
     write(panel, "Edited")
     click(panel, "approve")
-    server.refuse_edit(key("b"), "The edit was refused: too short")
+    server.refuse_edit(key("b"), "too short")
     refresh(panel)
     assert [button["label"] for button in form(panel)["buttons"][3:]] == ["Edit", "Go on with the edit"]
     say(panel, "startedit", again=True)

@@ -278,7 +278,7 @@ def test_edit_is_never_lost(lab: Lab) -> None:
         tell(panel, "Approved output 1 as you edited it")
         assert sent(server, "approve")[-1]["edited_output"] == f"{EDITED} More."
 
-        server.refuse_edit(key("alpha"), "The edit was refused: it is too long.")
+        server.refuse_edit(key("alpha"), "it is too long.")
         press(panel, "Go on with the edit")
         expect(whole(panel)).to_have_value(f"{EDITED} More.")
         expect(editor(panel)).to_contain_text("it is too long")

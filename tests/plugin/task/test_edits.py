@@ -257,6 +257,8 @@ def test_function_of_the_decorator_gets_the_edit_in_its_history() -> None:
     waiting(reviewed, task)
     waiting(reviewed, task, task.decide(Action.CHANGES_REQUESTED, "shorter", edited="Mine"))
     assert calls[-1] == ("shorter", [{"role": "assistant", "content": "Mine"}])
+    reviewed.regenerate_from_edit(edited_output="Mine", feedback="shorter", message_history=None)  # it is gone
+    assert calls[-1][0].endswith("\n\nMine")
     assert go(reviewed, task, task.decide(Action.APPROVE, edited="Yours")) == "Yours"
 
 

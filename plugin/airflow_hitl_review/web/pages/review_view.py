@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from airflow_hitl_review.core.conversation import ConversationEntry
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED, ReviewResponse
 from airflow_hitl_review.core.schema import TaskKey, is_reviewer
 from airflow_hitl_review.core.site import task_path
@@ -19,6 +18,7 @@ from airflow_hitl_review.server.reviews import decisions
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.web.pages.templates import fill, safe
 from hitl_rendering import review_words
+from hitl_rendering.conversation import refusal_of
 from hitl_rendering.deciders import decider_words, person_words
 from hitl_rendering.output_box import preview_of
 from hitl_rendering.render import PAUSED_DAG
@@ -125,13 +125,8 @@ def _editing(review: ReviewResponse, display: str) -> dict[str, Any]:
         "not_editable": None if why_not == EDITS_NOT_SUPPORTED else why_not,
         "display": display,
         "has_unused_edit": has_unused_edit,
-        "edit_refused": has_unused_edit and _is_refusal(review.conversation[-1]),
+        "edit_refused": has_unused_edit and bool(refusal_of(review.conversation)),
     }
-
-
-def _is_refusal(turn: ConversationEntry) -> bool:
-    """Whether the task refused an edit; a round that it could not make is told in other words."""
-    return turn.kind == "error" and turn.content.startswith("The edit was refused: ")
 
 
 def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
