@@ -69,6 +69,7 @@ class Turn(_Brief):
         user: who said it; None for the task.
         acting_for: for whom they said it, if for somebody else.
         trace: what the task did to make the output, if it says so.
+        is_request: whether the output is what an agent asks, or the edit is the answer.
     """
 
     role: str
@@ -79,6 +80,39 @@ class Turn(_Brief):
     user: User | None
     acting_for: User | None = None
     trace: Trace | None = None
+    is_request: bool = False
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that an agent wants to make, or a question of it.
+
+    Attributes:
+        tool_call_id: the model's id of the call, by which it is answered.
+        tool_name: the tool.
+        kind: ``"approval"`` or ``"question"``.
+        description: what the tool does.
+        metadata: what the tool says of this call, if anything.
+    """
+
+    tool_call_id: str
+    tool_name: str
+    kind: str = "approval"
+    description: str = ""
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ToolRequest:
+    """What an agent asks before it goes on.
+
+    Attributes:
+        kind: ``"tool_calls"``, or ``"question"`` if all calls are questions.
+        calls: in the model's order; ``Review.output`` has their arguments.
+    """
+
+    kind: str
+    calls: tuple[ToolCall, ...]
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -106,6 +140,8 @@ class ReviewSummary(_Brief):
         edited: whether the decision changed the output by hand.
         acting_for: for whom the decider decided, if for somebody else.
         channel: where the decision was made; ``"timeout"``: by the clock, ``"policy"``: nobody need look.
+        request_kind: what the agent asks before it goes on, if the current output is that: ``"tool_calls"`` or
+            ``"question"``.
     """
 
     key: ReviewKey
@@ -127,6 +163,7 @@ class ReviewSummary(_Brief):
     edited: bool = False
     acting_for: User | None = None
     channel: str | None = None
+    request_kind: str | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -168,6 +205,7 @@ class Review(ReviewSummary):
         edited_output: the last edit of the current output.
         on_reject: what rejecting does to the task: ``"fail"`` or ``"skip"``.
         on_hitl_timeout: what the deadline does: ``"fail"``, ``"approve"`` or ``"reject"``.
+        request: what the agent asks, if the current output is that; see ``Client.approve``.
     """
 
     current_output: str
@@ -181,6 +219,7 @@ class Review(ReviewSummary):
     edited_output: str | None = None
     on_reject: str = "fail"
     on_hitl_timeout: str = "fail"
+    request: ToolRequest | None = None
 
     @property
     def output(self) -> Any:

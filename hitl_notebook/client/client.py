@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hitl_notebook.client.auth import Secret, TokenSource
@@ -9,7 +10,7 @@ from hitl_notebook.client.backends.base import Channel, decision_on
 from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
-from hitl_notebook.client.edits import edited_text
+from hitl_notebook.client.edits import call_answers, edited_text
 from hitl_notebook.client.reader import ReviewReader
 from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
 from hitl_notebook.client.webhook_api import WebhookApi
@@ -129,15 +130,21 @@ class Client(ReviewReader):
         feedback: str = "",
         *,
         output: Any = None,
+        calls: Mapping[str, bool | str | Mapping[str, Any]] | None = None,
         iteration: int | None = None,
         acting_for: User | None = None,
     ) -> Review:
         """Approve the output, as it is or edited: the task continues with it.
 
+        If the output is a request of an agent, it makes the approved calls, and goes on.
+
         Args:
             review: the review you looked at. A record says which output that was.
             feedback: a comment, if any; it is kept with the decision.
             output: the output as you edited it, if you did: text, or for JSON its values, a model, or its text.
+            calls: what you say of each call that an agent wants to make, by its ``tool_call_id``: True approves it,
+                False or a reason denies it; a text answers a question. ``{"args": {...}}`` approves it with other
+                arguments. Without, all calls are approved.
             iteration: number of the output; needed with a ``ReviewKey``.
             acting_for: for whom you decide, if you are a service; they are kept beside you.
 
@@ -148,7 +155,10 @@ class Client(ReviewReader):
             ConflictError: already decided, or another output is current: nothing was recorded.
             InvalidEditError: ``output`` cannot be taken; ``errors`` say what is wrong where.
         """
-        return self._decide("approve", review, feedback, output=output, iteration=iteration, acting_for=acting_for)
+        more: dict[str, Any] = {"iteration": iteration, "acting_for": acting_for}
+        if calls is not None:
+            return self._decide("approve", review, feedback, calls=call_answers(review, calls, self.find), **more)
+        return self._decide("approve", review, feedback, output=output, **more)
 
     def reject(
         self,

@@ -1,9 +1,9 @@
-"""An output as the reviewer edited it, as the text that the server takes."""
+"""An output as the reviewer edited it, or their answers to an agent, as the server takes them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hitl_notebook.errors import InvalidEditError
@@ -42,3 +42,39 @@ def edited_text(
         return json.dumps(output, ensure_ascii=False, allow_nan=False, indent=2)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEditError(f"The output cannot be written as JSON: {error}.") from error
+
+
+def call_answers(
+    given: ReviewKey | ReviewSummary,
+    calls: Mapping[str, Any],
+    find: Callable[[ReviewKey | ReviewSummary], Review],
+) -> dict[str, dict[str, Any]]:
+    """Return a reviewer's answers to what an agent asks, as the server takes them.
+
+    Args:
+        given: the review; if it is no whole record, that is fetched.
+        calls: as for ``Client.approve``.
+        find: fetches a review.
+
+    Raises:
+        InvalidEditError: the agent asks for no calls, or an answer is none.
+    """
+    review = given if isinstance(given, Review) else find(given)
+    if review.request is None:
+        # A server that does not know of calls would ignore these answers, and approve the output as it is.
+        raise InvalidEditError("The current output asks for no calls, so there are none to answer.")
+    kinds = {call.tool_call_id: call.kind for call in review.request.calls}
+    return {id_: _answer(id_, said, is_question=kinds.get(id_) == "question") for id_, said in calls.items()}
+
+
+def _answer(id_: str, said: Any, *, is_question: bool) -> dict[str, Any]:
+    if isinstance(said, Mapping):
+        return dict(said)
+    if isinstance(said, bool):
+        return {"approved": said}
+    if isinstance(said, str):
+        return {"answer": said} if is_question else {"approved": False, "reason": said}
+    raise InvalidEditError(
+        f"The answer to call {id_} must be True, False, a text, or a dictionary such as {{'args': {{...}}}}, "
+        f"not {said!r}."
+    )

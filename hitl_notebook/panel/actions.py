@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hitl_notebook.errors import ConnectionFailedError, HITLNotebookError, ServerError
+from hitl_rendering.decision_words import form_words
 
 
 class Action(str, Enum):
@@ -24,7 +25,7 @@ class Notice:
     text: str
 
 
-TEXT_MISSING = Notice("warning", "Write what should change, then request changes.")
+TEXT_MISSING = Notice("warning", form_words().text_missing)
 
 
 @dataclass(frozen=True)

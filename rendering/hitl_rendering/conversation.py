@@ -50,6 +50,10 @@ class Turn(Protocol):
     def trace(self) -> Trace | None:
         """What the task did to make the output, if it says so."""
 
+    @property
+    def is_request(self) -> bool:
+        """Whether the output is what an agent asks, or the edit is the answer."""
+
 
 T_co = TypeVar("T_co", bound=Turn, covariant=True)
 
@@ -76,6 +80,10 @@ class Review(Protocol[T_co]):
     @property
     def display_as(self) -> str | None:
         """How the operator wants its output shown, if it says so."""
+
+    @property
+    def request_kind(self) -> str | None:
+        """What the agent asks, if the current output is that: ``"tool_calls"`` or ``"question"``."""
 
     @property
     def updated_at(self) -> datetime:

@@ -57,6 +57,8 @@ def turn_words(turn: Turn, show: Callable[[str], str] = str) -> str:
     if turn.kind == "error":
         return "Task"
     who = turn_person(turn, show) + ("," if turn.acting_for else "")
+    if turn.is_request:
+        return f"{who} {'answered' if turn.kind == 'edit' else 'on'} request {turn.iteration}"
     return f"{who} {'edited' if turn.kind == 'edit' else 'on'} output {turn.iteration}"
 
 

@@ -41,6 +41,13 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
     )
 
 
+def output_label(one: Round[Any], *, is_pending: bool) -> str:
+    """Heading of the current output."""
+    if is_pending:
+        return "The agent asks" if one.is_request else "Current output"
+    return one.noun.capitalize()
+
+
 def change_box(one: Round[Any], *, is_open: bool) -> str:
     """Return what changed since the round before, as a fold; one line if nothing did."""
     label, heading = _change_headings(one, is_open=is_open)
@@ -60,7 +67,7 @@ def change_box(one: Round[Any], *, is_open: bool) -> str:
 def edit_box(one: Round[Any], *, is_open: bool) -> str:
     """Return an edit: what changed by hand, and, folded, the edited text."""
     change = change_box(one, is_open=is_open) if one.before is not None else ""
-    return change + output_fold(one, f"Output {one.iteration} as edited")
+    return change + output_fold(one, f"{one.noun.capitalize()} as {'answered' if one.is_request else 'edited'}")
 
 
 def output_fold(one: Round[Any], label: str) -> str:
@@ -75,7 +82,7 @@ def output_fold(one: Round[Any], label: str) -> str:
 def _change_headings(one: Round[Any], *, is_open: bool) -> tuple[str, str]:
     """Heading of a round's changes, as plain text without names and as HTML."""
     if one.edited_by is not None:
-        return f"Changes by hand to output {one.iteration}", "Changed by hand"
+        return f"Changes by hand to {one.noun}", "Changed by hand"
     assert one.before is not None
     label = heading = f"output {one.before.iteration}"
     if (turn := one.before.edited_by) is not None:

@@ -1,10 +1,10 @@
-"""What both user interfaces call a review's task, its states, the decisions, and the list's orders and search."""
+"""What both user interfaces call a review's task, its states, and the list's orders and search."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 Tone = Literal["wait", "busy", "good", "bad"]
 """The colour of a state, as a CSS class."""
@@ -41,81 +41,6 @@ ORDER_WORDS = {
 """Orders of the list in words, by their value of ``order_by``; the first is the default."""
 
 
-class ActionWords(NamedTuple):
-    """What a reviewer is told about one of the decisions.
-
-    Attributes:
-        label: text of its button.
-        effect: what it does.
-        held: says that it is about to be sent; ``{}`` is the number of the output.
-        held_with_text: the same, with what the reviewer typed.
-    """
-
-    label: str
-    effect: str
-    held: str
-    held_with_text: str
-
-
-ACTION_WORDS = {
-    "approve": ActionWords(
-        "Approve",
-        "The task goes on with this output",
-        "Approving output {}",
-        "Approving output {} with your comment",
-    ),
-    "feedback": ActionWords(
-        "Request changes",
-        "The task makes the next output",
-        "Requesting changes to output {}",
-        "Requesting changes to output {}",
-    ),
-    "reject": ActionWords(
-        "Reject",
-        "The task fails and is not retried",
-        "Rejecting output {} without a reason",
-        "Rejecting output {} with your reason",
-    ),
-}
-"""The decisions by their name in REST paths, in the order of the buttons."""
-
-EDIT_LABEL = "Edit"
-EDIT_EFFECT = "Change the output by hand"
-DISCARD_EDIT = "Discard the edit"
-EDIT_HINT = "If you request changes, the task goes on from your edit."
-"""What is said beside the field for the feedback once the output is edited."""
-
-_APPROVE_EDIT = ActionWords(
-    "Approve the edit",
-    "The task goes on with your edit",
-    "Approving output {} as you edited it",
-    "Approving output {} as you edited it, with your comment",
-)
-_ASK_FROM_EDIT = ActionWords(
-    "Request changes",
-    "The task goes on from your edit",
-    "Requesting changes to output {} as you edited it",
-    "Requesting changes to output {} as you edited it",
-)
-_SKIPS = "The task is skipped, and so are tasks that need it"
-
-REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped, if their DAGs say so"
-"""What rejecting several reviews does: their list does not say what it does to each."""
-
-FEEDBACK_LABEL = "Your feedback"
-FEEDBACK_PLACEHOLDER = "What should change? Or a comment to approve with, or why you reject."
-LAST_ROUND = "This is the last round: requesting changes now ends the review without approval, and the task fails."
-LAST_ROUND_QUESTION = (
-    "Request changes in the last round? The review then ends without approval, and the task fails. "
-    "This can't be undone."
-)
-
-HOLD_SECONDS = 5
-"""How long a decision is held back, so that the reviewer can undo it."""
-
-OPEN_NEXT = "Then open the next"
-"""Label of the choice to open the next waiting review after a decision."""
-
 _BY_CHANNEL = {
     ("timeout", "approved"): "Approved at the deadline",
     ("timeout", "rejected"): "Rejected at the deadline",
@@ -144,26 +69,6 @@ class TaskInstance(Protocol):
         """Number of a mapped task, else -1."""
 
 
-def action_words(on_reject: str = "fail", *, edited: bool = False) -> dict[str, ActionWords]:
-    """The decisions as ``ACTION_WORDS`` has them, for one review.
-
-    Args:
-        on_reject: what rejecting does to its task: ``"fail"`` or ``"skip"``.
-        edited: whether the reviewer has edited the output.
-    """
-    words = dict(ACTION_WORDS)
-    if on_reject == "skip":
-        words["reject"] = words["reject"]._replace(effect=_SKIPS)
-    if edited:
-        effect = f"{words['reject'].effect}; your edit is dropped"
-        words = {
-            "approve": _APPROVE_EDIT,
-            "feedback": _ASK_FROM_EDIT,
-            "reject": words["reject"]._replace(effect=effect),
-        }
-    return words
-
-
 def deadline_words(on_hitl_timeout: str) -> str:
     """What happens at a review's deadline; ``{}`` is its time."""
     return _AT_DEADLINE.get(on_hitl_timeout, "decide before {}")
@@ -176,6 +81,7 @@ def state_of(
     for_you: bool | None = None,
     edited: bool = False,
     channel: str | None = None,
+    request_kind: str | None = None,
 ) -> tuple[Tone, str]:
     """Colour and text of a review's state.
 
@@ -185,7 +91,10 @@ def state_of(
         for_you: whether the reader may decide it; None if that is not known, or the text is for all readers.
         edited: whether the decision changed the output by hand.
         channel: where the decision was made, if that is known.
+        request_kind: what the agent asks, if the current output is that.
     """
+    if request_kind is not None and status == "changes_requested" and not task_completed:
+        return "busy", "Answered"
     if task_completed and status in ("pending_review", "changes_requested"):
         return "bad", "No longer waiting"
     if status == "pending_review" and for_you is not None:

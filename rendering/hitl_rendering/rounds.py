@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hitl_rendering import render
+from hitl_rendering.calls_box import calls_html
 from hitl_rendering.changes import changes, ways
 from hitl_rendering.conversation import Review, Turn
 from hitl_rendering.display import display_of, unfenced
@@ -33,6 +35,7 @@ class Round(Generic[T]):
         edited_by: the turn of an edit; None for an output. ``iteration`` of an edit is the output's.
         trace: what the task did to make the output, if it says so.
         edit_number: number of the edit among all edits of the review, from 1; 0 for an output.
+        is_request: whether it is what an agent asks, or the answer.
     """
 
     iteration: int
@@ -47,6 +50,12 @@ class Round(Generic[T]):
     edited_by: T | None = None
     trace: Trace | None = None
     edit_number: int = 0
+    is_request: bool = False
+
+    @property
+    def noun(self) -> str:
+        """What it is, with its number."""
+        return f"request {self.iteration}" if self.is_request else f"output {self.iteration}"
 
     def fold(self, what: str) -> str:
         """Name of a fold, so that the page keeps it open when it shows the round anew."""
@@ -60,16 +69,20 @@ class Round(Generic[T]):
     @property
     def display_as(self) -> str | None:
         """What the reader chose, else what the author did."""
-        return self.chosen_display or self.author_display
+        return self.chosen_display or (None if self.is_request else self.author_display)
 
     @cached_property
     def html(self) -> str:
         """The output, rendered."""
+        if self.is_request and not self.chosen_display:
+            return calls_html(self.content)
         return render.output(self.content, self.output_format, self.display_as)
 
     @cached_property
     def folded_html(self) -> str:
         """The output, rendered where that is fast."""
+        if self.is_request:
+            return self.html
         return render.earlier_output(self.content, self.output_format, self.display_as)
 
     @property
@@ -155,20 +168,22 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
         *,
         edit: T | None = None,
         trace: Trace | None = None,
+        is_request: bool = False,
     ) -> Round[T]:
         rounds.append(
             Round(
                 number,
                 content,
                 at,
-                review.output_format,
+                _format(review, content, is_request=is_request),
                 tuple(said),
-                before,
+                _comparable(before, is_request=is_request, is_edit=edit is not None),
                 author_display=review.display_as,
                 chosen_display=display_as,
                 chosen_way=way,
                 edited_by=edit,
                 trace=trace,
+                is_request=is_request,
                 edit_number=0 if edit is None else 1 + sum(one.edited_by is not None for one in rounds),
             )
         )
@@ -177,18 +192,21 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
 
     def add_current(at: datetime) -> Round[T]:
         """Add the current output, which the session has, too."""
-        return add(review.iteration, review.current_output, at, base)
+        return add(review.iteration, review.current_output, at, base, is_request=review.request_kind is not None)
 
     for turn in review.conversation:
         if turn.kind == "output":
             is_current = turn.iteration == review.iteration
             content = review.current_output if is_current else turn.content
-            output = base = add(turn.iteration, content, turn.timestamp, base, trace=turn.trace)
+            more: dict[str, Any] = {"trace": turn.trace, "is_request": turn.is_request}
+            output = base = add(turn.iteration, content, turn.timestamp, base, **more)
         elif turn.kind == "edit":
             is_known = output is not None and output.iteration == turn.iteration
             if not is_known and turn.iteration == review.iteration:
                 output, is_known = add_current(turn.timestamp), True
-            base = add(turn.iteration, turn.content, turn.timestamp, output if is_known else None, edit=turn)
+            edited = output if is_known else None
+            more = {"edit": turn, "is_request": turn.is_request}
+            base = add(turn.iteration, turn.content, turn.timestamp, edited, **more)
         else:
             said.append(turn)
             if turn.kind == "error":  # the task did not take the edit
@@ -199,6 +217,24 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
     edit = base if base is not None and base.edited_by is not None else None
     earlier, edits = map(_quick, rounds[:last]), tuple(rounds[last + 1 :])
     return Rounds(tuple(earlier), output, (*map(_quick, edits[:-1]), *edits[-1:]), edit, tuple(said))
+
+
+def _comparable(before: Round[T] | None, *, is_request: bool, is_edit: bool) -> Round[T] | None:
+    """What a round can be compared with: what an agent asks is no version of what it says."""
+    if before is None or before.is_request != is_request or (is_request and not is_edit):
+        return None
+    return before
+
+
+def _format(review: Review[T], content: str, *, is_request: bool) -> str:
+    """``"json"`` or ``"text"``; the review has it for its current output, which may be a request."""
+    if is_request or review.request_kind is None:
+        return "json" if is_request else review.output_format
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return "text"
+    return "json"
 
 
 def _quick(one: Round[T]) -> Round[T]:

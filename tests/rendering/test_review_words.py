@@ -6,8 +6,9 @@ from datetime import datetime, timezone
 import pytest
 
 from hitl_rendering.deciders import decider_words, person_words, turn_words
+from hitl_rendering.decision_words import ACTION_WORDS, action_words, form_words, impossible, is_last_round
 from hitl_rendering.plain_text import isolated
-from hitl_rendering.review_words import ACTION_WORDS, action_words, deadline_words, state_of
+from hitl_rendering.review_words import deadline_words, state_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Said:
     content: str = ""
     iteration: int = 2
     timestamp: datetime = datetime(2030, 1, 2, tzinfo=timezone.utc)
+    is_request: bool = False
 
 
 BRIDGE, ANN = Somebody("slack-bridge"), Somebody("Ann")
@@ -40,6 +42,26 @@ def test_actions_by_what_rejecting_does_and_whether_there_is_an_edit() -> None:
     assert edited["approve"].held.format(2) == "Approving output 2 as you edited it"
     assert edited["feedback"].effect == "The task goes on from your edit"
     assert edited["reject"].effect == f"{skip['reject'].effect}; your edit is dropped"
+
+
+def test_requests_of_agents_have_actions_of_their_own() -> None:
+    calls = action_words("skip", request_kind="tool_calls")
+    assert [one.label for one in calls.values()] == ["Approve all", "Deny all", "Reject"]
+    assert calls["reject"].effect == skip_effect()
+    answered = action_words(request_kind="tool_calls", edited=True)
+    assert [one.label for one in answered.values()] == ["Send the answers", "Deny all", "Reject"]
+    question = action_words(request_kind="question")
+    assert question["feedback"].done.format(3) == "Answered request 3. The agent goes on."
+    assert list(impossible("question", edited=False)) == ["approve"]
+    assert list(impossible("tool_calls", edited=True)) == ["feedback"]
+    assert impossible("tool_calls", edited=False) == impossible(None, edited=True) == {}
+    assert form_words("of a later version") == form_words("tool_calls") != form_words()
+    assert (is_last_round(5, 5, None), is_last_round(5, 5, "tool_calls")) == (True, False)
+    assert state_of("changes_requested", task_completed=False, request_kind="question") == ("busy", "Answered")
+
+
+def skip_effect() -> str:
+    return action_words("skip")["reject"].effect
 
 
 @pytest.mark.parametrize(
@@ -96,6 +118,8 @@ def test_decider() -> None:
         (Said("edit"), "ann edited output 2"),
         (Said("edit", BRIDGE, ANN), "Ann, by slack-bridge, edited output 2"),
         (Said("error", None), "Task"),
+        (Said("edit", is_request=True), "ann answered request 2"),
+        (Said("feedback", is_request=True), "ann on request 2"),
         (Said("of a later version"), "ann on output 2"),
     ],
 )

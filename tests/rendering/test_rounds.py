@@ -25,6 +25,7 @@ class Said:
     acting_for: Somebody | None = None
     trace: None = None
     timestamp: datetime = START
+    is_request: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,39 @@ class Shown:
     current_output: str
     output_format: str = "text"
     display_as: str | None = None
+    request_kind: str | None = None
     updated_at: datetime = field(default=START + timedelta(minutes=5))
 
 
 def sorted_out(*turns: Said, output_format: str = "text") -> Rounds[Said]:
     current = [turn for turn in turns if turn.kind == "output"][-1]
     return rounds_of(Shown(list(turns), current.iteration, current.content, output_format))
+
+
+ASKED = '{"c": {"tool_name": "refund", "args": {"order": 7}, "approved": true, "reason": ""}}'
+DENIED = ASKED.replace("true", "false").replace('""', '"too much"')
+
+
+def test_requests_are_shown_as_calls_and_not_compared_with_outputs() -> None:
+    asked, said = Said("output", ASKED, 2, is_request=True), Said("output", "# Draft", 1)
+    answer = Said("edit", DENIED, 2, is_request=True)
+    rounds = sorted_out(said, asked, answer, Said("output", "Done", 3))
+    draft, request, edit = rounds.earlier
+    assert (draft.noun, request.noun, edit.noun) == ("output 1", "request 2", "request 2")
+    assert (request.before, edit.before, rounds.current.before) == (None, request, None)
+    assert "<h1" in draft.html
+    assert "<b>" in request.html
+    assert "refund" in request.html
+    assert "Denied: too much" in edit.html
+    assert "false" in edit.change[1]
+
+
+def test_outputs_before_a_request_keep_their_form() -> None:
+    turns = [Said("output", "# Draft", 1), Said("output", ASKED, 2, is_request=True)]
+    rounds = rounds_of(Shown(turns, 2, ASKED, "json", request_kind="tool_calls"))
+    assert [one.output_format for one in (*rounds.earlier, rounds.current)] == ["text", "json"]
+    gone = rounds_of(Shown(turns[:1], 2, ASKED, "json", request_kind="tool_calls"))
+    assert gone.current.is_request
 
 
 def contents(rounds: tuple[Round[Said], ...]) -> list[str]:

@@ -48,6 +48,7 @@ class DecisionRequest:
         output_sha256: digest of the output that the reviewer looked at; None if unknown.
         edited_output: text of the output as the reviewer edited it; None if they did not.
         acting_for: for whom they decide, if for somebody else.
+        calls: answers to what an agent asks, as the REST API takes them; None if there are none.
     """
 
     action: str
@@ -57,6 +58,7 @@ class DecisionRequest:
     output_sha256: str | None = None
     edited_output: str | None = None
     acting_for: User | None = None
+    calls: dict[str, dict[str, Any]] | None = None
 
 
 def decision_on(
@@ -74,7 +76,7 @@ def decision_on(
         action: as in ``DecisionRequest``.
         iteration: number of the output; needed with a ``ReviewKey``.
         feedback: text of the reviewer.
-        **more: ``edited_output`` and ``acting_for`` of ``DecisionRequest``.
+        **more: ``edited_output``, ``calls`` and ``acting_for`` of ``DecisionRequest``.
 
     Raises:
         ValueError: it is not known which output is meant.

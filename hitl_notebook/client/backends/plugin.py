@@ -56,6 +56,8 @@ class PluginBackend:
             body["output_sha256"] = decision.output_sha256
         if decision.edited_output is not None:
             body["edited_output"] = decision.edited_output
+        if decision.calls is not None:
+            body["calls"] = decision.calls
         if decision.acting_for is not None:
             body["acting_for"] = asdict(decision.acting_for)
         params = decision.key._asdict()

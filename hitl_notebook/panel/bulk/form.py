@@ -7,8 +7,8 @@ from typing import Any
 from hitl_notebook.panel.actions import Action
 from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation, message
+from hitl_rendering.decision_words import REJECTED_TASKS, form_words
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import FEEDBACK_PLACEHOLDER, REJECTED_TASKS
 
 BULK_KEY = "several"
 """Key of the bulk form."""
@@ -28,7 +28,7 @@ def bulk_form(bulk: BulkModel) -> dict[str, Any]:
         "key": BULK_KEY,
         "about": "",
         "label": "Your feedback, the same for all",
-        "placeholder": FEEDBACK_PLACEHOLDER,
+        "placeholder": form_words().placeholder,
         "draft": encodable(bulk.draft),
         "draft_version": bulk.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,

@@ -21,7 +21,7 @@ from hitl_notebook.errors import (
 )
 from hitl_notebook.panel.actions import TEXT_MISSING, Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import ReviewKey, ReviewSummary
-from hitl_rendering.review_words import REJECTED_TASKS
+from hitl_rendering.decision_words import REJECTED_TASKS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from hitl_notebook.errors import ConflictError, HITLNotebookError
 from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
 from hitl_notebook.records import Review
-from hitl_rendering.review_words import LAST_ROUND_QUESTION, ActionWords, action_words, task_name
+from hitl_rendering.decision_words import (
+    LAST_ROUND_QUESTION,
+    ActionWords,
+    action_words,
+    form_words,
+    is_last_round,
+)
+from hitl_rendering.review_words import task_name
 
 _PATHS = {Action.APPROVE: "approve", Action.REJECT: "reject", Action.REQUEST_CHANGES: "feedback"}
 
@@ -15,19 +22,6 @@ _BUSY = {
     Action.APPROVE: "Approving…",
     Action.REJECT: "Rejecting…",
     Action.REQUEST_CHANGES: "Sending your feedback…",
-}
-
-_DONE = {
-    Action.APPROVE: "Approved output {}. The task goes on.",
-    Action.REJECT: "Rejected output {}.",
-    Action.REQUEST_CHANGES: "Changes requested to output {}.",
-}
-
-
-_DONE_EDITED = {
-    **_DONE,
-    Action.APPROVE: "Approved output {} as you edited it. The task goes on.",
-    Action.REQUEST_CHANGES: "Changes requested to output {} as you edited it.",
 }
 
 
@@ -48,7 +42,11 @@ class Decision:
 
     @property
     def _words(self) -> ActionWords:
-        return action_words(self.review.on_reject, edited=self.edited is not None)[_PATHS[self.action]]
+        return self._words_if(edited=self.edited is not None)
+
+    def _words_if(self, *, edited: bool) -> ActionWords:
+        asks = self.review.request_kind
+        return action_words(self.review.on_reject, edited=edited, request_kind=asks)[_PATHS[self.action]]
 
     @property
     def busy(self) -> str:
@@ -63,7 +61,13 @@ class Decision:
     @property
     def ends_last_round(self) -> bool:
         """Whether it asks for changes that no round is left for, so that the review ends."""
-        return self.action is Action.REQUEST_CHANGES and self.review.iteration >= self.review.max_iterations
+        is_last = is_last_round(self.review.iteration, self.review.max_iterations, self.review.request_kind)
+        return self.action is Action.REQUEST_CHANGES and is_last
+
+    @property
+    def text_missing(self) -> Notice:
+        """What to say if it lacks its text."""
+        return Notice("warning", form_words(self.review.request_kind).text_missing)
 
     def held(self, seconds: float) -> Confirmation:
         """Return the prompt while the decision is held back; or the question, for the one that needs an answer."""
@@ -81,13 +85,15 @@ class Decision:
             is_open: whether its review is still the open one; otherwise the task's name is said, too.
             edited: whether the server says that it changed the output.
         """
-        text = (_DONE_EDITED if edited else _DONE)[self.action].format(self.review.iteration)
+        text = self._words_if(edited=edited).done.format(self.review.iteration)
         if self.action is Action.REJECT:
             text += f" {self._words.effect}."
         if not is_open:
             return Notice("success", f"{task_name(self.review.key)}: {text}")
-        comes = " The next output appears here when it is ready." if self.action is Action.REQUEST_CHANGES else ""
-        return Notice("success", text + comes)
+        goes_on = self.action is Action.REQUEST_CHANGES or (
+            self.review.request_kind is not None and self.action is Action.APPROVE
+        )
+        return Notice("success", f"{text} {form_words(self.review.request_kind).comes}" if goes_on else text)
 
     def failed(self, error: HITLNotebookError, *, is_open: bool) -> Notice:
         """Say why it was not recorded, or that this is not known."""

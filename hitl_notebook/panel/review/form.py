@@ -9,17 +9,16 @@ from hitl_notebook.panel.forms import MAX_FEEDBACK_LENGTH, button, confirmation,
 from hitl_notebook.panel.messages import id_of
 from hitl_notebook.panel.review.edit import about
 from hitl_notebook.panel.review.model import ReviewModel
-from hitl_rendering.render import encodable
-from hitl_rendering.review_words import (
-    EDIT_EFFECT,
-    EDIT_HINT,
-    EDIT_LABEL,
+from hitl_rendering.decision_words import (
     FEEDBACK_LABEL,
-    FEEDBACK_PLACEHOLDER,
     LAST_ROUND,
     OPEN_NEXT,
     action_words,
+    form_words,
+    impossible,
+    is_last_round,
 )
+from hitl_rendering.render import encodable
 
 RESUME_EDIT = "Go on with the edit"
 RESUME_EDIT_EFFECT = "The task did not go on with the last edit of this output"
@@ -39,29 +38,37 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
     may, reserved = model.may_decide, encodable(model.reserved)
     review = model.review
     edited = model.edits.to_send is not None
-    words = action_words(review.on_reject if review is not None else "fail", edited=edited)
-    approve, changes, reject = (words[name] for name in ("approve", "feedback", "reject"))
-    last = LAST_ROUND if review is not None and review.iteration >= review.max_iterations else ""
+    asks = review.request_kind if review is not None else None
+    words = action_words(review.on_reject if review is not None else "fail", edited=edited, request_kind=asks)
+    told, cannot = form_words(asks), impossible(asks, edited=edited)
+    is_last = review is not None and is_last_round(review.iteration, review.max_iterations, asks)
+    last = LAST_ROUND if is_last else ""
+
+    def of(action: Action, name: str, kind: str, note: str = "") -> dict[str, Any]:
+        why_not = cannot.get(name, "")
+        title = reserved or why_not or note or words[name].effect
+        return button(action, words[name].label, kind, may and not why_not, title)
+
     return {
         "shown": model.wants_form and not hidden,
         "key": id_of(model.selected) if model.selected is not None else "",
         "about": about(review),
         "label": FEEDBACK_LABEL,
-        "placeholder": FEEDBACK_PLACEHOLDER,
+        "placeholder": told.placeholder,
         "draft": encodable(model.draft),
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
         "buttons": [
-            button(Action.APPROVE, approve.label, "good", may, reserved or approve.effect),
-            button(Action.REQUEST_CHANGES, changes.label, "plain", may, reserved or last or changes.effect),
-            button(Action.REJECT, reject.label, "bad", may, reserved or reject.effect),
+            of(Action.APPROVE, "approve", "good"),
+            of(Action.REQUEST_CHANGES, "feedback", "plain", last),
+            of(Action.REJECT, "reject", "bad"),
             *_edit_buttons(model),  # last, so that no other button is where they were once the editor is open
         ],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
         "notice": None if hidden else message(model.notice),
         "next": {"label": OPEN_NEXT, "on": model.opens_next},
-        "hint": reserved or last or (EDIT_HINT if edited else ""),
+        "hint": reserved or last or (told.edit_hint if edited else ""),
         "store": store,
     }
 
@@ -75,7 +82,8 @@ def _edit_buttons(model: ReviewModel) -> list[dict[str, Any]]:
     if refused == NO_EDITS_HERE:
         return []
     refused = encodable(model.reserved or refused)
-    offered = {"edit": (EDIT_LABEL, EDIT_EFFECT)}
+    told = form_words(review.request_kind)
+    offered = {"edit": (told.edit_label, told.edit_effect)}
     if edits.resumable:
         offered["resume"] = (RESUME_EDIT, RESUME_EDIT_EFFECT)
     enabled = model.may_decide and not refused

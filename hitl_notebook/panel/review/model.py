@@ -10,7 +10,7 @@ from traitlets import Bool, Float, Instance, Tuple, Unicode
 
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.errors import ConflictError, HITLNotebookError, InvalidEditError, ReviewNotFoundError
-from hitl_notebook.panel.actions import TEXT_MISSING, Action, Confirmation, Notice, is_unknown
+from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
 from hitl_notebook.panel.review.changes import (
     GONE,
     NOT_YET,
@@ -24,7 +24,7 @@ from hitl_notebook.panel.review.decision import Decision
 from hitl_notebook.panel.review.drafts import DraftModel
 from hitl_notebook.panel.review.edit import EditModel
 from hitl_notebook.records import CHANGES_REQUESTED, Review, ReviewKey
-from hitl_rendering.review_words import HOLD_SECONDS
+from hitl_rendering.decision_words import HOLD_SECONDS
 
 
 class ReviewModel(DraftModel):
@@ -231,7 +231,7 @@ class ReviewModel(DraftModel):
 
     def _obstacle(self, decision: Decision) -> Notice | None:
         """Return why a decision cannot be sent; the browser must not lose what it is about."""
-        return TEXT_MISSING if decision.lacks_text else self.edits.obstacle(decision.action)
+        return decision.text_missing if decision.lacks_text else self.edits.obstacle(decision.action)
 
     def _has_arrived(self, review: Review) -> bool:
         """Whether feedback arrived although its response was lost; if so, sets the notice and clears the draft."""

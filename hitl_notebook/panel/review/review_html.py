@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from hitl_notebook.records import CHANGES_REQUESTED, Review, Turn
 from hitl_rendering import render
 from hitl_rendering.deciders import decider_words, turn_person, turn_words
-from hitl_rendering.output_box import change_box, edit_box, output_box, output_fold
+from hitl_rendering.decision_words import GOING_ON, WORKING
+from hitl_rendering.output_box import change_box, edit_box, output_box, output_fold, output_label
 from hitl_rendering.plain_text import inline, isolated
 from hitl_rendering.review_words import deadline_words, round_words, state_of, task_name
 from hitl_rendering.rounds import Round, rounds_of
@@ -32,6 +33,7 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
         for_you=not review.leaves_out(user_id),
         edited=review.edited,
         channel=review.channel,
+        request_kind=review.request_kind,
     )
     facts = [round_words(review.iteration, review.max_iterations), f"run {isolated(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
@@ -66,7 +68,7 @@ def conversation_html(review: Review) -> str:
             parts.append(_edit_html(one, one.edited_by, is_open=False))
             continue
         parts.append(
-            f'<div class="hitl-turn"><details><summary>Output {one.iteration}, '
+            f'<div class="hitl-turn"><details><summary>{one.noun.capitalize()}, '
             f"{render.time_html(one.timestamp)}</summary><div>{one.folded_html}{one.trace_html}</div></details></div>"
         )
     return '<div class="hitl-label">Conversation</div>' + "".join(parts) if parts else ""
@@ -91,7 +93,7 @@ def output_html(review: Review, display_as: str = "", way: str = "") -> str:
     if approved is not None:
         output = _approved_edit_html(approved, current, task)
     else:
-        label = "Current output" if review.is_pending else f"Output {review.iteration}"
+        label = output_label(current, is_pending=review.is_pending)
         output = f'<div class="hitl-label">{label}</div>{output_box(current, label, task)}'
     edits = ""
     for edit in rounds.edits:
@@ -100,7 +102,7 @@ def output_html(review: Review, display_as: str = "", way: str = "") -> str:
             edits += _edit_html(edit, edit.edited_by, is_open=True)
     since = "".join(map(_turn_html, rounds.since))
     working = (
-        '<div class="hitl-meta">The next output is being made. It appears here when it is ready.</div>'
+        f'<div class="hitl-meta">{WORKING if review.request_kind is None else GOING_ON}</div>'
         if review.status == CHANGES_REQUESTED and not review.task_completed
         else ""
     )

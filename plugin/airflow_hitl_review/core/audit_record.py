@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_hitl_review.core.schema import AgentSession, Decision, is_reviewer
-from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import sha256_of
 
 REFUSED = "hitl_review.refused"
@@ -74,8 +74,13 @@ def is_decided_by_clock(session: AgentSession, now: datetime) -> bool:
 
     The audit log cannot confirm that, and the worker need not believe it: it looks at the clock again.
     """
-    says_so = session.status.is_final and bool(session.decisions) and session.decisions[-1].channel == "timeout"
-    return says_so and session.deadline_at is not None and session.deadline_at <= now
+    says_so = bool(session.decisions) and session.decisions[-1].channel == "timeout"
+    return (
+        says_so
+        and session.status is not SessionStatus.PENDING_REVIEW
+        and session.deadline_at is not None
+        and session.deadline_at <= now
+    )
 
 
 def event_for(

@@ -28,7 +28,8 @@ from hitl_rendering.conversation import failure_words
 class ConversationEntry(BaseModel):
     """One turn. ``role``, ``content``, ``iteration`` and ``timestamp`` are the provider's.
 
-    ``trace``: what the task did to make the output, if it says so.
+    ``trace``: what the task did to make the output, if it says so. ``is_request``: the output is what an agent asks
+    (``core.tool_calls``), or the edit is the answer.
     """
 
     role: Literal["assistant", "human"]
@@ -39,6 +40,7 @@ class ConversationEntry(BaseModel):
     user: User | None = None
     acting_for: User | None = None
     trace: Trace | None = None
+    is_request: bool = False
 
 
 def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> list[ConversationEntry]:
@@ -55,7 +57,8 @@ def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> 
             if failure.iteration == n:
                 turns += _of_failure(failure, xcoms)
         turns += _of_decision(session, n, xcoms)
-    return turns
+    asked = {*session.requests, *([session.iteration] if session.request is not None else [])}
+    return [turn.model_copy(update={"is_request": True}) if turn.iteration in asked else turn for turn in turns]
 
 
 def last_about(session: AgentSession, iteration: int) -> Decision | None:

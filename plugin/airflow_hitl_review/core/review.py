@@ -30,6 +30,7 @@ from airflow_hitl_review.core.stored import (
     with_times,
 )
 from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.tool_calls import RequestKind, ToolRequest, calls_in_words
 from hitl_rendering.one_line import excerpt_of
 
 ACTIVE_STATES = frozenset({"running", "deferred", "awaiting_input", "queued", "scheduled", "up_for_reschedule"})
@@ -54,6 +55,7 @@ class ReviewSummary(BaseModel):
     line, without Markdown's marks: white space and control characters between words have become one space.
     ``edited``: the decision changed the output by hand. ``acting_for``: for whom ``decided_by`` decided.
     ``channel``: where; with ``timeout`` (``on_hitl_timeout``) and ``policy`` (``review_when``) nobody did.
+    ``request_kind``: what the agent asks, if the current output is that and no result (``core.tool_calls``).
     """
 
     dag_id: str
@@ -78,6 +80,7 @@ class ReviewSummary(BaseModel):
     edited: bool = False
     acting_for: User | None = None
     channel: Channel | None = None
+    request_kind: RequestKind | None = None
 
 
 class ReviewResponse(ReviewSummary):
@@ -87,7 +90,8 @@ class ReviewResponse(ReviewSummary):
     ``allow_modifications``: whether the output can be edited; ``modifications_refused`` says why not.
     ``output_schema``: JSON Schema (2020-12) of the output, if it has a declared type. ``edited_output``: the last
     edit of the current output, with which it was approved or changes were requested, or which the task refused.
-    ``on_reject`` and ``on_hitl_timeout``: how the task, and the review, then end.
+    ``on_reject`` and ``on_hitl_timeout``: how the task, and the review, then end. ``request``: what the agent asks;
+    ``current_output`` is then the JSON of the calls, of which an approval can have an edit or ``calls``.
     """
 
     current_output: str
@@ -101,6 +105,7 @@ class ReviewResponse(ReviewSummary):
     edited_output: str | None = None
     on_reject: OnReject = "fail"
     on_hitl_timeout: OnTimeout = "fail"
+    request: ToolRequest | None = None
 
 
 def is_active(task_state: str | None) -> bool:
@@ -122,11 +127,12 @@ def summary_of(session: AgentSession) -> SessionSummary | None:
     """A summary stored beside a session so that lists need not read all of it; None if the session is short."""
     if len(session.current_output) + len(str(session.output_schema or "")) <= _LONG_SESSION:
         return None
-    without = session.model_dump(exclude={"current_output", "failures", "output_schema"})
+    without = session.model_dump(exclude={"current_output", "failures", "output_schema", "request"})
     return SessionSummary(
         **without,
         output_sha256=sha256_of(session.current_output),
         output_excerpt=_excerpt(session),
+        request_kind=session.request.kind if session.request is not None else None,
     )
 
 
@@ -157,6 +163,7 @@ def assemble(
         edited_output=edited_output_of(last_about(session, session.iteration), xcoms),
         on_reject=session.on_reject,
         on_hitl_timeout=session.on_hitl_timeout,
+        request=session.request,
     )
 
 
@@ -188,14 +195,18 @@ def _common(
     }
 
 
-def _output_facts(session: AgentSession) -> dict[str, str]:
-    if isinstance(session, SessionSummary):
-        return {"output_sha256": session.output_sha256, "output_excerpt": session.output_excerpt}
-    text = session.current_output
-    return {"output_sha256": sha256_of(text), "output_excerpt": _excerpt(session)}
+def _output_facts(session: AgentSession) -> dict[str, str | None]:
+    summary = session if isinstance(session, SessionSummary) else None
+    return {
+        "output_sha256": summary.output_sha256 if summary else sha256_of(session.current_output),
+        "output_excerpt": summary.output_excerpt if summary else _excerpt(session),
+        "request_kind": summary.request_kind if summary else session.request.kind if session.request else None,
+    }
 
 
 def _excerpt(session: AgentSession) -> str:
+    if session.request is not None:
+        return storable(excerpt_of(calls_in_words(session.current_output), "text"))
     return storable(excerpt_of(session.current_output, session.output_format))
 
 

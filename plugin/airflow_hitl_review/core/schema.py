@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus
 from airflow_hitl_review.core.texts import Ordered, Text, Time
+from airflow_hitl_review.core.tool_calls import RequestKind, ToolRequest
 
 PREFIX = "airflow_hitl_review_"
 
@@ -197,6 +198,8 @@ class AgentSession(_Stored):
         output_schema: JSON Schema (2020-12) of the output, if it has a declared type.
         on_reject: how the task ends when the output is rejected.
         on_hitl_timeout: how the review ends at ``deadline_at``.
+        request: what the agent asks, if the current output is such a request and no result.
+        requests: numbers of the outputs so far that were requests.
     """
 
     status: SessionStatus = SessionStatus.PENDING_REVIEW
@@ -218,13 +221,15 @@ class AgentSession(_Stored):
     output_schema: Ordered | None = None
     on_reject: OnReject = "fail"
     on_hitl_timeout: OnTimeout = "fail"
+    request: ToolRequest | None = None
+    requests: list[int] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
     failures: list[FailedRegeneration] = Field(default_factory=list)
 
     @property
     def state(self) -> ReviewState:
         """The state for the state machine."""
-        return ReviewState(self.status, self.iteration, self.max_iterations)
+        return ReviewState(self.status, self.iteration, self.max_iterations, self.request is not None)
 
     def moved_to(self, state: ReviewState, at: datetime, **changes: Any) -> AgentSession:
         """A copy in another state."""
@@ -239,10 +244,12 @@ class SessionSummary(AgentSession):
     Attributes:
         output_sha256: hex digest of the output.
         output_excerpt: its first characters, on one line.
+        request_kind: what the agent asks, if the output is that; ``request`` is empty here.
     """
 
     output_sha256: Text
     output_excerpt: Text
+    request_kind: RequestKind | None = None
 
 
 def is_reviewer(user_id: str | None, reviewers: Collection[str]) -> bool:

@@ -7,6 +7,7 @@
                    ── time_out ─────────────> timeout_exceeded
                    ── request_changes ──────> changes_requested
     approved ── refuse_edit ────────────────> pending_review, same iteration
+    pending_review ── approve, of a request ─> changes_requested, as the agent goes on (``core.tool_calls``)
     changes_requested ── refuse_edit ───────> pending_review, same iteration
     changes_requested ── regenerate ────────> pending_review, next iteration
                       ── fail_to_regenerate > pending_review, same iteration
@@ -84,17 +85,19 @@ class ReviewState:
 
     Attributes:
         iteration: number of the output shown to the reviewer, from 1.
-        max_iterations: number of outputs that may be shown in all, at least 1.
+        max_iterations: number of outputs that may be shown in all, at least 1; each request counts as one more.
+        is_request: whether that output is what an agent asks before it goes on.
     """
 
     status: SessionStatus
     iteration: int
     max_iterations: int
+    is_request: bool = False
 
     @property
     def may_regenerate(self) -> bool:
         """Whether a request for changes leads to another output."""
-        return self.iteration < self.max_iterations
+        return self.is_request or self.iteration < self.max_iterations
 
 
 class InvalidTransitionError(Exception):
@@ -109,6 +112,8 @@ def advance(state: ReviewState, event: Action | Step) -> ReviewState:
             ``max_iterations``, or give up before that many were shown.
     """
     status = _NEXT.get((state.status, event))
+    if event is Action.APPROVE and state.is_request and status is not None:
+        status = SessionStatus.CHANGES_REQUESTED  # it ends nothing: the agent goes on
     if status is None:
         raise InvalidTransitionError(f"A review that is {state.status.value} cannot {event.value}.")
     if event is Step.REGENERATE and not state.may_regenerate:
@@ -116,4 +121,4 @@ def advance(state: ReviewState, event: Action | Step) -> ReviewState:
     if event is Step.GIVE_UP and state.may_regenerate:
         raise InvalidTransitionError(f"Only {state.iteration} of {state.max_iterations} outputs were shown so far.")
     iteration = state.iteration + 1 if event is Step.REGENERATE else state.iteration
-    return ReviewState(status, iteration, state.max_iterations)
+    return ReviewState(status, iteration, state.max_iterations, state.is_request and event is not Step.REGENERATE)

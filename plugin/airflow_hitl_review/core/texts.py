@@ -64,3 +64,9 @@ Ordered = Annotated[
 def sha256_of(text: str) -> str:
     """Hex SHA-256 of a text in UTF-8: identifies an output without repeating it."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def sha256_of_values(value: Any) -> str:
+    """Hex SHA-256 of JSON values that come back from XCom: the order of names and kinds of numbers may differ."""
+    same = json.loads(json.dumps(value), parse_int=float, parse_float=lambda text: float(text) + 0.0)
+    return sha256_of(json.dumps(same, sort_keys=True))

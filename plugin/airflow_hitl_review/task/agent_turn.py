@@ -1,4 +1,4 @@
-"""The last output of an agent, and the conversation that led to it."""
+"""The last output of an agent, or what it asks, and the conversation that led to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.providers.common.ai.utils.output_type import dump_output_for_displa
 from pydantic_ai.messages import ModelMessage
 
 from airflow_hitl_review.task import typed_outputs
+from airflow_hitl_review.task.agent_request import AgentRequest
 from airflow_hitl_review.task.json_values import NotJSONError, Shown, as_json_value
 from airflow_hitl_review.task.output_edits import Editing, editing_of
 
@@ -23,12 +24,16 @@ class AgentTurn:
         given: its last output, of the declared type.
         kept: the output as stored by ``typed_outputs.keep``; None if it would not be restored the same.
         output_type: the declared type.
+        asks: what the agent asks before it goes on; there is no output then.
+        requests: how often it has asked in this task, this time included.
     """
 
     messages: Sequence[ModelMessage]
     given: Any
     kept: dict[str, Any] | None
     output_type: Any
+    asks: AgentRequest | None = None
+    requests: int = 0
 
     @property
     def output(self) -> Any:
@@ -51,6 +56,8 @@ class AgentTurn:
     @property
     def shown(self) -> Any:
         """What the reviewer sees: JSON values, or the provider's text for an output that is not JSON."""
+        if self.asks is not None:
+            return self.asks.shown
         output = self.output
         try:
             return output if isinstance(output, str) else as_json_value(output)

@@ -9,6 +9,7 @@ from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import usable_webhooks
 from airflow_hitl_review.task import review_loop, tracing
@@ -77,7 +78,8 @@ class HITLReviewMixin(ReviewSettings):
         history = stored_history(self, message_history)
         ti = _task_instance(context)
         prompt = HITLReviewMixin._to_string(self.prompt)  # a template may render to another task's result
-        session = new_session(self, ti, shown, self._editing(shown, message_history), prompt)
+        editing = self._editing(shown, message_history)
+        session = new_session(self, ti, shown, editing, prompt, self._request(message_history))
         policy = None
         if not self._needs_review(shown, message_history):
             session, policy = decided(session, Action.APPROVE, "policy")
@@ -197,6 +199,13 @@ class HITLReviewMixin(ReviewSettings):
     def _editing(self, shown: Shown, history: Any) -> Editing:
         """Whether reviewers may edit an output; ``history`` belongs to it."""
         return editing_of(shown, self.output_type) if self.allow_modifications else SWITCHED_OFF
+
+    def _request(self, history: Any) -> ToolRequest | None:
+        """What is asked with the output that ``history`` belongs to; None if it is a result."""
+
+    def _go_on(self, answer: str, history: Any) -> tuple[Any, Any]:
+        """Generate the next output after a request was approved; ``answer`` is as ``core.tool_calls`` has it."""
+        raise NotImplementedError(f"{type(self).__name__} asks, but does not know how to go on.")
 
     def _needs_review(self, shown: Shown, history: Any) -> bool:
         """Whether ``review_when`` wants the first output reviewed; so it is if that fails, or returns nothing."""

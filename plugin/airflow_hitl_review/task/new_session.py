@@ -7,13 +7,21 @@ from typing import Any
 from airflow_hitl_review.core.schema import AgentSession, Channel, Decision, FailedRegeneration
 from airflow_hitl_review.core.states import Action, Step, advance
 from airflow_hitl_review.core.texts import sha256_of
+from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.task.json_values import Shown
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.review_settings import ReviewSettings
 from airflow_hitl_review.task.task_xcoms import utcnow
 
 
-def new_session(settings: ReviewSettings, ti: Any, shown: Shown, editing: Editing, prompt: str) -> AgentSession:
+def new_session(
+    settings: ReviewSettings,
+    ti: Any,
+    shown: Shown,
+    editing: Editing,
+    prompt: str,
+    request: ToolRequest | None = None,
+) -> AgentSession:
     """The session in which the first output waits for a review.
 
     Args:
@@ -22,11 +30,13 @@ def new_session(settings: ReviewSettings, ti: Any, shown: Shown, editing: Editin
         shown: the output, as returned by ``as_text``.
         editing: whether reviewers may edit it.
         prompt: tells the reviewer what the output is for.
+        request: what is asked, if the output is that.
     """
     now = utcnow()
     timeout = settings.hitl_timeout
     return AgentSession(
-        max_iterations=settings.max_hitl_iterations,
+        max_iterations=settings.max_hitl_iterations + (request is not None),
+        requests=[1] if request is not None else [],
         prompt=prompt,
         display_as=settings.display_as,
         on_reject=settings.on_reject,
@@ -37,11 +47,11 @@ def new_session(settings: ReviewSettings, ti: Any, shown: Shown, editing: Editin
         created_at=now,
         updated_at=now,
         deadline_at=now + timeout if timeout is not None else None,
-        **output_fields(shown, editing),
+        **output_fields(shown, editing, request),
     )
 
 
-def output_fields(shown: Shown, editing: Editing) -> dict[str, Any]:
+def output_fields(shown: Shown, editing: Editing, request: ToolRequest | None) -> dict[str, Any]:
     """The fields of a session that come with each output."""
     return {
         "current_output": shown[0],
@@ -49,6 +59,7 @@ def output_fields(shown: Shown, editing: Editing) -> dict[str, Any]:
         "allow_modifications": editing.refused is None,
         "modifications_refused": editing.refused,
         "output_schema": editing.schema,
+        "request": request,
     }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from airflow_hitl_review.core.schema import AgentSession
-from airflow_hitl_review.core.texts import sha256_of
+from airflow_hitl_review.core.texts import sha256_of, sha256_of_values
 
 Parked = dict[str, str | None]
-"""As an argument of ``resume_hitl_review``: ``deadline``, an ISO 8601 time, and ``output_sha256``."""
+"""As an argument of ``resume_hitl_review``: ``deadline``, an ISO 8601 time, and digests."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class Remembered:
     Attributes:
         deadline: when the review ends by itself; None for never.
         output_sha256: hex digest of the output that the task has shown; None if unknown.
+        history_sha256: hex digest of the history that led to a request; None for an output.
     """
 
     deadline: datetime | None
     output_sha256: str | None
+    history_sha256: str | None = None
 
     @classmethod
     def of(cls, session: AgentSession) -> Remembered:
@@ -36,12 +39,23 @@ class Remembered:
         if parked is None:
             return cls(session.deadline_at, None)
         at = parked.get("deadline")
-        return cls(datetime.fromisoformat(at) if at is not None else None, parked.get("output_sha256"))
+        deadline = datetime.fromisoformat(at) if at is not None else None
+        return cls(deadline, parked.get("output_sha256"), parked.get("history_sha256"))
+
+    def after(self, session: AgentSession, history: Any) -> Remembered:
+        """The same once a session and its stored history are shown; None if none was stored, as while polling."""
+        is_kept = session.request is not None and history is not None
+        return replace(
+            self,
+            output_sha256=sha256_of(session.current_output),
+            history_sha256=sha256_of_values(history) if is_kept else None,
+        )
 
     def parked(self) -> Parked:
         """What the task is given when it parks."""
         at = self.deadline.isoformat() if self.deadline is not None else None
-        return {"deadline": at, "output_sha256": self.output_sha256}
+        known = {"deadline": at, "output_sha256": self.output_sha256}
+        return known if self.history_sha256 is None else {**known, "history_sha256": self.history_sha256}
 
     def waited(self, session: AgentSession) -> bool:
         """Whether the output that the task has shown waited until the deadline, and nobody had declined it."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from airflow_hitl_review.core.airflow_sdk import (
     FAILURES,
@@ -15,22 +15,20 @@ from airflow_hitl_review.core.airflow_sdk import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow_hitl_review.core.schema import AgentSession, Decision, OnReject, OnTimeout, OutputFormat
+from airflow_hitl_review.core.schema import Decision
 from airflow_hitl_review.core.states import Action, Step
-from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.task.errors import (
     HITLMaxIterationsError,
     HITLRegenerationError,
     HITLRejectError,
     HITLTimeoutError,
 )
-from airflow_hitl_review.task.json_values import Shown, as_text
-from airflow_hitl_review.task.message_history import Regenerating, stored_history
-from airflow_hitl_review.task.output_edits import Editing
+from airflow_hitl_review.task.json_values import as_text
+from airflow_hitl_review.task.message_history import stored_history
 from airflow_hitl_review.task.parking import park
-from airflow_hitl_review.task.remembered import Parked
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import takes_parked
+from airflow_hitl_review.task.reviewed_operator import ReviewedOperator
 from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
 from airflow_hitl_review.task.tracing import traced
 
@@ -46,32 +44,7 @@ _LAST_LOOK = 2.0
 """Seconds between the deadline and the last look: a decision may arrive just then."""
 
 
-class ReviewedOperator(Regenerating, Protocol):
-    """What the loop uses of ``HITLReviewMixin``, which describes it."""
-
-    hitl_poll_interval: float
-    on_regenerate_error: Literal["return", "fail"]
-    on_reject: OnReject
-    on_hitl_timeout: OnTimeout
-    _hitl_parked: Parked | None
-
-    def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
-        """Raise if the task does not take the reviewer's edit."""
-
-    def regenerate_from_edit(self, *, edited_output: str, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Generate the next output from the reviewer's edit of the last one."""
-
-    def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[Any, Any]:
-        """Generate the next output."""
-
-    def _trace(self, history: Any, before: Any) -> Trace | None:
-        """What the task did for an output."""
-
-    def _editing(self, shown: Shown, history: Any) -> Editing:
-        """Whether reviewers may edit an output."""
-
-    def _approved(self, session: AgentSession, history: Any, edited_output: str | None) -> Any:
-        """The task's result."""
+_CALLS_FAILED = "The agent failed after its calls were approved, so some of them may have been made."
 
 
 def run(operator: ReviewedOperator, review: ReviewSession, history: Any) -> Any:
@@ -135,12 +108,15 @@ def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: A
     """The decision that ends the review, and the history of the output that it is about."""
     while True:
         decision = _wait_for_decision(operator, review)
+        review.settle(operator._request(history), decision)
         if review.edited_output is not None and not _takes_edit(operator, review, history, decision):
             continue
-        if decision.action is not Action.CHANGES_REQUESTED or not review.session.state.may_regenerate:
+        if review.session.state.status.is_final or not review.session.state.may_regenerate:
             return decision, history
         review.announcer.changes_requested(review.session, decision, review.edited_output)
         history = _regenerate(operator, review, decision, history)
+        if review.session.state.status.is_final:
+            return review.session.decisions[-1], history
 
 
 def _takes_edit(operator: ReviewedOperator, review: ReviewSession, history: Any, decision: Decision) -> bool:
@@ -159,21 +135,35 @@ def _takes_edit(operator: ReviewedOperator, review: ReviewSession, history: Any,
 def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Decision, history: Any) -> Any:
     """Show the next output; returns the history of the output that is then current."""
     asked: dict[str, Any] = {"feedback": decision.feedback, "message_history": history}
+    makes_calls = decision.action is Action.APPROVE
+    if makes_calls:
+        review.begin_calls()
     try:
-        if review.edited_output is None:
+        if makes_calls:
+            answer = review.session.current_output if review.edited_output is None else review.edited_output
+            output, new_history = operator._go_on(answer, history)
+        elif review.edited_output is None:
             output, new_history = operator.regenerate_with_feedback(**asked)
         else:
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
         shown, stored = as_text(output), stored_history(operator, new_history)
         trace, editing = traced(operator._trace, new_history, history), operator._editing(shown, new_history)
-        review.next_output(shown, stored, trace, editing)
-    except XComsAwayError:
-        raise
-    except FAILURES as error:
+        request = operator._request(new_history)
+        # An output that comes after a request is the first one: the settings may say that nobody need look at it.
+        was_asked = review.session.request is not None and request is None
+        by_policy = was_asked and not operator._needs_review(shown, new_history)
+        # Each request has its own time.
+        anew = operator.hitl_timeout if review.session.request is not None else None
+        deadline = utcnow() + anew if anew is not None else None
+        review.next_output(shown, stored, trace, editing, request, by_policy=by_policy, deadline=deadline)
+    except (XComsAwayError, *FAILURES) as error:
+        if isinstance(error, XComsAwayError) and not makes_calls:
+            raise
         reason = f"{type(error).__name__}: {error}"
-        if operator.on_regenerate_error == "fail":
+        if makes_calls or operator.on_regenerate_error == "fail":
             review.end(None, decision, status="failed")
-            raise HITLRegenerationError(f"Regenerating failed: {reason}") from error
+            what = f"{_CALLS_FAILED} It failed with" if makes_calls else "Regenerating failed:"
+            raise HITLRegenerationError(f"{what} {reason}") from error
         log.exception("Regenerating failed; the review goes back to the reviewer.")
         review.give_back(decision, Step.FAIL_TO_REGENERATE, reason)
         return history
@@ -243,6 +233,9 @@ def _is_over(review: ReviewSession, sleep: Callable[[float], None] = time.sleep)
 
 def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:
     """End a review about which nobody decided in time, as the task's settings say."""
+    if operator.on_hitl_timeout == "reject" and review.session.request is not None:
+        decision = review.decide_itself(Action.CHANGES_REQUESTED, "timeout", "Nobody decided about this in time.")
+        return decision or _wait_for_decision(operator, review)
     if operator.on_hitl_timeout == "reject" or (operator.on_hitl_timeout == "approve" and review.is_undisputed):
         decision = review.decide_itself(Action(operator.on_hitl_timeout), "timeout")
         return decision or _wait_for_decision(operator, review)

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
-from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.core.webhook_endpoints import Webhook
 from airflow_hitl_review.task import parking
@@ -23,6 +24,7 @@ from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys
 from airflow_hitl_review.task.output_edits import Editing
 from airflow_hitl_review.task.remembered import Parked, Remembered
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
+from airflow_hitl_review.task.tool_requests import begun, check_history, settled
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class ReviewSession:
         review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
         review._xcoms.store_round(session, history, trace)
+        review.remembered = review.remembered.after(session, history)
         if session.status is SessionStatus.PENDING_REVIEW:
             announcer.output_ready(session)
         return review
@@ -115,7 +118,8 @@ class ReviewSession:
     @property
     def is_undisputed(self) -> bool:
         """Whether the clock may approve: the output has waited in vain, and nobody has decided about it."""
-        return self.remembered.waited(self.session) and not self._confirmation.tells_of_a_decision
+        waited = self.session.request is None and self.remembered.waited(self.session)
+        return waited and not self._confirmation.tells_of_a_decision
 
     # --- what was decided
 
@@ -170,9 +174,10 @@ class ReviewSession:
         own = {"reviewers": list(self._confirmation.reviewers), "deadline_at": self.remembered.deadline}
         self._store(self.session.model_copy(update={**again, **own}))
 
-    def decide_itself(self, action: Action, channel: Literal["timeout"]) -> Decision | None:
+    def decide_itself(self, action: Action, channel: Literal["timeout"], feedback: str = "") -> Decision | None:
         """Decide as the task's settings say, without a person; None if a person was faster at the last moment."""
         session, decision = decided(self.session, action, channel)
+        decision = decision.model_copy(update={"feedback": feedback})
         stored = self._xcoms.read_session()
         if stored is None or stored.status is not SessionStatus.PENDING_REVIEW:
             return None
@@ -186,15 +191,55 @@ class ReviewSession:
 
     # --- what the worker does
 
-    def next_output(self, shown: Shown, history: Any, trace: Trace | None, editing: Editing) -> None:
+    def settle(self, asked: ToolRequest | None, decision: Decision) -> None:
+        """Take what was asked from the task, see ``tool_requests.settled``."""
+        self.session = settled(self.session, self.remembered, asked, decision)
+
+    def begin_calls(self) -> None:
+        """Note that approved calls are being made, see ``tool_requests.begun``; raises ``XComsAwayError`` also."""
+        self._store(begun(self.session))
+
+    def next_output(
+        self,
+        shown: Shown,
+        history: Any,
+        trace: Trace | None,
+        editing: Editing,
+        request: ToolRequest | None = None,
+        *,
+        by_policy: bool = False,
+        deadline: datetime | None = None,
+    ) -> None:
         """Show the next output; ``history`` and ``trace`` as for ``start``.
+
+        Args:
+            shown: the output.
+            history: as for ``start``.
+            trace: as for ``start``.
+            editing: whether reviewers may edit it.
+            request: what is asked, if the output is that.
+            by_policy: whether it is approved at once, as nobody need look at it.
+            deadline: a new one for the review; None for the same.
 
         Raises:
             RuntimeError: it could not be stored. The review is unchanged, and nobody will see that output.
             XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
         state = advance(self.session.state, Step.REGENERATE)
-        session = self._moved(state, last_error=None, **output_fields(shown, editing))
+        requests = [*self.session.requests, *([state.iteration] if request is not None else [])]
+        allowed = self.session.max_iterations + (request is not None)
+        session = self._moved(
+            state,
+            last_error=None,
+            max_iterations=allowed,
+            requests=requests,
+            **output_fields(shown, editing, request),
+        )
+        if deadline is not None:
+            session = session.model_copy(update={"deadline_at": deadline})
+            self.remembered = replace(self.remembered, deadline=deadline)
+        if by_policy:
+            session, _ = decided(session, Action.APPROVE, "policy")
         try:
             self._xcoms.store_round(session, history, trace)
         except FAILURES as error:
@@ -203,8 +248,9 @@ class ReviewSession:
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
         self.session = session
-        self.remembered = replace(self.remembered, output_sha256=sha256_of(session.current_output))
-        self.announcer.output_ready(session)
+        self.remembered = self.remembered.after(session, history)
+        if not by_policy:
+            self.announcer.output_ready(session)
 
     def give_back(self, decision: Decision, step: Step, error: str) -> None:
         """Make the current output pending again, and record the error.
@@ -239,8 +285,15 @@ class ReviewSession:
         return self.remembered.deadline - utcnow() if self.remembered.deadline else None
 
     def load_history(self) -> Any:
-        """The history up to the session's current output, if one was stored; raises ``XComsAwayError``."""
-        return self._xcoms.read_history(self.session.iteration)
+        """The history up to the session's current output, if one was stored.
+
+        Raises:
+            XComsAwayError: it cannot be read just now.
+            HITLRegenerationError: it led to a request, and somebody has overwritten it.
+        """
+        history = self._xcoms.read_history(self.session.iteration)
+        check_history(self.remembered, history)
+        return history
 
     def _store(self, session: AgentSession) -> None:
         self._xcoms.store_session(session)

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED
 from hitl_notebook import ReviewPanel
-from hitl_rendering.review_words import EDIT_HINT
+from hitl_rendering.decision_words import form_words
 from tests.notebook.panels import click, form, html, key, make, open_row, receive, refresh
 from tests.notebook.server import ReviewServer
 from tests.notebook.times import stamp
@@ -50,7 +50,7 @@ def test_state_of_the_editor(panel: ReviewPanel) -> None:
     assert (shown["text"], shown["stale"]) == ("Draft of b", None)
     assert (label(panel), form(panel)["hint"]) == ("Approve", "")
     write(panel, "Edited")
-    assert (label(panel), form(panel)["hint"]) == ("Approve the edit", EDIT_HINT)
+    assert (label(panel), form(panel)["hint"]) == ("Approve the edit", form_words().edit_hint)
     assert (state(panel)["text"], state(panel)["version"]) == ("Edited", shown["version"])
     say(panel, "discardedit", about=shown["about"])
     assert (state(panel)["shown"], label(panel)) == (False, "Approve")

@@ -157,7 +157,7 @@ def test_form_says_what_rejecting_does() -> None:
     key = TaskKey("reports", "manual", "draft", -1)
     for on_reject, effect in (("fail", "fails and is not retried"), ("skip", "is skipped, and so are tasks that")):
         html = page(view_of(review(on_reject=on_reject)), key, user=Reader(), may_decide=True, inbox="inbox")  # type: ignore[arg-type]
-        assert f'title="The task {effect}' in html
+        assert f'"effect": "The task {effect}' in unescape(html)
 
 
 def test_list_says_how_reviews_ended() -> None:

@@ -30,12 +30,14 @@ from airflow_hitl_review.core.states import Action, SessionStatus, advance
 from airflow_hitl_review.core.stored import StoredValue, parse_session
 from airflow_hitl_review.core.telemetry import count_decision
 from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.tool_calls import CallAnswer
 from airflow_hitl_review.server.db.audit_log import Person, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
 from airflow_hitl_review.server.db.stats import stats
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, after_commit
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
+from airflow_hitl_review.server.reviews.call_answers import edit_of
 from airflow_hitl_review.server.reviews.edits import checked_edit
 
 _NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
@@ -83,6 +85,7 @@ class Request:
         feedback: for ``changes_requested``, what to change; else an optional reason or remark.
         edited_output: the output as the reviewer edited it; None if they did not. Not with ``reject``.
         acting_for: for whom the caller says that it decides.
+        calls: answers to what an agent asks, by the calls' ids; instead of ``edited_output``.
     """
 
     action: Action
@@ -92,6 +95,7 @@ class Request:
     output_sha256: str | None = None
     edited_output: str | None = None
     acting_for: User | None = None
+    calls: Mapping[str, CallAnswer] | None = None
 
 
 def find(db: Session, key: TaskKey) -> ReviewResponse:
@@ -145,7 +149,7 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
     if obstacle := _obstacle(review, request, now):
         raise ConflictError(obstacle, review)
 
-    edited = checked_edit(session, request.edited_output)
+    edited = checked_edit(session, edit_of(session, request.action, request.calls, request.edited_output))
     feedback = storable(request.feedback)
     decision = Decision(
         action=request.action,
@@ -220,7 +224,9 @@ def _obstacle(review: ReviewResponse, request: Request, now: datetime) -> str | 
             SessionStatus.APPROVED: f"Already approved{who}{when}.",
             SessionStatus.REJECTED: f"Already rejected{who}{when}.",
             SessionStatus.CHANGES_REQUESTED: (
-                f"Changes were already requested{who}{when}; the next output is being made."
+                f"Already answered{who}{when}; the agent goes on."
+                if review.request_kind is not None
+                else f"Changes were already requested{who}{when}; the next output is being made."
             ),
             SessionStatus.TIMEOUT_EXCEEDED: "The review timed out before a decision.",
             SessionStatus.MAX_ITERATIONS_EXCEEDED: "The review ended: no further output was allowed.",

@@ -19,6 +19,9 @@ MAX_FEEDBACK_LENGTH = 100_000
 MAX_EDIT_LENGTH = 1_000_000
 """Characters of an edited output."""
 
+MAX_CALLS = 500
+"""Calls of one request of an agent."""
+
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Maximum size of a request body. An edit has 1 to 6 bytes a character, an emoji up to 12."""
 

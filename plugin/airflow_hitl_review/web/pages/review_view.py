@@ -17,10 +17,11 @@ from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews import decisions
 from airflow_hitl_review.web.http.field_limits import MAX_FEEDBACK_LENGTH
 from airflow_hitl_review.web.pages.templates import fill, safe
-from hitl_rendering import review_words
+from hitl_rendering import decision_words, review_words
 from hitl_rendering.conversation import refusal_of
 from hitl_rendering.deciders import decider_words, person_words
-from hitl_rendering.output_box import preview_of
+from hitl_rendering.decision_words import is_last_round
+from hitl_rendering.output_box import output_label, preview_of
 from hitl_rendering.render import PAUSED_DAG
 from hitl_rendering.review_words import state_of, task_name
 from hitl_rendering.rounds import rounds_of
@@ -37,13 +38,11 @@ class ReviewView:
         state: the review's state, for the page's script.
         parts: the HTML parts of the page.
         reviewers: ids of the only users who may decide; if empty, all who may decide for the DAG.
-        on_reject: what rejecting does to the task.
     """
 
     state: dict[str, Any]
     parts: dict[str, str] = field(default_factory=dict)
     reviewers: tuple[str, ...] = ()
-    on_reject: str = "fail"
 
     @cached_property
     def data(self) -> str:
@@ -101,18 +100,31 @@ def view_of(review: ReviewResponse) -> ReviewView:
             "task_active": not review.task_completed,
             "iteration": review.iteration,
             "output_sha256": review.output_sha256,
-            "last_round": review.iteration >= review.max_iterations,
+            "last_round": is_last_round(review.iteration, review.max_iterations, review.request_kind),
             "order": _order(review),
             "decided_by": _decider_name(review),
             "ended_because": None if review.decided_by else decider_words(None, channel=review.channel) or None,
             "decided_by_id": review.decided_by.id if review.decided_by else None,
             "spoken": [[turn.iteration, turn.user.id] for turn in review.conversation if turn.user],
+            "asks": review.request_kind is not None,
+            "form": _form(review),
             **_editing(review, values["rounds"].current.display),
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
         reviewers=tuple(review.reviewers),
-        on_reject=review.on_reject,
     )
+
+
+def _form(review: ReviewResponse) -> dict[str, Any]:
+    """What the form says; with an edit, and without."""
+    kind, form = review.request_kind, decision_words.form_words(review.request_kind)
+
+    def of(*, edited: bool) -> dict[str, dict[str, str]]:
+        cannot = decision_words.impossible(kind, edited=edited)
+        words = decision_words.action_words(review.on_reject, edited=edited, request_kind=kind)
+        return {name: {**one._asdict(), "impossible": cannot.get(name, "")} for name, one in words.items()}
+
+    return {"actions": of(edited=False), "edit_actions": of(edited=True), **form._asdict()}
 
 
 def _editing(review: ReviewResponse, display: str) -> dict[str, Any]:
@@ -137,6 +149,7 @@ def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
         task_completed=review.task_completed,
         edited=review.edited,
         channel=review.channel,
+        request_kind=review.request_kind,
     )
     name = task_name(review)
     values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
@@ -145,7 +158,10 @@ def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
     values["paused_dag"] = PAUSED_DAG
     values["round"] = review_words.round_words(review.iteration, review.max_iterations)
     values["waiting_for"] = review_words.WAITING_FOR
-    values["working"] = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
+    is_working = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
+    words_then = decision_words.WORKING if review.request_kind is None else decision_words.GOING_ON
+    values["working"] = words_then if is_working else ""
+    values["label"] = output_label(rounds.current, is_pending=tone == "wait")
     return values
 
 
@@ -177,21 +193,10 @@ def page(view: ReviewView, key: TaskKey, *, user: BaseUser, may_decide: bool, in
         may_decide=may_decide,
         waits_for="you" if may_decide else "all" if is_reviewer(str(user.get_id()), view.reviewers) else "others",
         max_feedback_length=MAX_FEEDBACK_LENGTH,
-        actions=_actions(view.on_reject, edited=False),
-        edit_actions=_actions(view.on_reject, edited=True),
-        edit_label=review_words.EDIT_LABEL,
-        edit_effect=review_words.EDIT_EFFECT,
-        edit_hint=review_words.EDIT_HINT,
-        feedback_label=review_words.FEEDBACK_LABEL,
-        feedback_placeholder=review_words.FEEDBACK_PLACEHOLDER,
-        last_round=review_words.LAST_ROUND,
-        last_round_question=review_words.LAST_ROUND_QUESTION,
-        hold_seconds=review_words.HOLD_SECONDS,
-        open_next=review_words.OPEN_NEXT,
+        feedback_label=decision_words.FEEDBACK_LABEL,
+        last_round=decision_words.LAST_ROUND,
+        last_round_question=decision_words.LAST_ROUND_QUESTION,
+        hold_seconds=decision_words.HOLD_SECONDS,
+        open_next=decision_words.OPEN_NEXT,
         inbox=inbox,
     )
-
-
-def _actions(on_reject: str, *, edited: bool) -> dict[str, dict[str, str]]:
-    words = review_words.action_words(on_reject, edited=edited)
-    return {name: one._asdict() for name, one in words.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,6 +13,7 @@ from pydantic import BaseModel, Field
 from airflow_hitl_review.core.review import ReviewResponse
 from airflow_hitl_review.core.schema import GivenChannel, TaskKey, User
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.tool_calls import CallAnswer
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction, utcnow
 from airflow_hitl_review.server.reviews import decisions
@@ -19,7 +21,14 @@ from airflow_hitl_review.server.reviews.inbox import ReviewList, count_in, list_
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import accepted_age, has, not_modified, revalidated
 from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask
-from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, MAX_FEEDBACK_LENGTH, MAX_NUMBER, Id, Text
+from airflow_hitl_review.web.http.field_limits import (
+    MAX_CALLS,
+    MAX_EDIT_LENGTH,
+    MAX_FEEDBACK_LENGTH,
+    MAX_NUMBER,
+    Id,
+    Text,
+)
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
 from airflow_hitl_review.web.services import CurrentServices, Services
@@ -65,6 +74,15 @@ class DecisionBody(BaseModel):
         )
 
 
+class CallAnswerBody(BaseModel):
+    """What the reviewer says of one call that an agent wants to make."""
+
+    approved: bool = Field(default=True, description="Whether the call is made")
+    args: dict[str, Any] | None = Field(default=None, description="Its arguments, if the reviewer edited them")
+    reason: Text = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="Why it is denied, for the agent")
+    answer: Text = Field(default="", max_length=MAX_FEEDBACK_LENGTH, description="The answer to a question")
+
+
 class EditBody(DecisionBody):
     """Body of an approval, with which the reviewer can edit the output."""
 
@@ -77,6 +95,21 @@ class EditBody(DecisionBody):
     def request(self, action: Action) -> decisions.Request:
         """What the reviewer asks for."""
         return replace(super().request(action), edited_output=self.edited_output)
+
+
+class ApprovalBody(EditBody):
+    """Body of an approval; ``calls`` answers what an agent asks, by the calls' ids. Without, all are approved."""
+
+    calls: dict[Id, CallAnswerBody] | None = Field(
+        default=None, max_length=MAX_CALLS, description="Answers to the calls that wait, by tool_call_id"
+    )
+
+    def request(self, action: Action) -> decisions.Request:
+        """What the reviewer asks for."""
+        if self.calls is None:
+            return super().request(action)
+        answers = {id_: CallAnswer(**call.model_dump(exclude_unset=True)) for id_, call in self.calls.items()}
+        return replace(super().request(action), calls=answers)
 
 
 class FeedbackBody(EditBody):
@@ -152,10 +185,13 @@ def approve(
     background: BackgroundTasks,
     key: DecidableTask,
     user: CurrentUser,
-    body: EditBody | None = None,
+    body: ApprovalBody | None = None,
 ) -> ReviewResponse:
-    """Approve the current output, as it is or as the reviewer edited it: the task ends with it."""
-    body = body or EditBody()
+    """Approve the current output, as it is or as the reviewer edited it: the task ends with it.
+
+    If it is a request of an agent, the agent goes on: it makes the approved calls.
+    """
+    body = body or ApprovalBody()
     return _decide(services, background, key, user, body.request(Action.APPROVE))
 
 

@@ -1,13 +1,6 @@
 // What has changed about a review, in words.
 import { isSame } from "./output_names.js";
 
-/** What was decided about which output; `isEdited`: the server says that the reviewer changed it. */
-export function doneWords(action, n, isEdited) {
-  const edited = isEdited ? " as you edited it" : "";
-  const words = { approve: `Approved output ${n}${edited}.`, reject: `Rejected output ${n}.` };
-  return words[action] ?? `Changes to output ${n}${edited} were requested.`;
-}
-
 /**
  * What has changed since.
  *

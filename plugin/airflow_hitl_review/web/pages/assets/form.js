@@ -8,10 +8,6 @@ const confirm = document.getElementById("confirm");
 const yes = document.getElementById("confirm-yes");
 const no = document.getElementById("confirm-no");
 
-/** For each decision: the label of its button, what it does, and what is said while it is held back. */
-const WORDS = JSON.parse(form?.dataset.words ?? "{}");
-const EDIT_WORDS = JSON.parse(form?.dataset.editWords ?? "{}");
-
 /**
  * @param {(action: string) => void} ask called with the decision that is wanted
  * @param {(isYes: boolean) => void} answer called with what is answered in place of the buttons
@@ -45,8 +41,9 @@ export function serveForm(ask, answer, edit) {
  * @param {object} shown
  * @param {boolean} shown.isEdited whether an edit goes with the decision
  * @param {boolean} shown.isLastRound
+ * @param {object} told the form's words, as the server has them for this review
  */
-export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }) {
+export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }, told) {
   const hadFocus = document.activeElement;
   for (const button of form.querySelectorAll("button")) button.disabled = isSending;
   text.readOnly = isSending || isHeld; // what is sent is what was there
@@ -55,19 +52,26 @@ export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }) 
   choices.classList.toggle("covered", isAsked);
   if (isAsked && choices.contains(hadFocus)) (isHeld ? no : yes).focus();
   for (const button of choices.querySelectorAll("[data-action]")) {
-    const { label, effect } = (isEdited ? EDIT_WORDS : WORDS)[button.dataset.action];
+    const { label, effect, impossible } = wordsFor(button.dataset.action, isEdited, told);
     if (button.textContent !== label) button.textContent = label;
-    button.title = button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect;
+    button.disabled ||= impossible !== "";
+    button.title = impossible || (button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect);
   }
-  document.getElementById("hint").textContent = isLastRound ? form.dataset.lastRound : isEdited ? form.dataset.editHint : "";
+  if (text.placeholder !== told.placeholder) text.placeholder = told.placeholder;
+  document.getElementById("hint").textContent = isLastRound ? form.dataset.lastRound : isEdited ? told.edit_hint : "";
   form.setAttribute("aria-busy", String(isSending));
 }
 
+/** The label of a decision's button, what it does, what is said while it is held back, and why it cannot be made. */
+function wordsFor(action, isEdited, told) {
+  return (isEdited ? told.edit_actions : told.actions)[action];
+}
+
 /** Show whether the output can be edited, or why not; without words it is not spoken of. */
-export function drawEdit({ editable, not_editable: why }, isOpen) {
+export function drawEdit({ editable, not_editable: why, form: told }, isOpen) {
   editButton.hidden = !editable && !why;
-  editButton.title = isOpen ? "" : editable ? form.dataset.editEffect : (why ?? "");
-  editButton.textContent = isOpen ? "Show the edit" : form.dataset.editLabel;
+  editButton.title = isOpen ? "" : editable ? `${told.edit_effect} (e in the output)` : (why ?? "");
+  editButton.textContent = isOpen ? "Show the edit" : told.edit_label;
   editButton.setAttribute("aria-disabled", String(!editable));
 }
 
@@ -94,8 +98,8 @@ export function say(words, yesLabel, noLabel, tone) {
  * @param {boolean} how.isDropped whether an edit is lost by it
  * @param {boolean} how.isTooLong whether it cannot be sent when the page is left
  */
-export function sayHeld({ action, iteration, text: typed }, { isEdited, isDropped, isTooLong }) {
-  const { held, held_with_text } = (isEdited ? EDIT_WORDS : WORDS)[action];
+export function sayHeld({ action, iteration, text: typed }, { isEdited, isDropped, isTooLong }, told) {
+  const { held, held_with_text } = wordsFor(action, isEdited, told);
   const words = (typed.trim() ? held_with_text : held).replace("{}", iteration);
   const more = `${isDropped ? "; your edit is dropped" : ""}${isTooLong ? ". Stay on this page until it is sent" : ""}`;
   say(words + more, "Send now", "Undo", { approve: "good", reject: "bad" }[action] ?? "");

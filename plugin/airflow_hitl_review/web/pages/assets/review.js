@@ -1,5 +1,5 @@
 // One review: shows what changes, keeps what is typed, and sends the decision about the output that is on the screen.
-import { changeWords, doneWords, isOlder } from "./changes.js";
+import { changeWords, isOlder } from "./changes.js";
 import { Draft } from "./draft.js";
 import { Editing } from "./editing.js";
 import { drawEdit, drawForm, focusEdit, form, say, sayHeld, sayLeft, serveForm, text } from "./form.js";
@@ -50,7 +50,8 @@ function draw() {
   const isHeld = hold.decision !== null;
   editing.draw(state, sending || isHeld);
   const isEdited = editing.toSend !== null;
-  drawForm({ isSending: sending, isAsked: asking !== "" || isHeld, isHeld, isEdited, isLastRound: state.last_round });
+  const isAsked = asking !== "" || isHeld;
+  drawForm({ isSending: sending, isAsked, isHeld, isEdited, isLastRound: state.last_round }, state.form);
   drawEdit(state, editing.isOpen);
 }
 
@@ -70,9 +71,12 @@ function ask(action) {
   }
   problem("");
   const isEmpty = !text.value.trim();
+  const isEdited = editing.toSend !== null;
+  const words = (isEdited ? state.form.edit_actions : state.form.actions)[action];
+  if (words.impossible) return problem(words.impossible);
   if (action !== "reject" && editing.blocks()) return;
   if (action === "feedback" && isEmpty) {
-    problem("Write what should change, then request changes.");
+    problem(state.form.text_missing);
     text.focus();
     return;
   }
@@ -85,7 +89,7 @@ function ask(action) {
   }
   const wanted = decision(action);
   const isDropped = action === "reject" && editing.isDropped;
-  sayHeld(wanted, { isEdited: editing.toSend !== null, isDropped, isTooLong: isTooLong(wanted) });
+  sayHeld(wanted, { isEdited, isDropped, isTooLong: isTooLong(wanted) }, state.form);
   hold.start(wanted);
   draw();
 }
@@ -145,8 +149,10 @@ async function decide(wanted, request) {
     editing.decided(wanted);
     state = { ...state, open: false };
     draw();
-    const done = doneWords(action, iteration, body.edited);
-    notice(action === "feedback" ? `${done} The next output appears here.` : done, "good");
+    const words = (body.edited ? state.form.edit_actions : state.form.actions)[action];
+    const done = words.done.replace("{}", iteration);
+    const goesOn = action === "feedback" || (action === "approve" && state.asks);
+    notice(goesOn ? `${done} ${state.form.comes}` : done, "good");
     const address = await next;
     if (address !== "") {
       tellNext(`${main.querySelector("h1")?.textContent}: ${done}`);

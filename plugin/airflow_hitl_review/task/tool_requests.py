@@ -1,0 +1,71 @@
+"""What a task makes sure of before it goes on from a request: that it was approved, and is carried out once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from airflow_hitl_review.core.schema import AgentSession, Decision
+from airflow_hitl_review.core.states import SessionStatus, advance
+from airflow_hitl_review.core.texts import sha256_of, sha256_of_values
+from airflow_hitl_review.core.tool_calls import ToolRequest
+from airflow_hitl_review.task.errors import HITLRegenerationError
+from airflow_hitl_review.task.remembered import Remembered
+from airflow_hitl_review.task.task_xcoms import utcnow
+
+_START_OVER = "None was made. Clear the task to start over."
+
+
+def settled(
+    session: AgentSession, remembered: Remembered, asked: ToolRequest | None, decision: Decision
+) -> AgentSession:
+    """The session with what the task has asked, which XCom may not have, or have changed.
+
+    Args:
+        session: as XCom has it.
+        remembered: what the task knows without XCom.
+        asked: what the task has asked; None if the current output is no request.
+        decision: what was decided.
+
+    Raises:
+        HITLRegenerationError: the reviewer has decided about another request.
+    """
+    told = session.request
+    if asked is not None:
+        if sha256_of(session.current_output) != remembered.output_sha256:
+            raise HITLRegenerationError(
+                "The agent's request was changed in XCom while it waited, so the reviewer may have seen other "
+                f"calls than those that would be made. {_START_OVER}"
+            )
+        asked = asked.model_copy(update={"begun_at": told.begun_at if told is not None else None})
+    pending = replace(session.state, status=SessionStatus.PENDING_REVIEW, is_request=asked is not None)
+    status = advance(pending, decision.action).status
+    return session.model_copy(update={"request": asked, "status": status})
+
+
+def begun(session: AgentSession) -> AgentSession:
+    """The session once its calls are being made: another process of the task must not make them again.
+
+    Raises:
+        HITLRegenerationError: an earlier process has begun.
+    """
+    request, now = session.request, utcnow()
+    assert request is not None
+    if request.begun_at is not None:
+        raise HITLRegenerationError(
+            f"The approved calls were begun at {request.begun_at:%Y-%m-%d %H:%M:%S} UTC by a process that has "
+            "ended since, so some may have been made. Look at what they do, then clear the task to start over."
+        )
+    return session.model_copy(update={"request": request.model_copy(update={"begun_at": now}), "updated_at": now})
+
+
+def check_history(remembered: Remembered, history: Any) -> None:
+    """Check that the conversation which led to a request is the same as when the task parked.
+
+    Raises:
+        HITLRegenerationError: somebody has changed it.
+    """
+    if remembered.history_sha256 not in (None, sha256_of_values(history)):
+        raise HITLRegenerationError(
+            f"The agent's conversation was changed in XCom while its request waited. {_START_OVER}"
+        )

@@ -1,0 +1,52 @@
+"""What an agent asks before it goes on: calls of tools, and questions, as the reviewer reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hitl_rendering.code import code
+from hitl_rendering.json_tree import Document
+from hitl_rendering.plain_text import inline, isolated, plain
+
+_LONG = 200
+"""Characters; a longer text of an argument is laid out as a block."""
+
+
+def calls_html(text: str) -> str:
+    """Return a request, or a reviewer's answer to it, as a list of calls.
+
+    Args:
+        text: the JSON of ``{tool_call_id: {"tool_name", "args", "approved", "reason"}}``; a question has
+            ``"answer"`` in place of the last two. If it is something else, it is shown as it is.
+    """
+    try:
+        calls = json.loads(text)
+        items = [_call(call) for call in calls.values()]
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        return plain(text)
+    return f'<ol class="hitl-calls">{"".join(items)}</ol>'
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    args: Mapping[str, Any] = call["args"]
+    rows = "".join(f"<dt>{isolated(name)}</dt><dd>{_value(value)}</dd>" for name, value in args.items())
+    shown = f"<dl>{rows}</dl>" if rows else '<div class="hitl-meta">without arguments</div>'
+    said = ""
+    if call.get("answer"):
+        said = f'<div class="hitl-call-said">Answer: {inline(call["answer"])}</div>'
+    elif call.get("approved") is False:
+        reason = f": {inline(call['reason'])}" if call.get("reason") else ""
+        said = f'<div class="hitl-call-said is-denied">Denied{reason}</div>'
+    return f'<li class="hitl-call"><b>{isolated(str(call["tool_name"]))}</b>{shown}{said}</li>'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        if "\n" in value or len(value) > _LONG:
+            return code(value, "")
+        return inline(value) if value else '<span class="hitl-meta">empty</span>'
+    if isinstance(value, dict | list) and value:
+        return Document(json.dumps(value)).tree()
+    return f"<code>{inline(json.dumps(value))}</code>"
