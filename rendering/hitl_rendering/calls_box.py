@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from hitl_rendering.code import code
 from hitl_rendering.json_tree import Document
@@ -14,32 +14,64 @@ _LONG = 200
 """Characters; a longer text of an argument is laid out as a block."""
 
 
-def calls_html(text: str) -> str:
+class Call(Protocol):
+    """What is known of a call besides its arguments."""
+
+    @property
+    def tool_call_id(self) -> str:
+        """The model's id of the call."""
+
+    @property
+    def description(self) -> str:
+        """What the tool does."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any] | None:
+        """What the tool says of the call."""
+
+
+class Request(Protocol):
+    """What an agent asks."""
+
+    @property
+    def kind(self) -> str:
+        """``"tool_calls"`` or ``"question"``."""
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The calls."""
+
+
+def calls_html(text: str, request: Request | None = None) -> str:
     """Return a request, or a reviewer's answer to it, as a list of calls.
 
     Args:
         text: the JSON of ``{tool_call_id: {"tool_name", "args", "approved", "reason"}}``; a question has
             ``"answer"`` in place of the last two. If it is something else, it is shown as it is.
+        request: what is known besides; None of an earlier request.
     """
+    known = {call.tool_call_id: call for call in request.calls} if request is not None else {}
     try:
-        calls = json.loads(text)
-        items = [_call(call) for call in calls.values()]
+        items = [_call(call, known.get(id_)) for id_, call in json.loads(text).items()]
     except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         return plain(text)
     return f'<ol class="hitl-calls">{"".join(items)}</ol>'
 
 
-def _call(call: Mapping[str, Any]) -> str:
+def _call(call: Mapping[str, Any], known: Call | None) -> str:
     args: Mapping[str, Any] = call["args"]
     rows = "".join(f"<dt>{isolated(name)}</dt><dd>{_value(value)}</dd>" for name, value in args.items())
     shown = f"<dl>{rows}</dl>" if rows else '<div class="hitl-meta">without arguments</div>'
+    about = f'<div class="hitl-meta">{inline(known.description)}</div>' if known and known.description else ""
+    if known and known.metadata:
+        shown += f'<div class="hitl-meta">{inline(json.dumps(known.metadata, ensure_ascii=False))}</div>'
     said = ""
     if call.get("answer"):
         said = f'<div class="hitl-call-said">Answer: {inline(call["answer"])}</div>'
     elif call.get("approved") is False:
         reason = f": {inline(call['reason'])}" if call.get("reason") else ""
         said = f'<div class="hitl-call-said is-denied">Denied{reason}</div>'
-    return f'<li class="hitl-call"><b>{isolated(str(call["tool_name"]))}</b>{shown}{said}</li>'
+    return f'<li class="hitl-call"><b>{isolated(str(call["tool_name"]))}</b>{about}{shown}{said}</li>'
 
 
 def _value(value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from hitl_rendering.calls_box import Request
 from hitl_rendering.trace_box import Trace
 
 _EDIT_REFUSED = "The edit was refused: "
@@ -82,8 +83,8 @@ class Review(Protocol[T_co]):
         """How the operator wants its output shown, if it says so."""
 
     @property
-    def request_kind(self) -> str | None:
-        """What the agent asks, if the current output is that: ``"tool_calls"`` or ``"question"``."""
+    def request(self) -> Request | None:
+        """What the agent asks, if the current output is that."""
 
     @property
     def updated_at(self) -> datetime:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hitl_rendering.calls_box import Request
+
 
 class ActionWords(NamedTuple):
     """What a reviewer is told about one of the decisions.
@@ -83,7 +85,7 @@ _ASK_FROM_EDIT = ActionWords(
     "Changes requested to output {} as you edited it.",
 )
 _APPROVE_CALLS = ActionWords(
-    "Approve all",
+    "Approve",
     "The agent makes these calls, and goes on",
     "Approving all calls of request {}",
     "Approving all calls of request {} with your comment",
@@ -97,7 +99,7 @@ _SEND_ANSWERS = ActionWords(
     "Answered request {}. The agent goes on.",
 )
 _DENY_CALLS = ActionWords(
-    "Deny all",
+    "Deny",
     "No call is made; the agent reads your text, and goes on",
     "Denying all calls of request {}",
     "Denying all calls of request {}",
@@ -123,7 +125,7 @@ REJECTED_TASKS = "Their tasks fail and are not retried, or are skipped, if their
 """What rejecting several reviews does: their list does not say what it does to each."""
 
 _COMES = "What the agent says next appears here."
-_ANSWER_EACH = "Answer one by one"
+_ANSWER_EACH = "Answer in detail"
 _ANSWER_EACH_EFFECT = "Approve or deny each call, and edit its arguments"
 
 _FORM_WORDS = {
@@ -148,7 +150,7 @@ _FORM_WORDS = {
         "Write your answer first.",
         _ANSWER_EACH,
         _ANSWER_EACH_EFFECT,
-        "Send your answers; to give all questions one answer, discard these first.",
+        "Send your answers; to give one answer to all, discard these first.",
         _COMES,
     ),
 }
@@ -216,3 +218,8 @@ def impossible(request_kind: str | None, *, edited: bool) -> dict[str, str]:
 def is_last_round(iteration: int, max_iterations: int, request_kind: str | None) -> bool:
     """Whether requesting changes ends the review."""
     return request_kind is None and iteration >= max_iterations
+
+
+def is_one_question(request: Request | None) -> bool:
+    """Whether an agent asks nothing but one question, so that a text is the whole answer."""
+    return request is not None and request.kind == "question" and len(request.calls) == 1

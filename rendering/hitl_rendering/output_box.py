@@ -24,7 +24,7 @@ def output_box(one: Round[Any], label: str, task: str) -> str:
         label: heading of the output, such as ``"Current output"``.
         task: identifies the task for whose outputs the reader's choice is remembered.
     """
-    usual = in_words(display_of(one.content, one.output_format, one.author_display))
+    usual = "Calls" if one.is_request else in_words(display_of(one.content, one.output_format, one.author_display))
     options = {"": f"{usual} (usual)", **{kind: in_words(kind) for kind in choices(one.content)}}
     source = (
         f'<details class="hitl-source" data-fold="{one.fold("source")}"><summary>As it was written</summary>'

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from hitl_rendering import render
-from hitl_rendering.calls_box import calls_html
+from hitl_rendering.calls_box import Request, calls_html
 from hitl_rendering.changes import changes, ways
 from hitl_rendering.conversation import Review, Turn
 from hitl_rendering.display import display_of, unfenced
@@ -36,6 +36,7 @@ class Round(Generic[T]):
         trace: what the task did to make the output, if it says so.
         edit_number: number of the edit among all edits of the review, from 1; 0 for an output.
         is_request: whether it is what an agent asks, or the answer.
+        request: what is known of that besides; None for an earlier one.
     """
 
     iteration: int
@@ -51,6 +52,7 @@ class Round(Generic[T]):
     trace: Trace | None = None
     edit_number: int = 0
     is_request: bool = False
+    request: Request | None = None
 
     @property
     def noun(self) -> str:
@@ -75,7 +77,7 @@ class Round(Generic[T]):
     def html(self) -> str:
         """The output, rendered."""
         if self.is_request and not self.chosen_display:
-            return calls_html(self.content)
+            return calls_html(self.content, self.request)
         return render.output(self.content, self.output_format, self.display_as)
 
     @cached_property
@@ -184,6 +186,7 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
                 edited_by=edit,
                 trace=trace,
                 is_request=is_request,
+                request=review.request if number == review.iteration else None,
                 edit_number=0 if edit is None else 1 + sum(one.edited_by is not None for one in rounds),
             )
         )
@@ -192,7 +195,7 @@ def rounds_of(review: Review[T], *, display_as: str | None = None, way: str | No
 
     def add_current(at: datetime) -> Round[T]:
         """Add the current output, which the session has, too."""
-        return add(review.iteration, review.current_output, at, base, is_request=review.request_kind is not None)
+        return add(review.iteration, review.current_output, at, base, is_request=review.request is not None)
 
     for turn in review.conversation:
         if turn.kind == "output":
@@ -228,7 +231,7 @@ def _comparable(before: Round[T] | None, *, is_request: bool, is_edit: bool) -> 
 
 def _format(review: Review[T], content: str, *, is_request: bool) -> str:
     """``"json"`` or ``"text"``; the review has it for its current output, which may be a request."""
-    if is_request or review.request_kind is None:
+    if is_request or review.request is None:
         return "json" if is_request else review.output_format
     try:
         json.loads(content)

@@ -44,6 +44,7 @@ def test_link_in_output_opens_outside_airflow(stage: Stage, people: People) -> N
     page = people.page("ann")
     page.goto(task_page(stage, key))
     page.get_by_role("link", name="Review", exact=True).click()
+    expect(frame(page).get_by_role("button", name="Approve", exact=True)).to_be_visible()  # its script has started
     with page.expect_popup() as opened:
         frame(page).locator(".hitl-output").get_by_role("link", name="the health").click()
     expect(opened.value.locator("body")).to_contain_text('"status"')

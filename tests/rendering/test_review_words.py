@@ -46,10 +46,10 @@ def test_actions_by_what_rejecting_does_and_whether_there_is_an_edit() -> None:
 
 def test_requests_of_agents_have_actions_of_their_own() -> None:
     calls = action_words("skip", request_kind="tool_calls")
-    assert [one.label for one in calls.values()] == ["Approve all", "Deny all", "Reject"]
+    assert [one.label for one in calls.values()] == ["Approve", "Deny", "Reject"]
     assert calls["reject"].effect == skip_effect()
     answered = action_words(request_kind="tool_calls", edited=True)
-    assert [one.label for one in answered.values()] == ["Send the answers", "Deny all", "Reject"]
+    assert [one.label for one in answered.values()] == ["Send the answers", "Deny", "Reject"]
     question = action_words(request_kind="question")
     assert question["feedback"].done.format(3) == "Answered request 3. The agent goes on."
     assert list(impossible("question", edited=False)) == ["approve"]

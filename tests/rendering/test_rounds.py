@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Shown:
     current_output: str
     output_format: str = "text"
     display_as: str | None = None
-    request_kind: str | None = None
+    request: Request | None = None
     updated_at: datetime = field(default=START + timedelta(minutes=5))
 
 
@@ -46,6 +47,22 @@ def sorted_out(*turns: Said, output_format: str = "text") -> Rounds[Said]:
 
 ASKED = '{"c": {"tool_name": "refund", "args": {"order": 7}, "approved": true, "reason": ""}}'
 DENIED = ASKED.replace("true", "false").replace('""', '"too much"')
+
+
+@dataclass(frozen=True)
+class Call:
+    tool_call_id: str = "c"
+    description: str = "Pay <b>back</b>."
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    kind: str = "tool_calls"
+    calls: tuple[Call, ...] = (Call(),)
+
+
+ASKING = Request()
 
 
 def test_requests_are_shown_as_calls_and_not_compared_with_outputs() -> None:
@@ -64,10 +81,11 @@ def test_requests_are_shown_as_calls_and_not_compared_with_outputs() -> None:
 
 def test_outputs_before_a_request_keep_their_form() -> None:
     turns = [Said("output", "# Draft", 1), Said("output", ASKED, 2, is_request=True)]
-    rounds = rounds_of(Shown(turns, 2, ASKED, "json", request_kind="tool_calls"))
+    rounds = rounds_of(Shown(turns, 2, ASKED, "json", request=ASKING))
     assert [one.output_format for one in (*rounds.earlier, rounds.current)] == ["text", "json"]
-    gone = rounds_of(Shown(turns[:1], 2, ASKED, "json", request_kind="tool_calls"))
+    gone = rounds_of(Shown(turns[:1], 2, ASKED, "json", request=ASKING))
     assert gone.current.is_request
+    assert "Pay &lt;b&gt;back" in gone.current.html
 
 
 def contents(rounds: tuple[Round[Said], ...]) -> list[str]:

@@ -80,6 +80,8 @@ def _store(db: Session, key: TaskKey, review: dict[str, Any]) -> None:
         allow_modifications=review.get("allow_modifications", True),
         modifications_refused=review.get("modifications_refused"),
         output_schema=review.get("output_schema"),
+        request=review.get("request"),
+        requests=[len(outputs)] if "request" in review else [],
         failures=[
             FailedRegeneration(
                 iteration=n, at=now, feedback=feedback[n - 1], error=review["last_error"], user=user, asked_at=now
@@ -108,7 +110,10 @@ def next_output(key: TaskKey, output: str) -> None:
             return
         session = parse_session(stored)
         now = utcnow()
-        after = session.moved_to(advance(session.state, Step.REGENERATE), now, current_output=output)
+        more: dict[str, Any] = {"current_output": output}
+        if session.request is not None:
+            more |= {"request": None, "output_schema": None, "output_format": "text"}
+        after = session.moved_to(advance(session.state, Step.REGENERATE), now, **more)
         write_xcom(db, key, output_key(after.iteration), output)
         write_xcom(db, key, SESSION_KEY, after.model_dump(mode="json"))
 

@@ -105,11 +105,12 @@ def edit_state(model: ReviewModel, store: str) -> dict[str, Any]:
     stale = model.edits.stale
     now = "the new output" if edit.iteration == str(review.iteration) else f"output {review.iteration}"
     again = f"Edit {now} instead" if review.is_pending and review.allow_modifications else ""
+    answers = review.request is not None and not stale
     errors = [{"path": list(error.path), "message": encodable(error.message)} for error in edit.errors]
     return {
         **state,
         "about": edit.about,
-        "label": f"Your edit of {model.edits.subject}",
+        "label": f"Your answers to request {edit.iteration}" if answers else f"Your edit of {model.edits.subject}",
         "text": encodable(edit.text),
         "errors": errors,
         "stale": {"words": encodable(stale), "again": again} if stale else None,

@@ -17,6 +17,7 @@ from hitl_rendering.decision_words import (
     form_words,
     impossible,
     is_last_round,
+    is_one_question,
 )
 from hitl_rendering.render import encodable
 
@@ -25,6 +26,12 @@ RESUME_EDIT_EFFECT = "The task did not go on with the last edit of this output"
 
 NO_EDITS_HERE = "The output cannot be edited: its task does not support edits."
 """The plugin's words for a task that knows no edits: nobody has switched them off, so nobody is told."""
+
+_DECISIONS = (
+    (Action.APPROVE, "approve", "good"),
+    (Action.REQUEST_CHANGES, "feedback", "plain"),
+    (Action.REJECT, "reject", "bad"),
+)
 
 
 def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dict[str, Any]:
@@ -44,11 +51,12 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
     is_last = review is not None and is_last_round(review.iteration, review.max_iterations, asks)
     last = LAST_ROUND if is_last else ""
 
-    def of(action: Action, name: str, kind: str, note: str = "") -> dict[str, Any]:
-        why_not = cannot.get(name, "")
-        title = reserved or why_not or note or words[name].effect
-        return button(action, words[name].label, kind, may and not why_not, title)
-
+    notes = {"feedback": last}
+    decisions = [
+        button(action, words[name].label, kind, may, reserved or notes.get(name) or words[name].effect)
+        for action, name, kind in _DECISIONS
+        if name not in cannot
+    ]
     return {
         "shown": model.wants_form and not hidden,
         "key": id_of(model.selected) if model.selected is not None else "",
@@ -58,12 +66,8 @@ def session_form(model: ReviewModel, store: str, *, hidden: bool = False) -> dic
         "draft": encodable(model.draft),
         "draft_version": model.draft_version,
         "max_length": MAX_FEEDBACK_LENGTH,
-        "buttons": [
-            of(Action.APPROVE, "approve", "good"),
-            of(Action.REQUEST_CHANGES, "feedback", "plain", last),
-            of(Action.REJECT, "reject", "bad"),
-            *_edit_buttons(model),  # last, so that no other button is where they were once the editor is open
-        ],
+        # The editor's come last, so that no other button is where they were once the editor is open.
+        "buttons": [*decisions, *_edit_buttons(model)],
         "confirm": confirmation(model.confirming),
         "busy": model.sending.busy if model.sending is not None else "",
         "notice": None if hidden else message(model.notice),
@@ -77,6 +81,8 @@ def _edit_buttons(model: ReviewModel) -> list[dict[str, Any]]:
     """Return the buttons that open the editor; none while it is open, or where the task knows no edits."""
     review, edits = model.review, model.edits
     if review is None or edits.edit is not None:
+        return []
+    if is_one_question(review.request):
         return []
     refused = "" if review.allow_modifications else review.modifications_refused or NO_EDITS_HERE
     if refused == NO_EDITS_HERE:

@@ -84,7 +84,7 @@ def shown_calls(request: ToolRequest, args: Mapping[str, dict[str, Any]]) -> dic
     shown: dict[str, Any] = {}
     for call in request.calls:
         ask = {"answer": ""} if call.kind == "question" else {"approved": True, "reason": ""}
-        shown[call.tool_call_id] = {"tool_name": call.tool_name, "args": args[call.tool_call_id], **ask}
+        shown[call.tool_call_id] = {"tool_name": call.tool_name, **ask, "args": args[call.tool_call_id]}
     return shown
 
 
@@ -120,8 +120,10 @@ def answer_schema(
                 "approved": {"type": "boolean", "title": "Approve this call"},
                 "reason": {"type": "string", "title": "Reason, if it is denied"},
             }
-        properties = {"tool_name": {"const": call.tool_name, "title": "Tool"}, "args": arguments, **ask}
-        calls[call.tool_call_id] = _object(properties, title=call.tool_name, description=call.description)
+        properties = {"tool_name": {"const": call.tool_name, "title": "Tool"}, **ask, "args": arguments}
+        calls[call.tool_call_id] = _object(
+            properties, title=f"{number}. {call.tool_name}", description=call.description
+        )
     schema = _object(calls)
     return {**schema, "$defs": definitions} if definitions else schema
 

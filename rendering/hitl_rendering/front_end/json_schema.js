@@ -2,7 +2,8 @@
 //
 // A shape is { kind, title, description, optional, schema, ... } with a kind of
 //   "text" (format), "number", "integer", "boolean", "choice" (options), "object" (properties, required, extra),
-//   "dict" (extra), "list" (items, places, isFixed), "union" (variants), "any" (nothing is known)
+//   "dict" (extra), "list" (items, places, isFixed), "union" (variants), "fixed" (one value, which has parts),
+//   "any" (nothing is known)
 // `schema`, `properties`, `items` and so on are schemas, whose shapes are asked for when they are needed: a schema may
 // hold itself. Schemas come from others: only own members are read.
 import { isSame, suits } from "./json_shapes.js";
@@ -55,7 +56,8 @@ export class SchemaReader {
   /** A new value: the default, or as empty as it can be. A number is left empty: nobody has said one. */
   initial(schema, depth = DEEPEST_NEW) {
     const shape = this.shape(schema);
-    const given = Object.hasOwn(shape.schema, "default") ? toNode(shape.schema.default, shape) : null;
+    const name = shape.kind === "fixed" ? "const" : "default";
+    const given = Object.hasOwn(shape.schema, name) ? toNode(shape.schema[name], shape) : null;
     return given ?? (shape.optional ? { kind: "null" } : this.filled(shape, depth));
   }
 
@@ -133,6 +135,7 @@ export class SchemaReader {
       if (nodes.every((node) => node && node.kind !== "object" && node.kind !== "array")) {
         return { ...about, kind: "choice", optional: false, options: nodes };
       }
+      if (options.length === 1) return { ...about, kind: "fixed", optional: false };
     }
     const types = [own(schema, "type") ?? (own(schema, "properties") ? "object" : [])].flat();
     const named = types.filter((type) => type !== "null");

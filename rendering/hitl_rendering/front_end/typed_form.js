@@ -60,9 +60,10 @@ export class TypedForm {
         const isFixed = shape.options.length === 1 && node && isSame(shape.options[0], node) && !canBeEmpty;
         return new (isFixed ? FixedField : ChoiceField)(this, shape, place, names);
       }
-      default:
-        return new SourceField(this, shape, place, names);
+      case "fixed":
+        if (node && ("members" in node || "items" in node)) return new FixedField(this, shape, place, names);
     }
+    return new SourceField(this, shape, place, names);
   }
 
   /** A group that has a value. */
@@ -73,7 +74,7 @@ export class TypedForm {
   /** What does not fit the schema has fields by itself. */
   #shapeFor(known, place) {
     const node = place.value;
-    if (!node || (node.kind === "null" && (known.optional || known.kind === "choice"))) return known;
+    if (!node || known.kind === "fixed" || (node.kind === "null" && (known.optional || known.kind === "choice"))) return known;
     if (known.kind !== "any" && node.kind !== "null" && suits(known, node)) return known;
     const { title, description, optional } = known;
     return { ...shapeOf(node), title, description, optional };

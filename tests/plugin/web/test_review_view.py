@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from typing import Any
 
 import pytest

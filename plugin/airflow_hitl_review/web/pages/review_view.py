@@ -133,7 +133,7 @@ def _editing(review: ReviewResponse, display: str) -> dict[str, Any]:
     # With which the task did not go on: it refused the edit, or could not make the next output from it.
     has_unused_edit = review.status is SessionStatus.PENDING_REVIEW and review.edited_output is not None
     return {
-        "editable": review.allow_modifications,
+        "editable": review.allow_modifications and not decision_words.is_one_question(review.request),
         "not_editable": None if why_not == EDITS_NOT_SUPPORTED else why_not,
         "display": display,
         "has_unused_edit": has_unused_edit,

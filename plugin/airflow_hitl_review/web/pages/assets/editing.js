@@ -105,7 +105,8 @@ export class Editing {
       open: () => this.#reopen(),
     });
     this.heading.hidden = !this.isOpen;
-    this.heading.textContent = this.isOpen ? `Your edit of output ${this.#edit.iteration}` : "";
+    const what = this.isOpen && this.#isCurrent && state.asks ? "answers to request" : "edit of output";
+    this.heading.textContent = this.isOpen ? `Your ${what} ${this.#edit.iteration}` : "";
     this.page.place.hidden = !isTold && !this.isOpen;
   }
 

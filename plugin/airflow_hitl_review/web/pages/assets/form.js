@@ -54,8 +54,8 @@ export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }, 
   for (const button of choices.querySelectorAll("[data-action]")) {
     const { label, effect, impossible } = wordsFor(button.dataset.action, isEdited, told);
     if (button.textContent !== label) button.textContent = label;
-    button.disabled ||= impossible !== "";
-    button.title = impossible || (button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect);
+    button.hidden = impossible !== "";
+    button.title = button.dataset.action === "feedback" ? `${effect} (Ctrl+Enter)` : effect;
   }
   if (text.placeholder !== told.placeholder) text.placeholder = told.placeholder;
   document.getElementById("hint").textContent = isLastRound ? form.dataset.lastRound : isEdited ? told.edit_hint : "";
