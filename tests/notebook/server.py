@@ -99,6 +99,7 @@ class DecisionBody(BaseModel):
     output_sha256: str | None = None
     feedback: str = Field("", max_length=1000)
     edited_output: str | None = None
+    calls: dict[str, dict[str, Any]] | None = None
 
 
 class FeedbackBody(DecisionBody):
@@ -199,6 +200,8 @@ class ReviewServer:
             decided_at=None,
             edited=False,
             edited_output=None,
+            request=None,
+            request_kind=None,
         )
 
     def refuse_edit(self, key: ReviewKey, reason: str, *, of_edit: bool = True) -> None:
@@ -359,5 +362,8 @@ class ReviewServer:
         if body.feedback:
             turns.append(turn("feedback", body.feedback, now["iteration"], who))
         edit = {} if edited is None else {"edited": True, "edited_output": edited}
+        if now.get("request") is not None:
+            turns = [{**one, "is_request": True} for one in turns]
+            status = "changes_requested" if status == "approved" else status
         self.change(key, status=status, decided_by=who, decided_at=stamp(0), conversation=turns, **edit)
         return JSONResponse(self.sessions[key])

@@ -87,8 +87,11 @@ class EditFormView {
     this.#version = state.version ?? -1;
     this.#about = state.shown ? state.about : "";
     this.label.textContent = state.label ?? "";
+    const hides = !this.root.hidden && !state.shown;
     this.root.hidden = !state.shown;
     this.#updateLocks();
+    // The editor may have been all that was on the screen.
+    if (hides && !moved) requestAnimationFrame(() => this.root.closest(".hitl-session")?.scrollIntoView({ block: "nearest" }));
     if (this.#asked && state.shown) this.#goTo();
     else if (hadFocus && state.shown && state.stale) this.unsent.focus();
     else if (hadFocus && !state.shown) tell(this.root, ".hitl-session .hitl-form", "hitl:focus");
