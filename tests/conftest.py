@@ -154,10 +154,11 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture(scope="session")
-def stories(folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
-    """What happens on each Airflow of ``tests/compatibility``, begun."""
+def stories(request: pytest.FixtureRequest, folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
+    """What happens on each Airflow of ``tests/compatibility`` that a test of this run asks for, begun."""
     told = Stories(postgres_server, folder / "stories")
-    told.begin(VERSIONS)
+    params = [one.callspec.params for one in request.session.items if hasattr(one, "callspec")]
+    told.begin(tuple(version for version in VERSIONS if any(given.get("told") == version for given in params)))
     try:
         yield told
     finally:

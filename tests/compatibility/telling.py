@@ -17,6 +17,7 @@ from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from hitl_notebook import Client
 from hitl_webhooks import generate_secret
+from tests.compatibility.asking import Asking
 from tests.compatibility.edits import Edits
 from tests.compatibility.environments import Version, environment
 from tests.compatibility.story import DAGS, EXAMPLES, PATIENCE, Story, parks
@@ -89,11 +90,15 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             second.join()
         _start(told)
         _first_outputs(told)
-        edits = Edits(told, hook)
+        edits, asking = Edits(told, hook), Asking(told)
         edits.begin()
+        asking.begin()
         _changes(told)
+        asking.approve()
         edits.go_on()
+        asking.answer()
         _ends(told)
+        asking.end()
         edits.end()
         if version.replaces:
             _replaced(told)

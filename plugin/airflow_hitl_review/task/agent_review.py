@@ -61,6 +61,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         """Run the agent; check the review's settings first, before that costs anything."""
         if self._is_reviewed:
             self._take_what_the_provider_takes()
+            self._take_approval_settings()
             self.check_rendered_hitl_settings()
         return super().execute(context)
 
@@ -68,6 +69,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         self, context: Context, event: dict[str, Any] | None = None, *, parked: Parked | None = None
     ) -> Any:
         """Resume a parked review: restore the state that ``execute`` had, and return its result."""
+        self._take_approval_settings()
         limits = coerce_usage_limits(self.usage_limits)
         self._usage_budget = self._build_usage_budget(context, limits, ti=context["ti"])
         self._run_usage = self._usage_budget.load() if self._usage_budget else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.ai.operators.agent import _contains_code_mode
@@ -12,6 +13,7 @@ from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ApprovalRequiredToolset, CombinedToolset, FunctionToolset
 from pydantic_ai.toolsets.wrapper import WrapperToolset
 
+from airflow_hitl_review.core.schema import OnTimeout
 from airflow_hitl_review.task.errors import HITLRegenerationError
 
 
@@ -24,16 +26,27 @@ class AskingAgent:
         **kwargs: those of the operator.
     """
 
+    # Of the class, too: an operator that replaces the provider's was not initialized.
+    tool_approval: bool = True
+    max_tool_requests: int = 50
     _deferred_results: DeferredToolResults | None = None
 
     def __init__(self, *, tool_approval: bool = True, max_tool_requests: int = 50, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tool_approval = tool_approval
         self.max_tool_requests = max_tool_requests
-        self._tools: dict[str, ToolDefinition] = {}
-        if tool_approval and not self.enable_hitl_review:
-            _take_approval_settings(self)
+        self._take_approval_settings()
         _check_approval(self)
+
+    def _take_approval_settings(self) -> None:
+        """Use the provider's settings of a pause for calls as those of a review that has only such pauses."""
+        if not self.tool_approval or self.enable_hitl_review:
+            return
+        self.hitl_timeout = self.hitl_timeout or self.tool_approval_timeout
+        if self.on_tool_approval_timeout == "deny":
+            self.on_hitl_timeout = "reject"
+        if self.tool_approval_assigned_users and not self.reviewers:
+            self.reviewers = [str(user["id"]) for user in self.tool_approval_assigned_users]
 
     @property
     def _asks(self) -> bool:
@@ -57,6 +70,7 @@ class AskingAgent:
     def run_agent_sync(self, agent: Any, user_prompt: Any, **run_kwargs: Any) -> Any:
         """Run the agent, or let it go on with what a reviewer answered; the provider calls this."""
         if self._asks:
+            self._tools: dict[str, ToolDefinition] = {}
             run_kwargs["capabilities"] = [*run_kwargs.get("capabilities", ()), PrepareTools(self._note_tools)]
         if self._deferred_results is not None:
             # No new prompt: the results of the calls are what the agent waits for.
@@ -69,7 +83,13 @@ class AskingAgent:
 
     if TYPE_CHECKING:  # defined by the provider
         enable_hitl_review: bool
+        hitl_timeout: timedelta | None
+        on_hitl_timeout: OnTimeout
+        on_tool_approval_timeout: str
         output_type: Any
+        reviewers: Sequence[str] | str
+        tool_approval_assigned_users: Sequence[Mapping[str, str]]
+        tool_approval_timeout: timedelta | None
 
 
 def _why_not_asked(operator: Any) -> str | None:
@@ -98,16 +118,6 @@ def _check_approval(operator: Any) -> None:
             f"{type(operator).__name__} {operator.task_id!r} has tools that need an approval, but cannot ask: "
             f"{why}. Leave that out, or mark no tool."
         )
-
-
-def _take_approval_settings(operator: Any) -> None:
-    """Use the provider's settings of a pause for calls as those of a review that has only such pauses."""
-    if operator.hitl_timeout is None:
-        operator.hitl_timeout = operator.tool_approval_timeout
-    if operator.on_tool_approval_timeout == "deny":
-        operator.on_hitl_timeout = "reject"
-    if operator.tool_approval_assigned_users and not operator.reviewers:
-        operator.reviewers = [str(user["id"]) for user in operator.tool_approval_assigned_users]
 
 
 def check_toolsets(before: list[str], now: list[str]) -> None:

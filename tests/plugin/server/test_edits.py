@@ -20,6 +20,7 @@ from tests.conftest import DATABASES, reviews_on
 from tests.plugin.server.test_reviewers import events, has_state, stored, task_instance, wait_for_wake, write
 from tests.plugin.server.test_reviewers import xcoms as entries_of
 from tests.support.api_server import DAG_ID, ReviewServer
+from tests.support.call_samples import refunds
 
 EDITED = edited_output_key(1)
 DRAFT = "Draft of item 0."
@@ -361,4 +362,61 @@ def test_incomplete_acting_for_is_refused(server: ReviewServer, who: Any) -> Non
 def test_nobody_can_say_that_the_clock_decided(server: ReviewServer, channel: str) -> None:
     run_id = seed(server)
     assert decide(server, run_id, "approve", channel=channel).status_code == 422
+    undecided(server, run_id)
+
+
+# --- what an agent asks
+
+
+def seed_calls(server: ReviewServer, asked: dict[str, Any]) -> str:
+    return seed(
+        server,
+        current_output=asked["outputs"][0],
+        output_format="json",
+        output_schema=asked["output_schema"],
+        request=asked["request"],
+        requests=[1],
+    )
+
+
+@pytest.mark.timeout(180)
+def test_calls_are_answered_and_the_answer_is_kept(server: ReviewServer) -> None:
+    run_id = seed_calls(server, refunds())
+    answers: dict[str, Any] = {"call_1": {"args": {"order_id": 7, "amount": 3, "reason": "late"}}}
+    answers |= {"call_2": {"approved": False, "reason": "Too much."}, "call_3": {}}
+    review = decide(server, run_id, "approve", calls=answers).json()
+    assert (review["status"], review["edited"], review["request_kind"]) == ("changes_requested", True, "tool_calls")
+    kept = json.loads(stored(server, run_id, EDITED))
+    assert kept["call_1"]["args"] == answers["call_1"]["args"]
+    assert (kept["call_2"]["approved"], kept["call_2"]["reason"]) == (False, "Too much.")
+    assert kept["call_3"] == json.loads(review["current_output"])["call_3"]
+    record = recorded(server, run_id, "hitl_review.approve")
+    assert record["edited_output_sha256"] == sha256_of(stored(server, run_id, EDITED))
+    late = decide(server, run_id, "approve")
+    assert late.status_code == 409
+    assert late.json()["detail"]["message"].endswith("; the agent goes on.")
+    wait_for_wake(server, run_id)
+
+
+def test_wrong_answers_decide_nothing(server: ReviewServer) -> None:
+    run_id = seed_calls(server, refunds())
+    for body, path in (
+        ({"calls": {"call_1": {}}}, ["call_2"]),
+        (
+            {"calls": {name: {"args": {"order_id": "x"}} for name in ("call_1", "call_2", "call_3")}},
+            ["call_1", "args"],
+        ),
+    ):
+        answer = decide(server, run_id, "approve", **body)
+        assert answer.status_code == 422
+        assert path in [error["path"][: len(path)] for error in answer.json()["errors"]]
+    assert decide(server, run_id, "feedback", feedback="no", edited_output="{}").status_code == 422
+    undecided(server, run_id)
+    assert decide(server, run_id, "feedback", feedback="no").json()["status"] == "changes_requested"
+
+
+def test_answers_to_nothing_are_refused(server: ReviewServer) -> None:
+    run_id = seed(server)
+    answer = decide(server, run_id, "approve", calls={"call_1": {}})
+    assert (answer.status_code, "asks for no calls" in answer.json()["detail"]) == (422, True)
     undecided(server, run_id)

@@ -1,0 +1,100 @@
+"""What happens to the agents of ``dags/asking.py``: each asks three times in one task.
+
+They wait beside the others of a story; without the AI provider there are none.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from demo.processes import wait_until
+from hitl_notebook import Client, Review, ReviewKey
+from tests.compatibility.story import PATIENCE, Story
+
+DAG_ID = "asking"
+TASKS = ("reviewed", "alone")
+"""With a review of the output, and with reviews of the calls alone."""
+
+
+class Asking:
+    """The agents of one run; what is seen goes to the story's facts.
+
+    Args:
+        told: the story.
+    """
+
+    def __init__(self, told: Story) -> None:
+        self._told = told
+        self._client = Client(told.airflow.url, username="admin", password="admin")
+        self._facts: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """Wait for the first request."""
+        if not self._told.version.provider:
+            return
+        self._told.airflow.wait_for_dag(DAG_ID)
+        self._told.runs[DAG_ID] = self._told.airflow.trigger(DAG_ID)
+
+    def approve(self) -> None:
+        """Approve two calls as they are."""
+        if not self._told.version.provider:
+            return
+        self._wait(1)
+        self._facts["made before"] = self._made()
+        for task_id in TASKS:
+            review = self._find(task_id)
+            self._client.approve(review)
+        self._facts["first"] = review
+        (row,) = [row for row in self._client.iter_sessions(dag_id=DAG_ID) if row.key.task_id == "alone"]
+        self._facts["row"] = row
+
+    def answer(self) -> None:
+        """Edit one call, and deny the other; then answer a question."""
+        if not self._told.version.provider:
+            return
+        self._wait(2)
+        edited = {"args": {"order": 9, "amount": 9.5}}
+        wrong = {"calls": {"c": {"args": {"order": "nine", "amount": 1}}, "d": {"approved": True}}}
+        refused = self._told.decide("approve", DAG_ID, "alone", json=wrong)
+        self._facts["refused"] = (refused.status_code, refused.json())
+        for task_id in TASKS:
+            self._client.approve(self._find(task_id), calls={"c": edited, "d": "Too dear."})
+        self._wait(3)
+        states = self._told.states(DAG_ID)
+        self._facts["waiting"] = {states[task_id, -1] for task_id in TASKS}
+        question = self._find("alone")
+        self._facts["question"] = question
+        empty = self._told.decide("approve", DAG_ID, "alone")
+        self._facts["unanswered"] = (empty.status_code, empty.json())
+        self._client.approve(question, calls={"q": "Kyoto"})
+        self._client.request_changes(self._find("reviewed"), "Kyoto")
+
+    def end(self) -> None:
+        """Approve the output of the agent that is reviewed."""
+        if not self._told.version.provider:
+            return
+        self._wait(4, "reviewed")
+        self._facts["output"] = self._client.approve(self._find("reviewed"))
+        wanted = dict.fromkeys(TASKS, "success")
+
+        def ends() -> dict[str, str | None]:
+            states = self._told.states(DAG_ID)
+            return {task_id: states[task_id, -1] for task_id in TASKS}
+
+        wait_until(lambda: ends() == wanted, timeout=PATIENCE, what="the ends of the agents", interval=0.5)
+        self._facts["results"] = {task_id: self._told.result(DAG_ID, task_id) for task_id in TASKS}
+        self._facts["ended"] = {task_id: self._find(task_id) for task_id in TASKS}
+        self._facts["made"] = self._made()
+        self._told.facts["asking"] = self._facts
+
+    def _made(self) -> dict[str, list[Any]]:
+        """The calls that were made."""
+        files = {task_id: self._told.airflow.home / f"made-{task_id}" for task_id in TASKS}
+        return {task_id: [json.loads(line) for line in file.open()] for task_id, file in files.items()}
+
+    def _find(self, task_id: str) -> Review:
+        return self._client.find(ReviewKey(DAG_ID, self._told.runs[DAG_ID], task_id))
+
+    def _wait(self, iteration: int, *task_ids: str) -> None:
+        self._told.wait_for_outputs([(DAG_ID, task_id, -1) for task_id in task_ids or TASKS], iteration)
