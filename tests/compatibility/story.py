@@ -20,6 +20,7 @@ EXAMPLES = {
     "example_hitl_review_pydantic_ai": "triage",
     "example_hitl_review_langchain": "write",
     "example_hitl_review_typed": "claim",
+    "example_hitl_review_tool_calls": "support",
 }
 """The example DAGs, and which of their tasks is reviewed."""
 

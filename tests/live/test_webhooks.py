@@ -540,6 +540,7 @@ def test_callbacks_and_default_webhook(reviews: Reviews) -> None:
             "decided_by": None,
             "acting_for": None,
             "channel": None,
+            "request_kind": None,
         }
         for n, output in ((1, "Draft of item -1."), (2, "Draft 1 after: shorter"))
     ]

@@ -134,6 +134,7 @@ def test_body_describes_the_review() -> None:
             "acting_for": None,
             "decided_at": "2026-03-04T05:06:07.890Z",
             "channel": None,
+            "request_kind": None,
             "links": {"review": "https://airflow.example/review"},
         },
     }

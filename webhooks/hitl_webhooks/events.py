@@ -63,6 +63,7 @@ class ReviewFacts:
         links: name to URL; ``review`` is the page for deciding.
         acting_for: for whom ``decided_by``, a service, says that it decided.
         channel: where the decision was made; ``"timeout"`` and ``"policy"`` are no person's decision.
+        request_kind: what an agent asks, if the output is that: ``"tool_calls"`` or ``"question"``.
         occurrence: number of earlier events of this type for this output: changes can be requested again after
             a failed regeneration.
     """
@@ -89,6 +90,7 @@ class ReviewFacts:
     edited_output: str | None = None
     acting_for: Person | None = None
     channel: str | None = None
+    request_kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def build_event(type_: EventType, facts: ReviewFacts, *, at: datetime) -> Event:
         "acting_for": _person(facts.acting_for),
         "decided_at": _iso(facts.decided_at),
         "channel": facts.channel,
+        "request_kind": facts.request_kind,
         "links": dict(facts.links),
     }
     event: dict[str, Any] = {"type": type_.value, "timestamp": _iso(at), "data": data}

@@ -63,6 +63,7 @@ def announce(
         acting_for=_person(decision.acting_for) if decision else None,
         decided_at=decision.at if decision else None,
         channel=decision.channel if decision else None,
+        request_kind=session.request.kind if session.request else None,
         edited_output=edited_output,
         occurrence=_earlier_requests(session) if type_ is EventType.CHANGES_REQUESTED else 0,
     )

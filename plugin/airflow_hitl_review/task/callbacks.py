@@ -23,7 +23,8 @@ class Callbacks:
     Each is called with the task's context, in which ``hitl_review`` is a dict with ``event`` (the type of the
     webhook event, such as ``"hitl_review.finalized"``), ``status``, ``iteration``, ``max_iterations``,
     ``prompt``, ``output`` (as the reviewer edited it, if they did: then ``edited`` is True), ``deadline_at``,
-    ``feedback``, ``decided_by`` and ``acting_for`` (names, or None), and ``channel`` (as in REST, or None).
+    ``feedback``, ``decided_by`` and ``acting_for`` (names, or None), and ``channel`` and ``request_kind`` (as in
+    REST, or None).
 
     An exception in a callback is logged; the review and the remaining callbacks continue.
 
@@ -77,6 +78,7 @@ class Callbacks:
             "decided_by": decision.user.name if decision and decision.user else None,
             "acting_for": decision.acting_for.name if decision and decision.acting_for else None,
             "channel": decision.channel if decision else None,
+            "request_kind": session.request.kind if session.request else None,
         }
         for callback in self._by_type.get(type_, ()):
             try:

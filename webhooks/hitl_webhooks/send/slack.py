@@ -48,7 +48,7 @@ def slack_message(event: Payload) -> dict[str, Any]:
         _section("*Prompt*\n", mrkdwn(prompt, _ASIDE_BYTES), _ASIDE_BYTES),
         _section("*Feedback*\n", quoted(feedback), _ASIDE_BYTES),
         _section(
-            "*Output*\n",
+            "*The agent asks*\n" if event.text("request_kind") else "*Output*\n",
             mrkdwn(event.text("output"), _TEXT_BYTES),
             _TEXT_BYTES,
             event.data.get("output_truncated") is True,
