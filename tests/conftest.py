@@ -121,9 +121,9 @@ def reviews_on(
     migrated: Migrated = request.getfixturevalue("migrated")
     database = ""
     if request.param == "postgresql":
-        database = migrated.postgresql(request.getfixturevalue("postgres_server"), name)
+        database = migrated.postgresql(request.getfixturevalue("postgres_server"), name, filled=True)
     else:
-        migrated.sqlite(folder / name)
+        migrated.sqlite(folder / name, filled=True)
     with review_server(folder / name, DAGS, database, migrate=False, settings=settings) as server:
         yield server
 
@@ -134,7 +134,7 @@ def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServ
 
     A module whose tests are about all reviews there are has a server of its own.
     """
-    with reviews_on(request, folder, "reviews") as server:
+    with reviews_on(request, folder, "reviews", {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}) as server:
         yield server
 
 

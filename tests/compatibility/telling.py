@@ -97,6 +97,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         asking.approve()
         edits.go_on()
         asking.answer()
+        asking.approve_output()
         _ends(told)
         asking.end()
         edits.end()

@@ -205,8 +205,8 @@ def a_question_gets_its_answer() -> None:
 def calls_alone_are_approved_without_a_review_of_the_output() -> None:
     task = Task(ONE, "Done", enable_hitl_review=False)
     task.run()
-    task.decide(Action.APPROVE)
-    assert task.result == "Done: refunded 7"
+    task.decide(Action.APPROVE, a=CallAnswer(args={"order": 9, "amount": 1}))
+    assert task.result == "Done: refunded 9"
     session = task.xcoms.session
     assert (session.status, session.iteration, session.decisions[-1].channel) == (
         SessionStatus.APPROVED,

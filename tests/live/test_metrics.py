@@ -119,7 +119,7 @@ def collector() -> Iterator[OtlpServer]:
 @pytest.fixture(scope="module")
 def measured(folder: Path, migrated: Migrated, collector: OtlpServer) -> Iterator[ReviewServer]:
     home = folder / "measured"
-    migrated.sqlite(home)
+    migrated.sqlite(home, filled=True)
     with review_server(home, DAGS, "", migrate=False, api_workers=1, settings=collector.metrics_settings) as server:
         yield server
 

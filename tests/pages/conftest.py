@@ -19,7 +19,7 @@ PATH = "/airflow"
 @pytest.fixture(scope="session")
 def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
     """Reviews on an API server of two processes, on SQLite."""
-    migrated.sqlite(folder / "pages")
+    migrated.sqlite(folder / "pages", filled=True)
     settings = {"AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN": "(?s).*"}  # for hostile ids
     with (
         review_server(folder / "pages", DAGS, "", path=PATH, migrate=False, settings=settings) as server,

@@ -39,7 +39,7 @@ def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
     run("spin", *(f"-D{name}" for name in definitions), "-a", str(MODEL))
     # NFAIR=3: room for the fairness counters of six processes.
     # COLLAPSE: half the memory.
-    run("gcc", "-O1", "-DCOLLAPSE", "-o", "pan", "pan.c", *(["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]))
+    run("gcc", "-O2", "-DCOLLAPSE", "-o", "pan", "pan.c", *(["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]))
     # -m: maximum depth; paths must not be cut off, or the search would be incomplete.
     said = run("./pan", "-m1000000", *(["-a", "-f", "-N", ltl] if ltl else []))
     assert "max search depth too small" not in said

@@ -17,7 +17,7 @@ from tests.security.fuzzing import fuzz
 from tests.security.routes import ROUTES, Kind, Right
 from tests.support.api_server import ReviewServer
 
-SECONDS = int(os.environ.get("HITL_FUZZ_SECONDS", "60"))
+SECONDS = int(os.environ.get("HITL_FUZZ_SECONDS", "40"))
 SEED = int(os.environ.get("HITL_FUZZ_SEED", "1"))
 METHODS = {"get", "post", "put", "patch", "delete"}
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first run creat
 @pytest.fixture(scope="module")
 def simple(folder: Path, migrated: Migrated) -> Iterator[Asked]:
     """The answers with SimpleAuthManager."""
-    migrated.sqlite(folder / "security_simple")
+    migrated.sqlite(folder / "security_simple", filled=True)
     with simple_server(folder / "security_simple") as server, asking(server) as asked:
         asked.ask_all(callers(server, SIMPLE_PEOPLE))
         yield asked

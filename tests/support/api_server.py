@@ -118,6 +118,27 @@ def search_path() -> str:
     return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
+def team_settings(dags: Path, *, teams: bool) -> dict[str, str]:
+    """Settings by which the DAGs are of team ``red``, or of none."""
+    bundle = {
+        "name": "dags-folder",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(dags)},
+        **({"team_name": "red"} if teams else {}),
+    }
+    return {
+        "AIRFLOW__CORE__MULTI_TEAM": str(teams),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+    }
+
+
+def fill(instance: AirflowInstance, *, teams: bool) -> None:
+    """Put the teams and the DAGs into a migrated database."""
+    for team in ("red", "blue") if teams else ():
+        instance.run("airflow", "teams", "create", team)
+    instance.run("airflow", "dags", "reserialize")
+
+
 @contextmanager
 def review_server(
     home: Path,
@@ -132,28 +153,21 @@ def review_server(
     users: Mapping[str, str] = USERS,
     teams: bool = True,
 ) -> Iterator[ReviewServer]:
-    """Start the server with so many processes, below ``path``; not ``migrate``: its database has the tables.
+    """Start the server with so many processes, below ``path``; not ``migrate``: its database is a filled one.
 
     ``programs`` is another environment's folder of programs, ``settings`` are more environment variables, ``users``
     are those of SimpleAuthManager. Without ``teams``, nobody has one, as FAB's auth manager knows none.
     """
-    bundle = {
-        "name": "dags-folder",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(dags)},
-        **({"team_name": "red"} if teams else {}),
-    }
     instance = AirflowInstance(
         home,
         dags,
         database=database,
         users=users,
         settings={
-            "AIRFLOW__CORE__MULTI_TEAM": str(teams),
+            **team_settings(dags, teams=teams),
             "AIRFLOW__HITL_REVIEW__WEBHOOK_SECRET": URL_SECRET,
             "AIRFLOW__HITL_REVIEW__WEBHOOK_TIMEOUT": "2",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["1"] * 200),
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
             **(settings or {}),
         },
         api_workers=api_workers,
@@ -162,9 +176,7 @@ def review_server(
     )
     if migrate:
         instance.migrate()
-    for team in ("red", "blue") if teams else ():
-        instance.run("airflow", "teams", "create", team)
-    instance.run("airflow", "dags", "reserialize")
+        fill(instance, teams=teams)
     try:
         instance.start("api-server")
         server = ReviewServer(instance)

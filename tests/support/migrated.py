@@ -1,4 +1,4 @@
-"""Databases with Airflow's tables, made once: ``airflow db migrate`` takes ten seconds each time."""
+"""Databases with Airflow's tables, and with DAGs, made once: each of Airflow's commands takes some ten seconds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 from demo.airflow_instance import AirflowInstance
 from tests.support import postgres
+from tests.support.api_server import fill, team_settings
 
 TEMPLATE = "migrated"
-"""Name of the PostgreSQL database that others are copied from."""
+"""Name of the PostgreSQL database that others are copied from; with ``_filled``, of the one with teams and DAGs."""
 
 
 class Migrated:
@@ -17,24 +18,42 @@ class Migrated:
 
     Args:
         folder: for the templates.
-        dags: any DAG folder; Airflow wants one.
+        dags: the DAG folder.
     """
 
     def __init__(self, folder: Path, dags: Path) -> None:
         self._folder, self._dags = folder, dags
-        self._has_postgres = False
+        self._made: set[str] = set()
 
-    def sqlite(self, home: Path) -> None:
-        """Put a database where an ``AirflowInstance`` in ``home`` looks for it."""
-        template = self._folder / "sqlite" / "airflow.db"
+    def sqlite(self, home: Path, *, filled: bool = False) -> None:
+        """Put a database where an ``AirflowInstance`` in ``home`` looks for it.
+
+        Args:
+            home: its folder.
+            filled: whether it has the teams and the DAGs of ``api_server.review_server``.
+        """
+        template = self._folder / ("sqlite_filled" if filled else "sqlite") / "airflow.db"
         if not template.exists():
-            AirflowInstance(template.parent, self._dags).migrate()
+            template.parent.mkdir(parents=True)
+            if filled:
+                self.sqlite(template.parent)
+            self._make(template.parent, "", filled=filled)
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(template, home / "airflow.db")
 
-    def postgresql(self, server: postgres.Server, name: str) -> str:
-        """Make a database, and return its URL."""
-        if not self._has_postgres:
-            AirflowInstance(self._folder / "postgresql", self._dags, database=server.create(TEMPLATE)).migrate()
-            self._has_postgres = True
-        return server.create(name, TEMPLATE)
+    def postgresql(self, server: postgres.Server, name: str, *, filled: bool = False) -> str:
+        """Make a database, and return its URL; ``filled`` as above."""
+        template = f"{TEMPLATE}_filled" if filled else TEMPLATE
+        if template not in self._made:
+            database = self.postgresql(server, template) if filled else server.create(template)
+            self._make(self._folder / template, database, filled=filled)
+            self._made.add(template)
+        return server.create(name, template)
+
+    def _make(self, home: Path, database: str, *, filled: bool) -> None:
+        settings = team_settings(self._dags, teams=True) if filled else {}
+        instance = AirflowInstance(home, self._dags, database=database, settings=settings)
+        if filled:
+            fill(instance, teams=True)
+        else:
+            instance.migrate()

@@ -247,7 +247,7 @@ class ReviewSession:
             # already decided. Going back to the previous output would undo that.
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
-        self.session = session
+        self.session, self.edited_output = session, None
         self.remembered = self.remembered.after(session, history)
         if not by_policy:
             self.announcer.output_ready(session)

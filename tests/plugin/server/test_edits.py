@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -16,7 +14,6 @@ from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, edited_outp
 from airflow_hitl_review.core.texts import sha256_of
 from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH
 from demo.processes import wait_until
-from tests.conftest import DATABASES, reviews_on
 from tests.plugin.server.test_reviewers import events, has_state, stored, task_instance, wait_for_wake, write
 from tests.plugin.server.test_reviewers import xcoms as entries_of
 from tests.support.api_server import DAG_ID, ReviewServer
@@ -44,11 +41,10 @@ TYPED: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def server(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    settings = {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}
-    with reviews_on(request, folder, "edits", settings) as started:
-        yield started
+@pytest.fixture
+def server(reviews: ReviewServer) -> ReviewServer:
+    """The server of all modules that seed reviews of their own."""
+    return reviews
 
 
 def seed(server: ReviewServer, *more: str, **fields: Any) -> str:

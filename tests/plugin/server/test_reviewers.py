@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
 from demo.processes import wait_until
-from tests.conftest import DATABASES, reviews_on
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
 
 DENIED = "Only these may decide this review: admin, viv. You are ann."
-
-
-@pytest.fixture(scope="module", params=DATABASES)
-def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServer]:
-    settings = {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}
-    with reviews_on(request, folder, "reviewers", settings) as server:
-        yield server
 
 
 def xcoms(run_id: str) -> str:

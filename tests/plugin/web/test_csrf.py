@@ -132,7 +132,7 @@ def test_content_types_of_forms_are_not_read_as_json(reviews: ReviewServer, run_
 @pytest.fixture(scope="module")
 def open_server(folder: Path, migrated: Migrated) -> Iterator[ReviewServer]:
     """A server where everybody is an administrator, and whose CORS settings allow another origin."""
-    migrated.sqlite(folder / "origins")
+    migrated.sqlite(folder / "origins", filled=True)
     settings = {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__API__ACCESS_CONTROL_ALLOW_ORIGINS": "https://pal.example",
