@@ -179,7 +179,7 @@ def test_their_operator_replaced_by_configuration(told: Story) -> None:
 
 
 def test_the_example_dags(told: Story) -> None:
-    """A function, an agent, LangChain and a typed output: a round of changes each, then what follows the review."""
+    """A function, agents, LangChain and a typed output: a round of changes each, then what follows the review."""
     if not told.version.examples:
         assert not any(dag_id.startswith("example") for dag_id in told.runs)
         return
@@ -188,6 +188,8 @@ def test_the_example_dags(told: Story) -> None:
     assert told.facts["ends"]["example_hitl_review_function"]["publish", -1] == "success"
     assert results["example_hitl_review_langchain", "write", -1] == "The office is closed on Friday."
     assert results["example_hitl_review_pydantic_ai", "file", -1] == "filed: title='a' urgent=False"
+    asked = "# Order 7\n\n- Order 7: 20.50, delivered nine days late.\n- friendlier"
+    assert results["example_hitl_review_tool_calls", "support", -1] == asked
     typed = "example_hitl_review_typed"
     assert results[typed, "claim", -1]["note"] == "friendlier"
     assert results[typed, "pay", -1] == "Ada gets €311 on 31 March, €0 of it for travel."

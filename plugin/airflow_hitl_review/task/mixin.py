@@ -15,7 +15,7 @@ from airflow_hitl_review.core.webhook_endpoints import usable_webhooks
 from airflow_hitl_review.task import review_loop, tracing
 from airflow_hitl_review.task.json_values import Shown, as_text
 from airflow_hitl_review.task.message_history import dump_messages, load_messages, stored_history
-from airflow_hitl_review.task.new_session import decided, new_session
+from airflow_hitl_review.task.new_session import Output, decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
 from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, EditRefusedError, check_edit, editing_of
 from airflow_hitl_review.task.remembered import Parked
@@ -78,8 +78,8 @@ class HITLReviewMixin(ReviewSettings):
         history = stored_history(self, message_history)
         ti = _task_instance(context)
         prompt = HITLReviewMixin._to_string(self.prompt)  # a template may render to another task's result
-        editing = self._editing(shown, message_history)
-        session = new_session(self, ti, shown, editing, prompt, self._request(message_history))
+        showing = Output(shown, self._editing(shown, message_history), self._request(message_history))
+        session = new_session(self, ti, showing, prompt)
         policy = None
         if not self._needs_review(shown, message_history):
             session, policy = decided(session, Action.APPROVE, "policy")

@@ -1,7 +1,9 @@
-"""Makes the session of a new review from the operator's settings."""
+"""Makes the session of a review: with its first output, with the next, and decided by nobody."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from airflow_hitl_review.core.schema import AgentSession, Channel, Decision, FailedRegeneration
@@ -14,29 +16,47 @@ from airflow_hitl_review.task.review_settings import ReviewSettings
 from airflow_hitl_review.task.task_xcoms import utcnow
 
 
-def new_session(
-    settings: ReviewSettings,
-    ti: Any,
-    shown: Shown,
-    editing: Editing,
-    prompt: str,
-    request: ToolRequest | None = None,
-) -> AgentSession:
+@dataclass(frozen=True)
+class Output:
+    """An output, as it is about to be shown.
+
+    Attributes:
+        shown: as returned by ``as_text``.
+        editing: whether reviewers may edit it.
+        request: what is asked, if the output is that.
+    """
+
+    shown: Shown
+    editing: Editing
+    request: ToolRequest | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a session that come with each output."""
+        return {
+            "current_output": self.shown[0],
+            "output_format": self.shown[1],
+            "allow_modifications": self.editing.refused is None,
+            "modifications_refused": self.editing.refused,
+            "output_schema": self.editing.schema,
+            "request": self.request,
+        }
+
+
+def new_session(settings: ReviewSettings, ti: Any, output: Output, prompt: str) -> AgentSession:
     """The session in which the first output waits for a review.
 
     Args:
         settings: the operator.
         ti: the running task instance.
-        shown: the output, as returned by ``as_text``.
-        editing: whether reviewers may edit it.
+        output: the output.
         prompt: tells the reviewer what the output is for.
-        request: what is asked, if the output is that.
     """
     now = utcnow()
     timeout = settings.hitl_timeout
     return AgentSession(
-        max_iterations=settings.max_hitl_iterations + (request is not None),
-        requests=[1] if request is not None else [],
+        max_iterations=settings.max_hitl_iterations + (output.request is not None),
+        requests=[1] if output.request is not None else [],
         prompt=prompt,
         display_as=settings.display_as,
         on_reject=settings.on_reject,
@@ -47,20 +67,25 @@ def new_session(
         created_at=now,
         updated_at=now,
         deadline_at=now + timeout if timeout is not None else None,
-        **output_fields(shown, editing, request),
+        **output.fields,
     )
 
 
-def output_fields(shown: Shown, editing: Editing, request: ToolRequest | None) -> dict[str, Any]:
-    """The fields of a session that come with each output."""
-    return {
-        "current_output": shown[0],
-        "output_format": shown[1],
-        "allow_modifications": editing.refused is None,
-        "modifications_refused": editing.refused,
-        "output_schema": editing.schema,
-        "request": request,
-    }
+def next_session(session: AgentSession, output: Output, hitl_timeout: timedelta | None) -> AgentSession:
+    """The session in which the next output waits for a review.
+
+    Args:
+        session: the review, to which the output is the answer.
+        output: the output.
+        hitl_timeout: the operator's.
+    """
+    state, now, is_request = advance(session.state, Step.REGENERATE), utcnow(), output.request is not None
+    changes: dict[str, Any] = {}
+    if is_request:  # it costs no round
+        changes = {"max_iterations": session.max_iterations + 1, "requests": [*session.requests, state.iteration]}
+    if session.request is not None:
+        changes["deadline_at"] = now + hitl_timeout if hitl_timeout is not None else None
+    return session.moved_to(state, now, last_error=None, **changes, **output.fields)
 
 
 def decided(session: AgentSession, action: Action, channel: Channel) -> tuple[AgentSession, Decision]:

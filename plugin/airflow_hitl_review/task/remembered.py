@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -42,13 +42,19 @@ class Remembered:
         deadline = datetime.fromisoformat(at) if at is not None else None
         return cls(deadline, parked.get("output_sha256"), parked.get("history_sha256"))
 
-    def after(self, session: AgentSession, history: Any) -> Remembered:
-        """The same once a session and its stored history are shown; None if none was stored, as while polling."""
+    def after(self, before: AgentSession, session: AgentSession, history: Any) -> Remembered:
+        """The same once a session is shown.
+
+        Args:
+            before: the session before; the deadline is a new one after a request.
+            session: the session.
+            history: what is stored with it; None if nothing is, as while polling.
+        """
         is_kept = session.request is not None and history is not None
-        return replace(
-            self,
-            output_sha256=sha256_of(session.current_output),
-            history_sha256=sha256_of_values(history) if is_kept else None,
+        return Remembered(
+            self.deadline if before.request is None else session.deadline_at,
+            sha256_of(session.current_output),
+            sha256_of_values(history) if is_kept else None,
         )
 
     def parked(self) -> Parked:

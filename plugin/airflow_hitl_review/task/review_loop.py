@@ -25,6 +25,7 @@ from airflow_hitl_review.task.errors import (
 )
 from airflow_hitl_review.task.json_values import as_text
 from airflow_hitl_review.task.message_history import stored_history
+from airflow_hitl_review.task.new_session import Output, decided, next_session
 from airflow_hitl_review.task.parking import park
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import takes_parked
@@ -148,14 +149,13 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
             output, new_history = operator.regenerate_from_edit(edited_output=review.edited_output, **asked)
         shown, stored = as_text(output), stored_history(operator, new_history)
         trace, editing = traced(operator._trace, new_history, history), operator._editing(shown, new_history)
-        request = operator._request(new_history)
-        # An output that comes after a request is the first one: the settings may say that nobody need look at it.
-        was_asked = review.session.request is not None and request is None
-        by_policy = was_asked and not operator._needs_review(shown, new_history)
-        # Each request has its own time.
-        anew = operator.hitl_timeout if review.session.request is not None else None
-        deadline = utcnow() + anew if anew is not None else None
-        review.next_output(shown, stored, trace, editing, request, by_policy=by_policy, deadline=deadline)
+        showing = Output(shown, editing, operator._request(new_history))
+        session = next_session(review.session, showing, operator.hitl_timeout)
+        # Until now the agent has only asked: this is its first output, and perhaps nobody need look at it.
+        is_first = showing.request is None and len(review.session.requests) == review.session.iteration
+        if is_first and not operator._needs_review(shown, new_history):
+            session, _ = decided(session, Action.APPROVE, "policy")
+        review.show(session, stored, trace)
     except (XComsAwayError, *FAILURES) as error:
         if isinstance(error, XComsAwayError) and not makes_calls:
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,9 +18,7 @@ from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
-from airflow_hitl_review.task.json_values import Shown
-from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys, output_fields
-from airflow_hitl_review.task.output_edits import Editing
+from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys
 from airflow_hitl_review.task.remembered import Parked, Remembered
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
 from airflow_hitl_review.task.tool_requests import begun, check_history, settled
@@ -77,7 +74,7 @@ class ReviewSession:
         review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
         review._xcoms.store_round(session, history, trace)
-        review.remembered = review.remembered.after(session, history)
+        review.remembered = review.remembered.after(session, session, history)
         if session.status is SessionStatus.PENDING_REVIEW:
             announcer.output_ready(session)
         return review
@@ -199,47 +196,18 @@ class ReviewSession:
         """Note that approved calls are being made, see ``tool_requests.begun``; raises ``XComsAwayError`` also."""
         self._store(begun(self.session))
 
-    def next_output(
-        self,
-        shown: Shown,
-        history: Any,
-        trace: Trace | None,
-        editing: Editing,
-        request: ToolRequest | None = None,
-        *,
-        by_policy: bool = False,
-        deadline: datetime | None = None,
-    ) -> None:
-        """Show the next output; ``history`` and ``trace`` as for ``start``.
+    def show(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
+        """Show the next output, and announce it unless it is approved already.
 
         Args:
-            shown: the output.
+            session: as ``next_session`` has made it.
             history: as for ``start``.
             trace: as for ``start``.
-            editing: whether reviewers may edit it.
-            request: what is asked, if the output is that.
-            by_policy: whether it is approved at once, as nobody need look at it.
-            deadline: a new one for the review; None for the same.
 
         Raises:
             RuntimeError: it could not be stored. The review is unchanged, and nobody will see that output.
             XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
-        state = advance(self.session.state, Step.REGENERATE)
-        requests = [*self.session.requests, *([state.iteration] if request is not None else [])]
-        allowed = self.session.max_iterations + (request is not None)
-        session = self._moved(
-            state,
-            last_error=None,
-            max_iterations=allowed,
-            requests=requests,
-            **output_fields(shown, editing, request),
-        )
-        if deadline is not None:
-            session = session.model_copy(update={"deadline_at": deadline})
-            self.remembered = replace(self.remembered, deadline=deadline)
-        if by_policy:
-            session, _ = decided(session, Action.APPROVE, "policy")
         try:
             self._xcoms.store_round(session, history, trace)
         except FAILURES as error:
@@ -247,9 +215,9 @@ class ReviewSession:
             # already decided. Going back to the previous output would undo that.
             if not self._xcoms.has_session(session):
                 raise RuntimeError(f"The next output could not be stored: {error}") from error
+        self.remembered = self.remembered.after(self.session, session, history)
         self.session, self.edited_output = session, None
-        self.remembered = self.remembered.after(session, history)
-        if not by_policy:
+        if session.status is SessionStatus.PENDING_REVIEW:
             self.announcer.output_ready(session)
 
     def give_back(self, decision: Decision, step: Step, error: str) -> None:
