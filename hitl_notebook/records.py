@@ -103,16 +103,33 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class BegunCalls:
+    """Approved calls that an earlier try of the task has begun to make; whether it has made them is not known.
+
+    Attributes:
+        try_number: number of the try.
+        at: when; timezone-aware.
+        calls: each as one would write it in Python, with secrets masked.
+    """
+
+    try_number: int
+    at: datetime
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ToolRequest:
     """What an agent asks before it goes on.
 
     Attributes:
         kind: ``"tool_calls"``, or ``"question"`` if all calls are questions.
         calls: in the model's order; ``Review.output`` has their arguments.
+        earlier: what earlier tries of the task have begun: side effects may have happened.
     """
 
     kind: str
     calls: tuple[ToolCall, ...]
+    earlier: tuple[BegunCalls, ...] = ()
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

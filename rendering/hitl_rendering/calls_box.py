@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from hitl_rendering.code import code
@@ -30,6 +31,22 @@ class Call(Protocol):
         """What the tool says of the call."""
 
 
+class Begun(Protocol):
+    """Calls that an earlier try of the task has begun to make."""
+
+    @property
+    def try_number(self) -> int:
+        """Number of the try."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """The calls, as one would write them in Python."""
+
+
 class Request(Protocol):
     """What an agent asks."""
 
@@ -40,6 +57,10 @@ class Request(Protocol):
     @property
     def calls(self) -> Sequence[Call]:
         """The calls."""
+
+    @property
+    def earlier(self) -> Sequence[Begun]:
+        """What earlier tries have begun."""
 
 
 def calls_html(text: str, request: Request | None = None) -> str:
@@ -55,7 +76,17 @@ def calls_html(text: str, request: Request | None = None) -> str:
         items = [_call(call, known.get(id_)) for id_, call in json.loads(text).items()]
     except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         return plain(text)
-    return f'<ol class="hitl-calls">{"".join(items)}</ol>'
+    earlier = "".join(map(_begun, request.earlier)) if request is not None else ""
+    return f'{earlier}<ol class="hitl-calls">{"".join(items)}</ol>'
+
+
+def _begun(begun: Begun) -> str:
+    calls = "".join(f"<li><code>{inline(call)}</code></li>" for call in begun.calls)
+    when = f"{begun.at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return (
+        f'<div class="hitl-call-earlier">Try {begun.try_number} of the task began these calls on {when}. Look '
+        f"whether they were made, before you approve the same again:<ul>{calls}</ul></div>"
+    )
 
 
 def _call(call: Mapping[str, Any], known: Call | None) -> str:

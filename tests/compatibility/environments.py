@@ -28,6 +28,7 @@ class Version:
         ours: whether this project is.
         examples: whether what the example DAGs need is installed, too.
         replaces: whether the provider's operator is also replaced by configuration, in a live run.
+        kills: whether agents are also killed once their calls are approved.
         agents: which agents of ``dags/agents.py`` are reviewed there.
         fab: whether FAB's auth manager is installed, too. It needs older packages than the rest.
     """
@@ -39,6 +40,7 @@ class Version:
     examples: bool = False
     replaces: bool = False
     agents: tuple[str, ...] = ("either",)
+    kills: bool = False
     fab: bool = False
 
     @property
@@ -66,7 +68,7 @@ VERSIONS = (
     Version("3.1.0", "3.10", provider=False),
     Version("3.1.8", "3.11"),
     Version("3.2.2", "3.12", replaces=True),
-    Version("3.3.2", "3.13", examples=True, replaces=True, agents=("model", "listed", "either")),
+    Version("3.3.2", "3.13", examples=True, replaces=True, kills=True, agents=("model", "listed", "either")),
 )
 PROVIDER_ONLY = Version("3.3.2", "3.13", ours=False)
 FAB = Version("3.3.2", "3.13", provider=False, fab=True)

@@ -98,6 +98,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         edits.go_on()
         asking.answer()
         asking.approve_output()
+        asking.approve_again()
         _ends(told)
         asking.end()
         edits.end()

@@ -90,3 +90,20 @@ def test_the_output_is_what_the_calls_returned(told: Story) -> None:
         ("feedback", 3, True),
         ("output", 4, False),
     ]
+
+
+def test_killed_tries_do_not_call_again_and_are_told_of(told: Story) -> None:
+    """Whether a call was made is not known then: the next reviewer sees it, and decides."""
+    if not told.version.kills:
+        assert "again" not in facts(told)
+        return
+    again: dict[str, Review] = facts(told)["again"]
+    begun = {name: review.request.earlier for name, review in again.items() if review.request is not None}
+    assert {name: [list(one.calls) for one in earlier] for name, earlier in begun.items()} == {
+        "resuming": [],
+        "calling": [["refund_or_die(order=7)"]],
+        "called": [["refund_or_die(order=7)"]],
+        "saying": [["refund_or_die(order=7)"]],
+    }
+    assert facts(told)["made twice"] == {"resuming": 1, "calling": 1, "called": 2, "saying": 2}
+    assert facts(told)["killed"] == dict.fromkeys(begun, "success")

@@ -18,7 +18,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.toolsets import FunctionToolset
 
 from airflow_hitl_review import HITLRegenerationError, HITLRejectError
-from airflow_hitl_review.core.schema import SESSION_KEY, edited_output_key, history_key
+from airflow_hitl_review.core.schema import BEGUN_CALLS_KEY, SESSION_KEY, edited_output_key, history_key
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.tool_calls import CallAnswer, answered
 from airflow_hitl_review.task.agent import AgentOperator
@@ -286,6 +286,28 @@ def approved_calls_are_not_made_twice() -> None:
     assert len(MADE) == 1
 
 
+def the_next_try_tells_what_was_begun() -> None:
+    task = Task(TWO)  # the script has no second answer
+    task.run()
+    with raises(HITLRegenerationError):
+        task.decide(Action.APPROVE, a=CallAnswer(args={"order": 9, "amount": 1}), b=CallAnswer(approved=False))
+    first = task.xcoms
+    assert first.session.request is not None
+    assert (first.session.request.earlier, first.session.request.begun_at is None) == ([], False)
+    # Airflow deletes the others when the next try starts.
+    task.xcoms = MemoryTask()
+    task.xcoms.try_number, task.xcoms.xcoms = 2, {BEGUN_CALLS_KEY: first.xcoms[BEGUN_CALLS_KEY]}
+    task.run()
+    request = task.xcoms.session.request
+    assert request is not None
+    (earlier,) = request.earlier
+    assert (earlier.try_number, earlier.calls) == (1, ["refund(order=9, amount=1)"])
+    with raises(HITLRegenerationError):
+        task.decide(Action.APPROVE)
+    kept = task.xcoms.xcoms[BEGUN_CALLS_KEY]
+    assert [(one["try_number"], len(one["calls"])) for one in kept] == [(1, 1), (2, 2)]
+
+
 def a_failure_after_the_calls_fails_the_task() -> None:
     task = Task(ONE)  # the script has no second answer
     task.run()
@@ -354,6 +376,7 @@ STORIES = [
     an_answer_about_other_calls_is_refused,
     other_toolsets_fail_the_task,
     approved_calls_are_not_made_twice,
+    the_next_try_tells_what_was_begun,
     a_failure_after_the_calls_fails_the_task,
     the_clock_denies,
     the_providers_settings_of_a_pause_are_taken,

@@ -57,9 +57,17 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Begun:
+    try_number: int = 1
+    at: datetime = START
+    calls: tuple[str, ...] = ("refund(order=<7>)",)
+
+
+@dataclass(frozen=True)
 class Request:
     kind: str = "tool_calls"
     calls: tuple[Call, ...] = (Call(),)
+    earlier: tuple[Begun, ...] = (Begun(),)
 
 
 ASKING = Request()
@@ -86,6 +94,8 @@ def test_outputs_before_a_request_keep_their_form() -> None:
     gone = rounds_of(Shown(turns[:1], 2, ASKED, "json", request=ASKING))
     assert gone.current.is_request
     assert "Pay &lt;b&gt;back" in gone.current.html
+    assert "Try 1 of the task began these calls" in gone.current.html
+    assert "refund(order=&lt;7&gt;)" in gone.current.html
 
 
 def contents(rounds: tuple[Round[Said], ...]) -> list[str]:

@@ -206,7 +206,7 @@ def _output_facts(session: AgentSession) -> dict[str, str | None]:
 
 def _excerpt(session: AgentSession) -> str:
     if session.request is not None:
-        return storable(excerpt_of(calls_in_words(session.current_output), "text"))
+        return storable(excerpt_of("; ".join(calls_in_words(session.current_output)), "text"))
     return storable(excerpt_of(session.current_output, session.output_format))
 
 

@@ -38,6 +38,9 @@ _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
+BEGUN_CALLS_KEY = f"{PREFIX}begun_calls"
+"""List of ``tool_calls.BegunCalls``, of all tries. Written by the worker; kept when a new try starts."""
+
 WEBHOOKS_KEY = f"{PREFIX}webhooks"
 """``webhook_endpoints.ReviewWebhooks``: the endpoints of this review. Written by the worker before the session,
 deleted once the final event is in the outbox. Its row's timestamp is when the outbox is checked next."""

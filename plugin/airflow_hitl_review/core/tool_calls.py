@@ -40,6 +40,24 @@ class ToolCall(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
+class BegunCalls(BaseModel):
+    """Approved calls that a try of the task has begun to make; whether it has made them is not known.
+
+    Attributes:
+        task_instance_id: Airflow's id of the try, a UUID.
+        try_number: its number.
+        at: when.
+        calls: each as one would write it in Python, with secrets masked.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    task_instance_id: str
+    try_number: int
+    at: Time
+    calls: list[Text]
+
+
 class ToolRequest(BaseModel):
     """What an agent asks.
 
@@ -47,6 +65,7 @@ class ToolRequest(BaseModel):
         kind: ``"question"`` if all calls are questions.
         calls: in the model's order; their arguments are in the output.
         begun_at: since when the task has made the approved calls.
+        earlier: what earlier tries of the task have begun: side effects may have happened.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -54,6 +73,7 @@ class ToolRequest(BaseModel):
     kind: RequestKind = "tool_calls"
     calls: list[ToolCall] = Field(min_length=1)
     begun_at: Time | None = None
+    earlier: list[BegunCalls] = Field(default_factory=list)
 
 
 class CallAnswer(BaseModel):
@@ -156,13 +176,18 @@ def answered(shown: str, answers: Mapping[str, CallAnswer]) -> str:
     return json.dumps(calls, indent=2, ensure_ascii=False)
 
 
-def calls_in_words(text: str) -> str:
-    """A request's JSON as one line: the calls as one would write them in Python."""
+def calls_in_words(text: str, *, approved: bool = False) -> list[str]:
+    """The calls of a request's JSON, each as one would write it in Python.
+
+    Args:
+        text: the JSON, or that of an answer; if it is something else, it is the only "call".
+        approved: leave those out that are denied, and questions.
+    """
     try:
-        calls = json.loads(text).values()
-        return "; ".join(f"{call['tool_name']}({_named(call['args'])})" for call in calls)
+        calls = [call for call in json.loads(text).values() if not approved or call.get("approved")]
+        return [f"{call['tool_name']}({_named(call['args'])})" for call in calls]
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):  # somebody has overwritten it
-        return text
+        return [text]
 
 
 def _named(args: Mapping[str, Any]) -> str:

@@ -137,11 +137,11 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
     """Show the next output; returns the history of the output that is then current."""
     asked: dict[str, Any] = {"feedback": decision.feedback, "message_history": history}
     makes_calls = decision.action is Action.APPROVE
+    answer = review.session.current_output if review.edited_output is None else review.edited_output
     if makes_calls:
-        review.begin_calls()
+        review.begin_calls(answer)
     try:
         if makes_calls:
-            answer = review.session.current_output if review.edited_output is None else review.edited_output
             output, new_history = operator._go_on(answer, history)
         elif review.edited_output is None:
             output, new_history = operator.regenerate_with_feedback(**asked)

@@ -21,7 +21,7 @@ from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys
 from airflow_hitl_review.task.remembered import Parked, Remembered
 from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
-from airflow_hitl_review.task.tool_requests import begun, check_history, settled
+from airflow_hitl_review.task.tool_requests import begun, check_history, settled, with_earlier
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class ReviewSession:
         announcer = Announcer(ti, webhooks, callbacks, ti.try_number)
         review = cls(ti, session, announcer, Confirmation(session.reviewers, is_resumed=False, event=None))
         announcer.open()
+        session = review.session = review._with_earlier(session)
         review._xcoms.store_round(session, history, trace)
         review.remembered = review.remembered.after(session, session, history)
         if session.status is SessionStatus.PENDING_REVIEW:
@@ -192,9 +193,12 @@ class ReviewSession:
         """Take what was asked from the task, see ``tool_requests.settled``."""
         self.session = settled(self.session, self.remembered, asked, decision)
 
-    def begin_calls(self) -> None:
+    def begin_calls(self, answer: str) -> None:
         """Note that approved calls are being made, see ``tool_requests.begun``; raises ``XComsAwayError`` also."""
-        self._store(begun(self.session))
+        session, calls = begun(self.session, answer, self._ti.try_number)
+        if calls.calls:
+            self._xcoms.add_begun_calls(calls)
+        self._store(session)
 
     def show(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
         """Show the next output, and announce it unless it is approved already.
@@ -208,6 +212,7 @@ class ReviewSession:
             RuntimeError: it could not be stored. The review is unchanged, and nobody will see that output.
             XComsAwayError: it is unknown whether it is stored; the review must be loaded again.
         """
+        session = self._with_earlier(session)
         try:
             self._xcoms.store_round(session, history, trace)
         except FAILURES as error:
@@ -262,6 +267,9 @@ class ReviewSession:
         history = self._xcoms.read_history(self.session.iteration)
         check_history(self.remembered, history)
         return history
+
+    def _with_earlier(self, session: AgentSession) -> AgentSession:
+        return with_earlier(session, self._xcoms.read_begun_calls()) if session.request is not None else session
 
     def _store(self, session: AgentSession) -> None:
         self._xcoms.store_session(session)

@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow.sdk.execution_time.xcom import XCom
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from airflow_hitl_review.core.schema import (
     ACTION_KEY,
+    BEGUN_CALLS_KEY,
     HISTORY_KEY,
     SESSION_KEY,
     AgentSession,
@@ -24,11 +25,15 @@ from airflow_hitl_review.core.schema import (
     trace_key,
 )
 from airflow_hitl_review.core.stored import is_repeated
+from airflow_hitl_review.core.tool_calls import BegunCalls
 from airflow_hitl_review.core.trace import Trace
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_BEGUN_CALLS = TypeAdapter(list[BegunCalls])
+_MOST_BEGUN = 50
 
 SECOND_TRIES = (0.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry, after a failure because no API server was available. Before each of these,
@@ -105,6 +110,20 @@ class TaskXComs:
         history = self.read(history_key(iteration))
         # Version 0.1.0 had one history for all outputs.
         return history if history is not None else self.read(HISTORY_KEY)
+
+    def read_begun_calls(self) -> list[BegunCalls]:
+        """Read what this try and earlier ones have begun to call."""
+        value = self.read(BEGUN_CALLS_KEY)
+        try:
+            return _BEGUN_CALLS.validate_python(value if value is not None else [])
+        except ValidationError as error:
+            log.warning("The XCom %r is not a list of calls and is ignored: %s", BEGUN_CALLS_KEY, error)
+            return []
+
+    def add_begun_calls(self, begun: BegunCalls) -> None:
+        """Write that calls are being made; the latest are kept."""
+        known = [*self.read_begun_calls(), begun][-_MOST_BEGUN:]
+        self.push(BEGUN_CALLS_KEY, [one.model_dump(mode="json") for one in known])
 
     def store_round(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
         """Write an output, its history and trace (None stores none) and the session that shows it."""

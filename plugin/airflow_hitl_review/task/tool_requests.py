@@ -8,7 +8,7 @@ from typing import Any
 from airflow_hitl_review.core.schema import AgentSession, Decision
 from airflow_hitl_review.core.states import SessionStatus, advance
 from airflow_hitl_review.core.texts import sha256_of, sha256_of_values
-from airflow_hitl_review.core.tool_calls import ToolRequest
+from airflow_hitl_review.core.tool_calls import BegunCalls, ToolRequest, calls_in_words
 from airflow_hitl_review.task.errors import HITLRegenerationError
 from airflow_hitl_review.task.remembered import Remembered
 from airflow_hitl_review.task.task_xcoms import utcnow
@@ -37,14 +37,23 @@ def settled(
                 "The agent's request was changed in XCom while it waited, so the reviewer may have seen other "
                 f"calls than those that would be made. {_START_OVER}"
             )
-        asked = asked.model_copy(update={"begun_at": told.begun_at if told is not None else None})
+        if told is not None:
+            asked = asked.model_copy(update={"begun_at": told.begun_at, "earlier": told.earlier})
     pending = replace(session.state, status=SessionStatus.PENDING_REVIEW, is_request=asked is not None)
     status = advance(pending, decision.action).status
     return session.model_copy(update={"request": asked, "status": status})
 
 
-def begun(session: AgentSession) -> AgentSession:
+def begun(session: AgentSession, answer: str, try_number: int) -> tuple[AgentSession, BegunCalls]:
     """The session once its calls are being made: another process of the task must not make them again.
+
+    Args:
+        session: the review.
+        answer: the reviewer's.
+        try_number: the task's.
+
+    Returns:
+        The session, and what is remembered of the calls for a later try.
 
     Raises:
         HITLRegenerationError: an earlier process has begun.
@@ -56,7 +65,17 @@ def begun(session: AgentSession) -> AgentSession:
             f"The approved calls were begun at {request.begun_at:%Y-%m-%d %H:%M:%S} UTC by a process that has "
             "ended since, so some may have been made. Look at what they do, then clear the task to start over."
         )
-    return session.model_copy(update={"request": request.model_copy(update={"begun_at": now}), "updated_at": now})
+    after = session.model_copy(update={"request": request.model_copy(update={"begun_at": now}), "updated_at": now})
+    calls = calls_in_words(answer, approved=True)
+    id_ = session.task_instance_id or ""
+    return after, BegunCalls(task_instance_id=id_, try_number=try_number, at=now, calls=calls)
+
+
+def with_earlier(session: AgentSession, begun_calls: list[BegunCalls]) -> AgentSession:
+    """The session whose request says what earlier tries have begun."""
+    assert session.request is not None
+    earlier = [one for one in begun_calls if one.task_instance_id != session.task_instance_id]
+    return session.model_copy(update={"request": session.request.model_copy(update={"earlier": earlier})})
 
 
 def check_history(remembered: Remembered, history: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,41 @@ if AgentOperator is not None:
         def llm_hook(self) -> Any:
             return _Scripted()
 
+    def die(where: str) -> None:
+        """Be killed once, as by the kernel, where the task's id says so."""
+        ti: Any = get_current_context()["ti"]
+        died = Path(os.environ["AIRFLOW_HOME"]) / f"died-{where}"
+        if ti.task_id == where and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def refund_or_die(order: int) -> str:
+        """Pay money back."""
+        die("calling")
+        note(["refund", order])
+        die("called")
+        return f"paid for {order}"
+
+    def say_or_die(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        """A call, then a text."""
+        if not any(isinstance(one, ModelResponse) for one in messages):
+            return ModelResponse(parts=[ToolCallPart("refund_or_die", {"order": 7}, "a")])
+        die("saying")
+        return ModelResponse(parts=[TextPart("Done.")])
+
+    class _Dying:
+        def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Agent[object, Any]:
+            return Agent(FunctionModel(say_or_die), output_type=output_type, instructions=instructions, **more)
+
+    class DyingOperator(AgentOperator):
+        @cached_property
+        def llm_hook(self) -> Any:
+            return _Dying()
+
+        def resume_hitl_review(self, context: Any, event: Any = None, *, parked: Any = None) -> Any:
+            die("resuming")
+            return super().resume_hitl_review(context, event, parked=parked)
+
     def tools() -> FunctionToolset:
         found = FunctionToolset(id="shop")
         found.add_function(look_up)
@@ -95,4 +132,17 @@ if AgentOperator is not None:
                 toolsets=[tools()],
                 enable_hitl_review=is_reviewed,
                 retries=0,
+            )
+
+    with DAG("killed", schedule=None, catchup=False):
+        for name in ("resuming", "calling", "called", "saying"):
+            dying = FunctionToolset(id="shop")
+            dying.add_function(refund_or_die, requires_approval=True)
+            DyingOperator(
+                task_id=name,
+                prompt="Refund what is due.",
+                llm_conn_id="test_model",
+                toolsets=[dying],
+                retries=1,
+                retry_delay=timedelta(seconds=1),
             )

@@ -172,7 +172,10 @@ def test_lists_have_the_calls_in_words() -> None:
     assert whole is not None
     assert whole.request == review.request
     assert whole.conversation == []
-    assert calls_in_words("[1, 2]") == "[1, 2]"
+    assert calls_in_words("[1, 2]") == ["[1, 2]"]
+    denied = answered(review.current_output, {**ALL, "call_1": CallAnswer(approved=False)})
+    assert [one.partition("(")[0] for one in calls_in_words(denied, approved=True)] == ["refund", "send_mail"]
+    assert calls_in_words(question()["outputs"][0], approved=True) == []
 
 
 def test_long_requests_have_a_summary_without_them() -> None:

@@ -14,9 +14,11 @@ from contextlib import suppress
 from functools import partial
 
 from airflow_hitl_review.core.options import WebhookSettings
+from airflow_hitl_review.core.schema import BEGUN_CALLS_KEY
 from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.server.db.task_instances import find_new_try
 from airflow_hitl_review.server.db.transactions import transaction
+from airflow_hitl_review.server.db.xcoms import xcom_times
 from airflow_hitl_review.server.delivery import orphaned_reviews
 from airflow_hitl_review.server.delivery.outbox_backup import OutboxBackup
 from airflow_hitl_review.server.delivery.sender import LONGEST_PAUSE, DatabaseThreads, Sender
@@ -76,6 +78,8 @@ class Dispatcher:
         """
         with transaction() as db:
             key = find_new_try(db, task_instance_id)
+            # What an agent was allowed to do, its next reviewer must know.
+            kept = xcom_times(db, key, (BEGUN_CALLS_KEY,)) if key is not None else {}
         if key is None:
             return frozenset()
         try:
@@ -84,7 +88,7 @@ class Dispatcher:
             raise
         except Exception:  # events already in the outbox must be saved all the same
             log.exception("Announcing the end of the review of %s failed.", key)
-        return self._backup.back_up(key)
+        return self._backup.back_up(key).union(kept)
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):

@@ -2,8 +2,8 @@
 
 The dispatcher polls every second. A cleared task's XComs may be deleted sooner than that: 0.5 s were measured, and
 4 of 12 cleared reviews lost their final event. So this middleware delays the request with which a worker starts a
-try for a moment. That costs each start of a task two queries by primary key; the second one is for rescheduled
-tasks, see ``reschedule_recovery``.
+try for a moment. That costs each start of a task three queries by primary key; one is for what an agent has begun
+(``BEGUN_CALLS_KEY``), one for rescheduled tasks, see ``reschedule_recovery``.
 
 Airflow answers that request with the keys of the XComs that the worker must delete. This middleware removes
 undelivered events from that list: they stay in XCom, and cannot be lost when a process is killed. Where it is not
