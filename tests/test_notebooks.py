@@ -17,6 +17,8 @@ from demo.live_notebook import LiveNotebook
 from demo.processes import wait_until
 from demo.stack import DAG_ID, DAGS, ROOT, Receiver, notebook_env, started
 from hitl_notebook import Client, Review, ReviewKey
+from tests.compatibility.conftest import need_python
+from tests.compatibility.environments import VERSIONS, environment
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -104,7 +106,8 @@ def test_notebook_is_saved_without_outputs(path: Path) -> None:
 
 
 def test_all_notebooks_are_tested() -> None:
-    assert {path.stem for path in NOTEBOOKS} == {"review", "review_beside_data", "bulk_review", "edit_and_approve"}
+    tested = {"review", "review_beside_data", "bulk_review", "edit_and_approve", "answer_an_agent"}
+    assert {path.stem for path in NOTEBOOKS} == tested
 
 
 # --- the agents used in them
@@ -248,3 +251,29 @@ def test_edit_and_approve(airflow: AirflowInstance, env: dict[str, str]) -> None
     assert (review.status, review.iteration, review.edited) == ("approved", 1, True)
     assert json.loads(review.edited_output or "")["expenses"][0]["category"] == "travel"
     assert review.output["expenses"][0]["category"] == "meals"
+
+
+@pytest.mark.live
+@pytest.mark.timeout(900)
+def test_answer_an_agent(folder: Path, tmp_path: Path) -> None:
+    """In an environment that has the AI provider."""
+    version = next(version for version in VERSIONS if version.examples)
+    need_python(version)
+    dag_id, dags = "example_hitl_review_tool_calls", tmp_path / "dags"
+    dags.mkdir()
+    (dags / "agents.py").write_text(f"from airflow_hitl_review.example_dags.{dag_id} import example  # a DAG\n")
+    airflow = AirflowInstance(folder / "agents", dags, programs=environment(version))
+    try:
+        airflow.start("standalone")
+        airflow.wait_for_dag(dag_id)
+        run_id = parked(airflow, dag_id)
+        notebook = LiveNotebook(FOLDER / "answer_an_agent.ipynb", notebook_env(tmp_path, airflow))
+        with notebook.kernel():
+            notebook.run_all()
+            assert "refund {'order': 7, 'amount': 20.5, 'reason': 'It came late.'}" in notebook.outputs_of("open")
+            assert "'args', 'amount') must be a number" in notebook.outputs_of("refused")
+            assert "Paid back 10.25 for order 7." in notebook.outputs_of("answer")
+            assert "edit request admin" in notebook.outputs_of("approve")
+        ends(airflow, dag_id, run_id, "success", "support")
+    finally:
+        airflow.stop()

@@ -39,6 +39,7 @@ class Asking:
         self._told.airflow.wait_for_dag(DAG_ID)
         self._told.runs[DAG_ID] = self._told.airflow.trigger(DAG_ID)
         if self._told.version.kills:
+            self._told.airflow.wait_for_dag("killed")
             self._told.runs["killed"] = self._told.airflow.trigger("killed")
 
     def approve(self) -> None:
@@ -47,6 +48,8 @@ class Asking:
             return
         self._wait(1)
         self._facts["made before"] = self._made()
+        (row,) = [row for row in self._client.iter_sessions(dag_id=DAG_ID) if row.key.task_id == "alone"]
+        self._facts["row"] = row
         for task_id in TASKS:
             review = self._find(task_id)
             self._client.approve(review)
@@ -56,8 +59,6 @@ class Asking:
             self._killed = {name: self._find(name, "killed") for name in KILLED}
             for one in self._killed.values():
                 self._client.approve(one)
-        (row,) = [row for row in self._client.iter_sessions(dag_id=DAG_ID) if row.key.task_id == "alone"]
-        self._facts["row"] = row
 
     def answer(self) -> None:
         """Edit one call, and deny the other; then answer a question."""
