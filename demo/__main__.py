@@ -62,7 +62,7 @@ def explain(airflow: AirflowInstance, address: str) -> None:
                            {airflow.url}/dags/{DAG_ID}   (user {USER}, password {USER})
   4. Beside the notebook:  review_beside_data.ipynb checks the figures against the data, and
      bulk_review.ipynb decides about the descriptions, many at once; edit_and_approve.ipynb
-     edits the claim. Run them cell by cell.
+     edits the claim. Run them cell by cell. (answer_an_agent.ipynb needs an agent in your own Airflow.)
 
   Webhooks that an outside receiver has verified appear below. Ctrl-C ends everything.
 """,
