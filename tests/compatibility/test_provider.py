@@ -101,6 +101,27 @@ def provider(folder: Path, postgres_server: postgres.Server) -> Iterator[Provide
         alone.stop()
 
 
+def test_a_second_request_of_an_agent_fails_its_task(provider: Provider) -> None:
+    """The DAG whose agents ask three times with ours (``test_asking``)."""
+    airflow = provider.alone
+    airflow.wait_for_dag("asking")
+    run_id = airflow.trigger("asking")
+
+    def states() -> dict[str, str | None]:
+        return {task_id: state for (task_id, _), state in airflow.task_states("asking", run_id).items()}
+
+    wanted = {"reviewed": "failed", "alone": "awaiting_input"}  # no approval of calls beside a review
+    wait_until(lambda: states() == wanted, timeout=120, what="the first request", interval=0.5)
+    path = f"/dags/asking/dagRuns/{quote(run_id)}/taskInstances/alone/-1/hitlDetails"
+    airflow.api("PATCH", path, json={"chosen_options": ["Approve"], "params_input": {}})
+    wait_until(lambda: states()["alone"] == "failed", timeout=120, what="the second request", interval=0.5)
+    (log,) = (airflow.home / "logs").glob("dag_id=asking/*/task_id=alone/*.log")
+    assert "ToolApprovalAlreadyRequestedError" in log.read_text()
+    made = (airflow.home / "made-alone").read_text()
+    assert made.count("refund") == 2  # both calls of the first request, with one answer
+    assert not (airflow.home / "made-reviewed").read_text().count("refund")
+
+
 def test_the_client_finds_and_decides(provider: Provider) -> None:
     approved, rejected = provider.reviews()
     client = Client(provider.alone.url, username="admin", password="admin")

@@ -25,7 +25,10 @@ try:
     from pydantic_ai.models.function import AgentInfo, FunctionModel
     from pydantic_ai.toolsets import FunctionToolset
 
-    from airflow_hitl_review.task.agent import AgentOperator
+    try:
+        from airflow_hitl_review.task.agent import AgentOperator
+    except ImportError:  # where only the provider is installed
+        from airflow.providers.common.ai.operators.agent import AgentOperator  # type: ignore[no-redef]
 except ImportError:  # the AI provider is not installed here: there are no such DAGs
     AgentOperator = None  # type: ignore[assignment, misc]
 
