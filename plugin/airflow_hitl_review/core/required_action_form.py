@@ -20,6 +20,7 @@ from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, Use
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.texts import sha256_of, storable
+from airflow_hitl_review.core.tool_calls import RequestKind
 from hitl_rendering.one_line import title_of
 from hitl_rendering.quoted import quoted
 from hitl_rendering.review_words import round_words
@@ -52,6 +53,13 @@ _STAYS_TEXT = "\u00a0"
 
 MAX_SHOWN = 8_000
 """Characters of the output that the form shows; the review's page has all of it."""
+
+
+_ASKED: dict[RequestKind, str] = {
+    "tool_calls": "**Approve** lets the agent make these calls. **Request changes** denies them: the agent reads "
+    "your feedback, and goes on. On the review's page each call can be answered in detail.",
+    "question": "Write your answer as feedback, and choose **Request changes**: the agent reads it, and goes on.",
+}
 
 
 @dataclass(frozen=True)
@@ -152,12 +160,15 @@ def _body(session: AgentSession, page: str) -> str:
     if not session.current_output.strip():
         shown = "The output is empty."
     heading = round_words(session.iteration, session.max_iterations)
-    parts = [f"**Output of {heading}**", shown]
+    asks = session.request is not None
+    parts = [f"**What the agent asks in {heading}**" if asks else f"**Output of {heading}**", shown]
     if length > MAX_SHOWN:
         parts.append(
             f"**Only the first {MAX_SHOWN:,} of {length:,} characters are shown.** "
             f"[Read the whole output]({page}) before you decide."
         )
+    if session.request is not None:
+        parts.append(_ASKED[session.request.kind])
     parts.append(
         f"[Open the review]({page}) to see what was said about it. "
         "An answer given here counts like one given there."

@@ -18,6 +18,7 @@ from airflow_hitl_review.core.texts import sha256_of
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from tests.support.api_server import ReviewServer
+from tests.support.call_samples import question, refunds
 
 DAG_ID = "many_reviews"
 
@@ -163,6 +164,16 @@ def test_form_of_a_long_output_says_that_it_is_cut() -> None:
 
 def test_form_of_an_empty_output_says_so() -> None:
     assert "The output is empty." in form_of(KEY, AgentSession(current_output=" \n"), SITE).body
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [(refunds(), "lets the agent make"), (question(), "Write your answer")]
+)
+def test_form_of_a_request_says_what_the_answers_do(asked: dict[str, Any], words: str) -> None:
+    session = AgentSession(current_output=asked["outputs"][0], output_format="json", request=asked["request"])
+    body = form_of(KEY, session, SITE).body
+    assert body.startswith("**What the agent asks in round 1")
+    assert words in body
 
 
 def test_form_follows_each_new_output(reviews: ReviewServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.tool_calls import CallAnswer, answered, read_answers
-from airflow_hitl_review.server.reviews.edits import InvalidEditError
+from airflow_hitl_review.server.reviews.edits import InvalidEditError, checked_edit
 from airflow_hitl_review.server.reviews.schema_words import FieldError
 
 
@@ -32,7 +32,7 @@ def edit_of(
     if calls is not None and edited_output is not None:
         raise InvalidEditError("Give either calls or edited_output: both say the same.")
     if action is not Action.APPROVE:
-        if calls is not None or edited_output is not None:
+        if calls is not None or checked_edit(session, edited_output) is not None:  # Airflow's form sends it back
             raise InvalidEditError("Feedback denies all calls; to deny some of them, approve, and say which.")
         return None
     text = edited_output if calls is None else _edited(session, calls)
