@@ -8,17 +8,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from playwright.sync_api import Dialog, Locator, Page, expect
 
 from demo.stack import ROOT, jupyter_env, jupyter_server
-from tests.notebook.server import ReviewServer
 from tests.support import browser
 
 WAIT = 20_000.0
 """Milliseconds."""
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+class HasUrl(Protocol):
+    """A server of reviews, with a user ``ada``."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
 
 
 class Lab:
@@ -42,9 +50,7 @@ class Lab:
         page.on("dialog", self._on_dialog)
         page.on("request", lambda request: self._on_request(request.url))
 
-    def open(
-        self, server: ReviewServer, *more_cells: str, app: str = "lab/tree", opens_next: bool = False
-    ) -> Locator:
+    def open(self, server: HasUrl, *more_cells: str, app: str = "lab/tree", opens_next: bool = False) -> Locator:
         """Run a new notebook with a panel on this server.
 
         Args:
