@@ -69,8 +69,15 @@ class TaskInstance(Protocol):
         """Number of a mapped task, else -1."""
 
 
-def deadline_words(on_hitl_timeout: str) -> str:
-    """What happens at a review's deadline; ``{}`` is its time."""
+def deadline_words(on_hitl_timeout: str, request_kind: str | None = None) -> str:
+    """What happens at a review's deadline; ``{}`` is its time.
+
+    Args:
+        on_hitl_timeout: the task's setting.
+        request_kind: what the agent asks, if the current output is that: the clock never approves it.
+    """
+    if request_kind is not None:
+        return "denied at {} if nobody answers" if on_hitl_timeout == "reject" else "answer before {}"
     return _AT_DEADLINE.get(on_hitl_timeout, "decide before {}")
 
 

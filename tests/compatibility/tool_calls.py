@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow.sdk.exceptions import TaskAwaitingInput
-from pydantic_ai import Agent, CallDeferred
+from pydantic_ai import Agent, ApprovalRequired, CallDeferred
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.toolsets import FunctionToolset
@@ -330,6 +330,85 @@ def the_clock_denies() -> None:
     assert session.deadline_at > first
 
 
+def a_failure_after_the_clock_has_denied_ends_the_task() -> None:
+    task = Task(ONE, hitl_timeout=timedelta(hours=1), on_hitl_timeout="reject")  # the script has no second answer
+    task.run()
+    task.xcoms.kwargs["parked"]["deadline"] = (datetime.now(timezone.utc) - timedelta(minutes=1)).isoformat()
+    with raises(HITLRegenerationError, "Regenerating failed"):
+        task.run({})
+    assert len(task.xcoms.session.decisions) == 1
+
+
+def an_output_does_not_become_a_request() -> None:
+    forged = Task(ONE)
+    forged.run()
+    task = Task("North")
+    task.run()
+    history = forged.xcoms.xcoms[history_key(1)]
+    task.xcoms.xcoms[history_key(1)] = history
+    with raises(HITLRegenerationError, "did not when the task parked"):
+        task.decide(Action.APPROVE)
+    assert MADE == []
+
+
+def what_is_said_of_a_call_is_bound_to_it() -> None:
+    task = Task(ONE)
+    task.run()
+    session = json.loads(json.dumps(task.xcoms.xcoms[SESSION_KEY]))
+    session["request"]["calls"][0]["description"] = "Only a dry run."
+    task.xcoms.xcoms[SESSION_KEY] = session
+    with raises(HITLRegenerationError, "request was changed"):
+        task.decide(Action.APPROVE)
+    assert MADE == []
+
+
+def arguments_can_be_fixed() -> None:
+    task = Task(TWO, "Done", allow_modifications=False)
+    task.run()
+    task.decide(Action.APPROVE, a=CallAnswer(args={"order": 1, "amount": 1}), b=CallAnswer(approved=True))
+    assert "cannot be edited" in (task.xcoms.session.last_error or "")
+    task.decide(Action.APPROVE, a=CallAnswer(approved=False))
+    assert MADE == [("refund", 8, 1.0, "")]
+
+
+def a_mask_is_never_an_argument() -> None:
+    secret = [call("login", "s", user="ann", password="hunter2")]
+    task = Task(secret, "Done")
+    task.run()
+    task.decide(Action.APPROVE, s=CallAnswer(args={"user": "*** bob", "password": "***"}))
+    assert "stands for a secret" in (task.xcoms.session.last_error or "")
+    assert MADE == []
+
+
+def the_providers_xcoms_tell_of_the_whole_conversation() -> None:
+    task = Task(ONE, "Done", enable_hitl_review=False)
+    task.run()
+    assert task.xcoms.xcoms["usage"]["requests"] == 1
+    task.decide(Action.APPROVE)
+    assert task.xcoms.xcoms["usage"]["requests"] == 2
+    assert task.xcoms.xcoms["run_id"]
+
+
+def odd_metadata_is_shown_as_text() -> None:
+    class Client:
+        def __str__(self) -> str:
+            return "the client"
+
+    def guarded(order: int) -> str:
+        raise ApprovalRequired(metadata={"client": Client(), "share": float("nan")})
+
+    def tools() -> FunctionToolset:
+        found = FunctionToolset(id="shop")
+        found.add_function(guarded)
+        return found
+
+    task = Task([call("guarded", "g", order=1)], "Done", tools=tools)
+    task.run()
+    request = task.xcoms.session.request
+    assert request is not None
+    assert request.calls[0].metadata == {"client": "the client", "share": "NaN"}
+
+
 def the_providers_settings_of_a_pause_are_taken() -> None:
     given = {"tool_approval_timeout": timedelta(hours=1), "on_tool_approval_timeout": "deny"}
     operator = Scripted(task_id="t", prompt="p", llm_conn_id="x", toolsets=[shop()], **given)
@@ -379,6 +458,13 @@ STORIES = [
     the_next_try_tells_what_was_begun,
     a_failure_after_the_calls_fails_the_task,
     the_clock_denies,
+    a_failure_after_the_clock_has_denied_ends_the_task,
+    an_output_does_not_become_a_request,
+    what_is_said_of_a_call_is_bound_to_it,
+    arguments_can_be_fixed,
+    a_mask_is_never_an_argument,
+    the_providers_xcoms_tell_of_the_whole_conversation,
+    odd_metadata_is_shown_as_text,
     the_providers_settings_of_a_pause_are_taken,
     what_cannot_wait_is_refused_when_the_dag_is_read,
     agents_cannot_ask_for_ever,

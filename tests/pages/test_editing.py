@@ -105,7 +105,7 @@ def test_text_is_edited_with_a_preview_and_approved(stage: Stage, people: People
     expect(editor(page).locator("fieldset").first).to_have_js_property("disabled", False)
     assert stage.find(key)["status"] == "pending_review"
     approve(page)
-    expect(page.locator("#notices")).to_have_text("Approved output 1 as you edited it.")
+    expect(page.locator("#notices")).to_have_text("Approved output 1 as you edited it. The task goes on.")
     expect(editor(page)).to_have_count(0)
     assert stored_edit(stage, key) == DRAFT.replace("one", "two")
     found = stage.find(key)
@@ -151,7 +151,7 @@ def test_code_is_edited_by_keyboard_and_the_task_goes_on_from_it(stage: Stage, p
     expect(page.get_by_role("group", name="Requesting changes to output 1 as you edited it")).to_be_visible()
     page.keyboard.press("Control+Enter")
     expect(page.locator(".pill")).to_have_text("Changes requested, edited")
-    expect(page.locator("#notices")).to_contain_text("Changes to output 1 as you edited it were requested.")
+    expect(page.locator("#notices")).to_contain_text("Changes requested to output 1 as you edited it.")
     assert str(stored_edit(stage, key)).startswith(f"{PYTHON}\nif __name__:\n    main()")
     stage.next_output(key, f"{PYTHON}\nmain()\n")
     expect(page.get_by_text("Output 2 is here.")).to_be_visible()

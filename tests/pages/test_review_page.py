@@ -54,7 +54,7 @@ def test_full_review(stage: Stage, people: People) -> None:
     expect(page.get_by_role("alert")).to_have_text("Write what should change, then request changes.")
     page.get_by_label("Your feedback").fill("By region")
     decide(page, "Request changes")
-    expect(page.get_by_text("Changes to output 1 were requested.")).to_be_visible()
+    expect(page.get_by_text("Changes requested to output 1.")).to_be_visible()
     expect(page.locator(".pill")).to_have_text("Changes requested")
     expect(page.locator(".turn.human")).to_contain_text("By region")
     expect(page.locator(".turn.human")).to_contain_text("ann on output 1")
@@ -353,7 +353,7 @@ def test_last_round_needs_confirmation(stage: Stage, people: People) -> None:
     button(page, "Request changes")
     expect(page.get_by_role("button", name="End the review")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Changes to output 1 were requested.")).to_be_visible()
+    expect(page.get_by_text("Changes requested to output 1.")).to_be_visible()
     assert stage.find(key)["status"] == "changes_requested"
 
 
@@ -452,7 +452,7 @@ def test_next_waiting_review_opens_after_a_decision(stage: Stage, people: People
     expect(shown).to_have_text("many_reviews › review [1]")
     decide(page, "Approve")
     expect(shown).to_have_text("many_reviews › review [2]")
-    expect(page.locator("#notices")).to_have_text("many_reviews › review [1]: Approved output 1.")
+    expect(page.locator("#notices")).to_have_text("many_reviews › review [1]: Approved output 1. The task goes on.")
     assert stage.find(second)["status"] == "approved"
     choice = page.get_by_role("checkbox", name="Then open the next")
     expect(choice).to_be_checked()

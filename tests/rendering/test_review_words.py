@@ -75,6 +75,8 @@ def skip_effect() -> str:
 )
 def test_deadline_says_what_happens_then(on_hitl_timeout: str, words: str) -> None:
     assert deadline_words(on_hitl_timeout).format("14:05") == words
+    asked = "denied at 14:05 if nobody answers" if on_hitl_timeout == "reject" else "answer before 14:05"
+    assert deadline_words(on_hitl_timeout, "tool_calls").format("14:05") == asked
 
 
 @pytest.mark.parametrize(

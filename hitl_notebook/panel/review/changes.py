@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.panel.actions import Notice
@@ -69,7 +70,8 @@ def notice_of(review: Review, shown: Review, *, dropped: bool, user_id: str | No
 
 def _decision(review: Review, user_id: str | None) -> str:
     """Say who decided and how; empty if nobody did, and the review did not end by itself either."""
-    _, words = state_of(review.status, task_completed=False, edited=review.edited, channel=review.channel)
+    told: dict[str, Any] = {"channel": review.channel, "request_kind": review.request_kind}
+    _, words = state_of(review.status, task_completed=False, edited=review.edited, **told)
     if review.decided_by is None:
         why = decider_words(None, channel=review.channel)
         return f"{words}: {why}." if why else ""

@@ -37,7 +37,8 @@ def head_html(review: Review, user_id: str | None = None, links: str = "") -> st
     )
     facts = [round_words(review.iteration, review.max_iterations), f"run {isolated(key.run_id)}"]
     if review.deadline_at is not None and review.is_pending:
-        facts.append(deadline_words(review.on_hitl_timeout).format(render.time_html(review.deadline_at)))
+        words_then = deadline_words(review.on_hitl_timeout, review.request_kind)
+        facts.append(words_then.format(render.time_html(review.deadline_at)))
     if review.reviewers and review.is_pending:
         names = ", ".join(map(isolated, review.reviewers))
         facts.append(f"only {names} may decide" if review.leaves_out(user_id) else f"to be decided by {names}")

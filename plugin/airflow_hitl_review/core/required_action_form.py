@@ -116,7 +116,9 @@ def form_of(key: TaskKey, session: AgentSession, site: Site) -> Form:
     if text is not None:
         params[EDITED_OUTPUT] = {
             "value": text,
-            "description": "Approve, or request changes to, this version of the output.",
+            "description": "Approve, or request changes to, this version of the output."
+            if session.request is None
+            else "Approve this version: of each call its arguments, whether it is approved, and why not.",
             "schema": {
                 "type": "string",
                 "title": "The output",
@@ -168,6 +170,9 @@ def _body(session: AgentSession, page: str) -> str:
             f"[Read the whole output]({page}) before you decide."
         )
     if session.request is not None:
+        for begun in session.request.earlier:
+            calls, _ = quoted("\n".join(begun.calls), "text", MAX_SHOWN)
+            parts.append(f"**Try {begun.try_number} began these calls. Look whether they were made:**\n\n{calls}")
         parts.append(_ASKED[session.request.kind])
     parts.append(
         f"[Open the review]({page}) to see what was said about it. "

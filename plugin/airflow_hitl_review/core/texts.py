@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
@@ -66,7 +67,15 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+_EXACT = Context(prec=5_000)
+
+
+def _number(text: str) -> str:
+    # NUL is in no stored text, so a number is like no text.
+    return f"\0{_EXACT.plus(_EXACT.normalize(Decimal(text)))}"
+
+
 def sha256_of_values(value: Any) -> str:
-    """Hex SHA-256 of JSON values that come back from XCom: the order of names and kinds of numbers may differ."""
-    same = json.loads(json.dumps(value), parse_int=float, parse_float=lambda text: float(text) + 0.0)
+    """Hex SHA-256 of JSON values that come back from XCom: the order of names and forms of numbers may differ."""
+    same = json.loads(json.dumps(value), parse_int=_number, parse_float=_number)
     return sha256_of(json.dumps(same, sort_keys=True))

@@ -8,7 +8,7 @@ both are kept, and a JSON Schema says what may be changed. Names are pydantic-ai
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -125,7 +125,7 @@ def answer_schema(
         if fixed or call.kind == "question":
             arguments = {"const": args[call.tool_call_id]}
         else:
-            own = schemas.get(call.tool_call_id) or _ANY_ARGS
+            own = _usable(schemas.get(call.tool_call_id))
             # Names of definitions count from the root of the whole schema: those of two tools may be the same.
             arguments = _renamed({key: value for key, value in own.items() if key != "$defs"}, f"{number}.")
             inner: dict[str, Any] = own.get("$defs", {})
@@ -209,10 +209,7 @@ def with_masked(given: Any, shown: Any, real: Any) -> Any:
             name: with_masked(value, shown[name], real[name]) if name in shown and name in real else value
             for name, value in given.items()
         }
-    lists = isinstance(given, list) and isinstance(shown, list) and isinstance(real, list)
-    if lists and len(given) == len(shown) == len(real):
-        return [with_masked(*three) for three in zip(given, shown, real, strict=True)]
-    return given
+    return given  # a list may have changed its order, so that nobody knows which item's secret was meant
 
 
 def _object(properties: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -224,6 +221,23 @@ def _object(properties: dict[str, Any], **more: str) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _usable(schema: dict[str, Any] | None) -> dict[str, Any]:
+    """A tool's schema, if all its references are to its own ``$defs``: only those can be moved."""
+    own = {key: value for key, value in (schema or _ANY_ARGS).items() if key != "$schema"}
+    return own if all(reference.startswith("#/$defs/") for reference in _references(own)) else _ANY_ARGS
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for one in schema:
+            yield from _references(one)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("$ref", "$id", "$dynamicRef", "$anchor") and isinstance(value, str):
+                yield value
+            yield from _references(value)
 
 
 def _renamed(schema: Any, prefix: str) -> Any:

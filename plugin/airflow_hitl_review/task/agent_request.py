@@ -9,9 +9,11 @@ from typing import Any
 
 from pydantic_ai import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
 from pydantic_ai.tools import ToolDefinition
+from pydantic_core import to_jsonable_python
 
 from airflow_hitl_review.core.airflow_sdk import redact
 from airflow_hitl_review.core.tool_calls import (
+    CallAnswer,
     RequestKind,
     ToolCall,
     ToolRequest,
@@ -22,6 +24,9 @@ from airflow_hitl_review.core.tool_calls import (
 )
 from airflow_hitl_review.task.json_values import as_json_value
 from airflow_hitl_review.task.output_edits import MAX_SCHEMA_BYTES, Editing, EditRefusedError
+
+_MASK = "***"
+"""What Airflow's ``redact`` puts in place of a secret."""
 
 DENIED = "A reviewer denied this call."
 """What the agent reads where the reviewer gives no reason."""
@@ -54,7 +59,7 @@ class AgentRequest:
             tools: definitions of the agent's tools, by name.
         """
         calls, args, masked, schemas = [], {}, {}, {}
-        metadata = as_json_value(requests.metadata)
+        metadata = _plain(requests.metadata)
         for part in (*requests.approvals, *requests.calls):
             id_, tool = part.tool_call_id, tools.get(part.tool_name)
             is_question = part in requests.calls
@@ -81,13 +86,18 @@ class AgentRequest:
 
     def editing(self, *, fixed: bool) -> Editing:
         """What the reviewer may answer; ``fixed``: without editing the arguments."""
-        schema = answer_schema(self.request, self.masked, self.schemas, fixed=fixed)
-        if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
-            schema = answer_schema(self.request, self.masked, {}, fixed=fixed)
-        return Editing(schema=schema)
+        for schemas in (self.schemas, {}):
+            schema = answer_schema(self.request, self.masked, schemas, fixed=fixed)
+            if len(json.dumps(schema)) <= MAX_SCHEMA_BYTES:
+                return Editing(schema=schema)
+        return Editing()  # the task alone checks the answer
 
-    def check(self, answer: str) -> None:
+    def check(self, answer: str, *, fixed: bool) -> None:
         """Check that an answer is one to this request; the API has compared it with the schema.
+
+        Args:
+            answer: the JSON.
+            fixed: whether arguments may not be edited.
 
         Raises:
             EditRefusedError: it is not.
@@ -100,8 +110,29 @@ class AgentRequest:
         if names != {call.tool_call_id: call.tool_name for call in self.request.calls}:
             raise EditRefusedError("The answer is about other calls than those that the agent asks for.")
         for call in self.request.calls:
-            if call.kind == "question" and not answers[call.tool_call_id].answer.strip():
-                raise EditRefusedError(f"The question of {call.tool_name} has no answer.")
+            self._check_one(call, answers[call.tool_call_id], fixed=fixed)
+
+    def _check_one(self, call: ToolCall, said: CallAnswer, *, fixed: bool) -> None:
+        name, is_question = call.tool_name, call.kind == "question"
+        if is_question and not said.answer.strip():
+            raise EditRefusedError(f"The question of {name} has no answer.")
+        if not is_question and "approved" not in said.model_fields_set:
+            raise EditRefusedError(f"The answer does not say whether {name} is approved.")
+        if said.approved and said.reason.strip():
+            raise EditRefusedError(f"{name} is approved, and there is a reason why not. Say which.")
+        is_edited = said.args is not None and _text(said.args) != _text(self.masked[call.tool_call_id])
+        if is_edited and (fixed or is_question):
+            raise EditRefusedError(f"The arguments of {name} cannot be edited.")
+        if is_edited and said.approved and _masks(self._args(call, said)) > _masks(self.args[call.tool_call_id]):
+            raise EditRefusedError(
+                f"In the arguments of {name}, {_MASK} stands for a secret. Where you change a list that has one, "
+                "or a part of a text, write the secret itself."
+            )
+
+    def _args(self, call: ToolCall, said: CallAnswer) -> Any:
+        """The arguments with which a call is made."""
+        id_ = call.tool_call_id
+        return with_masked(said.args, self.masked[id_], self.args[id_]) if said.args is not None else self.args[id_]
 
     def results(self, answer: str) -> DeferredToolResults:
         """What an answer means to the agent."""
@@ -112,12 +143,12 @@ class AgentRequest:
             said = answers[id_]
             if call.kind == "question":
                 found.calls[id_] = said.answer
-            elif not said.approved:
+            elif not said.approved or "approved" not in said.model_fields_set:
                 found.approvals[id_] = ToolDenied(said.reason.strip() or DENIED)
             else:
-                args = with_masked(said.args, self.masked[id_], self.args[id_])
-                edited = said.args is not None and json.dumps(args) != json.dumps(self.args[id_])
-                found.approvals[id_] = ToolApproved(override_args=args if edited else None)
+                args = self._args(call, said)
+                is_edited = _text(args) != _text(self.args[id_])
+                found.approvals[id_] = ToolApproved(override_args=args if is_edited else None)
         return found
 
     def declined(self, feedback: str) -> DeferredToolResults:
@@ -145,6 +176,20 @@ class AgentRequest:
         """Restore what ``dumped`` returned."""
         texts = [json.loads(stored[name]) for name in ("args", "masked", "schemas", "metadata")]
         return cls(ToolRequest.model_validate(stored["request"]), *texts)
+
+
+def _plain(value: Any) -> Any:
+    """Metadata as JSON values; what pydantic cannot write, as its text."""
+    return json.loads(json.dumps(to_jsonable_python(value, serialize_unknown=True)), parse_constant=str)
+
+
+def _text(args: Any) -> str:
+    return json.dumps(args, default=str)
+
+
+def _masks(value: Any) -> int:
+    """How often what masks a secret stands in arguments."""
+    return _text(value).count(_MASK)
 
 
 def _allowing(schema: dict[str, Any], args: dict[str, Any], masked: dict[str, Any]) -> dict[str, Any]:

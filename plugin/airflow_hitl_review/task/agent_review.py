@@ -24,6 +24,7 @@ from airflow_hitl_review.task import agent_trace, tracing, typed_outputs
 from airflow_hitl_review.task.agent_request import AgentRequest
 from airflow_hitl_review.task.agent_turn import AgentTurn
 from airflow_hitl_review.task.asking_agent import AskingAgent, check_toolsets
+from airflow_hitl_review.task.errors import HITLRegenerationError
 from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
 from airflow_hitl_review.task.operators import HITLReviewBaseOperator
 from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, check_edit
@@ -75,6 +76,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         self._run_usage = self._usage_budget.load() if self._usage_budget else None
         self._run_identity_attrs = build_run_identity_attributes(context["ti"])
         self._context = context
+        self._is_bound = bool(parked and parked.get("history_sha256"))
         return self._finished(context, super().resume_hitl_review(context, event, parked=parked))
 
     def _finished(self, context: Context, output: Any) -> Any:
@@ -90,6 +92,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         if not isinstance(result.output, DeferredToolRequests) or not self._asks:
             return super()._complete_run(context, result, attempt_usage=attempt_usage)  # type: ignore[misc]
         self._context = context
+        self._emit_run_metadata(context, result, usage=attempt_usage)
         output = self.run_hitl_review(context, result.output, message_history=result.all_messages())
         return self._finished(context, output)
 
@@ -113,6 +116,8 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         finally:
             self._deferred_results = None
         again = self._turn(messages, self._output_under_review, turn.requests)
+        if turn.requests:  # else the provider has told of the first run
+            self._emit_run_metadata(self._context, self._last_result, usage=agent_trace.usage_of(messages))
         return again.shown, again
 
     # --- what is kept while the task waits
@@ -144,6 +149,11 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         messages = ModelMessagesTypeAdapter.validate_python(stored["messages"])
         turn = AgentTurn(messages, None, stored["output"], self.output_type, requests=stored.get("requests", 0))
         if stored.get("asks") is not None:
+            if not self._is_bound:
+                raise HITLRegenerationError(
+                    "XCom says that the agent asks, but it did not when the task parked. Clear the task to start "
+                    "over."
+                )
             check_toolsets(stored["toolset_ids"], self._toolset_ids())
             return replace(turn, asks=AgentRequest.load(stored["asks"]))
         self._output_under_review = turn.output  # fails before a reviewer is asked, if it cannot be read back
@@ -177,7 +187,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
 
     def _check_edit(self, edited_output: str, output_format: OutputFormat, history: Any) -> None:
         if history.asks is not None:
-            history.asks.check(edited_output)
+            history.asks.check(edited_output, fixed=not self.allow_modifications)
             return
         check_edit(edited_output, output_format, history.member)
         super()._check_edit(edited_output, output_format, history)
@@ -200,7 +210,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         """A turn of the agent. If parking would lose it, poll instead: it is worth more than a worker slot."""
         if isinstance(output, DeferredToolRequests):
             if requests >= self.max_tool_requests:
-                raise RuntimeError(
+                raise HITLRegenerationError(
                     f"The agent asks more often than max_tool_requests={self.max_tool_requests} allows."
                 )
             asks = AgentRequest.of(output, self._tools)
@@ -239,6 +249,8 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
 
     if TYPE_CHECKING:  # defined by the provider
         _context: Context
+        _emit_run_metadata: Callable[..., None]
+        _is_bound: bool
         _output_under_review: Any
         enable_hitl_review: bool
         message_history: Any

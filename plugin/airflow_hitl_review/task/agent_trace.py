@@ -16,6 +16,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
+from pydantic_ai.usage import RunUsage
 
 from airflow_hitl_review.core.trace import Trace, TraceStep, total
 from airflow_hitl_review.task.tracing import as_text
@@ -49,6 +50,18 @@ def trace_of(messages: Sequence[ModelMessage]) -> Trace:
         cost=total([_cost(one) for one in responses]),
         seconds=(max(at) - min(at)).total_seconds() if at else None,
     )
+
+
+def usage_of(messages: Sequence[ModelMessage]) -> RunUsage:
+    """What a whole conversation has used, over all pauses."""
+    usage = RunUsage()
+    for one in messages:
+        if isinstance(one, ModelResponse):
+            usage.incr(one.usage)
+            usage.requests += 1
+        else:
+            usage.tool_calls += sum(isinstance(part, ToolReturnPart) for part in one.parts)
+    return usage
 
 
 def _is_output(call: ToolCallPart) -> bool:

@@ -40,13 +40,15 @@ class AskingAgent:
 
     def _take_approval_settings(self) -> None:
         """Use the provider's settings of a pause for calls as those of a review that has only such pauses."""
-        if not self.tool_approval or self.enable_hitl_review:
+        if not self.tool_approval:
+            return
+        if self.tool_approval_assigned_users and not self.reviewers:
+            self.reviewers = [str(user["id"]) for user in self.tool_approval_assigned_users]
+        if self.enable_hitl_review:
             return
         self.hitl_timeout = self.hitl_timeout or self.tool_approval_timeout
         if self.on_tool_approval_timeout == "deny":
             self.on_hitl_timeout = "reject"
-        if self.tool_approval_assigned_users and not self.reviewers:
-            self.reviewers = [str(user["id"]) for user in self.tool_approval_assigned_users]
 
     @property
     def _asks(self) -> bool:
@@ -75,7 +77,8 @@ class AskingAgent:
         if self._deferred_results is not None:
             # No new prompt: the results of the calls are what the agent waits for.
             user_prompt, run_kwargs["deferred_tool_results"] = None, self._deferred_results
-        return super().run_agent_sync(agent, user_prompt, **run_kwargs)  # type: ignore[misc]
+        self._last_result = super().run_agent_sync(agent, user_prompt, **run_kwargs)  # type: ignore[misc]
+        return self._last_result
 
     async def _note_tools(self, _: RunContext[Any], tools: list[ToolDefinition]) -> list[ToolDefinition]:
         self._tools.update({tool.name: tool for tool in tools})

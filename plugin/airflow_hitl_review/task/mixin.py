@@ -50,6 +50,8 @@ class HITLReviewMixin(ReviewSettings):
     """
 
     _hitl_parked: Parked | None = None
+    _hitl_is_open = False
+    """Whether there is a review: an agent that is not reviewed may have asked."""
 
     def run_hitl_review(self, context: Context, output: Any, *, message_history: Any = None) -> Any:
         """Get ``output`` reviewed, and return the approved output.
@@ -87,6 +89,7 @@ class HITLReviewMixin(ReviewSettings):
         trace = tracing.traced(self._trace, message_history, None)
         callbacks = self._callbacks(context)
         review = ReviewSession.start(ti, session, history, trace, webhooks=webhooks, callbacks=callbacks)
+        self._hitl_is_open = True
         push_links(self, ti)
         if policy is not None:
             return review_loop.end_without_review(self, review, message_history, policy)
@@ -100,7 +103,7 @@ class HITLReviewMixin(ReviewSettings):
         ``event`` says why. The decision is in XCom; the event must confirm that it was taken, and by one of
         ``reviewers`` if there are any. ``parked`` is what the task was given when it parked.
         """
-        self._hitl_parked = parked
+        self._hitl_parked, self._hitl_is_open = parked, True
         self.check_reviewers()
         with review_loop.parks_again(self):
             review = ReviewSession.load(

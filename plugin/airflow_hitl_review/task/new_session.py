@@ -83,7 +83,7 @@ def next_session(session: AgentSession, output: Output, hitl_timeout: timedelta 
     changes: dict[str, Any] = {}
     if is_request:  # it costs no round
         changes = {"max_iterations": session.max_iterations + 1, "requests": [*session.requests, state.iteration]}
-    if session.request is not None:
+    if session.request is not None or is_request:  # each request has its own time, and so has what follows
         changes["deadline_at"] = now + hitl_timeout if hitl_timeout is not None else None
     return session.moved_to(state, now, last_error=None, **changes, **output.fields)
 

@@ -35,7 +35,8 @@ class HITLReviewLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Path of the page on this Airflow; empty if the operator's review is switched off."""
-        if not getattr(operator, "enable_hitl_review", True):
+        is_reviewed = getattr(operator, "enable_hitl_review", True) or getattr(operator, "_hitl_is_open", False)
+        if not is_reviewed:
             return ""
         index = -1 if ti_key.map_index is None else ti_key.map_index
         key = TaskKey(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)

@@ -46,13 +46,13 @@ class Remembered:
         """The same once a session is shown.
 
         Args:
-            before: the session before; the deadline is a new one after a request.
+            before: the session before; a request has a deadline of its own, and so has what follows.
             session: the session.
             history: what is stored with it; None if nothing is, as while polling.
         """
         is_kept = session.request is not None and history is not None
         return Remembered(
-            self.deadline if before.request is None else session.deadline_at,
+            self.deadline if before.request is None and session.request is None else session.deadline_at,
             sha256_of(session.current_output),
             sha256_of_values(history) if is_kept else None,
         )

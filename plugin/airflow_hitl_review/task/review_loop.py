@@ -85,7 +85,7 @@ def _result(operator: ReviewedOperator, review: ReviewSession, history: Any, dec
         raise HITLRejectError(words, feedback=decision.feedback)
     raise HITLMaxIterationsError(
         f"Changes were requested for output {session.iteration}, the last that "
-        f"max_hitl_iterations={session.max_iterations} allows."
+        f"max_hitl_iterations={session.max_iterations - len(session.requests)} allows."
     )
 
 
@@ -156,11 +156,15 @@ def _regenerate(operator: ReviewedOperator, review: ReviewSession, decision: Dec
         if is_first and not operator._needs_review(shown, new_history):
             session, _ = decided(session, Action.APPROVE, "policy")
         review.show(session, stored, trace)
+    except HITLRegenerationError:
+        review.end(None, decision, status="failed")
+        raise
     except (XComsAwayError, *FAILURES) as error:
         if isinstance(error, XComsAwayError) and not makes_calls:
             raise
         reason = f"{type(error).__name__}: {error}"
-        if makes_calls or operator.on_regenerate_error == "fail":
+        # The clock would ask again at once, and for ever.
+        if makes_calls or decision.is_nobodys or operator.on_regenerate_error == "fail":
             review.end(None, decision, status="failed")
             what = f"{_CALLS_FAILED} It failed with" if makes_calls else "Regenerating failed:"
             raise HITLRegenerationError(f"{what} {reason}") from error
@@ -240,6 +244,8 @@ def _time_out(operator: ReviewedOperator, review: ReviewSession) -> Decision:
         decision = review.decide_itself(Action(operator.on_hitl_timeout), "timeout")
         return decision or _wait_for_decision(operator, review)
     if operator.on_hitl_timeout == "approve":
-        log.warning("The output is not approved by the clock: it was declined, or had not waited.")
+        asks = review.session.request is not None
+        why = "it is what the agent asks" if asks else "it was declined, or had not waited"
+        log.warning("The output is not approved by the clock: %s.", why)
     review.end(Step.TIME_OUT)
     raise HITLTimeoutError(f"Nobody decided about output {review.session.iteration} in time.")

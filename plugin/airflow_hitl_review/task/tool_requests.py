@@ -32,7 +32,8 @@ def settled(
     """
     told = session.request
     if asked is not None:
-        if sha256_of(session.current_output) != remembered.output_sha256:
+        changed = told is not None and _known(told) != _known(asked)
+        if changed or sha256_of(session.current_output) != remembered.output_sha256:
             raise HITLRegenerationError(
                 "The agent's request was changed in XCom while it waited, so the reviewer may have seen other "
                 f"calls than those that would be made. {_START_OVER}"
@@ -42,6 +43,11 @@ def settled(
     pending = replace(session.state, status=SessionStatus.PENDING_REVIEW, is_request=asked is not None)
     status = advance(pending, decision.action).status
     return session.model_copy(update={"request": asked, "status": status})
+
+
+def _known(request: ToolRequest) -> str:
+    """What the reviewer knows of the calls besides their arguments."""
+    return sha256_of_values(request.model_dump(mode="json", include={"kind", "calls"}))
 
 
 def begun(session: AgentSession, answer: str, try_number: int) -> tuple[AgentSession, BegunCalls]:

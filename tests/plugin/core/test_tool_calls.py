@@ -12,18 +12,20 @@ from airflow_hitl_review.core.review import assemble, summarize, summary_of
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.texts import sha256_of_values
 from airflow_hitl_review.core.tool_calls import (
     CallAnswer,
     ToolRequest,
+    answer_schema,
     answered,
     calls_in_words,
     read_answers,
     with_masked,
 )
-from airflow_hitl_review.server.reviews.call_answers import edit_of
+from airflow_hitl_review.server.reviews.call_answers import edit_of, unedited_args
 from airflow_hitl_review.server.reviews.edits import InvalidEditError, checked_edit
 from tests.notebook.times import stamp
-from tests.support.call_samples import question, refunds
+from tests.support.call_samples import MAIL, question, refunds
 
 KEY = TaskKey("d", "r", "t")
 
@@ -47,7 +49,8 @@ ALL = {name: CallAnswer(approved=True) for name in ("call_1", "call_2", "call_3"
 
 def checked(review: AgentSession, calls: dict[str, CallAnswer] | None, edited: str | None = None) -> str | None:
     """What the API stores."""
-    return checked_edit(review, edit_of(review, Action.APPROVE, calls, edited))
+    text = edit_of(review, Action.APPROVE, calls, edited)
+    return checked_edit(review, text, unedited_args(review, text))
 
 
 def test_approving_a_request_lets_the_agent_go_on() -> None:
@@ -156,11 +159,56 @@ def test_what_is_masked_stays_as_it_is(given: Any, real: Any) -> None:
     assert with_masked(given, {"user": "ann", "key": "***"}, {"user": "ann", "key": "k1"}) == real
 
 
-def test_masked_values_in_lists_stay_where_the_list_does() -> None:
+def test_masked_values_in_a_list_that_changed_belong_to_nobody() -> None:
     shown, real = [{"a": 1, "key": "***"}, {"a": 2, "key": "***"}], [{"a": 1, "key": "x"}, {"a": 2, "key": "y"}]
-    assert with_masked([{"a": 5, "key": "***"}, shown[1]], shown, real) == [{"a": 5, "key": "x"}, real[1]]
-    assert with_masked(shown[1:], shown, real) == shown[1:]
+    assert with_masked(shown, shown, real) == real
+    for edited in ([{"a": 5, "key": "***"}, shown[1]], shown[::-1], shown[1:]):
+        assert with_masked(edited, shown, real) == edited  # the task refuses it
     assert with_masked(True, 1, 1) is True
+
+
+def test_reason_does_not_come_with_an_approval() -> None:
+    with pytest.raises(InvalidEditError, match="Say which") as error:
+        checked(session(refunds()), {**ALL, "call_1": CallAnswer(reason="No! Too much.")})
+    assert [one.path for one in error.value.errors] == [("call_1", "reason")]
+
+
+def test_arguments_that_the_agent_gave_need_not_fit() -> None:
+    """As pydantic-ai takes "7" for 7."""
+    review = session(refunds())
+    review.current_output = review.current_output.replace('"order_id": 7', '"order_id": "7"')
+    denied = {**ALL, "call_2": CallAnswer(approved=False)}
+    assert checked(review, denied) is not None
+    with pytest.raises(InvalidEditError):
+        checked(review, {**denied, "call_1": CallAnswer(args={"order_id": "7", "amount": 1, "reason": "late"})})
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "#"}, {"$id": "x"}, {"properties": {"a": {"$ref": "#/definitions/A"}}}]
+)
+def test_schema_that_cannot_be_moved_is_left_out(schema: dict[str, Any]) -> None:
+    request = ToolRequest.model_validate(refunds()["request"])
+    args: dict[str, Any] = {call.tool_call_id: {} for call in request.calls}
+    made = answer_schema(request, args, {"call_1": schema, "call_3": {"$schema": "x", **MAIL}}, fixed=False)
+    assert made["properties"]["call_1"]["properties"]["args"] == {"type": "object", "title": "Arguments"}
+    assert made["properties"]["call_3"]["properties"]["args"] == {**MAIL, "title": "Arguments"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": 2.0}, {"b": 2, "a": 1.0}, True),
+        (-0.0, 0, True),
+        (1e22, 10**22, True),
+        (12345678901234567, 12345678901234568, False),
+        (0.1, 0.1000000001, False),
+        ("1", 1, False),
+        (True, 1, False),
+        (None, 0, False),
+    ],
+)
+def test_digest_of_values_tells_them_apart(one: Any, other: Any, same: bool) -> None:
+    assert (sha256_of_values(one) == sha256_of_values(other)) is same
 
 
 def test_lists_have_the_calls_in_words() -> None:

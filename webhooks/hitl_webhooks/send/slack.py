@@ -38,6 +38,8 @@ _CUT_NOTE = "\n_Cut here. The whole text is in the review._"
 def slack_message(event: Payload) -> dict[str, Any]:
     """Return the message, with blocks within Slack's limits and all outside text escaped."""
     headline = _HEADLINES.get(event.status, "Review")
+    if event.status == "changes_requested" and event.text("request_kind"):
+        headline = "Answered"  # the agent goes on
     if event.session:
         headline += f": {event.word('dag_id')} › {event.word('task_id')}"
     prompt, feedback = event.text("prompt"), event.text("feedback")

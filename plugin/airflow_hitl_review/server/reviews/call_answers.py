@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 
 from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.tool_calls import CallAnswer, answered, read_answers
-from airflow_hitl_review.server.reviews.edits import InvalidEditError, checked_edit
+from airflow_hitl_review.server.reviews.edits import InvalidEditError, Path, checked_edit
 from airflow_hitl_review.server.reviews.schema_words import FieldError
 
 
@@ -48,6 +49,13 @@ def edit_of(
     ]
     if unanswered:
         raise InvalidEditError("The agent asks a question: answer it.", tuple(unanswered))
+    unclear = [
+        FieldError((id_, "reason"), "says why the call is denied, but it is approved")
+        for id_, answer in answers.items()
+        if answer.approved and answer.reason.strip()
+    ]
+    if unclear:
+        raise InvalidEditError("A call is approved, and there is a reason why not. Say which.", tuple(unclear))
     return text
 
 
@@ -59,3 +67,20 @@ def _edited(session: AgentSession, calls: Mapping[str, CallAnswer]) -> str:
     if errors:
         raise InvalidEditError("Answer each call that waits, and no other.", tuple(errors))
     return answered(session.current_output, calls)
+
+
+def unedited_args(session: AgentSession, text: str | None) -> Callable[[Path], bool]:
+    """Whether a place is in arguments that the reviewer has left as the agent gave them, fitting or not.
+
+    Args:
+        session: the review.
+        text: the edit, if there is one.
+    """
+    if session.request is None or text is None:
+        return lambda path: False
+    try:
+        shown, given = read_answers(session.current_output), read_answers(text)
+    except ValueError:
+        return lambda path: False
+    same = {id_ for id_ in given if id_ in shown and json.dumps(given[id_].args) == json.dumps(shown[id_].args)}
+    return lambda path: len(path) > 1 and path[0] in same and path[1] == "args"

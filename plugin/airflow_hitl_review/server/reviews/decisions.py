@@ -37,7 +37,7 @@ from airflow_hitl_review.server.db.stats import stats
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, after_commit
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
-from airflow_hitl_review.server.reviews.call_answers import edit_of
+from airflow_hitl_review.server.reviews.call_answers import edit_of, unedited_args
 from airflow_hitl_review.server.reviews.edits import checked_edit
 
 _NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
@@ -149,7 +149,8 @@ def decide(db: Session, key: TaskKey, request: Request, user: Person, *, now: da
     if obstacle := _obstacle(review, request, now):
         raise ConflictError(obstacle, review)
 
-    edited = checked_edit(session, edit_of(session, request.action, request.calls, request.edited_output))
+    text = edit_of(session, request.action, request.calls, request.edited_output)
+    edited = checked_edit(session, text, unedited_args(session, text))
     feedback = storable(request.feedback)
     decision = Decision(
         action=request.action,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,9 @@ from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.texts import UNSTORABLE
 from airflow_hitl_review.server.reviews.output_schema import MAX_ERRORS, schema_errors
 from airflow_hitl_review.server.reviews.schema_words import FieldError, place_of
+
+Path = tuple[str | int, ...]
+"""A place in JSON: names and indexes."""
 
 MAX_DEPTH = 200
 """Maximum nesting, as for outputs (``task.json_values``)."""
@@ -34,12 +37,15 @@ class InvalidEditError(Exception):
         super().__init__(message)
 
 
-def checked_edit(session: AgentSession, edited_output: str | None) -> str | None:
+def checked_edit(
+    session: AgentSession, edited_output: str | None, is_given: Callable[[Path], bool] = lambda path: False
+) -> str | None:
     """Check an edit.
 
     Args:
         session: the review.
         edited_output: the text, or the JSON text of an output that is not text; None if nothing was edited.
+        is_given: whether what is at a place is not the reviewer's: it need not fit the schema.
 
     Returns:
         The text to store; None if the edit changes nothing.
@@ -61,7 +67,8 @@ def checked_edit(session: AgentSession, edited_output: str | None) -> str | None
     if not session.allow_modifications:
         raise InvalidEditError(session.modifications_refused or EDITS_NOT_SUPPORTED)
     if session.output_format == "json" and session.output_schema is not None:
-        _raise(schema_errors(value, session.output_schema), "does not fit the type of the output")
+        errors = [one for one in schema_errors(value, session.output_schema) if not is_given(one.path)]
+        _raise(errors, "does not fit the type of the output")
     return edited_output
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
+from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.telemetry import count_decision
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
 from airflow_hitl_review.server.db.stats import stats
@@ -29,7 +30,7 @@ def record(key: TaskKey, session: AgentSession) -> None:
     """
     decision = session.decisions[-1] if session.decisions else None
     event = EVENTS.get(decision.channel) if decision is not None else None
-    if decision is None or event is None or not session.status.is_final:
+    if decision is None or event is None or session.status is SessionStatus.PENDING_REVIEW:
         return
     extra = {
         "action": decision.action.value,

@@ -154,7 +154,7 @@ def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
     name = task_name(review)
     values = {"review": review, "rounds": rounds, "tone": tone, "words": words, "name": name}
     values["approved_edit"] = rounds.edit if review.status is SessionStatus.APPROVED else None
-    values["deadline"] = review_words.deadline_words(review.on_hitl_timeout)
+    values["deadline"] = review_words.deadline_words(review.on_hitl_timeout, review.request_kind)
     values["paused_dag"] = PAUSED_DAG
     values["round"] = review_words.round_words(review.iteration, review.max_iterations)
     values["waiting_for"] = review_words.WAITING_FOR
