@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,15 +21,11 @@ from tests.notebook.lab import decide, feedback, press, running_lab, tell
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(900)]
 
-ASKING = [version for version in VERSIONS if version.provider]
-TRIED = ASKING if os.environ.get("HITL_EVERY_VERSION") else ASKING[-1:]
-"""All took this test; ``test_asking`` has the same rounds on each, without a browser."""
-
 SLOW = 120_000
 """Milliseconds until an agent has gone on, at the most."""
 
 
-@pytest.mark.parametrize("version", TRIED, ids=lambda version: version.name)
+@pytest.mark.parametrize("version", [one for one in VERSIONS if one.provider], ids=lambda version: version.name)
 def test_an_agent_asks_three_times(version: Version, folder: Path, tmp_path: Path) -> None:
     need_python(version)
     chromium = need_chromium()
