@@ -45,7 +45,7 @@ def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) ->
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_exactly_what_was_approved_is_called(version: Version, tmp_path: Path) -> None:
-    assert passed(version, "tool_calls", tmp_path) == 26
+    assert passed(version, "tool_calls", tmp_path) == 27
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)

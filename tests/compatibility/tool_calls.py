@@ -442,6 +442,20 @@ def polling_tasks_ask_too() -> None:
     assert (MADE, task.result) == ([("refund", 7, 20.5, "")], "Done: refunded 7")
 
 
+def a_polling_task_asks_after_an_output() -> None:
+    task = Task("Draft", ONE, "Done", hitl_wait="poll", hitl_poll_interval=0.01)
+    left = [(Action.APPROVE, ""), (Action.APPROVE, ""), (Action.CHANGES_REQUESTED, "refund it")]
+
+    def decided(key: str) -> None:
+        if left and SESSION_KEY in task.xcoms.xcoms and task.status == "pending_review":
+            task.xcoms.decide(*left.pop())
+
+    task.xcoms.before_pull = decided
+    task.run()
+    assert (MADE, task.result) == ([("refund", 7, 20.5, "")], "Done: refunded 7")
+    assert task.xcoms.session.requests == [2]
+
+
 STORIES = [
     calls_wait_and_are_made_once_they_are_approved,
     one_is_denied_and_one_edited,
@@ -469,6 +483,7 @@ STORIES = [
     what_cannot_wait_is_refused_when_the_dag_is_read,
     agents_cannot_ask_for_ever,
     polling_tasks_ask_too,
+    a_polling_task_asks_after_an_output,
 ]
 
 if __name__ == "__main__":

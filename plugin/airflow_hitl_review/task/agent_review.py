@@ -60,6 +60,7 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the agent; check the review's settings first, before that costs anything."""
+        self._context = context
         if self._is_reviewed:
             self._take_what_the_provider_takes()
             self._take_approval_settings()
@@ -91,7 +92,6 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
         """Finish a run, or get what the agent asks reviewed; the provider calls this."""
         if not isinstance(result.output, DeferredToolRequests) or not self._asks:
             return super()._complete_run(context, result, attempt_usage=attempt_usage)  # type: ignore[misc]
-        self._context = context
         self._emit_run_metadata(context, result, usage=attempt_usage)
         output = self.run_hitl_review(context, result.output, message_history=result.all_messages())
         return self._finished(context, output)
