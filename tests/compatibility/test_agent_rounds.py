@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,8 +18,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 WITH_AGENTS = [version for version in VERSIONS if version.airflow == "3.3.2"]
 
 
-def passed(version: Version, module: str, tmp_path: Path) -> int:
-    """Run the stories of a module with that Airflow; returns how many passed."""
+def passed(version: Version, module: str, tmp_path: Path) -> list[str]:
+    """Run the stories of a module with that Airflow; returns what it says of those that passed."""
     need_python(version)
     done = subprocess.run(
         [str(environment(version) / "python"), "-m", f"tests.compatibility.{module}"],
@@ -35,19 +36,27 @@ def passed(version: Version, module: str, tmp_path: Path) -> int:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout.count("passed ")
+    return re.findall(r"^passed (.*)$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_what_is_approved_is_what_was_shown(version: Version, tmp_path: Path) -> None:
-    assert passed(version, "agent_rounds", tmp_path) == 14
+    assert len(passed(version, "agent_rounds", tmp_path)) == 14
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_exactly_what_was_approved_is_called(version: Version, tmp_path: Path) -> None:
-    assert passed(version, "tool_calls", tmp_path) == 27
+    assert len(passed(version, "tool_calls", tmp_path)) == 27
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_reviewers_see_what_agents_and_chains_did(version: Version, tmp_path: Path) -> None:
-    assert passed(version, "traces", tmp_path) == 2
+    assert len(passed(version, "traces", tmp_path)) == 2
+
+
+@pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
+def test_the_docs_say_what_calls_go_together_with(version: Version, tmp_path: Path) -> None:
+    rows = passed(version, "combinations", tmp_path)
+    told = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    table = told.partition("<!-- combinations: begin -->\n")[2].partition("\n<!-- combinations: end -->")[0]
+    assert table.splitlines()[2:] == rows

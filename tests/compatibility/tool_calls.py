@@ -89,6 +89,25 @@ class Scripted(AgentOperator):
         return Hook()
 
 
+class Store:
+    """Airflow 3.3's state store of one task."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        """A value, or None."""
+        return self.kept.get(key)
+
+    def set(self, key: str, value: Any, **how: Any) -> None:
+        """Keep a value."""
+        self.kept[key] = value
+
+    def delete(self, key: str) -> None:
+        """Drop a value."""
+        self.kept.pop(key, None)
+
+
 class Task:
     """One task: its XComs, and a new operator for each process."""
 
@@ -97,16 +116,23 @@ class Task:
         self.xcoms, self.script, self.tools = MemoryTask(), list(script), tools
         self.given = {"enable_hitl_review": True, **given}
         self.result: Any = None
+        self.store = Store()
+
+    def operator(self) -> Scripted:
+        """The operator of a new process."""
+        operator = Scripted(task_id="t", prompt="p", llm_conn_id="x", toolsets=[self.tools()], **self.given)
+        operator.script = self.script
+        return operator
 
     def run(self, event: dict[str, Any] | None = None) -> None:
         """Run until it parks or ends."""
-        operator = Scripted(task_id="t", prompt="p", llm_conn_id="x", toolsets=[self.tools()], **self.given)
-        operator.script = self.script
+        operator = self.operator()
+        given = context(self.xcoms) | {"task_state_store": self.store}
         try:
             if event is None:
-                self.result = operator.execute(context(self.xcoms))
+                self.result = operator.execute(given)
             else:
-                self.result = operator.resume_hitl_review(context(self.xcoms), event, **self.xcoms.kwargs)
+                self.result = operator.resume_hitl_review(given, event, **self.xcoms.kwargs)
         except TaskAwaitingInput as signal:
             self.xcoms.kwargs = dict(signal.kwargs or {})
 

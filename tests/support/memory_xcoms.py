@@ -38,7 +38,7 @@ class MemoryTask:
     """
 
     def __init__(self) -> None:
-        self.id = uuid.uuid4()
+        self.id, self.max_tries = uuid.uuid4(), 0
         self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number = "d", "r", "t", -1, 1
         self.xcoms: dict[str, Any] = {}
         self.pushed: list[str] = []
