@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.stage import Key, People, Stage
-from tests.pages.test_editing import button, editor, live, opened, stored_edit
+from tests.pages.test_editing import button, editor, opened, stored_edit
 from tests.support.call_samples import question, refunds
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -140,7 +140,6 @@ def test_arguments_stay_where_the_task_says_so(stage: Stage, people: People) -> 
 def test_wrong_arguments_are_refused_at_their_field(stage: Stage, people: People) -> None:
     key = stage.one(**refunds())
     page = opened(stage, people, key)
-    live(page)
     button(page, "Answer in detail").click()
     first = editor(page).get_by_role("group", name="1. refund")
     first.get_by_label("amount").fill("-5")

@@ -57,8 +57,7 @@ def conversation_of(session: AgentSession, xcoms: Mapping[str, StoredValue]) -> 
             if failure.iteration == n:
                 turns += _of_failure(failure, xcoms)
         turns += _of_decision(session, n, xcoms)
-    asked = {*session.requests, *([session.iteration] if session.request is not None else [])}
-    return [turn.model_copy(update={"is_request": True}) if turn.iteration in asked else turn for turn in turns]
+    return [turn.model_copy(update={"is_request": turn.iteration in session.requests}) for turn in turns]
 
 
 def last_about(session: AgentSession, iteration: int) -> Decision | None:

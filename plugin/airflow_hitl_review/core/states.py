@@ -6,8 +6,8 @@
                    ── reject ───────────────> rejected
                    ── time_out ─────────────> timeout_exceeded
                    ── request_changes ──────> changes_requested
+                   ── approve, of a request > changes_requested: the agent goes on (``core.tool_calls``)
     approved ── refuse_edit ────────────────> pending_review, same iteration
-    pending_review ── approve, of a request ─> changes_requested, as the agent goes on (``core.tool_calls``)
     changes_requested ── refuse_edit ───────> pending_review, same iteration
     changes_requested ── regenerate ────────> pending_review, next iteration
                       ── fail_to_regenerate > pending_review, same iteration

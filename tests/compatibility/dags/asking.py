@@ -76,13 +76,16 @@ if AgentOperator is not None:
         )
 
     class _Scripted:
+        def __init__(self, function: Any) -> None:
+            self._function = function
+
         def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Agent[object, Any]:
-            return Agent(FunctionModel(say), output_type=output_type, instructions=instructions, **more)
+            return Agent(FunctionModel(self._function), output_type=output_type, instructions=instructions, **more)
 
     class AskingOperator(AgentOperator):
         @cached_property
         def llm_hook(self) -> Any:
-            return _Scripted()
+            return _Scripted(say)
 
     def die(where: str) -> None:
         """Be killed once, as by the kernel, where the task's id says so."""
@@ -106,14 +109,10 @@ if AgentOperator is not None:
         die("saying")
         return ModelResponse(parts=[TextPart("Done.")])
 
-    class _Dying:
-        def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Agent[object, Any]:
-            return Agent(FunctionModel(say_or_die), output_type=output_type, instructions=instructions, **more)
-
     class DyingOperator(AgentOperator):
         @cached_property
         def llm_hook(self) -> Any:
-            return _Dying()
+            return _Scripted(say_or_die)
 
         def resume_hitl_review(self, context: Any, event: Any = None, *, parked: Any = None) -> Any:
             die("resuming")

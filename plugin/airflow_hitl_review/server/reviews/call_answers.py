@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.tool_calls import CallAnswer, answered, read_answers
-from airflow_hitl_review.server.reviews.edits import InvalidEditError, Path, checked_edit
+from airflow_hitl_review.server.reviews.edits import InvalidEditError, Place, checked_edit
 from airflow_hitl_review.server.reviews.schema_words import FieldError
 
 
@@ -69,7 +69,7 @@ def _edited(session: AgentSession, calls: Mapping[str, CallAnswer]) -> str:
     return answered(session.current_output, calls)
 
 
-def unedited_args(session: AgentSession, text: str | None) -> Callable[[Path], bool]:
+def unedited_args(session: AgentSession, text: str | None) -> Callable[[Place], bool]:
     """Whether a place is in arguments that the reviewer has left as the agent gave them, fitting or not.
 
     Args:
@@ -77,10 +77,10 @@ def unedited_args(session: AgentSession, text: str | None) -> Callable[[Path], b
         text: the edit, if there is one.
     """
     if session.request is None or text is None:
-        return lambda path: False
+        return lambda place: False
     try:
         shown, given = read_answers(session.current_output), read_answers(text)
     except ValueError:
-        return lambda path: False
+        return lambda place: False
     same = {id_ for id_ in given if id_ in shown and json.dumps(given[id_].args) == json.dumps(shown[id_].args)}
-    return lambda path: len(path) > 1 and path[0] in same and path[1] == "args"
+    return lambda place: len(place) > 1 and place[0] in same and place[1] == "args"

@@ -18,7 +18,7 @@ from airflow_hitl_review.core.texts import UNSTORABLE
 from airflow_hitl_review.server.reviews.output_schema import MAX_ERRORS, schema_errors
 from airflow_hitl_review.server.reviews.schema_words import FieldError, place_of
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 """A place in JSON: names and indexes."""
 
 MAX_DEPTH = 200
@@ -38,7 +38,7 @@ class InvalidEditError(Exception):
 
 
 def checked_edit(
-    session: AgentSession, edited_output: str | None, is_given: Callable[[Path], bool] = lambda path: False
+    session: AgentSession, edited_output: str | None, is_given: Callable[[Place], bool] = lambda place: False
 ) -> str | None:
     """Check an edit.
 

@@ -63,7 +63,7 @@ export function drawForm({ isSending, isAsked, isHeld, isEdited, isLastRound }, 
 }
 
 /** The label of a decision's button, what it does, what is said while it is held back, and why it cannot be made. */
-function wordsFor(action, isEdited, told) {
+export function wordsFor(action, isEdited, told) {
   return (isEdited ? told.edit_actions : told.actions)[action];
 }
 

@@ -2,7 +2,7 @@
 import { changeWords, isOlder } from "./changes.js";
 import { Draft } from "./draft.js";
 import { Editing } from "./editing.js";
-import { drawEdit, drawForm, focusEdit, form, say, sayHeld, sayLeft, serveForm, text } from "./form.js";
+import { drawEdit, drawForm, focusEdit, form, say, sayHeld, sayLeft, serveForm, text, wordsFor } from "./form.js";
 import { Hold, isTooLong } from "./hold.js";
 import { openLinksOutside } from "./links.js";
 import { connectionLine, follow, localTimes } from "./live.js";
@@ -72,7 +72,7 @@ function ask(action) {
   problem("");
   const isEmpty = !text.value.trim();
   const isEdited = editing.toSend !== null;
-  const words = (isEdited ? state.form.edit_actions : state.form.actions)[action];
+  const words = wordsFor(action, isEdited, state.form);
   if (words.impossible) return problem(words.impossible);
   if (action !== "reject" && editing.blocks()) return;
   if (action === "feedback" && isEmpty) {
@@ -149,7 +149,7 @@ async function decide(wanted, request) {
     editing.decided(wanted);
     state = { ...state, open: false };
     draw();
-    const words = (body.edited ? state.form.edit_actions : state.form.actions)[action];
+    const words = wordsFor(action, body.edited, state.form);
     const done = words.done.replace("{}", iteration);
     const goesOn = action === "feedback" || (action === "approve" && state.asks);
     notice(goesOn ? `${done} ${state.form.comes}` : done, "good");
