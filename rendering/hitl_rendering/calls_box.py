@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from hitl_rendering.code import code
 from hitl_rendering.json_tree import Document
 from hitl_rendering.plain_text import inline, isolated, plain
+from hitl_rendering.render import time_html
 
 _LONG = 200
 """Characters; a longer text of an argument is laid out as a block."""
@@ -82,10 +83,10 @@ def calls_html(text: str, request: Request | None = None) -> str:
 
 def _begun(begun: Begun) -> str:
     calls = "".join(f"<li><code>{inline(call)}</code></li>" for call in begun.calls)
-    when = f"{begun.at.astimezone():%Y-%m-%d %H:%M:%S}"
     return (
-        f'<div class="hitl-call-earlier">Try {begun.try_number} of the task began these calls on {when}. Look '
-        f"whether they were made, before you approve the same again:<ul>{calls}</ul></div>"
+        f'<div class="hitl-call-earlier">Try {begun.try_number} of the task began these calls, '
+        f"{time_html(begun.at)}. Look whether they were made, before you approve the same again:"
+        f"<ul>{calls}</ul></div>"
     )
 
 
