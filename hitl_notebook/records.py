@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from hitl_notebook.tool_calls import ToolRequest
 from hitl_notebook.traces import Trace
 
 _Record = TypeVar("_Record")
@@ -81,55 +81,6 @@ class Turn(_Brief):
     acting_for: User | None = None
     trace: Trace | None = None
     is_request: bool = False
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A call that an agent wants to make, or a question of it.
-
-    Attributes:
-        tool_call_id: the model's id of the call, by which it is answered.
-        tool_name: the tool.
-        kind: ``"approval"`` or ``"question"``.
-        description: what the tool does.
-        metadata: what the tool says of this call, if anything.
-    """
-
-    tool_call_id: str
-    tool_name: str
-    kind: str = "approval"
-    description: str = ""
-    metadata: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class BegunCalls:
-    """Approved calls that an earlier try of the task has begun to make; whether it has made them is not known.
-
-    Attributes:
-        try_number: number of the try.
-        at: when; timezone-aware.
-        calls: each as one would write it in Python, with secrets masked.
-    """
-
-    try_number: int
-    at: datetime
-    calls: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ToolRequest:
-    """What an agent asks before it goes on.
-
-    Attributes:
-        kind: ``"tool_calls"``, or ``"question"`` if all calls are questions.
-        calls: in the model's order; ``Review.output`` has their arguments.
-        earlier: what earlier tries of the task have begun: side effects may have happened.
-    """
-
-    kind: str
-    calls: tuple[ToolCall, ...]
-    earlier: tuple[BegunCalls, ...] = ()
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -251,13 +202,6 @@ def key_of(review: ReviewKey | ReviewSummary) -> ReviewKey:
     if not isinstance(review, ReviewSummary):
         raise TypeError(f"Give a review, a row of sessions(), or a ReviewKey(...), not {type(review).__name__}.")
     return review.key
-
-
-def check_statuses(status: str | Sequence[str] | None) -> None:
-    """Raise ``ValueError`` unless each status is a valid review status, or empty (any)."""
-    for one in [status] if isinstance(status, str) else status or ():
-        if one and one not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {one!r}.")
 
 
 def parse_review(value: dict[str, Any]) -> Review:

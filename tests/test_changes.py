@@ -55,7 +55,8 @@ CHANGES = (
         from datetime import datetime, timezone
         from airflow_hitl_review.core.review import assemble, summarize, summary_of
         from airflow_hitl_review.core.stored import StoredValue
-        from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+        from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession
+        from airflow_hitl_review.core.task_key import TaskKey
         from hitl_notebook.records import parse_review, parse_summary
 
         at, key = datetime.now(timezone.utc), TaskKey("d", "r", "t")

@@ -9,7 +9,6 @@ from hitl_notebook.client.auth import Secret, TokenSource
 from hitl_notebook.client.backends.base import Channel, decision_on
 from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
-from hitl_notebook.client.deliveries import Delivery, DeliveryPage, WebhookTest
 from hitl_notebook.client.edits import call_answers, edited_text
 from hitl_notebook.client.reader import ReviewReader
 from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
@@ -18,7 +17,7 @@ from hitl_notebook.errors import InvalidRequestError
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User
 
 
-class Client(ReviewReader):
+class Client(ReviewReader, WebhookApi):
     """REST client for hitl-notebook's plugin on an Airflow API server. Thread-safe.
 
     Args:
@@ -68,8 +67,8 @@ class Client(ReviewReader):
         self.url_prefix = check_url_prefix(url_prefix or URL_PREFIX)
         self._tokens = TokenSource(self.url, token=token, username=username, password=password, timeout=timeout)
         transport = Transport(self.url, self._tokens, timeout, self.url_prefix)
-        super().__init__(DetectedBackend(transport, channel))
-        self._webhooks = WebhookApi(transport)
+        ReviewReader.__init__(self, DetectedBackend(transport, channel))
+        WebhookApi.__init__(self, transport)
 
     @classmethod
     def from_environment(
@@ -196,64 +195,3 @@ class Client(ReviewReader):
     ) -> Review:
         edited = edited_text(review, output, self.find)
         return self._backend.decide(decision_on(review, action, feedback=feedback, edited_output=edited, **more))
-
-    def deliveries(
-        self,
-        review: ReviewKey | ReviewSummary | None = None,
-        *,
-        dag_id: str | None = None,
-        status: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> DeliveryPage:
-        """Return a page of webhook events, newest first, of the reviews that you may read.
-
-        Args:
-            review: only events of this review.
-            dag_id: only events of this DAG; not together with ``review``.
-            status: only events with this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
-            limit: maximum number of events, 1 to 500.
-            offset: number of events to skip.
-
-        Raises:
-            ServerError: for example, the plugin on that Airflow is too old for this.
-        """
-        return self._webhooks.list(review, dag_id, status, limit, offset)
-
-    def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
-        """Resend an event, whatever its status, with the same id and body. Needs permission to decide.
-
-        Args:
-            delivery: the event, or its id.
-            endpoint: name of the only endpoint to resend to; by default, all endpoints of the event.
-
-        Returns:
-            The updated event: pending, and due at once.
-
-        Raises:
-            WebhookNotFoundError: no such event, or no such endpoint of it.
-        """
-        return self._webhooks.resend(delivery, endpoint)
-
-    def test_webhook(
-        self,
-        conn_id: str | None = None,
-        *,
-        url: str | None = None,
-        format: str | None = None,  # noqa: A002 - the same name as everywhere else
-    ) -> WebhookTest:
-        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and return the result.
-
-        An endpoint that rejects the event is not an error here.
-
-        Args:
-            conn_id: the Airflow connection to test; or
-            url: a plain URL.
-            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; by default, that of the connection.
-
-        Raises:
-            PermissionDeniedError: you may not use Airflow's connections.
-            WebhookNotFoundError: no such connection.
-            InvalidRequestError: the connection or the URL is invalid; the message says why.
-        """
-        return self._webhooks.test(conn_id, url, format)

@@ -21,20 +21,32 @@ from hitl_notebook.records import ReviewKey, ReviewSummary, key_of
 
 
 class WebhookApi:
-    """Lists webhook deliveries, resends events and tests endpoints; see the methods of ``Client``."""
+    """What ``Client`` does about webhooks: lists deliveries, resends events, tests endpoints."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(
+    def deliveries(
         self,
-        review: ReviewKey | ReviewSummary | None,
-        dag_id: str | None,
-        status: str | None,
-        limit: int,
-        offset: int,
+        review: ReviewKey | ReviewSummary | None = None,
+        *,
+        dag_id: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
     ) -> DeliveryPage:
-        """Return a page of events, of one review or one DAG if given; see ``Client.deliveries``."""
+        """Return a page of webhook events, newest first, of the reviews that you may read.
+
+        Args:
+            review: only events of this review.
+            dag_id: only events of this DAG; not together with ``review``.
+            status: only events with this status: ``"pending"``, ``"delivered"`` or ``"failed"``.
+            limit: maximum number of events, 1 to 500.
+            offset: number of events to skip.
+
+        Raises:
+            ServerError: for example, the plugin on that Airflow is too old for this.
+        """
         if review is not None and dag_id is not None:
             raise ValueError("Give a review or a dag_id, but not both.")
         params: dict[str, Any] = {"limit": limit, "offset": offset}
@@ -46,8 +58,19 @@ class WebhookApi:
             params["status"] = status
         return self._transport.read(parse_delivery_page, self._ask("GET", "/deliveries", params=params))
 
-    def resend(self, delivery: Delivery | str, endpoint: str | None) -> Delivery:
-        """Resend an event to one endpoint, or to all of its endpoints."""
+    def resend(self, delivery: Delivery | str, *, endpoint: str | None = None) -> Delivery:
+        """Resend an event, whatever its status, with the same id and body. Needs permission to decide.
+
+        Args:
+            delivery: the event, or its id.
+            endpoint: name of the only endpoint to resend to; by default, all endpoints of the event.
+
+        Returns:
+            The updated event: pending, and due at once.
+
+        Raises:
+            WebhookNotFoundError: no such event, or no such endpoint of it.
+        """
         event_id = delivery.event_id if isinstance(delivery, Delivery) else delivery
         if not event_id:
             raise ValueError("The id of the event is empty.")
@@ -55,11 +78,30 @@ class WebhookApi:
         answer = self._ask("POST", f"/deliveries/{quote(event_id, safe='')}/resend", **body)
         return self._transport.read(parse_delivery, answer)
 
-    def test(self, conn_id: str | None, url: str | None, format_: str | None) -> WebhookTest:
-        """Send a test event to a connection or a URL."""
+    def test_webhook(
+        self,
+        conn_id: str | None = None,
+        *,
+        url: str | None = None,
+        format: str | None = None,  # noqa: A002 - the same name as everywhere else
+    ) -> WebhookTest:
+        """Send a ``hitl_review.delivery.test`` event at once, from the API server, and return the result.
+
+        An endpoint that rejects the event is not an error here.
+
+        Args:
+            conn_id: the Airflow connection to test; or
+            url: a plain URL.
+            format: ``"standard"``, ``"cloudevents"`` or ``"slack"``; by default, that of the connection.
+
+        Raises:
+            PermissionDeniedError: you may not use Airflow's connections.
+            WebhookNotFoundError: no such connection.
+            InvalidRequestError: the connection or the URL is invalid; the message says why.
+        """
         if (conn_id is None) == (url is None):
             raise ValueError("Give a conn_id or a url, and not both.")
-        given = {"conn_id": conn_id, "url": url, "format": format_}
+        given = {"conn_id": conn_id, "url": url, "format": format}
         body = {name: value for name, value in given.items() if value is not None}
         return self._transport.read(parse_webhook_test, self._ask("POST", "/webhooks/test", json=body))
 

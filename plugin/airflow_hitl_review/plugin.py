@@ -13,8 +13,9 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_hitl_review.core.options import is_on
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
 from airflow_hitl_review.core.stored import is_repeated, read_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.web.execution_api.session_writes import SessionWrites
 from airflow_hitl_review.web.execution_api.try_start import TryStart
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core import telemetry
-from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.review_queries import ActiveCount
 from airflow_hitl_review.server.reviews.inbox_counts import Totals, send_pending
 from demo.airflow_instance import AirflowInstance

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_hitl_review.core.tool_calls import ToolCall, ToolRequest, answer_schema, shown_calls
+from airflow_hitl_review.core.answer_schema import answer_schema
+from airflow_hitl_review.core.tool_calls import ToolCall, ToolRequest, shown_calls
 
 _LINES = {
     "type": "object",

@@ -20,8 +20,9 @@ from sqlalchemy import select
 
 from airflow_hitl_review.core.event_builder import announce
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
+from airflow_hitl_review.core.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, webhook_key
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.transactions import option, site, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, set_xcom_time, write_xcom
 from airflow_hitl_review.server.delivery.sender import DatabaseThreads, Sender

@@ -21,7 +21,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey, output_key
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, output_key
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.task_instances import load_task_instance, park_anew
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import write_xcom

@@ -17,7 +17,8 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.team import Team
 from airflow.utils.state import TaskInstanceState
 
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.transactions import Session, transaction
 from airflow_hitl_review.server.db.xcoms import set_xcom_time, write_xcom
 from tests.support.api_server import TASK_ID

@@ -18,14 +18,9 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_hitl_review.core.event_builder import announce
-from airflow_hitl_review.core.schema import (
-    SESSION_KEY,
-    WEBHOOKS_ENDED_KEY,
-    WEBHOOKS_KEY,
-    TaskKey,
-    webhook_key,
-)
+from airflow_hitl_review.core.schema import SESSION_KEY, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, webhook_key
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks, WebhookTarget
 from airflow_hitl_review.server.db.transactions import site, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom

@@ -28,13 +28,13 @@ from airflow_hitl_review.core.schema import (
     AgentSession,
     Decision,
     FailedRegeneration,
-    TaskKey,
     User,
     feedback_key,
     output_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, Step, advance
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom

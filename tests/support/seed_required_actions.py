@@ -16,8 +16,9 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey, output_key
+from airflow_hitl_review.core.schema import SESSION_KEY, output_key
 from airflow_hitl_review.core.stored import parse_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.transactions import site, transaction
 from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_xcom
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from hitl_notebook.client.review_page import CachedPage
-from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User, check_statuses, key_of
+from hitl_notebook.records import STATUSES, Review, ReviewKey, ReviewSummary, User, key_of
 
 Channel = Literal["rest", "notebook"]
 """Where a decision was made: in a script, or in the panel."""
@@ -32,7 +32,7 @@ class ListFilters:
         Raises:
             ValueError: there is no such status.
         """
-        check_statuses(given.get("status"))
+        _check_statuses(given.get("status"))
         return cls(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -106,3 +106,9 @@ class Backend(Protocol):
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision and return the updated review."""
+
+
+def _check_statuses(status: str | Sequence[str] | None) -> None:
+    for one in [status] if isinstance(status, str) else status or ():
+        if one and one not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {one!r}.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User
+from airflow_hitl_review.core.schema import AgentSession, Decision, User
 from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.task_key import TaskKey
 from hitl_webhooks import Event, EventType, Person, ReviewFacts, build_event
 
 ABANDONED = "abandoned"

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey, User
+from airflow_hitl_review.core.schema import AgentSession, Decision, User
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.tool_calls import RequestKind
 from hitl_rendering.one_line import title_of

@@ -18,7 +18,6 @@ from airflow_hitl_review.core.schema import (
     OnReject,
     OnTimeout,
     SessionSummary,
-    TaskKey,
     User,
 )
 from airflow_hitl_review.core.states import SessionStatus
@@ -29,6 +28,7 @@ from airflow_hitl_review.core.stored import (
     read_session,
     with_times,
 )
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.tool_calls import RequestKind, ToolRequest, calls_in_words
 from hitl_rendering.one_line import excerpt_of

@@ -7,7 +7,6 @@ additional fields are optional; its models ignore them. Times are timezone-aware
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -98,20 +97,6 @@ def iteration_of(key: str, *, feedback: bool) -> int | None:
     prefix = _FEEDBACK_PREFIX if feedback else _OUTPUT_PREFIX
     digits = key.removeprefix(prefix)
     return int(digits) if key.startswith(prefix) and digits.isascii() and digits.isdigit() else None
-
-
-@dataclass(frozen=True, order=True)
-class TaskKey:
-    """Identifies a task instance; ``map_index`` is -1 for a task that is not mapped."""
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int = -1
-
-    def __str__(self) -> str:
-        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
-        return f"{self.dag_id} / {self.run_id} / {self.task_id}{mapped}"
 
 
 class _Stored(BaseModel):

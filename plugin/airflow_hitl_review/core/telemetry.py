@@ -13,8 +13,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, Protocol
 
-from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.task_key import TaskKey
 from hitl_webhooks import DeliveryStatus
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_core import to_jsonable_python
 
 from airflow_hitl_review.core.airflow_sdk import redact
+from airflow_hitl_review.core.answer_schema import answer_schema
 from airflow_hitl_review.core.tool_calls import (
     CallAnswer,
     RequestKind,
     ToolCall,
     ToolRequest,
-    answer_schema,
     read_answers,
     shown_calls,
     with_masked,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.ai.observability import build_run_identity_attributes
 from airflow.providers.common.ai.operators.agent import AgentOperator as ProviderAgentOperator
 from airflow.providers.common.ai.utils.usage import coerce_usage_limits
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic_ai import DeferredToolRequests, DeferredToolResults
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
@@ -22,7 +22,7 @@ from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.task import agent_trace, tracing, typed_outputs
 from airflow_hitl_review.task.agent_request import AgentRequest
-from airflow_hitl_review.task.agent_turn import AgentTurn
+from airflow_hitl_review.task.agent_turn import USAGE, AgentTurn
 from airflow_hitl_review.task.asking_agent import AskingAgent, check_toolsets
 from airflow_hitl_review.task.errors import HITLRegenerationError
 from airflow_hitl_review.task.json_values import Shown, as_text, stored_form, stored_json
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-
-_USAGE: TypeAdapter[RunUsage] = TypeAdapter(RunUsage)
 
 
 class AgentReview(AskingAgent, HITLReviewBaseOperator):
@@ -129,23 +127,12 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
 
     def dump_message_history(self, message_history: Any) -> Any:
         """The conversation, the output, and the usage counted against ``usage_limits``, as JSON values."""
-        asks = message_history.asks
-        if asks is None and not message_history.requests:
-            more = {}
-        else:
-            more = {"requests": message_history.requests, "asks": asks.dumped() if asks is not None else None}
-            more["toolset_ids"] = self._toolset_ids()
-        return {
-            **more,
-            "messages": ModelMessagesTypeAdapter.dump_python(list(message_history.messages), mode="json"),
-            "output": message_history.kept,
-            "usage": _USAGE.dump_python(self._run_usage, mode="json") if self._run_usage is not None else None,
-        }
+        return message_history.dumped(self._toolset_ids, self._run_usage)
 
     def load_message_history(self, stored: Any) -> AgentTurn:
         """Restore what ``dump_message_history`` returned."""
         if self._run_usage is None and stored["usage"] is not None:
-            self._run_usage = _USAGE.validate_python(stored["usage"])
+            self._run_usage = USAGE.validate_python(stored["usage"])
         messages = ModelMessagesTypeAdapter.validate_python(stored["messages"])
         turn = AgentTurn(messages, None, stored["output"], self.output_type, requests=stored.get("requests", 0))
         if stored.get("asks") is not None:
@@ -230,11 +217,8 @@ class AgentReview(AskingAgent, HITLReviewBaseOperator):
 
     def _why_not_kept(self, turn: AgentTurn) -> str | None:
         """Why parking would lose a turn, as text; None if it would not."""
-        if turn.kept is None:
-            return (
-                f"This {type(turn.given).__name__} cannot be stored as JSON and read back unchanged as "
-                f"output_type {self.output_type!r}. Choose an output_type that pydantic can write and read."
-            )
+        if turn.why_not_kept is not None:
+            return turn.why_not_kept
         try:
             stored_form(self.dump_message_history(turn), "The conversation")
         except (TypeError, ValueError) as error:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.providers.common.ai.utils.output_type import dump_output_for_display
-from pydantic_ai.messages import ModelMessage
+from pydantic import TypeAdapter
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.usage import RunUsage
 
 from airflow_hitl_review.task import typed_outputs
 from airflow_hitl_review.task.agent_request import AgentRequest
 from airflow_hitl_review.task.json_values import NotJSONError, Shown, as_json_value
 from airflow_hitl_review.task.output_edits import Editing, editing_of
+
+USAGE: TypeAdapter[RunUsage] = TypeAdapter(RunUsage)
+"""Reads and writes usage as JSON values."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,31 @@ class AgentTurn:
             return output if isinstance(output, str) else as_json_value(output)
         except NotJSONError:
             return dump_output_for_display(output)
+
+    @property
+    def why_not_kept(self) -> str | None:
+        """Why the output cannot be stored while the task waits; None if it can."""
+        if self.kept is not None or self.asks is not None:
+            return None
+        return (
+            f"This {type(self.given).__name__} cannot be stored as JSON and read back unchanged as "
+            f"output_type {self.output_type!r}. Choose an output_type that pydantic can write and read."
+        )
+
+    def dumped(self, toolset_ids: Callable[[], list[str]], usage: RunUsage | None) -> dict[str, Any]:
+        """The turn as JSON values.
+
+        Args:
+            toolset_ids: returns the ids of the agent's toolsets; called only once the agent has asked.
+            usage: what counts against the agent's ``usage_limits``.
+        """
+        more: dict[str, Any] = {}
+        if self.requests:
+            asks = self.asks.dumped() if self.asks is not None else None
+            more = {"requests": self.requests, "asks": asks, "toolset_ids": toolset_ids()}
+        return {
+            **more,
+            "messages": ModelMessagesTypeAdapter.dump_python(list(self.messages), mode="json"),
+            "output": self.kept,
+            "usage": USAGE.dump_python(usage, mode="json") if usage is not None else None,
+        }

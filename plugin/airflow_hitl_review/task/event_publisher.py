@@ -18,14 +18,15 @@ from typing import Any
 
 from airflow.sdk.execution_time import task_runner
 
-from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS, stats
+from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS
 from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.event_builder import announce
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, AgentSession, TaskKey, webhook_key
+from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, AgentSession, webhook_key
 from airflow_hitl_review.core.site import Site
-from airflow_hitl_review.core.telemetry import count_attempt
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks, WebhookTarget
+from airflow_hitl_review.task.delivery_outcome import tell_outcome
 from airflow_hitl_review.task.task_xcoms import SECOND_TRIES, utcnow
 from hitl_webhooks import (
     Attempt,
@@ -203,11 +204,7 @@ class EventPublisher:
         if entry.status is DeliveryStatus.PENDING:
             # The dispatcher has postponed its next check until the claim ends; now it is due earlier.
             self._push(WEBHOOKS_KEY, self._stored_webhooks())
-        for delivery in entry.deliveries:
-            _log_outcome(event, delivery)
-            if delivery.attempts:
-                since = utcnow() - datetime.fromisoformat(entry.timestamp)
-                count_attempt(stats(), self._key, delivery.status, since)
+        tell_outcome(event, entry, self._key)
 
     def _resolve(self, delivery: EndpointDelivery) -> Endpoint | None:
         try:
@@ -234,21 +231,3 @@ class EventPublisher:
         except Exception:
             outcome.failed = True
             log.exception("%s for %s failed; the review goes on.", what, self._key)
-
-
-def _log_outcome(event: Event, delivery: EndpointDelivery) -> None:
-    if delivery.status is DeliveryStatus.DELIVERED:
-        log.info("Delivered %s to %r.", event.type.value, delivery.endpoint)
-    elif not delivery.attempts:
-        log.info("%s goes to %r from the API server.", event.type.value, delivery.endpoint)
-    else:
-        log.warning(
-            "%s was not delivered to %r after %d attempts: %s. %s",
-            event.type.value,
-            delivery.endpoint,
-            delivery.attempts,
-            delivery.last_error,
-            f"The API server tries again from {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
-            if delivery.next_attempt_at
-            else "It is not retried automatically.",
-        )

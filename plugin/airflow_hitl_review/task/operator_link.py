@@ -8,7 +8,7 @@ import attrs
 from airflow.sdk import BaseOperatorLink
 
 from airflow_hitl_review.core.airflow_sdk import site
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.task_key import TaskKey
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

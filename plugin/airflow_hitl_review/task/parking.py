@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from airflow_hitl_review.core.airflow_sdk import FAILURES, TaskAwaitingInput, TaskDeferred, option, site
+from airflow_hitl_review.core.airflow_sdk import (
+    FAILURES,
+    AirflowTaskTimeout,
+    TaskAwaitingInput,
+    TaskDeferred,
+    option,
+    site,
+)
 from airflow_hitl_review.core.options import is_on
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.schema import RESUME_METHOD, AgentSession, TaskKey
+from airflow_hitl_review.core.schema import RESUME_METHOD, AgentSession
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.task.remembered import Parked
+from airflow_hitl_review.task.reviewed_operator import ReviewedOperator
+from airflow_hitl_review.task.task_xcoms import XComsAwayError, utcnow
 
 log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(minutes=2)
+"""How long the task parks for an unconfirmed decision or unreadable XComs; usually the API server is faster."""
 
 _SHORTEST_PARK = timedelta(seconds=10)
 """Minimum timeout: the scheduler's timeout check must not resume a task before it knows that the task parked."""
@@ -71,3 +85,19 @@ def park(resume_at: datetime | None, now: datetime, parked: Parked | None = None
 
     # Without Airflow's own timeout, which would fail the task instead of resuming it.
     raise TaskDeferred(**arguments, trigger=ReviewDeadlineTrigger(at.isoformat() if at is not None else None))
+
+
+@contextmanager
+def parks_again(operator: ReviewedOperator) -> Iterator[None]:
+    """Park and check later if XComs are unavailable, or ``execution_timeout`` expires outside regeneration.
+
+    The review in XCom is unchanged. If the task failed now, it would be lost.
+    """
+    try:
+        yield
+    except (XComsAwayError, AirflowTaskTimeout) as error:
+        if operator.hitl_wait != "park":
+            raise
+        log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
+        now = utcnow()
+        park(now + LOOK_AGAIN, now, operator._hitl_parked)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -13,7 +12,6 @@ from airflow_hitl_review.core.airflow_sdk import (
     FAILURES,
     MAY_READ_AFTER_FORM,
     AirflowSkipException,
-    AirflowTaskTimeout,
 )
 from airflow_hitl_review.core.schema import Decision
 from airflow_hitl_review.core.states import Action, Step
@@ -26,7 +24,7 @@ from airflow_hitl_review.task.errors import (
 from airflow_hitl_review.task.json_values import as_text
 from airflow_hitl_review.task.message_history import stored_history
 from airflow_hitl_review.task.new_session import Output, decided, next_session
-from airflow_hitl_review.task.parking import park
+from airflow_hitl_review.task.parking import LOOK_AGAIN, park, parks_again
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import takes_parked
 from airflow_hitl_review.task.reviewed_operator import ReviewedOperator
@@ -38,12 +36,8 @@ log = logging.getLogger(__name__)
 MAX_FAILED_READS = 10
 """This many failed XCom reads in a row fail a polling task with the last error."""
 
-LOOK_AGAIN = timedelta(minutes=2)
-"""How long the task parks for an unconfirmed decision or unreadable XComs; usually the API server is faster."""
-
 _LAST_LOOK = 2.0
 """Seconds between the deadline and the last look: a decision may arrive just then."""
-
 
 _CALLS_FAILED = "The agent failed after its calls were approved, so some of them may have been made."
 
@@ -87,22 +81,6 @@ def _result(operator: ReviewedOperator, review: ReviewSession, history: Any, dec
         f"Changes were requested for output {session.iteration}, the last that "
         f"max_hitl_iterations={session.max_iterations - len(session.requests)} allows."
     )
-
-
-@contextmanager
-def parks_again(operator: ReviewedOperator) -> Iterator[None]:
-    """Park and check later if XComs are unavailable, or ``execution_timeout`` expires outside regeneration.
-
-    The review in XCom is unchanged. If the task failed now, it would be lost.
-    """
-    try:
-        yield
-    except (XComsAwayError, AirflowTaskTimeout) as error:
-        if operator.hitl_wait != "park":
-            raise
-        log.warning("The review cannot go on at the moment; the task parks and tries again: %r", error)
-        now = utcnow()
-        park(now + LOOK_AGAIN, now, operator._hitl_parked)
 
 
 def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: Any) -> tuple[Decision, Any]:

@@ -1,15 +1,13 @@
-"""Worker side of one review: its state in XCom, and the steps that the worker takes."""
+"""Worker side of one review: the steps that the worker takes, each stored and announced."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, Decision
-from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
+from airflow_hitl_review.core.states import Action, SessionStatus, Step, advance
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.core.trace import Trace
@@ -18,33 +16,15 @@ from airflow_hitl_review.task import parking
 from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
-from airflow_hitl_review.task.new_session import decided, failure_of, is_nobodys
+from airflow_hitl_review.task.new_session import decided, failure_of
 from airflow_hitl_review.task.remembered import Parked, Remembered
-from airflow_hitl_review.task.task_xcoms import TaskXComs, utcnow
-from airflow_hitl_review.task.tool_requests import begun, check_history, settled, with_earlier
+from airflow_hitl_review.task.stored_review import StoredReview
+from airflow_hitl_review.task.task_xcoms import TaskXComs
+from airflow_hitl_review.task.tool_requests import begun, settled, with_earlier
 
-log = logging.getLogger(__name__)
 
-
-class ReviewSession:
-    """One review, seen from its task. Create with ``start`` or ``load``.
-
-    Attributes:
-        session: the review as it is stored.
-        remembered: what the task knows without XCom.
-        edited_output: the output as the reviewer edited it with the decision that was read last, if they did.
-        is_unconfirmed: whether a decision waits for the API server's confirmation.
-    """
-
-    def __init__(self, ti: Any, session: AgentSession, announcer: Announcer, confirmation: Confirmation) -> None:
-        self._ti = ti
-        self._xcoms = TaskXComs(ti)
-        self._confirmation = confirmation
-        self.is_unconfirmed = False
-        self.announcer = announcer
-        self.session = session
-        self.edited_output: str | None = None
-        self.remembered = Remembered.of(session)
+class ReviewSession(StoredReview):
+    """One review, and the steps that its task takes. Create with ``start`` or ``load``."""
 
     @classmethod
     def start(
@@ -113,65 +93,6 @@ class ReviewSession:
         review.remembered = Remembered.read(parked, session)
         return review
 
-    @property
-    def is_undisputed(self) -> bool:
-        """Whether the clock may approve: the output has waited in vain, and nobody has decided about it."""
-        waited = self.session.request is None and self.remembered.waited(self.session)
-        return waited and not self._confirmation.tells_of_a_decision
-
-    # --- what was decided
-
-    def decision(self) -> Decision | None:
-        """Read XCom; return the decision to carry out, None while the review is pending.
-
-        The session's status shows it. The action alone proves nothing: after a failed regeneration, the last one
-        has the current iteration, but is already handled.
-
-        Raises:
-            XComsAwayError: XComs cannot be read just now.
-            pydantic.ValidationError: somebody overwrote the session.
-        """
-        self.is_unconfirmed, self.edited_output = False, None
-        stored = self._xcoms.read_session()
-        if stored is None or stored.status is SessionStatus.PENDING_REVIEW:
-            return None
-        decision = self._xcoms.read_decision()
-        if decision is None and not self._confirmation.is_needed:
-            return None  # a session without its action: that may still arrive
-        edited = self._xcoms.read_edit(decision) if decision is not None else None
-        # The provider's API rewrites the session with the fields it knows; keep our own.
-        ours = self.session.model_dump(exclude_unset=True)
-        self.session = AgentSession.model_validate({**ours, **stored.model_dump(exclude_unset=True)})
-        deadline = self.remembered.deadline
-        verdict = self._confirmation.of(decision, self.session.current_output, edited)
-        if verdict == "unconfirmed" and is_nobodys(self.session):
-            # An earlier process of this task could not end the review, or somebody wrote so; nobody confirms it.
-            log.warning("XCom says that nobody decided; the task, whose deadline is %s, looks itself.", deadline)
-            self._reopen(self.session.decisions[:-1], deadline or utcnow())
-            return None
-        self.is_unconfirmed = verdict == "unconfirmed"
-        if verdict == "refused":
-            self._refuse()
-        if verdict != "confirmed":
-            return None
-        self.edited_output = edited
-        return decision
-
-    def _refuse(self) -> None:
-        """Make the review pending again: none of the reviewers took the decision in XCom."""
-        reviewers = list(self._confirmation.reviewers)
-        log.error(
-            "XCom says %s, but the API server has no record of that decision%s. The review is pending again.",
-            self.session.status.value,
-            f" by one of the reviewers {reviewers}" if reviewers else "",
-        )
-        self._reopen(self.session.decisions, utcnow())
-
-    def _reopen(self, decisions: list[Decision], at: datetime) -> None:
-        again = {"status": SessionStatus.PENDING_REVIEW, "decisions": decisions, "updated_at": at}
-        own = {"reviewers": list(self._confirmation.reviewers), "deadline_at": self.remembered.deadline}
-        self._store(self.session.model_copy(update={**again, **own}))
-
     def decide_itself(self, action: Action, channel: Literal["timeout"], feedback: str = "") -> Decision | None:
         """Decide as the task's settings say, without a person; None if a person was faster at the last moment."""
         session, decision = decided(self.session, action, channel)
@@ -186,8 +107,6 @@ class ReviewSession:
             return None  # the API server has kept what was decided there
         self.session = session
         return decision
-
-    # --- what the worker does
 
     def settle(self, asked: ToolRequest | None, decision: Decision) -> None:
         """Take what was asked from the task, see ``tool_requests.settled``."""
@@ -253,27 +172,5 @@ class ReviewSession:
         """Show the review as pending in Airflow's Required Actions."""
         parking.require_action(self._ti, self._xcoms.key, self.session, self._confirmation.reviewers)
 
-    def time_left(self) -> timedelta | None:
-        """Time until the deadline, negative after it; None without one."""
-        return self.remembered.deadline - utcnow() if self.remembered.deadline else None
-
-    def load_history(self) -> Any:
-        """The history up to the session's current output, if one was stored.
-
-        Raises:
-            XComsAwayError: it cannot be read just now.
-            HITLRegenerationError: it led to a request, and somebody has overwritten it.
-        """
-        history = self._xcoms.read_history(self.session.iteration)
-        check_history(self.remembered, history)
-        return history
-
     def _with_earlier(self, session: AgentSession) -> AgentSession:
         return with_earlier(session, self._xcoms.read_begun_calls()) if session.request is not None else session
-
-    def _store(self, session: AgentSession) -> None:
-        self._xcoms.store_session(session)
-        self.session = session
-
-    def _moved(self, state: ReviewState, **changes: Any) -> AgentSession:
-        return self.session.moved_to(state, utcnow(), **changes)

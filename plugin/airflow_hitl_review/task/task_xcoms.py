@@ -18,13 +18,13 @@ from airflow_hitl_review.core.schema import (
     SESSION_KEY,
     AgentSession,
     Decision,
-    TaskKey,
     edited_output_key,
     history_key,
     output_key,
     trace_key,
 )
 from airflow_hitl_review.core.stored import is_repeated
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.tool_calls import BegunCalls
 from airflow_hitl_review.core.trace import Trace
 

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 
 from airflow_hitl_review.core import ai_provider
 from airflow_hitl_review.core.options import WebhookSettings, is_on, seconds
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db import auth, transactions
 from airflow_hitl_review.server.db.auth import everybody_is_logged_in
 from airflow_hitl_review.server.db.stats import start_stats, stats, stats_are_sent

@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import HTTPException
 
 from airflow_hitl_review.core.required_action_form import ACTIONS, EDITED_OUTPUT, FEEDBACK, OUTPUT, OUTPUT_SHA256
-from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.stored import UnreadableXComError
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.hitl_detail import AnswerListener, GivenAnswer
 from airflow_hitl_review.server.db.transactions import Session, utcnow
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, Request, decide

@@ -13,12 +13,12 @@ from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     SESSION_KEY,
     AgentSession,
-    TaskKey,
     feedback_key,
     iteration_of,
     output_key,
 )
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.webhook_endpoints import Webhook, as_webhooks
 

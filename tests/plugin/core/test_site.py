@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_hitl_review.core.schema import TaskKey
 from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.task_key import TaskKey
 
 KEY = TaskKey("a dag", "r+1", "t", 2)
 

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from airflow_hitl_review.core.answer_schema import answer_schema
 from airflow_hitl_review.core.review import assemble, summarize, summary_of
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession
 from airflow_hitl_review.core.states import Action, ReviewState, SessionStatus, Step, advance
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import sha256_of_values
 from airflow_hitl_review.core.tool_calls import (
     CallAnswer,
     ToolRequest,
-    answer_schema,
     answered,
     calls_in_words,
     read_answers,

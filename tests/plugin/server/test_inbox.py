@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from airflow_hitl_review.core.review import assemble, summarize
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey, output_key
+from airflow_hitl_review.core.schema import SESSION_KEY, output_key
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.task_key import TaskKey
 from tests.conftest import DAGS, DATABASES, reviews_on
 from tests.support.api_server import DAG_ID, ROOT, ReviewServer, review_server
 

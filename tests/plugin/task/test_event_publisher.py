@@ -306,7 +306,8 @@ NOTIFIER = """
     import logging, threading, time
     from airflow_hitl_review.core.site import Site
     from airflow_hitl_review.task.event_publisher import EventPublisher
-    from airflow_hitl_review.core.schema import AgentSession, TaskKey
+    from airflow_hitl_review.core.schema import AgentSession
+    from airflow_hitl_review.core.task_key import TaskKey
     from airflow_hitl_review.core.webhook_endpoints import WebhookTarget
     from airflow_hitl_review.core.options import WebhookSettings
     from airflow_hitl_review.task.task_xcoms import utcnow

@@ -8,8 +8,9 @@ import pytest
 from fastapi import HTTPException
 
 from airflow_hitl_review.core.required_action_form import EDITED_OUTPUT, MAX_SHOWN, edited_output_in, form_of
-from airflow_hitl_review.core.schema import AgentSession, OutputFormat, TaskKey
+from airflow_hitl_review.core.schema import AgentSession, OutputFormat
 from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.hitl_detail import GivenAnswer
 from airflow_hitl_review.web.required_actions import request_of
 

@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
-from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession
 from airflow_hitl_review.core.site import Site
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import sha256_of
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until

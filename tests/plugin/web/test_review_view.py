@@ -11,8 +11,9 @@ import pytest
 
 from airflow_hitl_review.core.conversation import ConversationEntry
 from airflow_hitl_review.core.review import ReviewResponse, ReviewSummary
-from airflow_hitl_review.core.schema import TaskKey, User
+from airflow_hitl_review.core.schema import User
 from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.texts import sha256_of
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 
-from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
+from airflow_hitl_review.core.schema import AgentSession, Decision
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.stored import is_repeated
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.web.execution_api.session_writes import SessionWrites
 from tests.plugin.task.test_operator import run
 from tests.support.api_server import ROOT

@@ -28,9 +28,10 @@ from airflow_hitl_review.core.required_action_form import (
     form_of,
     is_ours,
 )
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, read_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import SESSION_ON_A_CONNECTION, task_instance_id
 from airflow_hitl_review.server.db.task_instances import TaskInstanceFacts, load_task_instance
 from airflow_hitl_review.server.db.transactions import do_after_commit, hand_on, site, utcnow

@@ -10,7 +10,8 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
-from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.task_instances import is_parked
 from airflow_hitl_review.server.db.xcoms import same_task
 

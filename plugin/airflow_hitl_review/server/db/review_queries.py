@@ -13,8 +13,9 @@ from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.core.review import ACTIVE_STATES
-from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import contains
 from airflow_hitl_review.server.db.xcoms import ascii_only, field_in, same_task, stored_value, values_are_in_the_row
 

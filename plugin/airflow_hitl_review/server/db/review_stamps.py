@@ -11,7 +11,8 @@ from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.core.review import ACTIVE_STATES
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.xcoms import same_task
 
 _BATCH = 500

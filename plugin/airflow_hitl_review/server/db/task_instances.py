@@ -18,7 +18,8 @@ from airflow.utils.state import State, TaskInstanceState
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from airflow_hitl_review.core.schema import RESUME_METHOD, SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import RESUME_METHOD, SESSION_KEY
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import PARKED_STATES
 from airflow_hitl_review.server.db.compat import task_instance_id as as_id
 from airflow_hitl_review.server.db.transactions import utcnow

@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from airflow_hitl_review.core.review import summary_of
-from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY, AgentSession, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY, AgentSession
 from airflow_hitl_review.core.stored import StoredValue, read_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import set_serialized_xcom
 from airflow_hitl_review.server.db.transactions import utcnow
 

@@ -9,8 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from airflow_hitl_review.core.schema import TaskKey, webhook_key
+from airflow_hitl_review.core.schema import webhook_key
 from airflow_hitl_review.core.stored import UnreadableXComError
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.outbox_queries import (
     OutboxRow,

@@ -21,12 +21,12 @@ from airflow_hitl_review.core.schema import (
     WEBHOOKS_KEY,
     AgentSession,
     Decision,
-    TaskKey,
     edited_output_key,
     webhook_key,
 )
 from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, parse_session, read_decision
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks
 from airflow_hitl_review.server.db.outbox_queries import rows_without_worker
 from airflow_hitl_review.server.db.task_instances import load_task_instance

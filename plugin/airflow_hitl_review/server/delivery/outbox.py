@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, TaskKey, webhook_key
+from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, webhook_key
 from airflow_hitl_review.core.stored import StoredValue
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.telemetry import count_attempt
 from airflow_hitl_review.server.db.outbox_queries import NextLook, look_by
 from airflow_hitl_review.server.db.stats import stats

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, TaskKey, webhook_key
+from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, webhook_key
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.outbox_queries import look_by, rows_about_to_be_cleared
 from airflow_hitl_review.server.db.task_instances import BEFORE_A_TRY, load_task_instance
 from airflow_hitl_review.server.db.transactions import Session, transaction, utcnow

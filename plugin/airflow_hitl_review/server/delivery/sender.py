@@ -14,7 +14,7 @@ import httpx
 
 from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.options import WebhookSettings
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.connections import load_connection
 from airflow_hitl_review.server.db.locks import Exclusive
 from airflow_hitl_review.server.db.outbox_queries import NextLook, due_looks

@@ -20,7 +20,6 @@ from airflow_hitl_review.core.schema import (
     AgentSession,
     Decision,
     GivenChannel,
-    TaskKey,
     User,
     edited_output_key,
     feedback_key,
@@ -28,6 +27,7 @@ from airflow_hitl_review.core.schema import (
 )
 from airflow_hitl_review.core.states import Action, SessionStatus, advance
 from airflow_hitl_review.core.stored import StoredValue, parse_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.telemetry import count_decision
 from airflow_hitl_review.core.texts import sha256_of, storable
 from airflow_hitl_review.core.tool_calls import CallAnswer

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
 from airflow_hitl_review.core.stored import UnreadableXComError, read_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.task_instances import (
     find_start_from_the_beginning,
     go_on_with_review,

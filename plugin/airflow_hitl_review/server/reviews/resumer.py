@@ -23,16 +23,10 @@ from airflow_hitl_review.core.options import seconds
 from airflow_hitl_review.core.required_action_form import answer_of
 from airflow_hitl_review.core.resume_guard import is_settled
 from airflow_hitl_review.core.review import is_active
-from airflow_hitl_review.core.schema import (
-    ACTION_KEY,
-    SESSION_KEY,
-    AgentSession,
-    Decision,
-    TaskKey,
-    edited_output_key,
-)
+from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, Decision, edited_output_key
 from airflow_hitl_review.core.states import SessionStatus, advance
 from airflow_hitl_review.core.stored import UnreadableXComError, read_decision, read_session
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
 from airflow_hitl_review.server.db.parked_reviews import (

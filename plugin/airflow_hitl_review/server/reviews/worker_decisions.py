@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from airflow_hitl_review.core.schema import AgentSession, Decision, TaskKey
+from airflow_hitl_review.core.schema import AgentSession, Decision
 from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.telemetry import count_decision
 from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
 from airflow_hitl_review.server.db.stats import stats

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
-from airflow_hitl_review.core.schema import SESSION_KEY, TaskKey
+from airflow_hitl_review.core.schema import SESSION_KEY
+from airflow_hitl_review.core.task_key import TaskKey
 
 if TYPE_CHECKING:  # every process that loads plugins imports this module, and a worker may not have starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

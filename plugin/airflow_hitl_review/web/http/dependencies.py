@@ -12,7 +12,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Query
 
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db import auth
 from airflow_hitl_review.server.db.auth import (
     BaseUser,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from airflow_hitl_review.core.schema import TaskKey
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp, review_stamps
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.web.http.conditional import LEASE_SECONDS

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from airflow_hitl_review.core.review import ReviewSummary
-from airflow_hitl_review.core.schema import TaskKey, is_reviewer
+from airflow_hitl_review.core.schema import is_reviewer
 from airflow_hitl_review.core.site import query_of
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.reviews.inbox import Filters, ReviewList
 from airflow_hitl_review.web.pages.templates import fill
 from hitl_rendering.one_line import title_of

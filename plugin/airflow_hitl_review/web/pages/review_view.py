@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED, ReviewResponse
-from airflow_hitl_review.core.schema import TaskKey, is_reviewer
+from airflow_hitl_review.core.schema import is_reviewer
 from airflow_hitl_review.core.site import task_path
 from airflow_hitl_review.core.states import SessionStatus
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.server.reviews import decisions

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from airflow_hitl_review.core.review import ReviewResponse
-from airflow_hitl_review.core.schema import GivenChannel, TaskKey, User
+from airflow_hitl_review.core.schema import GivenChannel, User
 from airflow_hitl_review.core.states import Action
+from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.tool_calls import CallAnswer
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction, utcnow
