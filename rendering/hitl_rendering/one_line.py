@@ -30,6 +30,8 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w\\])(_{1,3})(?=[^\s_])([^_]*[^\s_\\])\1(?!\w)"), r"\2"),
     (re.compile(r"~~(?=[^\s~])([^~]*[^\s~])~~"), r"\1"),
 )
+_MARK = re.compile(r"[|!<*_~\\\[`]")
+"""What all of these begin with; without, there is nothing to leave out."""
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CODE = re.compile(r"(`+)(?!`)([^`]+)\1(?!`)")
 
@@ -49,11 +51,17 @@ def excerpt_of(output: str, output_format: str) -> str:
     """The first characters of an output, on one line; JSON keeps its signs."""
     text = output.lstrip()[:_READ]
     lines = [text] if output_format == "json" else _unmarked(text)
-    return " ".join(word for line in lines for word in _words(line))[:EXCERPT_LENGTH].rstrip()
+    told = ""
+    for line in lines:
+        if words := " ".join(_words(line)):
+            told = f"{told} {words}" if told else words
+        if len(told) >= EXCERPT_LENGTH:
+            break
+    return told[:EXCERPT_LENGTH].rstrip()
 
 
 def _words(line: str) -> list[str]:
-    return [found.group() for found in _WORD.finditer(line)]
+    return _WORD.findall(line)
 
 
 def _unmarked(text: str) -> Iterator[str]:
@@ -71,6 +79,8 @@ def _unmarked(text: str) -> Iterator[str]:
 
 def _inline(line: str) -> str:
     """A line without the marks between its words; code keeps what it is made of."""
+    if _MARK.search(line) is None:  # ten times faster, and called for each row of a list
+        return line
     if line.lstrip().startswith("|"):
         line = line.replace("|", " ")
     parts: list[str] = []
