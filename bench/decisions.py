@@ -18,7 +18,6 @@ from bench.measures import database_server, percentile
 from bench.peers import MOVED, NEWEST, USERS
 from tests.compatibility.environments import environment
 from tests.support.api_server import ReviewServer, review_server
-from tests.support.migrated import Migrated
 
 ROOT = Path(__file__).resolve().parent.parent
 REVIEWERS, EACH = 50, 8
@@ -87,14 +86,12 @@ async def _decide_all(server: ReviewServer, prefix: str, run_id: str, each: int 
 def run(folder: Path) -> dict[str, Any]:
     """Measure; ``folder`` is empty and temporary."""
     figures: dict[str, Any] = {"reviewers": REVIEWERS, "decisions": REVIEWERS * EACH}
-    migrated = Migrated(folder / "migrated", ROOT / "tests" / "dags")
     with database_server(folder / "postgres") as database:
         for processes in PROCESSES:
             with review_server(
                 folder / f"airflow_{processes}",
                 ROOT / "tests" / "dags",
-                migrated.postgresql(database, f"decisions_{processes}"),
-                migrate=False,
+                database.create(f"decisions_{processes}"),
                 api_workers=processes,
                 programs=environment(NEWEST),
                 settings={"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},

@@ -18,6 +18,7 @@ from airflow_hitl_review.task.message_history import dump_messages, load_message
 from airflow_hitl_review.task.new_session import Output, decided, new_session
 from airflow_hitl_review.task.operator_link import push_links
 from airflow_hitl_review.task.output_edits import SWITCHED_OFF, Editing, EditRefusedError, check_edit, editing_of
+from airflow_hitl_review.task.parking import parks_again
 from airflow_hitl_review.task.remembered import Parked
 from airflow_hitl_review.task.review_session import ReviewSession
 from airflow_hitl_review.task.review_settings import ReviewSettings
@@ -105,7 +106,7 @@ class HITLReviewMixin(ReviewSettings):
         """
         self._hitl_parked, self._hitl_is_open = parked, True
         self.check_reviewers()
-        with review_loop.parks_again(self):
+        with parks_again(self):
             review = ReviewSession.load(
                 _task_instance(context),
                 usable_webhooks(self.webhooks, self.webhook_url),
