@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 from airflow_hitl_review import HITLRejectError, HITLReviewOperator, HITLTimeoutError
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
 from airflow_hitl_review.core.states import Action, SessionStatus
-from airflow_hitl_review.task import new_session, review_loop, review_session
+from airflow_hitl_review.task import new_session, review_loop, review_session, stored_review
 from tests.plugin.task.test_rounds import DEADLINE, failing, operator, park
 from tests.support.memory_xcoms import MemoryTask
 
@@ -28,7 +28,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def be_late() -> None:
         now = datetime.now(timezone.utc) + timedelta(hours=2)
-        for module in (new_session, review_session, review_loop):
+        for module in (new_session, stored_review, review_loop):
             monkeypatch.setattr(module, "utcnow", lambda: now)
 
     return be_late
