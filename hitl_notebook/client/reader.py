@@ -11,6 +11,7 @@ from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.waiting import Until, wait_for
 from hitl_notebook.errors import ReviewNotFoundError
 from hitl_notebook.records import Review, ReviewKey, ReviewSummary, key_of
+from hitl_notebook.traces import ReviewProgress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,6 +159,17 @@ class ReviewReader:
             if error.task_active:
                 raise
             raise ReviewNotFoundError(f"{error} client.sessions() lists the existing reviews.") from None
+
+    def progress(self, review: ReviewKey | ReviewSummary) -> ReviewProgress | None:
+        """Return what the task does just now, also before its first output; the API server answers from memory.
+
+        Args:
+            review: as for ``find``.
+
+        Returns:
+            What it does; None if that Airflow has a plugin too old to tell, or only the AI provider.
+        """
+        return self._backend.progress(key_of(review))
 
     def wait_for(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, overload
 
-from hitl_notebook.records import ReviewSummary, parse_summary
+from hitl_notebook.records import FirstOutput, ReviewSummary, parse_keyed, parse_summary
 from hitl_rendering.plain_text import encodable
 
 _HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")
@@ -29,6 +29,7 @@ class ReviewPage:
             does not say.
         dag_ids: the DAGs with reviews that you may read, sorted; empty from older servers.
         offset: number of reviews before this page.
+        being_made: tasks that make their first output and say so; on the first page only.
         notice: a note about this list for the user; empty if there is none.
     """
 
@@ -38,6 +39,7 @@ class ReviewPage:
     dag_ids: tuple[str, ...] = ()
     offset: int = 0
     notice: str = ""
+    being_made: tuple[FirstOutput, ...] = ()
 
     def __iter__(self) -> Iterator[ReviewSummary]:
         return iter(self.reviews)
@@ -77,6 +79,7 @@ def parse_page(value: dict[str, Any], offset: int = 0) -> ReviewPage:
         waiting=int(value["waiting"]) if value.get("waiting") is not None else None,
         dag_ids=tuple(str(dag_id) for dag_id in value.get("dag_ids") or ()),
         offset=offset,
+        being_made=tuple(parse_keyed(item, FirstOutput) for item in value.get("being_made") or ()),
     )
 
 

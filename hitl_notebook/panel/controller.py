@@ -14,6 +14,7 @@ from hitl_notebook.panel.inbox.model import InboxModel, PanelFilters
 from hitl_notebook.panel.review import review_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.records import Review, ReviewKey
+from hitl_notebook.traces import ReviewProgress
 
 LONGEST_AGE = 5.0
 """Maximum age of the list in automatic refreshes, in seconds."""
@@ -61,6 +62,7 @@ class Controller:
         self._refreshing = False
         self._again = False
         self._fetching: ReviewKey | None = None
+        self._told: tuple[ReviewKey, str] | None = None
         self._closing = False
         self._stop_waiting: Callable[[], object] = lambda: None
         model.observe(self._on_selected, "selected")
@@ -137,6 +139,25 @@ class Controller:
 
         self._background.run(fetch, done, failed)
 
+    def _fetch_progress(self) -> None:
+        """Fetch what the task does for the next output; the review itself only once it has changed."""
+        key: ReviewKey | None = self._model.selected
+        if key is None:
+            return
+        client = self.client
+
+        def done(told: ReviewProgress | None) -> None:
+            if told is None or (key, told.version) != self._told:
+                self._told = (key, told.version) if told is not None else None
+                self.fetch_selected()
+            self._model.apply_progress(key, told)
+
+        def failed(error: HITLNotebookError) -> None:
+            self._told = None
+            self.fetch_selected()  # which says what is wrong
+
+        self._background.run(lambda: client.progress(key), done, failed)
+
     def close(self) -> None:
         """Send the decision that is held back, if there is one; nobody is told what came of it."""
         self._closing = True
@@ -190,6 +211,6 @@ class Controller:
             waiting = self._model.waits_for_output
             await asyncio.sleep(min(WAITING_INTERVAL, self._interval) if waiting else self._interval)
             if not self._refreshing:  # otherwise a slow server would get requests without a pause
-                self.refresh(max_age=0 if waiting else min(LONGEST_AGE, self._interval))
+                self.refresh(max_age=1 if waiting else min(LONGEST_AGE, self._interval))
             if waiting:
-                self.fetch_selected()
+                self._fetch_progress()

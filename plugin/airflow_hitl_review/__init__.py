@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_hitl_review.task.mixin import HITLReviewMixin
     from airflow_hitl_review.task.operator_link import HITLReviewLink
     from airflow_hitl_review.task.operators import HITLReviewOperator
+    from airflow_hitl_review.task.progress import report_progress
     from airflow_hitl_review.task.tracing import trace
 
 __version__ = importlib.metadata.version("hitl-notebook")
@@ -39,6 +40,7 @@ __all__ = [
     "HITLReviewOperator",
     "HITLTimeoutError",
     "Webhook",
+    "report_progress",
     "trace",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "HITLReviewOperator": "task.operators",
     "HITLTimeoutError": "task.errors",
     "Webhook": "core.webhook_endpoints",
+    "report_progress": "task.progress",
     "trace": "task.tracing",
 }
 

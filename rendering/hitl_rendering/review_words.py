@@ -22,6 +22,9 @@ STATUS_WORDS = {
 WAITING_FOR = {"you": "Waiting for you", "others": "Waiting for others", "all": STATUS_WORDS["pending_review"]}
 """Waiting, to a reader who may decide, to one whom the review's reviewers leave out, and to all."""
 
+BEING_MADE = "Being made"
+"""Of a task that makes its first output."""
+
 NO_MATCH = "No review matches."
 """What a list says that its filters have left empty."""
 

@@ -86,7 +86,7 @@ def trace_box(trace: Trace | None, fold: str) -> str:
         return ""
     steps = [_step(step) for step in trace.steps]
     if trace.left_out:
-        steps.append(f'<li class="hitl-meta">Not shown: {_count(trace.left_out, "other step")}</li>')
+        steps.append(f'<li class="hitl-meta">Not shown: {count_words(trace.left_out, "other step")}</li>')
     summary = f"<summary>What the task did: {inline(words)}</summary>"
     return (
         f'<details class="hitl-trace" data-fold="{inline(fold)}">{summary}'
@@ -98,14 +98,14 @@ def totals(trace: Trace) -> str:
     """A trace in one line, such as ``3 tool calls, 1,240 tokens, 8 s``."""
     tokens = [number for number in (trace.input_tokens, trace.output_tokens) if number]
     parts = [
-        _count(trace.tool_calls, "tool call") if trace.tool_calls else "",
-        _count(trace.requests, "model request") if trace.requests and not trace.tool_calls else "",
-        _count(sum(tokens), "token") if tokens else "",
+        count_words(trace.tool_calls, "tool call") if trace.tool_calls else "",
+        count_words(trace.requests, "model request") if trace.requests and not trace.tool_calls else "",
+        count_words(sum(tokens), "token") if tokens else "",
         f"${trace.cost:.4f}" if trace.cost else "",
         duration(trace.seconds),
     ]
     told = ", ".join(part for part in parts if part)
-    return told or (_count(len(trace.steps), "step") if trace.steps else "")
+    return told or (count_words(len(trace.steps), "step") if trace.steps else "")
 
 
 def duration(seconds: float | None) -> str:
@@ -129,5 +129,6 @@ def _step(step: TraceStep) -> str:
     return f'<li class="{css}">{heading}{told}{args}{result}</li>'
 
 
-def _count(number: int, noun: str) -> str:
+def count_words(number: int, noun: str) -> str:
+    """A number of things, such as ``3 tool calls``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

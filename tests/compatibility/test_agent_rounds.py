@@ -51,7 +51,7 @@ def test_exactly_what_was_approved_is_called(version: Version, tmp_path: Path) -
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)
 def test_reviewers_see_what_agents_and_chains_did(version: Version, tmp_path: Path) -> None:
-    assert len(passed(version, "traces", tmp_path)) == 2
+    assert len(passed(version, "traces", tmp_path)) == 4
 
 
 @pytest.mark.parametrize("version", WITH_AGENTS, ids=lambda version: version.name)

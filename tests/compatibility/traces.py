@@ -5,7 +5,7 @@ Prints ``passed`` with the name of each story.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
@@ -18,15 +18,18 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 from pydantic_ai import Agent, FunctionToolset, ModelRetry
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ThinkingPart, ToolCallPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from airflow_hitl_review import HITLReviewOperator
+from airflow_hitl_review.core.progress import Progress
 from airflow_hitl_review.core.schema import trace_key
 from airflow_hitl_review.core.states import Action
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.langchain import TraceHandler
 from airflow_hitl_review.task import task_xcoms
 from airflow_hitl_review.task.agent import AgentOperator
+from airflow_hitl_review.task.progress import reporter_of
 from tests.support.memory_xcoms import MemoryTask
 
 vars(task_xcoms)["SECOND_TRIES"] = ()  # nothing waits
@@ -115,6 +118,80 @@ def an_agents_steps() -> None:
         assert (second.tool_calls, second.requests) == (0, 1), second
 
 
+async def streamed(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    """As ``model``, but word by word: a text, a call, and the output as the arguments of its tool."""
+    tried = sum(isinstance(message, ModelResponse) for message in messages)
+    if tried == 0:
+        for word in ("I ", "look ", "it up."):
+            yield word
+        yield {1: DeltaToolCall("lookup", '{"order": 7, "api_key": "k-123"}', tool_call_id="call_1")}
+        return
+    yield {0: DeltaToolCall(info.output_tools[0].name, '{"text": ', tool_call_id="call_2")}
+    yield {0: DeltaToolCall(json_args='"paid"}', tool_call_id="call_2")}
+
+
+STREAMED = FunctionModel(stream_function=streamed)
+
+
+def what_agents_tell_meanwhile() -> None:
+    """Each state of what is told; a model that cannot stream tells its calls of tools all the same."""
+    for given in (STREAMED, FunctionModel(model), FallbackModel(FunctionModel(model))):
+
+        class Streaming(AgentOperator):
+            @cached_property
+            def llm_hook(self) -> Any:
+                class Hook:
+                    def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Any:
+                        return Agent(given, output_type=output_type, instructions=instructions, **more)  # noqa: B023
+
+                return Hook()
+
+        with running() as task:
+            operator: Any = Streaming(
+                task_id="t",
+                prompt="Is order 7 paid?",
+                llm_conn_id="none",
+                output_type=Answer,
+                toolsets=[FunctionToolset([lookup], id="orders")],
+                enable_hitl_review=True,
+            )
+            task.task = operator
+            seen: list[Progress] = []
+            reporter = reporter_of(task)
+            assert reporter is not None
+            reporter._has_changed = lambda: seen.append(reporter._now())  # type: ignore[method-assign]  # noqa: B023
+            parked(lambda: operator.execute({"ti": task, "task_instance": task}))  # noqa: B023
+            texts = [one.text for one in seen]
+            assert "Calling lookup" in texts, texts
+            assert "lookup has answered" in texts, texts
+            assert seen[-1].steps[-1].result == "Order 7 is paid.", seen[-1]
+            assert "k-123" not in str(seen)
+            if given is STREAMED:
+                partial = [one.partial for one in seen]
+                assert [text for text in ("I ", "I look ", "I look it up.") if text not in partial] == [], partial
+                assert partial[-1] == '{"text": "paid"}', partial
+            else:
+                assert {one.partial for one in seen} == {""}
+            assert "paid" in task.session.current_output
+
+
+def what_chains_tell_meanwhile() -> None:
+    def generate(context: Any) -> str:
+        chat = GenericFakeChatModel(messages=iter([AIMessage("eight of them")]))
+        return "".join(str(part.content) for part in chat.stream("?", config={"callbacks": [TraceHandler()]}))
+
+    with running() as task:
+        operator: Any = HITLReviewOperator(task_id="t", prompt="p", generate=generate, regenerate=lambda f, h: "x")
+        task.task = operator
+        seen: list[str] = []
+        reporter = reporter_of(task)
+        assert reporter is not None
+        reporter._has_changed = lambda: seen.append(reporter._now().partial)  # type: ignore[method-assign]
+        parked(lambda: operator.execute({"ti": task}))
+        assert seen[-1] == "eight of them", seen
+        assert seen[0] == "eight", seen
+
+
 def a_chains_steps() -> None:
     @tool  # type: ignore[untyped-decorator]
     def double(number: int) -> int:
@@ -144,6 +221,6 @@ def a_chains_steps() -> None:
 
 
 if __name__ == "__main__":
-    for story in (an_agents_steps, a_chains_steps):
+    for story in (an_agents_steps, what_agents_tell_meanwhile, a_chains_steps, what_chains_tell_meanwhile):
         story()
         print("passed", story.__name__)  # noqa: T201

@@ -83,6 +83,10 @@ class Stage:
         """Change the state of the task instance."""
         self._do("state", list(key.params.values()), state)
 
+    def tell(self, key: Key, **progress: Any) -> None:
+        """Say what the task does just now, as the worker does; nothing deletes it."""
+        self._do("tell", list(key.params.values()), progress or None)
+
     def drop(self, key: Key) -> None:
         """Delete the session."""
         self._do("drop", list(key.params.values()))

@@ -14,7 +14,8 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
 
 from airflow_hitl_review.server.db.transactions import transaction
-from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy, count_now, list_reviews
+from airflow_hitl_review.server.reviews.inbox import count_now, list_reviews
+from airflow_hitl_review.server.reviews.inbox_filters import Filters, OrderBy
 
 if __name__ == "__main__":
     init_auth_manager()

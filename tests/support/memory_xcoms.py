@@ -35,6 +35,7 @@ class MemoryTask:
         after_push: the same afterwards: the write is done, and its answer lost.
         before_pull: the same before each read.
         kwargs: what the task was given when it parked, for ``resume_hitl_review``.
+        task: its operator, for what asks the running task for it.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class MemoryTask:
         self.after_push: Callable[[str], None] = lambda key: None
         self.before_pull: Callable[[str], None] = lambda key: None
         self.kwargs: dict[str, Any] = {}
+        self.task: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Store a value as a database does, which refuses NaN and NUL."""

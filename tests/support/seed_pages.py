@@ -8,6 +8,7 @@ Reads lines from stdin, each a JSON list ``[what, ...]``, and answers with lines
 - ``["refuse", key, error, kind]``: the task cannot go on with the edit with which the review was decided; ``kind``
   is that of ``FailedRegeneration``.
 - ``["state", key, state]``: the task instance is in another state.
+- ``["tell", key, progress]``: what the task does just now, a ``Progress`` without its time; null for nothing.
 - ``["drop", key]``: the session is deleted, as when the task is cleared.
 """
 
@@ -24,6 +25,7 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import update
 
 from airflow_hitl_review.core.schema import (
+    PROGRESS_KEY,
     SESSION_KEY,
     AgentSession,
     Decision,
@@ -160,6 +162,15 @@ def drop(key: TaskKey) -> None:
         delete_xcom(db, key, SESSION_KEY)
 
 
+def tell(key: TaskKey, progress: dict[str, Any] | None) -> None:
+    """What the worker does while it makes an output, and once it has."""
+    with transaction() as db:
+        if progress is None:
+            delete_xcom(db, key, PROGRESS_KEY)
+        else:
+            write_xcom(db, key, PROGRESS_KEY, {"at": utcnow().isoformat(), **progress})
+
+
 def answer(what: str, *arguments: Any) -> str:
     """Do what a line asks for."""
     if what == "make":
@@ -169,6 +180,7 @@ def answer(what: str, *arguments: Any) -> str:
         "refuse": refuse_edit,
         "state": set_state,
         "drop": drop,
+        "tell": tell,
     }
     steps[what](TaskKey(*arguments[0]), *arguments[1:])
     return "so"

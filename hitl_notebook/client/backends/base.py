@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from hitl_notebook.client.review_page import CachedPage
 from hitl_notebook.records import STATUSES, Review, ReviewKey, ReviewSummary, User, key_of
+from hitl_notebook.traces import ReviewProgress
 
 Channel = Literal["rest", "notebook"]
 """Where a decision was made: in a script, or in the panel."""
@@ -103,6 +104,9 @@ class Backend(Protocol):
 
     def find(self, key: ReviewKey) -> Review:
         """Return one review with its conversation."""
+
+    def progress(self, key: ReviewKey) -> ReviewProgress | None:
+        """Return what the task does just now; None if that API does not tell."""
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision and return the updated review."""

@@ -12,6 +12,7 @@ from hitl_notebook.client.backends.provider import ProviderBackend
 from hitl_notebook.client.review_page import CachedPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.records import Review, ReviewKey
+from hitl_notebook.traces import ReviewProgress
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ class DetectedBackend:
     def find(self, key: ReviewKey) -> Review:
         """Return one review."""
         return self._ask(lambda backend: backend.find(key))
+
+    def progress(self, key: ReviewKey) -> ReviewProgress | None:
+        """Return what the task does just now; None if that API does not tell."""
+        return self._ask(lambda backend: backend.progress(key))
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision, once it is known to which API: the provider's ignores which output was looked at."""

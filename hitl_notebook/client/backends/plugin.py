@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
+import msgspec
+
 from hitl_notebook.client.backends.base import Channel, DecisionRequest, ListFilters
 from hitl_notebook.client.review_page import CachedPage, parse_page
 from hitl_notebook.client.transport import Transport, detail_of
 from hitl_notebook.records import Review, ReviewKey, parse_review
+from hitl_notebook.traces import ReviewProgress
 
 
 class NotThePluginError(Exception):
@@ -46,6 +49,13 @@ class PluginBackend:
         """Return a review; raises ``NotThePluginError`` if the response lacks a field of this project's."""
         answer = self._transport.request("GET", "/sessions/find", params=key._asdict())
         return self._transport.read(_parse_ours, answer)
+
+    def progress(self, key: ReviewKey) -> ReviewProgress | None:
+        """Return what the task does just now; None from a plugin that is older than that."""
+        answer = self._transport.request("GET", "/sessions/progress", expected=(404,), params=key._asdict())
+        if answer.status_code == 404:
+            return None
+        return self._transport.read(lambda value: msgspec.convert(value, ReviewProgress), answer)
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision."""

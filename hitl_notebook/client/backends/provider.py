@@ -26,6 +26,7 @@ from hitl_notebook.client.review_page import CachedPage, ReviewPage
 from hitl_notebook.client.transport import Transport
 from hitl_notebook.errors import ConflictError, InvalidRequestError, PermissionDeniedError, ReviewNotFoundError
 from hitl_notebook.records import PENDING, Review, ReviewKey, read_time
+from hitl_notebook.traces import ReviewProgress
 from hitl_rendering.review_words import searched
 
 NOTICE = (
@@ -108,6 +109,10 @@ class ProviderBackend:
         # A task that is not mapped has no URL with a map index.
         task = self._public("GET", place if key.map_index < 0 else f"{place}/{key.map_index}")
         return self._transport.read(lambda value: review_from(key, value, task["state"], times), answer)
+
+    def progress(self, key: ReviewKey) -> ReviewProgress | None:
+        """Return None: the provider does not tell."""
+        return None
 
     def decide(self, decision: DecisionRequest) -> Review:
         """Send a decision if the output is still the one shown; the provider itself does not check that.

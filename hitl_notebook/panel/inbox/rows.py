@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hitl_notebook.panel.messages import id_of
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewSummary
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, FirstOutput, ReviewSummary
 from hitl_rendering.one_line import title_of
 from hitl_rendering.render import encodable
-from hitl_rendering.review_words import round_words, state_of
+from hitl_rendering.review_words import BEING_MADE, round_words, state_of
 
 _STATES = {
     PENDING: "waiting",
@@ -59,6 +59,31 @@ def row_of(
         "is_new": is_new,
         "listed": listed,
         "pickable": review.is_pending and listed,
+    }
+
+
+def row_of_first(first: FirstOutput) -> dict[str, Any]:
+    """Return the row of a task that makes its first output, in the same format."""
+    key = first.key
+    started = _stamp(first.started_at) if first.started_at is not None else ""
+    return {
+        "id": id_of(key),
+        "state": "working",
+        "words": BEING_MADE,
+        "dag_id": encodable(key.dag_id),
+        "run_id": encodable(key.run_id),
+        "task_id": encodable(key.task_id),
+        "map_index": key.map_index,
+        "iteration": 0,
+        "round": "",
+        "title": "",
+        "excerpt": "",
+        "created_at": started,
+        "updated_at": started,
+        "deadline_at": None,
+        "is_new": False,
+        "listed": True,
+        "pickable": False,
     }
 
 

@@ -11,7 +11,7 @@ from hitl_notebook.panel.background import Background
 from hitl_notebook.panel.bulk.model import BulkModel
 from hitl_notebook.panel.elements import InboxList, Message, Open, Pick
 from hitl_notebook.panel.inbox.model import PAGE_SIZE, InboxModel
-from hitl_notebook.panel.inbox.rows import row_of
+from hitl_notebook.panel.inbox.rows import row_of, row_of_first
 from hitl_notebook.panel.messages import id_of, key_of_id
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
@@ -87,6 +87,7 @@ class InboxView:
         review = self._model.review
         if review is not None and selected not in {row.key for row in listed}:
             rows.append(row_of(review, user_id=user_id, listed=False))
+        rows += map(row_of_first, inbox.page.being_made if inbox.page is not None else ())
         with self.list.hold_sync():
             self.list.rows = rows
             self.list.selected = id_of(selected) if selected is not None else ""

@@ -24,6 +24,7 @@ from hitl_notebook.panel.review.decision import Decision
 from hitl_notebook.panel.review.drafts import DraftModel
 from hitl_notebook.panel.review.edit import EditModel
 from hitl_notebook.records import CHANGES_REQUESTED, Review, ReviewKey
+from hitl_notebook.traces import Progress, ReviewProgress
 from hitl_rendering.decision_words import HOLD_SECONDS
 
 
@@ -35,6 +36,7 @@ class ReviewModel(DraftModel):
         notice: the latest message.
         confirming: what is asked before a decision is sent, or how long it is held back; None if nothing is.
         sending: the decision that is being sent; None if none is. Who sets it expects that it is sent.
+        progress: what the task does for the next output, if it says so.
         problem: message why the open review could not be fetched; empty if it could.
         user_id: Airflow's auth manager's id of the reviewer; None if it is not known.
         choice: how the reader wants to see the output and its changes, as for ``rounds_of``; empty: as usual.
@@ -48,6 +50,7 @@ class ReviewModel(DraftModel):
     confirming = Instance(Confirmation, allow_none=True)
     sending = Instance(Decision, allow_none=True)
     problem = Unicode("")
+    progress = Instance(Progress, allow_none=True)
     user_id = Unicode(None, allow_none=True)
     choice = Tuple(Unicode(), Unicode(), default_value=("", ""))
     opens_next = Bool(True)
@@ -72,7 +75,7 @@ class ReviewModel(DraftModel):
         held = self._asked if self.is_held else None
         self._keep_draft()
         self._kept = self.wants_form
-        self.confirming = self.review = self.notice = None
+        self.confirming = self.review = self.notice = self.progress = None
         self.problem = ""
         with self.hold_trait_notifications():
             self._reopen_draft(key)
@@ -113,9 +116,10 @@ class ReviewModel(DraftModel):
 
     @property
     def waits_for_output(self) -> bool:
-        """Whether the open review's next output is being made, so that it should be polled often."""
-        review = self.review
-        return review is not None and review.status == CHANGES_REQUESTED and not review.task_completed
+        """Whether the open review's next output, or the first, is being made, so that it should be polled often."""
+        if self.review is None:
+            return self.problem == NOT_YET
+        return self.review.status == CHANGES_REQUESTED and not self.review.task_completed
 
     def act(self, action: Action) -> None:
         """Decide about the output that is shown; the decision is held back, or asked about, before it is sent.
@@ -187,6 +191,11 @@ class ReviewModel(DraftModel):
             dropped = asked and self.confirming is None
             self.notice = notice_of(review, shown, dropped=dropped, user_id=self.user_id) or self.notice
 
+    def apply_progress(self, key: ReviewKey, told: ReviewProgress | None) -> None:
+        """Show what the task does for the next output."""
+        if key == self.selected and self.waits_for_output:
+            self.progress = told.progress if told is not None else None
+
     def decided(self, review: Review) -> None:
         """Handle the recorded decision."""
         decision, self.sending = self.sending, None
@@ -228,6 +237,8 @@ class ReviewModel(DraftModel):
             self.confirming = None  # it was about another state
         self.edits.show(review)
         self.review = review
+        if not self.waits_for_output:
+            self.progress = None
 
     def _obstacle(self, decision: Decision) -> Notice | None:
         """Return why a decision cannot be sent; the browser must not lose what it is about."""

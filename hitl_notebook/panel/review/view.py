@@ -20,12 +20,14 @@ from hitl_notebook.panel.elements import (
 )
 from hitl_notebook.panel.messages import key_of_id
 from hitl_notebook.panel.review import review_html
+from hitl_notebook.panel.review.changes import NOT_YET
 from hitl_notebook.panel.review.edit import about
 from hitl_notebook.panel.review.form import session_form
 from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.model import ReviewModel
 from hitl_notebook.panel.views import html_view
 from hitl_rendering import render
+from hitl_rendering.progress_box import progress_html
 
 
 class SessionView:
@@ -51,15 +53,17 @@ class SessionView:
         self._head = html_view()
         self._conversation = html_view()
         self._output = html_view()
+        self._progress = html_view()
         self.form = DecisionForm(state=session_form(model, store, hidden=bool(bulk.picks)))
         self.form.on_message(self._on_message, post)
         self._tools = OutputTools()
         self._tools.on_message(self._on_choice, post)
         self._unsent = html_view()
         self.widget = widgets.VBox(
-            [self._head, self._conversation, self._output, editor, self._unsent, self._tools]
+            [self._head, self._conversation, self._output, self._progress, editor, self._unsent, self._tools]
         )
         model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id", "choice"])
+        model.observe(lambda _: self._show_progress(), "progress")
         model.observe(
             lambda _: self.update_form(),
             [
@@ -96,6 +100,10 @@ class SessionView:
         self.form.state = session_form(self._model, self._store, hidden=bool(self._bulk.picks))
         self._unsent.value = unsent_html(self._model.unsent) if self._model.unsent.strip() else ""
 
+    def _show_progress(self) -> None:
+        told = self._model.progress
+        self._progress.value = progress_html(told) if told is not None else ""
+
     def _on_picks(self) -> None:
         if self._bulk.picks:
             self._model.send_now()  # otherwise nobody could undo it: its form is hidden
@@ -104,6 +112,8 @@ class SessionView:
     def _nothing(self) -> str:
         if self._model.selected is None:
             return "Choose a review to read it. In the list, j or ↓ opens the first; ? shows all keys."
+        if self._model.problem == NOT_YET:
+            return render.inline(NOT_YET)
         if self._model.problem:
             return f"This review could not be fetched. {render.inline(self._model.problem)}"
         return "Loading…"

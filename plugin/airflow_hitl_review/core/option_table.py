@@ -83,6 +83,13 @@ OPTIONS = {
         "Also show each review that waits without a worker slot in Airflow's Required Actions, where it "
         "can also be decided. Read by workers.",
     ),
+    "progress": Option(
+        "boolean",
+        "True",
+        "Show reviewers what a task does while it makes an output: what it reports, and of an agent its calls of "
+        "tools and its text, for which the model's answer is streamed. Costs an XCom write per second at most. "
+        "Read by workers.",
+    ),
     "webhook_conn_ids": Option(
         "string",
         "",

@@ -47,6 +47,16 @@ _LONG_SESSION = 8_000
 """In characters; a session whose output and schema are longer also gets a summary without both."""
 
 
+class FirstOutput(BaseModel):
+    """A task that makes its first output, and says what it does meanwhile; it has no review yet."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    started_at: datetime | None
+
+
 class ReviewSummary(BaseModel):
     """One row of the inbox.
 

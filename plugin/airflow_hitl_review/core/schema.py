@@ -37,6 +37,9 @@ _FEEDBACK_PREFIX = f"{PREFIX}human_feedback_"
 WEBHOOK_PREFIX = f"{PREFIX}webhook_"
 """Prefix of outbox entry keys."""
 
+PROGRESS_KEY = f"{PREFIX}progress"
+"""``progress.Progress``, while an output is made. Written by the worker, which deletes it then."""
+
 BEGUN_CALLS_KEY = f"{PREFIX}begun_calls"
 """List of ``tool_calls.BegunCalls``, of all tries. Written by the worker; kept when a new try starts."""
 

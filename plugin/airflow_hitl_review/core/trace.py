@@ -77,7 +77,7 @@ class Trace(BaseModel):
     def fitted(self) -> Trace:
         """The trace with texts cut, and steps left out if need be, so that it has at most ``MAX_BYTES``."""
         for length in _LENGTHS:
-            cut = self.model_copy(update={"steps": [_cut(step, length) for step in self.steps]})
+            cut = self.model_copy(update={"steps": [cut_step(step, length) for step in self.steps]})
             if _size(cut) <= MAX_BYTES:
                 return cut
         for count in _COUNTS:
@@ -112,7 +112,8 @@ def _size(trace: Trace) -> int:
     return len(json.dumps(trace.stored()))
 
 
-def _cut(step: TraceStep, length: int) -> TraceStep:
+def cut_step(step: TraceStep, length: int) -> TraceStep:
+    """A step whose texts have at most so many characters, and a note of what is left out."""
     short = {name: _shortened(getattr(step, name), length) for name in ("name", "args", "result")}
     return step.model_copy(update=short)
 

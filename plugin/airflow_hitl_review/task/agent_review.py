@@ -21,6 +21,7 @@ from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.tool_calls import ToolRequest
 from airflow_hitl_review.core.trace import Trace
 from airflow_hitl_review.task import agent_trace, tracing, typed_outputs
+from airflow_hitl_review.task.agent_progress import TellingAgent
 from airflow_hitl_review.task.agent_request import AgentRequest
 from airflow_hitl_review.task.agent_turn import USAGE, AgentTurn
 from airflow_hitl_review.task.asking_agent import AskingAgent, check_toolsets
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class AgentReview(AskingAgent, HITLReviewBaseOperator):
+class AgentReview(AskingAgent, TellingAgent, HITLReviewBaseOperator):
     """The review of an agent's output, for the operator and for the task decorator.
 
     The provider's operator calls ``run_hitl_review`` with the first output, and returns ``_output_under_review``

@@ -38,7 +38,7 @@ def trace_of(messages: Sequence[ModelMessage]) -> Trace:
                 steps.append(TraceStep(kind="thinking", result=as_text(part.content)))
             elif isinstance(part, TextPart) and part.content and not is_last:
                 steps.append(TraceStep(kind="text", result=as_text(part.content)))
-            elif isinstance(part, ToolCallPart) and not _is_output(part):
+            elif isinstance(part, ToolCallPart) and not is_output(part):
                 steps.append(_tool_step(part, answers.get(part.tool_call_id), response.timestamp))
     at = [moment for one in messages if (moment := one.timestamp) is not None]
     return Trace(
@@ -64,7 +64,7 @@ def usage_of(messages: Sequence[ModelMessage]) -> RunUsage:
     return usage
 
 
-def _is_output(call: ToolCallPart) -> bool:
+def is_output(call: ToolCallPart) -> bool:
     """Whether the call is how the agent gives its output."""
     return getattr(call, "tool_kind", None) == "output" or call.tool_name.startswith("final_result")
 

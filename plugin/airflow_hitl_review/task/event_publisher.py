@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from airflow.sdk.execution_time import task_runner
-
 from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS
 from airflow_hitl_review.core.endpoint_lookup import resolve, why_unusable
 from airflow_hitl_review.core.event_builder import announce
@@ -26,6 +24,7 @@ from airflow_hitl_review.core.schema import WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY, Ag
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.core.webhook_endpoints import ReviewWebhooks, WebhookTarget
+from airflow_hitl_review.task.current_task import is_in_process
 from airflow_hitl_review.task.delivery_outcome import tell_outcome
 from airflow_hitl_review.task.task_xcoms import SECOND_TRIES, utcnow
 from hitl_webhooks import (
@@ -42,9 +41,6 @@ from hitl_webhooks.send.delivery import DELIVERY_BOUND
 from hitl_webhooks.send.formats import get_format
 
 log = logging.getLogger(__name__)
-
-_IN_PROCESS = "InProcess"
-"""Part of the class name of Airflow's connection under ``dag.test()``, which is not thread-safe."""
 
 _THREAD = "hitl-review-events"
 
@@ -132,8 +128,8 @@ class EventPublisher:
         """Store events in the outbox that are not there yet, and start their delivery; return whether they are."""
         unkept = []
         for event, entry in self._unkept:
-            is_in_process = _IN_PROCESS in type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__
-            is_sent_here = is_in_process or MAY_USE_THREADS  # else the dispatcher delivers it at once
+            is_tested = is_in_process()
+            is_sent_here = is_tested or MAY_USE_THREADS  # else the dispatcher delivers it at once
             with self._going_on(event.type.value) as outcome:
                 for delivery in entry.deliveries if is_sent_here else ():
                     delivery.claim(utcnow() + LEASE)
@@ -145,9 +141,9 @@ class EventPublisher:
             if outcome.failed:
                 unkept.append((event, entry))
                 continue
-            if is_in_process:
+            if is_tested:
                 self._deliver(event, entry)
-            if is_in_process or not is_sent_here:
+            if is_tested or not is_sent_here:
                 continue
             thread = threading.Thread(target=partial(self._deliver, event, entry), name=_THREAD, daemon=True)
             with self._going_on(event.type.value):  # if it fails, the dispatcher delivers when the claim ends

@@ -18,11 +18,13 @@ except ModuleNotFoundError as error:
     ) from error
 
 from airflow_hitl_review.core.trace import Trace
+from airflow_hitl_review.task.current_task import current_ti
+from airflow_hitl_review.task.progress import reporter_of
 from airflow_hitl_review.task.tracing import report, trace
 
 
 class TraceHandler(BaseCallbackHandler):  # type: ignore[misc]
-    """Reports calls of tools and used tokens to the reviewer of the running task's next output::
+    """Reports calls of tools and used tokens to the reviewer of the running task's next output, and streamed text::
 
         chain.invoke(question, config={"callbacks": [TraceHandler()]})
 
@@ -56,6 +58,11 @@ class TraceHandler(BaseCallbackHandler):  # type: ignore[misc]
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool has failed."""
         self._ended(run_id, f"{type(error).__name__}: {error}", is_error=True)
+
+    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        """A model, whose answer is streamed, goes on."""
+        if token and (reporter := reporter_of(current_ti())) is not None:
+            reporter.add_text(token)
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         """A model has answered."""

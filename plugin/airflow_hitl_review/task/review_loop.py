@@ -93,7 +93,8 @@ def _last_decision(operator: ReviewedOperator, review: ReviewSession, history: A
         if review.session.state.status.is_final or not review.session.state.may_regenerate:
             return decision, history
         review.announcer.changes_requested(review.session, decision, review.edited_output)
-        history = _regenerate(operator, review, decision, history)
+        with review.making_next():
+            history = _regenerate(operator, review, decision, history)
         if review.session.state.status.is_final:
             return review.session.decisions[-1], history
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from airflow_hitl_review.core.airflow_sdk import FAILURES
@@ -17,6 +18,7 @@ from airflow_hitl_review.task.announcer import Announcer
 from airflow_hitl_review.task.callbacks import Callbacks
 from airflow_hitl_review.task.confirmation import Confirmation
 from airflow_hitl_review.task.new_session import decided, failure_of
+from airflow_hitl_review.task.progress import end_progress, making
 from airflow_hitl_review.task.remembered import Parked, Remembered
 from airflow_hitl_review.task.stored_review import StoredReview
 from airflow_hitl_review.task.task_xcoms import TaskXComs
@@ -55,6 +57,7 @@ class ReviewSession(StoredReview):
         announcer.open()
         session = review.session = review._with_earlier(session)
         review._xcoms.store_round(session, history, trace)
+        end_progress(ti)
         review.remembered = review.remembered.after(session, session, history)
         if session.status is SessionStatus.PENDING_REVIEW:
             announcer.output_ready(session)
@@ -118,6 +121,10 @@ class ReviewSession(StoredReview):
         if calls.calls:
             self._xcoms.add_begun_calls(calls)
         self._store(session)
+
+    def making_next(self) -> AbstractContextManager[None]:
+        """The block makes the next output, and tells what it does meanwhile."""
+        return making(self._ti, self.session.iteration + 1)
 
     def show(self, session: AgentSession, history: Any, trace: Trace | None) -> None:
         """Show the next output, and announce it unless it is approved already.

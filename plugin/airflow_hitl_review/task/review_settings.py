@@ -78,6 +78,11 @@ class ReviewSettings:
     notifiers: GivenCallbacks = None
     on_regenerate_error: Literal["return", "fail"] = "return"
 
+    @property
+    def _is_reviewed(self) -> bool:
+        """Whether anybody reviews the task's outputs."""
+        return self.enable_hitl_review
+
     def check_hitl_settings(self) -> None:
         """Check the attributes above, before templates are rendered; call it in the operator's ``__init__``.
 

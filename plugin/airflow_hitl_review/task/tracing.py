@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from airflow.sdk import get_current_context
-
-from airflow_hitl_review.core.airflow_sdk import FAILURES, AirflowException, redact
+from airflow_hitl_review.core.airflow_sdk import FAILURES, redact
 from airflow_hitl_review.core.trace import StepKind, Trace, TraceStep, total
+from airflow_hitl_review.task.current_task import current_ti
+from airflow_hitl_review.task.progress import reporter_of
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +69,20 @@ def trace(
 
 def report(one: Trace) -> None:
     """Report steps of the running task; outside a task, this does nothing."""
-    task_instance_id = _running()
-    if task_instance_id is None:
+    ti = current_ti()
+    if ti is None:
         return
     with _lock:
-        _reported.setdefault(task_instance_id, []).append(one)
+        _reported.setdefault(str(ti.id), []).append(one)
+    if one.steps and (reporter := reporter_of(ti)) is not None:
+        reporter.add_steps(one.steps)
 
 
 def take() -> list[Trace]:
     """What was reported since the last output of the running task."""
+    ti = current_ti()
     with _lock:
-        return _reported.pop(_running() or "", [])
+        return _reported.pop(str(ti.id), []) if ti is not None else []
 
 
 def traced(tell: Callable[[Any, Any], Trace | None], history: Any, before: Any) -> Trace | None:
@@ -126,10 +129,3 @@ def _finite(number: float | None) -> float | None:
 
 def _whole(number: float | None) -> int | None:
     return int(number) if number is not None else None
-
-
-def _running() -> str | None:
-    try:
-        return str(get_current_context()["ti"].id)
-    except (RuntimeError, AirflowException, KeyError, AttributeError):  # no task runs, or only its test
-        return None

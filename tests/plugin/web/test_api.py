@@ -57,7 +57,7 @@ def test_user_of_another_team_is_refused(
 
 def test_user_of_another_team_sees_no_reviews(reviews: ReviewServer, run_id: str) -> None:
     assert reviews.call("GET", "/sessions", user="ann").json()["total_entries"] >= 16
-    nothing = {"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": []}
+    nothing = {"sessions": [], "total_entries": 0, "waiting": 0, "dag_ids": [], "being_made": []}
     assert reviews.call("GET", "/sessions", user="bob").json() == nothing
 
 

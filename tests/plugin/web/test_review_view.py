@@ -19,7 +19,8 @@ from tests.notebook.hostile import HOSTILE, Parts, harmless
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's server imports what is deprecated elsewhere
-    from airflow_hitl_review.server.reviews.inbox import Filters, ReviewList
+    from airflow_hitl_review.server.reviews.inbox import ReviewList
+    from airflow_hitl_review.server.reviews.inbox_filters import Filters
     from airflow_hitl_review.web.pages import inbox_view
     from airflow_hitl_review.web.pages.review_view import page, view_of
 

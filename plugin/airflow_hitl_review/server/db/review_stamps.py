@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from airflow_hitl_review.core.review import ACTIVE_STATES
-from airflow_hitl_review.core.schema import SESSION_KEY
+from airflow_hitl_review.core.schema import PROGRESS_KEY, SESSION_KEY
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.xcoms import same_task
 
@@ -44,11 +44,15 @@ def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:
 
 
 def inbox_stamp(db: Session) -> str:
-    """A stamp for all reviews whose task has not ended: it changes when one is added, removed, or written."""
+    """A stamp for all reviews whose task has not ended: it changes when one is added, removed, or written.
+
+    Also when a task begins to say what it does for its next output; what it says then does not change it.
+    """
     query = (
-        select(TaskInstance.state, func.count(), func.max(XComModel.timestamp))
-        .join(XComModel, _session_of_task())
+        select(XComModel.key, TaskInstance.state, func.count(), func.max(XComModel.timestamp))
+        .join(XComModel, and_(same_task(), XComModel.key.in_((SESSION_KEY, PROGRESS_KEY))))
         .where(TaskInstance.state.in_(ACTIVE_STATES))
-        .group_by(TaskInstance.state)
+        .group_by(XComModel.key, TaskInstance.state)
     )
-    return repr(sorted((state, count, str(at)) for state, count, at in db.execute(query).all()))
+    rows = [tuple(row) for row in db.execute(query).all()]
+    return repr(sorted((key, state, n, "" if key == PROGRESS_KEY else str(at)) for key, state, n, at in rows))

@@ -14,6 +14,7 @@ from airflow_hitl_review.core.schema import (
     ACTION_KEY,
     HISTORY_KEY,
     PREFIX,
+    PROGRESS_KEY,
     SESSION_KEY,
     SUMMARY_KEY,
     WEBHOOK_PREFIX,
@@ -40,7 +41,7 @@ from airflow_hitl_review.server.db.xcoms import delete_xcom, read_xcoms, write_x
 from airflow_hitl_review.server.reviews.call_answers import edit_of, unedited_args
 from airflow_hitl_review.server.reviews.edits import checked_edit
 
-_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY)
+_NOT_SHOWN = (WEBHOOK_PREFIX, HISTORY_KEY, SUMMARY_KEY, PROGRESS_KEY)
 """Key prefixes of a review's XComs that are not shown to anybody; a history can be large."""
 
 _LEFT_BEHIND = "The task starts again: its next output will have its own review."

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from airflow_hitl_review.core.review import ReviewSummary, summarize
+from airflow_hitl_review.core.review import FirstOutput, ReviewSummary, summarize
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError
 from airflow_hitl_review.core.texts import Time
@@ -19,7 +18,6 @@ from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.readable_dags import readable_dags
 from airflow_hitl_review.server.db.review_queries import (
     ActiveCount,
-    ColumnName,
     SessionFilter,
     SessionRow,
     SessionTime,
@@ -32,24 +30,10 @@ from airflow_hitl_review.server.db.review_queries import (
 )
 from airflow_hitl_review.server.db.transactions import Session, transaction
 from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
+from airflow_hitl_review.server.reviews.being_made import being_made
 from airflow_hitl_review.server.reviews.inbox_counts import Totals
+from airflow_hitl_review.server.reviews.inbox_filters import Filters
 from hitl_rendering.review_words import searched
-
-OrderBy = Literal[
-    "updated_at",
-    "-updated_at",
-    "created_at",
-    "-created_at",
-    "deadline_at",
-    "-deadline_at",
-    "dag_id",
-    "-dag_id",
-    "run_id",
-    "-run_id",
-    "task_id",
-    "-task_id",
-]
-"""A minus sign means descending order; reviews without a deadline always come last."""
 
 _T = TypeVar("_T")
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
@@ -65,53 +49,15 @@ class ReviewList(BaseModel):
         waiting: how many wait for a decision of those that the caller may read, whatever the filters; None
             where XCom values are not in the database, so that it cannot count them.
         dag_ids: the DAGs that have reviews and that the caller may read, sorted.
+        being_made: tasks that make their first output and say so, see ``being_made``; only on the first
+            page, and not if the list has only reviews in some status.
     """
 
     sessions: list[ReviewSummary]
     total_entries: int
     waiting: int | None
     dag_ids: list[str]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Filters and sort order of the inbox.
-
-    Attributes:
-        statuses: only reviews in one of these statuses; all if empty.
-        dag_id: only reviews of this DAG.
-        text: only reviews with this text in an id or the prompt; if it has the word ``in:output``, with its other
-            words there or in the current output.
-        include_ended: also reviews whose task has ended.
-        limit: maximum number of reviews.
-        offset: number of reviews to skip.
-        order_by: see ``OrderBy``.
-    """
-
-    statuses: tuple[SessionStatus, ...] = ()
-    dag_id: str | None = None
-    text: str | None = None
-    include_ended: bool = False
-    limit: int = 50
-    offset: int = 0
-    order_by: OrderBy = "-updated_at"
-
-    @property
-    def by_time(self) -> Literal["created_at", "deadline_at"] | None:
-        """The time inside the session to sort by, if any."""
-        name = self.order_by.removeprefix("-")
-        return "created_at" if name == "created_at" else "deadline_at" if name == "deadline_at" else None
-
-    @property
-    def column(self) -> ColumnName:
-        """The column to sort by, if not by a time inside the session."""
-        name = self.order_by.removeprefix("-")
-        return "updated_at" if self.by_time else cast("ColumnName", name)
-
-    @property
-    def descending(self) -> bool:
-        """Whether the order is descending."""
-        return self.order_by.startswith("-")
+    being_made: list[FirstOutput] = []
 
 
 def count_now() -> Totals:
@@ -132,7 +78,9 @@ def count_in(db: Session) -> Totals:
 
 def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) -> ReviewList:
     """List the reviews that ``user`` may read; the number of SQL statements does not depend on their number."""
-    dag_ids = sorted(readable_dags(db, user, list(totals.sessions)))
+    started = being_made(db, filters)
+    readable = set(readable_dags(db, user, list({*totals.sessions, *(one.dag_id for one in started)})))
+    dag_ids = sorted(readable & set(totals.sessions))
     # With a custom XCom backend, the row holds a reference, so SQL cannot read fields of a session.
     in_sql = totals.active is not None
     active = None
@@ -160,6 +108,7 @@ def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) 
         total_entries=total,
         waiting=sum(count.in_status for count in active.values()) if active is not None else None,
         dag_ids=dag_ids,
+        being_made=[one for one in started if one.dag_id in readable],
     )
 
 

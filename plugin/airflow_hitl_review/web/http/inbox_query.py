@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 
 from airflow_hitl_review.core.states import SessionStatus
-from airflow_hitl_review.server.reviews.inbox import Filters, OrderBy
+from airflow_hitl_review.server.reviews.inbox_filters import Filters, OrderBy
 from airflow_hitl_review.web.http.field_limits import MAX_SEARCH_LENGTH, Id, Limit, Offset, Text
 
 

@@ -1,4 +1,4 @@
-"""The watchers of an API server process: of single reviews, and of the list."""
+"""The watchers of an API server process: of single reviews, of what their tasks do, and of the list."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
+from airflow_hitl_review.core.review import ReviewResponse
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp, review_stamps
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.web.http.conditional import LEASE_SECONDS
+from airflow_hitl_review.web.live.progress import ProgressWatcher
 from airflow_hitl_review.web.live.streams import Update
 from airflow_hitl_review.web.live.watcher import Watcher
 
@@ -51,15 +54,28 @@ class InboxChange:
         return json.dumps({"version": self.version})
 
 
+class ReviewUpdate(Update, Protocol):
+    """A review as it is."""
+
+    @property
+    def review(self) -> ReviewResponse | None:
+        """The review; None for a task without one."""
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether the task makes the next output, or the first one."""
+
+
 class Watchers:
-    """Both watchers; start them with ``run``.
+    """All watchers; start them with ``run``.
 
     Args:
         load: loads what pages show of a review.
     """
 
-    def __init__(self, load: Callable[[TaskKey], Update]) -> None:
-        self.reviews: Watcher[TaskKey, Update] = Watcher(_look_at_reviews, load)
+    def __init__(self, load: Callable[[TaskKey], ReviewUpdate]) -> None:
+        self.reviews: Watcher[TaskKey, ReviewUpdate] = Watcher(_look_at_reviews, load)
+        self.progress = ProgressWatcher()
         self._inbox_seen = SeenInbox()
         self.inbox: Watcher[str, InboxChange] = Watcher(
             self._look_at_inbox, self._load_inbox, look_seconds=INBOX_LOOK_SECONDS
@@ -67,7 +83,7 @@ class Watchers:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        tasks = [asyncio.create_task(watcher.run()) for watcher in (self.reviews, self.inbox)]
+        tasks = [asyncio.create_task(watcher.run()) for watcher in (self.reviews, self.progress, self.inbox)]
         try:
             await asyncio.gather(*tasks)
         finally:

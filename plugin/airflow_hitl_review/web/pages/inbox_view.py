@@ -6,14 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from airflow_hitl_review.core.review import ReviewSummary
+from airflow_hitl_review.core.review import FirstOutput, ReviewSummary
 from airflow_hitl_review.core.schema import is_reviewer
 from airflow_hitl_review.core.site import query_of
 from airflow_hitl_review.core.task_key import TaskKey
-from airflow_hitl_review.server.reviews.inbox import Filters, ReviewList
+from airflow_hitl_review.server.reviews.inbox import ReviewList
+from airflow_hitl_review.server.reviews.inbox_filters import Filters
 from airflow_hitl_review.web.pages.templates import fill
 from hitl_rendering.one_line import title_of
 from hitl_rendering.review_words import (
+    BEING_MADE,
     NO_MATCH,
     ORDER_WORDS,
     SEARCH_HELP,
@@ -84,6 +86,24 @@ class Row:
         return self.review.output_excerpt
 
 
+@dataclass(frozen=True)
+class FirstRow:
+    """One task of the list that makes its first output."""
+
+    first: FirstOutput
+
+    @property
+    def query(self) -> str:
+        """The query string for its page."""
+        first = self.first
+        return query_of(TaskKey(first.dag_id, first.run_id, first.task_id, first.map_index))
+
+    @property
+    def name(self) -> str:
+        """The task instance's name."""
+        return task_name(self.first)
+
+
 def query_for(filters: Filters) -> str:
     """The list's query string for these filters, without default values."""
     usual = Filters()
@@ -129,6 +149,8 @@ def page(reviews: ReviewList, filters: Filters, version: str, *, user_id: str, d
         page=reviews,
         version=version,
         rows=[Row(review, for_you(review)) for review in reviews.sessions],
+        being_made=[FirstRow(one) for one in reviews.being_made],
+        words_being_made=BEING_MADE,
         filters=filters,
         statuses=STATUS_WORDS,
         dag_ids=sorted({*reviews.dag_ids, *([filters.dag_id] if filters.dag_id else [])}),

@@ -39,11 +39,20 @@ class ReviewView:
         state: the review's state, for the page's script.
         parts: the HTML parts of the page.
         reviewers: ids of the only users who may decide; if empty, all who may decide for the DAG.
+        review: the review itself; None for a task without one.
     """
 
     state: dict[str, Any]
     parts: dict[str, str] = field(default_factory=dict)
     reviewers: tuple[str, ...] = ()
+    review: ReviewResponse | None = field(default=None, repr=False)
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether the task makes the next output, or the first one."""
+        if self.review is None:
+            return bool(self.state["task_active"])
+        return self.review.status is SessionStatus.CHANGES_REQUESTED and not self.review.task_completed
 
     @cached_property
     def data(self) -> str:
@@ -113,6 +122,7 @@ def view_of(review: ReviewResponse) -> ReviewView:
         },
         parts={name: fill(f"parts/{name}.html", **values) for name in PARTS},
         reviewers=tuple(review.reviewers),
+        review=review,
     )
 
 

@@ -7,6 +7,7 @@ database. Hundreds of open pages must not hold a thread each.
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,7 +27,8 @@ from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask
 from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
-from airflow_hitl_review.web.live.streams import stream
+from airflow_hitl_review.web.live.following import follow
+from airflow_hitl_review.web.live.streams import STREAM_SECONDS, review_stream, stream
 from airflow_hitl_review.web.live.watchers import INBOX, inbox_change
 from airflow_hitl_review.web.pages import inbox_view, responses, review_view
 from airflow_hitl_review.web.services import CurrentServices
@@ -40,11 +42,15 @@ Seen = Annotated[Text, Query(max_length=64, description="Version that the page h
 
 
 class ReviewUpdate(BaseModel):
-    """A review's page as it is now: where the review stands, for the script, and the page's parts as HTML."""
+    """A review's page as it is now: where the review stands, for the script, and the page's parts as HTML.
+
+    ``progress``: what the task does for the next output, as HTML, while it makes it.
+    """
 
     version: str
     state: dict[str, Any]
     parts: dict[str, str]
+    progress: str | None = None
 
 
 class LatestPart(BaseModel):
@@ -112,19 +118,30 @@ def preview(key: DecidableTask, body: EditToShow) -> EditPreview:
 async def updates(request: Request, key: ReadableTask, services: CurrentServices) -> Response:
     """What ``/chat/events`` would send now, for pages that no events reach; 304 to a known ``ETag``."""
     view = await services.watchers.reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
-    return revalidated(request, view.data.encode(), "application/json", version=view.version)
+    if not view.is_being_made:
+        return revalidated(request, view.data.encode(), "application/json", version=view.version)
+    doing = await services.watchers.progress.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    body = f'{view.data.removesuffix("}")}, "progress": {json.dumps(doing.html)}}}'
+    return revalidated(request, body.encode(), "application/json")
 
 
 @router.get(
     "/chat/events", response_class=EventSourceResponse, responses={**error_schemas.STREAM, **error_schemas.REVIEW}
 )
 async def events(key: ReadableTask, user: CurrentUser, services: CurrentServices, version: Seen = "") -> Response:
-    """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON."""
+    """Server-sent events of one review: ``hello`` at once, and ``change`` with the page's parts as JSON.
+
+    While the task makes an output, also ``progress`` with what it does, as HTML in JSON.
+    """
 
     async def allowed() -> bool:
         return await asyncio.to_thread(may_read, user, key)
 
-    return stream(services.watchers.reviews, key, seen=version, allowed=allowed)
+    watchers = services.watchers
+    updates = follow(
+        watchers.reviews, watchers.progress, key, seen=version, seconds=STREAM_SECONDS, allowed=allowed
+    )
+    return review_stream(updates)
 
 
 @router.get("/inbox", response_class=HTMLResponse, responses={**error_schemas.UNCHANGED, **error_schemas.LIST_PAGE})

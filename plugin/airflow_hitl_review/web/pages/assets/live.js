@@ -13,10 +13,11 @@ const RETRY_MS = [1_000, 2_000, 5_000, 10_000];
  * @param {URLSearchParams} options.query names what both are about
  * @param {() => string} options.version what the page has
  * @param {(update: object) => void} options.onChange
+ * @param {(html: string) => void} [options.onProgress] what the task does for the next output
  * @param {(state: "live" | "asking" | "lost" | "expired" | "refused") => void} options.onState
  * @returns {{refresh: () => Promise<void>}} refresh asks at once
  */
-export function follow({ events, updates, query, version, onChange, onState }) {
+export function follow({ events, updates, query, version, onChange, onProgress, onState }) {
   let source = null;
   let timer = 0;
   let polls = 0; // that are left; none: by events
@@ -66,6 +67,10 @@ export function follow({ events, updates, query, version, onChange, onState }) {
       failures = 0;
       onChange(JSON.parse(event.data));
     });
+    mine.addEventListener("progress", (event) => {
+      failures = 0;
+      onProgress?.(JSON.parse(event.data).html);
+    });
     mine.addEventListener("error", () => {
       if (source !== mine) return;
       // It ended after its time, or broke off. Why, only an answer to a plain request tells.
@@ -91,7 +96,9 @@ export function follow({ events, updates, query, version, onChange, onState }) {
       answer = await fetch(address(updates), { headers, cache: "no-store", signal: AbortSignal.timeout(15_000) });
       if (answer.ok) {
         etag = answer.headers.get("ETag") ?? "";
-        onChange(await answer.json());
+        const update = await answer.json();
+        onChange(update);
+        onProgress?.(update.progress ?? "");
       }
     } catch {
       if (asked === generation) {

@@ -248,6 +248,7 @@ const live = follow({
   query,
   version: () => version,
   onChange: apply,
+  onProgress: (html) => replacePart(main.querySelector('[data-part="progress"]'), html),
   onState: connectionLine(document.getElementById("connection")),
 });
 
