@@ -9,7 +9,15 @@ from typing import Any
 from airflow_hitl_review.web.app import create_app
 
 GROUPS = {
-    "Reviews": ("/sessions", "/sessions/find", "/sessions/approve", "/sessions/reject", "/sessions/feedback"),
+    "Reviews": (
+        "/sessions",
+        "/sessions/find",
+        "/sessions/progress",
+        "/sessions/approve",
+        "/sessions/reject",
+        "/sessions/feedback",
+    ),
+    "AG-UI": ("/ag-ui",),
     "Webhooks": ("/deliveries", "/deliveries/{event_id}/resend", "/webhooks/test"),
     "Pages": ("/chat", "/chat-by-task", "/inbox"),
     "What keeps pages up to date": (

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -22,9 +20,8 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from hitl_webhooks import EventType, Person, ReviewFacts, WebhookVerificationError, build_event, sign, verify
 from hitl_webhooks.send.formats import Rendered, get_format
-from tests.conftest import missing
+from tests.support.node import node_program
 
-JS = Path(__file__).parent.parent / "support" / "js"
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 SECRETS = ["whsec_" + base64.b64encode(bytes(range(n, n + 32))).decode() for n in (0, 50, 100)]
 FACTS = ReviewFacts(
@@ -71,41 +68,10 @@ def signed(body: bytes, *secrets: str, ago: timedelta = timedelta(0)) -> Signed:
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(folder: Path) -> Iterator[Node]:
     """Runs a job of ``verify.mjs``, with the packages of ``package.json``."""
-    home = tmp_path_factory.mktemp("js")
-    shutil.copytree(JS, home, dirs_exist_ok=True)
-    node_binary, npm = shutil.which("node"), shutil.which("npm")
-    if node_binary is None or npm is None:
-        missing("node and npm", "https://nodejs.org")
-        raise AssertionError
-    install = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    install += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    try:
-        subprocess.run(install, cwd=home, check=True, capture_output=True, text=True, timeout=60)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
-        missing("node and npm", f"npm install failed: {str(failure.stderr)[-300:]}")
-
-    with subprocess.Popen(
-        [node_binary, "verify.mjs"],
-        cwd=home,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    ) as process:
-        requests, results = process.stdin, process.stdout
-        assert requests is not None
-        assert results is not None
-
-        def run(job: Job) -> dict[str, Any]:
-            print(json.dumps({**job, "body": base64.b64encode(job["body"]).decode()}), file=requests, flush=True)
-            line = results.readline()
-            assert line.startswith("{"), f"verify.mjs failed: {line}"
-            result: dict[str, Any] = json.loads(line)
-            return result
-
-        yield run
+    with node_program(folder, "verify.mjs") as program:
+        yield lambda job: program({**job, "body": base64.b64encode(job["body"]).decode()})
 
 
 Verify = Callable[[Signed, str], bool]

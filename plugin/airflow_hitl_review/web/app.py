@@ -30,6 +30,7 @@ from airflow_hitl_review.server.reviews.inbox import count_now
 from airflow_hitl_review.server.reviews.inbox_counts import Counter, send_pending
 from airflow_hitl_review.server.reviews.resumer import Resumer
 from airflow_hitl_review.web import services
+from airflow_hitl_review.web.ag_ui import routes as ag_ui_routes
 from airflow_hitl_review.web.http.conditional import LastETags
 from airflow_hitl_review.web.http.csrf import CSRFCheck
 from airflow_hitl_review.web.http.dependencies import CurrentUser
@@ -48,7 +49,7 @@ from airflow_hitl_review.web.pages import routes as page_routes
 from airflow_hitl_review.web.pages.responses import install_error_handlers
 from airflow_hitl_review.web.pages.review_view import load_view
 from airflow_hitl_review.web.required_actions import taken_as_decisions
-from airflow_hitl_review.web.routes import deliveries, reviews
+from airflow_hitl_review.web.routes import deliveries, progress, reviews
 from airflow_hitl_review.web.services import Services
 from hitl_webhooks import HITLWebhookError
 
@@ -151,6 +152,8 @@ def create_app() -> FastAPI:
         return {**app.openapi(), "servers": [{"url": site.path}]}
 
     app.include_router(reviews.router)
+    app.include_router(progress.router)
+    app.include_router(ag_ui_routes.router)
     app.include_router(deliveries.router)
     app.include_router(page_routes.router)
     app.mount("/assets", assets.files(), name="assets")

@@ -114,6 +114,8 @@ REVIEW_PART: Declared = {
     },
 }
 
+RUN: Declared = {**REVIEW, **_UNREADABLE, **_BODY}
+
 PREVIEW: Declared = {**REVIEW_PART, **_BODY}
 
 FOUND_REVIEW: Declared = {200: {"links": openapi_links.of_review()}, **REVIEW_PART}
