@@ -41,19 +41,6 @@ class ReviewKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FirstOutput:
-    """A task that makes its first output, and says what it does meanwhile; it has no review yet.
-
-    Attributes:
-        key: the task instance.
-        started_at: when it started; timezone-aware.
-    """
-
-    key: ReviewKey
-    started_at: datetime | None
-
-
-@dataclass(frozen=True)
 class User:
     """An Airflow user."""
 

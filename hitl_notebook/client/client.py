@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hitl_notebook.client.auth import Secret, TokenSource
@@ -10,11 +10,12 @@ from hitl_notebook.client.backends.base import Channel, decision_on
 from hitl_notebook.client.backends.detected import DetectedBackend
 from hitl_notebook.client.connection import Connection
 from hitl_notebook.client.edits import call_answers, edited_text
+from hitl_notebook.client.events import events_of
 from hitl_notebook.client.reader import ReviewReader
 from hitl_notebook.client.transport import URL_PREFIX, Transport, check_url, check_url_prefix
 from hitl_notebook.client.webhook_api import WebhookApi
 from hitl_notebook.errors import InvalidRequestError
-from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User
+from hitl_notebook.records import Review, ReviewKey, ReviewSummary, User, key_of
 
 
 class Client(ReviewReader, WebhookApi):
@@ -189,6 +190,27 @@ class Client(ReviewReader, WebhookApi):
         if not feedback.strip():
             raise InvalidRequestError("Say what to change: the feedback is empty.")
         return self._decide("feedback", review, feedback, output=output, iteration=iteration, acting_for=acting_for)
+
+    def stream(self, review: ReviewKey | ReviewSummary) -> Iterator[dict[str, Any]]:
+        """Follow a review: yield what happens, until it waits for a decision or has ended.
+
+        The events are those of AG-UI 1.0 (https://docs.ag-ui.com), as all its clients get them: the conversation
+        (``MESSAGES_SNAPSHOT``), the session (``STATE_SNAPSHOT``), what the task does meanwhile
+        (``ACTIVITY_SNAPSHOT``), outputs as they come (``TEXT_MESSAGE_...``), and at last ``RUN_FINISHED`` with what
+        the review waits for or how it ended, or ``RUN_ERROR``::
+
+            for event in client.stream(review):
+                if event["type"] == "ACTIVITY_SNAPSHOT":
+                    print(event["content"].get("text"))
+
+        Args:
+            review: which review; also of a task that has no output yet.
+
+        Raises:
+            ConnectionFailedError: the stream broke off; call it again to go on.
+            PermissionDeniedError: you may not read it.
+        """
+        return events_of(self._transport, key_of(review))
 
     def _decide(
         self, action: str, review: ReviewKey | ReviewSummary, feedback: str, *, output: Any = None, **more: Any

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, overload
 
-from hitl_notebook.records import FirstOutput, ReviewSummary, parse_keyed, parse_summary
+from hitl_notebook.records import ReviewKey, ReviewSummary, parse_keyed, parse_summary
 from hitl_rendering.plain_text import encodable
 
 _HEAD = ("status", "dag_id", "task_id", "run_id", "round", "created", "due", "output")
@@ -16,6 +16,19 @@ _SHOWN = 60
 """Maximum rows in a table; more would bury the cell's other output."""
 _WIDTH = 48
 """Maximum characters in a text column."""
+
+
+@dataclass(frozen=True)
+class FirstOutput:
+    """A task that makes its first output, and says what it does meanwhile; it has no review yet.
+
+    Attributes:
+        key: the task instance.
+        started_at: when it started; timezone-aware.
+    """
+
+    key: ReviewKey
+    started_at: datetime | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -67,7 +67,7 @@ class Transport:
             path: path below the plugin's prefix, with a leading slash.
             below: another prefix, such as ``/api/v2`` for Airflow's public API.
             expected: HTTP statuses of 400 and above that the caller handles.
-            **kwargs: passed to ``requests``: ``params``, ``json``, ``headers``.
+            **kwargs: passed to ``requests``: ``params``, ``json``, ``headers``, ``stream``, ``timeout``.
 
         Raises:
             HITLNotebookError: see ``error_of``; or ``ConnectionFailedError``.
@@ -100,7 +100,7 @@ class Transport:
             raise ServerError(f"{_not_ours(self.where)}{f' {who}.' if who else ''}") from None
 
     def _send(self, method: str, path: str, bearer: Bearer, **kwargs: Any) -> requests.Response:
-        kwargs |= {"auth": bearer, "timeout": self._timeout}
+        kwargs = {"timeout": self._timeout, **kwargs, "auth": bearer}
         url = f"{self.url}{path}"
         if method == "GET":
             return self._get(url, **kwargs)

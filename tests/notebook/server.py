@@ -129,6 +129,7 @@ class ReviewServer:
         broken: path prefix -> status, media type and body of the response sent instead.
         moved: path prefix -> redirect target.
         refused: tokens that are no longer accepted.
+        progress: what tasks do just now; those without a session make their first output.
         unreadable: sessions that are counted but not listed, as if something else was stored there.
         edit_errors: what is wrong with edits: path and message.
         lifetime: lifetime of new tokens, in seconds.
@@ -162,6 +163,7 @@ class ReviewServer:
         self.moved: dict[str, str] = {}
         self.refused: set[str] = set()
         self.unreadable: set[ReviewKey] = set()
+        self.progress: dict[ReviewKey, dict[str, Any]] = {}
         self.edit_errors: list[tuple[list[str | int], str]] = []
         self.lifetime = 3600.0
         self.webhooks.reset()
@@ -281,11 +283,28 @@ class ReviewServer:
             else:
                 answer["waiting"] = sum(map(waits, self.sessions.values()))
                 answer["dag_ids"] = sorted({key.dag_id for key in self.sessions})
+                answer["being_made"] = [
+                    {**key._asdict(), "started_at": stamp(0)} for key in self.progress if key not in self.sessions
+                ]
             body = json.dumps(answer).encode()
             headers = {"ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'}
             if request.headers.get("if-none-match") == headers["ETag"]:
                 return Response(status_code=304, headers=headers)
             return Response(body, media_type="application/json", headers=headers)
+
+        @app.get("/hitl-review/sessions/progress")
+        async def progress(
+            request: Request, dag_id: str, run_id: str, task_id: str, map_index: int = -1
+        ) -> JSONResponse:
+            self._user(request)
+            key = ReviewKey(dag_id, run_id, task_id, map_index)
+            if outdated:
+                return JSONResponse({"detail": "Not Found"}, status_code=404)
+            review = self.sessions.get(key)
+            version = hashlib.sha256(json.dumps(review).encode()).hexdigest()
+            being_made = review is None or review["status"] == "changes_requested"
+            told = self.progress.get(key) if being_made else None
+            return JSONResponse({"version": version, "being_made": being_made, "progress": told})
 
         @app.get("/hitl-review/sessions/find")
         async def find(

@@ -17,6 +17,8 @@ import requests
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
+from hitl_notebook import Client, PermissionDeniedError, ReviewKey
+from hitl_notebook.client.review_page import FirstOutput
 from tests.pages.stage import Key, Stage
 from tests.support.call_samples import question, refunds
 from tests.support.node import Program, node_program
@@ -331,6 +333,37 @@ def test_who_may_look_and_decide(stage: Stage) -> None:
     refused = post(stage, key, asked(resume=resume), "viv")
     assert refused.status_code == 403
     assert "may not decide" in refused.text
+
+
+def test_script_gets_the_same_events(stage: Stage) -> None:
+    key = stage.one(outputs=[], task_state="running")
+    review = ReviewKey(key.dag_id, key.run_id, key.task_id, key.map_index)
+    client = Client(stage.server.airflow.url, token=stage.server.token("ann"))
+    stage.tell(key, text="Reading")
+    events = client.stream(review)
+    assert next(events)["type"] == "RUN_STARTED"
+    assert next(events)["content"]["text"] == "Reading"
+    told = client.progress(review)
+    assert told is not None
+    assert told.being_made
+    assert told.progress is None or told.progress.text == "Reading"  # another process may not have looked yet
+    stage.next_output(key, "Draft.")
+    assert [event["type"] for event in events][-1] == "RUN_FINISHED"
+    client.approve(client.find(review))
+    *_, last = client.stream(review)
+    assert last["result"]["output"] == "Draft."
+    with pytest.raises(PermissionDeniedError):
+        next(Client(stage.server.airflow.url, token=stage.server.token("bob")).stream(review))
+    (listed,) = [one for one in stage_making(stage, client) if one.key.run_id != key.run_id]
+    assert listed.started_at is None
+
+
+def stage_making(stage: Stage, client: Client) -> tuple[FirstOutput, ...]:
+    key = stage.one(outputs=[], task_state="running")
+    stage.tell(key, text="Reading")
+    made = client.sessions(q=key.run_id).being_made
+    assert [one.key.run_id for one in made] == [key.run_id]
+    return made
 
 
 def test_capabilities(stage: Stage) -> None:

@@ -124,6 +124,7 @@ export class ListRow {
     this.text.parentElement.hidden = !this.text.textContent && !data.is_new;
     write(this.words, data.listed ? data.words : `${data.words}, not on this page`);
     write(this.round, data.round);
+    this.round.hidden = !data.round;
     write(this.run, `run ${shortRun(data.run_id)}`);
     this.run.title = `Run ${data.run_id}`;
     this.box.disabled = !data.pickable;

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from hitl_notebook.client.review_page import FirstOutput
 from hitl_notebook.panel.messages import id_of
-from hitl_notebook.records import CHANGES_REQUESTED, PENDING, FirstOutput, ReviewSummary
+from hitl_notebook.records import CHANGES_REQUESTED, PENDING, ReviewSummary
 from hitl_rendering.one_line import title_of
 from hitl_rendering.render import encodable
 from hitl_rendering.review_words import BEING_MADE, round_words, state_of

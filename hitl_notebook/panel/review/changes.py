@@ -17,6 +17,11 @@ NOT_YET = "There is no output to review yet. It appears here when it is ready."
 OUTDATED = "The review has changed in the meantime, so nothing was sent. Look at it again."
 
 
+def reserved_words(review: Review, user_id: str | None) -> str:
+    """Return why this reviewer may not decide; empty if they may, or if it is not known."""
+    return f"Only {', '.join(review.reviewers)} may decide this review." if review.leaves_out(user_id) else ""
+
+
 def is_older(review: Review, shown: Review) -> bool:
     """Whether the fetched state is older than the one shown: responses may arrive out of order."""
     return _age(review) < _age(shown)

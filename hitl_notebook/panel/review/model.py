@@ -13,12 +13,12 @@ from hitl_notebook.errors import ConflictError, HITLNotebookError, InvalidEditEr
 from hitl_notebook.panel.actions import Action, Confirmation, Notice, is_unknown
 from hitl_notebook.panel.review.changes import (
     GONE,
-    NOT_YET,
     OUTDATED,
     is_decidable_as,
     is_older,
     is_unseen,
     notice_of,
+    reserved_words,
 )
 from hitl_notebook.panel.review.decision import Decision
 from hitl_notebook.panel.review.drafts import DraftModel
@@ -36,6 +36,7 @@ class ReviewModel(DraftModel):
         notice: the latest message.
         confirming: what is asked before a decision is sent, or how long it is held back; None if nothing is.
         sending: the decision that is being sent; None if none is. Who sets it expects that it is sent.
+        not_yet: whether the open review's task has not made its first output.
         progress: what the task does for the next output, if it says so.
         problem: message why the open review could not be fetched; empty if it could.
         user_id: Airflow's auth manager's id of the reviewer; None if it is not known.
@@ -50,6 +51,7 @@ class ReviewModel(DraftModel):
     confirming = Instance(Confirmation, allow_none=True)
     sending = Instance(Decision, allow_none=True)
     problem = Unicode("")
+    not_yet = Bool(False)
     progress = Instance(Progress, allow_none=True)
     user_id = Unicode(None, allow_none=True)
     choice = Tuple(Unicode(), Unicode(), default_value=("", ""))
@@ -76,7 +78,7 @@ class ReviewModel(DraftModel):
         self._keep_draft()
         self._kept = self.wants_form
         self.confirming = self.review = self.notice = self.progress = None
-        self.problem = ""
+        self.problem, self.not_yet = "", False
         with self.hold_trait_notifications():
             self._reopen_draft(key)
             self.choice = ("", "")
@@ -93,15 +95,13 @@ class ReviewModel(DraftModel):
     @property
     def reserved(self) -> str:
         """Message why this reviewer may not decide; empty if they may, or if it is not known."""
-        if self.review is None or not self.review.leaves_out(self.user_id):
-            return ""
-        return f"Only {', '.join(self.review.reviewers)} may decide this review."
+        return reserved_words(self.review, self.user_id) if self.review is not None else ""
 
     @property
     def wants_form(self) -> bool:
         """Whether to show the form. Unchanged while a review loads, so that the text keeps the focus."""
         if self.review is None:
-            return self.selected is not None and self._kept and not self.problem
+            return self.selected is not None and self._kept and not self.problem and not self.not_yet
         return self.review.is_pending
 
     @property
@@ -118,7 +118,7 @@ class ReviewModel(DraftModel):
     def waits_for_output(self) -> bool:
         """Whether the open review's next output, or the first, is being made, so that it should be polled often."""
         if self.review is None:
-            return self.problem == NOT_YET
+            return self.not_yet
         return self.review.status == CHANGES_REQUESTED and not self.review.task_completed
 
     def act(self, action: Action) -> None:
@@ -165,8 +165,6 @@ class ReviewModel(DraftModel):
         self.confirming = None
         self.notice = Notice("warning", OUTDATED)
 
-    # --- results
-
     def needs_fetch(self, page: ReviewPage | None) -> bool:
         """Whether the list has a change in the open review that is not shown yet."""
         if self.selected is None:
@@ -177,14 +175,12 @@ class ReviewModel(DraftModel):
         """Show a fetched review, unless another one is open now or a newer state is already shown."""
         if review.key != self.selected:
             return
-        self.problem = ""
+        self.problem, self.not_yet = "", False
         shown = self.review
         if shown is not None and is_older(review, shown):
             return
         asked = self.confirming is not None
         self._show(review)
-        if shown is None and self.notice is not None and self.notice.text == NOT_YET:
-            self.notice = None
         if shown is None or self._has_arrived(review):
             return
         if self.sending is None:  # otherwise its result says it
@@ -225,10 +221,10 @@ class ReviewModel(DraftModel):
         if key != self.selected:
             return
         if isinstance(error, ReviewNotFoundError):
-            text = NOT_YET if error.task_active and self.review is None else GONE
-            self.notice = Notice("info" if text == NOT_YET else "warning", text)
-            if self.review is None:
-                self.problem = text
+            self.not_yet = error.task_active and self.review is None
+            if not self.not_yet:
+                self.notice = Notice("warning", GONE)
+            self.problem = GONE if self.review is None and not self.not_yet else ""
             return
         self.problem = str(error)
 
@@ -237,8 +233,7 @@ class ReviewModel(DraftModel):
             self.confirming = None  # it was about another state
         self.edits.show(review)
         self.review = review
-        if not self.waits_for_output:
-            self.progress = None
+        self.progress = self.progress if self.waits_for_output else None
 
     def _obstacle(self, decision: Decision) -> Notice | None:
         """Return why a decision cannot be sent; the browser must not lose what it is about."""

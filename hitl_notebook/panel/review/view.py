@@ -62,7 +62,7 @@ class SessionView:
         self.widget = widgets.VBox(
             [self._head, self._conversation, self._output, self._progress, editor, self._unsent, self._tools]
         )
-        model.observe(lambda _: self.update(), ["review", "selected", "problem", "user_id", "choice"])
+        model.observe(lambda _: self.update(), ["review", "selected", "problem", "not_yet", "user_id", "choice"])
         model.observe(lambda _: self._show_progress(), "progress")
         model.observe(
             lambda _: self.update_form(),
@@ -72,6 +72,7 @@ class SessionView:
                 "sending",
                 "confirming",
                 "notice",
+                "not_yet",
                 "draft",
                 "draft_version",
                 "user_id",
@@ -112,7 +113,7 @@ class SessionView:
     def _nothing(self) -> str:
         if self._model.selected is None:
             return "Choose a review to read it. In the list, j or ↓ opens the first; ? shows all keys."
-        if self._model.problem == NOT_YET:
+        if self._model.not_yet:
             return render.inline(NOT_YET)
         if self._model.problem:
             return f"This review could not be fetched. {render.inline(self._model.problem)}"
