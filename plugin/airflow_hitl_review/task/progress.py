@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 INTERVAL = 1.0
 """Seconds between the beginnings of two writes, at least."""
 
+LOAD_SHARE = 5
+"""After two slow writes, the next waits this many times as long as they took: a busy API server gets fewer."""
+
 _MOST_FAILURES = 3
 """After so many failed writes in a row, a reporter gives up: the output is worth more."""
 
@@ -74,7 +77,7 @@ class Reporter:
         self._steps: deque[TraceStep] = deque(maxlen=MAX_STEPS)
         self._step_count = self._failures = 0
         self._written: Progress | None = None
-        self._last_write = -math.inf
+        self._next_write, self._took = -math.inf, 0.0
 
     def tell(self, text: str, fraction: float | None = None) -> None:
         """Say what the task does; see ``report_progress``."""
@@ -113,7 +116,7 @@ class Reporter:
         if self._ended.is_set() or self._failures >= _MOST_FAILURES:
             return
         if not self._in_thread:
-            if time.monotonic() - self._last_write >= INTERVAL:
+            if time.monotonic() >= self._next_write:
                 self._write()
             return
         self._changed.set()
@@ -129,10 +132,10 @@ class Reporter:
                 return
             self._changed.clear()
             self._write()
-            self._ended.wait(max(0.0, self._last_write + INTERVAL - time.monotonic()))
+            self._ended.wait(max(0.0, self._next_write - time.monotonic()))
 
     def _write(self) -> None:
-        self._last_write = time.monotonic()
+        start = time.monotonic()
         try:
             now = self._now()
             if self._written is None or now.model_copy(update={"at": self._written.at}) != self._written:
@@ -142,6 +145,8 @@ class Reporter:
         except FAILURES:
             self._failures += 1
             log.warning("The progress of %s could not be told.", self._xcoms.key, exc_info=True)
+        before, self._took = self._took, time.monotonic() - start
+        self._next_write = start + max(INTERVAL, min(before, self._took) * LOAD_SHARE)
 
     def _now(self) -> Progress:
         with self._lock:

@@ -502,7 +502,8 @@ def test_review_that_may_still_come() -> None:
     model = ReviewModel()
     model.select(A)
     model.fetch_failed(A, ReviewNotFoundError("x", task_active=True))
-    assert notice(model)[0] == "info"
-    assert "no output to review yet" in model.problem
+    assert (model.not_yet, model.waits_for_output, model.notice, model.problem) == (True, True, None, "")
     model.apply_review(review(A))
-    assert (model.notice, model.problem) == (None, "")
+    assert (model.not_yet, model.waits_for_output, model.problem) == (False, False, "")
+    model.fetch_failed(A, ReviewNotFoundError("x", task_active=True))
+    assert (model.not_yet, notice(model)[0]) == (False, "warning"), "it was there"

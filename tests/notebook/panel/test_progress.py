@@ -29,40 +29,6 @@ def progress(panel: Locator) -> Locator:
     return panel.locator(".hitl-session .hitl-progress")
 
 
-@pytest.mark.browser
-@pytest.mark.timeout(300)
-def test_progress_is_shown_live(lab: Lab, server: ReviewServer) -> None:
-    key = server.add("reports", prompt="Sales by region", current_output="# Sales\n\nThe south fell.")
-    server.progress[RUNNING] = {"at": AT, "text": "Thinking"}
-    panel = lab.open(server)
-    row(panel, "reports").click()
-    feedback(panel).fill("By month, please.")
-    decide(panel, "Request changes")
-    server.progress[key] = {"at": AT, "iteration": 2, "text": "Reading 12 of 40 files", "fraction": 0.3}
-    expect(progress(panel)).to_contain_text("Reading 12 of 40 files")
-    expect(progress(panel).get_by_role("progressbar")).to_have_attribute("value", "0.3000")
-    lines = "".join(f"- Month {n}: the south sold {n * 37}.\n" for n in range(60))
-    server.progress[key] |= {"text": "Writing", "steps": STEPS, "left_out": 7, "partial": lines[-2_000:]}
-    expect(progress(panel).get_by_text("Month 59")).to_be_visible()
-    expect(progress(panel).get_by_role("listitem").first).to_have_text("7 earlier steps")
-    partial = progress(panel).get_by_label("The output so far")
-    assert partial.evaluate(SHOWS_ITS_END), "the text is followed to its end"
-    picture(panel.page, "progress")
-    asked = len(server.asked("/hitl-review/sessions/find"))
-    server.progress[key] |= {"text": "Still writing"}
-    expect(progress(panel)).to_contain_text("Still writing")
-    assert len(server.asked("/hitl-review/sessions/find")) == asked, "the review itself is not read meanwhile"
-    server.next_output(key, "# Sales by month")
-    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("Sales by month")
-    expect(progress(panel)).to_have_count(0)
-    row(panel, "running").click()
-    expect(progress(panel)).to_contain_text("Thinking")
-    expect(row(panel, "running")).to_contain_text("Being made")
-    picture(panel.page, "first-output")
-    server.add("running", current_output="First draft.")
-    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("First draft.")
-
-
 def test_task_without_an_output_is_listed_but_cannot_be_picked(server: ReviewServer) -> None:
     server.add("reports")
     server.progress[RUNNING] = {"at": AT, "text": "Thinking"}
@@ -97,3 +63,37 @@ def test_progress_ends_with_the_next_output(server: ReviewServer) -> None:
     assert model.review is not None
     assert model.review.current_output == "Shorter"
     panel.close()
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_progress_is_shown_live(lab: Lab, server: ReviewServer) -> None:
+    key = server.add("reports", prompt="Sales by region", current_output="# Sales\n\nThe south fell.")
+    server.progress[RUNNING] = {"at": AT, "text": "Thinking"}
+    panel = lab.open(server)
+    row(panel, "reports").click()
+    feedback(panel).fill("By month, please.")
+    decide(panel, "Request changes")
+    server.progress[key] = {"at": AT, "iteration": 2, "text": "Reading 12 of 40 files", "fraction": 0.3}
+    expect(progress(panel)).to_contain_text("Reading 12 of 40 files")
+    expect(progress(panel).get_by_role("progressbar")).to_have_attribute("value", "0.3000")
+    lines = "".join(f"- Month {n}: the south sold {n * 37}.\n" for n in range(60))
+    server.progress[key] |= {"text": "Writing", "steps": STEPS, "left_out": 7, "partial": lines[-2_000:]}
+    expect(progress(panel).get_by_text("Month 59")).to_be_visible()
+    expect(progress(panel).get_by_role("listitem").first).to_have_text("7 earlier steps")
+    partial = progress(panel).get_by_label("The output so far")
+    assert partial.evaluate(SHOWS_ITS_END), "the text is followed to its end"
+    picture(panel.page, "progress")
+    asked = len(server.asked("/hitl-review/sessions/find"))
+    server.progress[key] |= {"text": "Still writing"}
+    expect(progress(panel)).to_contain_text("Still writing")
+    assert len(server.asked("/hitl-review/sessions/find")) == asked, "the review itself is not read meanwhile"
+    server.next_output(key, "# Sales by month")
+    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("Sales by month")
+    expect(progress(panel)).to_have_count(0)
+    row(panel, "running").click()
+    expect(progress(panel)).to_contain_text("Thinking")
+    expect(row(panel, "running")).to_contain_text("Being made")
+    picture(panel.page, "first-output")
+    server.add("running", current_output="First draft.")
+    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("First draft.")
