@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from bench import decisions, inbox, latency, pages, panel, report, waiting, webhooks
+from bench import decisions, inbox, latency, pages, panel, progress, report, waiting, webhooks
 from tests.support import postgres
 
 PARTS = {
@@ -23,6 +23,7 @@ PARTS = {
     "decisions": decisions.run,
     "panel": panel.run,
     "webhooks": webhooks.run,
+    "progress": progress.run,
     "pages": pages.run,
 }
 

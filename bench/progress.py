@@ -11,7 +11,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,6 +89,20 @@ def _measure(server: ReviewServer, statements: Statements, keys: Sequence[Key]) 
         "age_p95_seconds": round(percentile(heard, 95), 2),
         "memory_mb": memory,
     }
+
+
+def table_of(found: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Head and rows of the table in ``docs/performance.md``."""
+    told = [found[str(count)] for count in AGENTS]
+    ages = [f"{one['age_p50_seconds']}, p95 {one['age_p95_seconds']}" for one in told]
+    rows: list[list[object]] = [
+        ["XCom writes per second", *(one["writes_per_second"] for one in told)],
+        ["SQL statements per second", *(one["statements_per_second"] for one in told)],
+        ["age of a word on a page, s", *ages],
+        ["longest call in the agent, ms", *(one["longest_call_ms"] for one in told)],
+        ["memory of the API server, MB", *(one["memory_mb"] for one in told)],
+    ]
+    return ["", *(f"agents: {count}, pages: {one['pages']}" for count, one in zip(AGENTS, told, strict=True))], rows
 
 
 def run(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.peers import NEWEST
+from bench.progress import table_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "performance.json"
@@ -209,6 +210,10 @@ def _pages(found: Mapping[str, Any]) -> str:
     return _table(["", "no page", f"{pages} pages on {pages} reviews", f"{pages} pages on one review"], rows)
 
 
+def _progress(found: Mapping[str, Any]) -> str:
+    return _table(*table_of(found))
+
+
 TABLES = {
     "latency": _latency,
     "waiting": _waiting,
@@ -217,6 +222,7 @@ TABLES = {
     "panel": _panel,
     "webhooks": _webhooks,
     "pages": _pages,
+    "progress": _progress,
 }
 
 
