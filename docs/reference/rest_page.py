@@ -17,7 +17,7 @@ GROUPS = {
         "/sessions/reject",
         "/sessions/feedback",
     ),
-    "AG-UI": ("/ag-ui",),
+    "AG-UI": ("/ag-ui", "/ag-ui/capabilities"),
     "Webhooks": ("/deliveries", "/deliveries/{event_id}/resend", "/webhooks/test"),
     "Pages": ("/chat", "/chat-by-task", "/inbox"),
     "What keeps pages up to date": (

@@ -367,7 +367,7 @@ def stage_making(stage: Stage, client: Client) -> tuple[FirstOutput, ...]:
 
 
 def test_capabilities(stage: Stage) -> None:
-    told = stage.server.call("GET", "/ag-ui").json()
+    told = stage.server.call("GET", "/ag-ui/capabilities").json()
     assert told["humanInTheLoop"] == {
         "supported": True,
         "approvals": True,

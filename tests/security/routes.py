@@ -86,7 +86,7 @@ ROUTES = (
     Route("GET", "/openapi.json", Kind.LOGGED_IN),
     Route("GET", "/inbox/updates", Kind.LOGGED_IN),
     Route("GET", "/inbox/events", Kind.LOGGED_IN),
-    Route("GET", "/ag-ui", Kind.LOGGED_IN),
+    Route("GET", "/ag-ui/capabilities", Kind.LOGGED_IN),
     Route("GET", "/sessions", Kind.LIST),
     Route("GET", "/deliveries", Kind.LIST),
     Route("GET", "/inbox", Kind.LIST_PAGE),

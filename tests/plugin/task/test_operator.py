@@ -138,12 +138,13 @@ def test_routes_except_health_require_a_user_and_are_plain_functions() -> None:
         routes = [r for r in create_app().routes if hasattr(r, "dependant")]
         assert {r.path for r in routes} >= {"/health", "/sessions", "/sessions/find", "/sessions/approve"}
         # These only wait for the watcher, whose threads ask the database; they must not hold a thread each.
-        waiting = {"/chat/events", "/chat/updates", "/inbox/events", "/inbox/updates", "/sessions/progress"}
+        waiting = {"/chat/events", "/chat/updates", "/inbox/events", "/inbox/updates"}
+        waiting |= {"/sessions/progress", "/ag-ui"}
         for route in routes:
             if route.path == "/health":
                 continue
             assert asks(route.dependant), route.path
-            waits = route.path in waiting or (route.path == "/ag-ui" and "POST" in route.methods)
+            waits = route.path in waiting
             assert inspect.iscoroutinefunction(route.endpoint) == waits, route.path
             if waits:
                 assert "transaction" not in inspect.getsource(route.endpoint), route.path

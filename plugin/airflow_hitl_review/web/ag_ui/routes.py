@@ -49,7 +49,19 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"type": "object", "description": "RunAgentInput of AG-UI 1.0"}}
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "description": "RunAgentInput of AG-UI 1.0",
+                    "required": ["threadId", "runId", "messages"],
+                    "properties": {
+                        "threadId": {"type": "string"},
+                        "runId": {"type": "string"},
+                        "messages": {"type": "array", "items": {"type": "object"}},
+                        "resume": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            }
         },
     }
 }
@@ -65,7 +77,7 @@ _CAPABILITIES = AgentCapabilities(
 )
 
 
-@router.get("/ag-ui", responses=error_schemas.LOGGED_IN)
+@router.get("/ag-ui/capabilities", responses=error_schemas.LOGGED_IN)
 def capabilities(user: CurrentUser) -> dict[str, Any]:
     """What ``POST /ag-ui`` can do: ``AgentCapabilities`` of AG-UI 1.0."""
     return _CAPABILITIES.model_dump(mode="json", by_alias=True)
