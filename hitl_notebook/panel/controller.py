@@ -63,6 +63,7 @@ class Controller:
         self._again = False
         self._fetching: ReviewKey | None = None
         self._told: tuple[ReviewKey, str] | None = None
+        self._asking = False
         self._closing = False
         self._stop_waiting: Callable[[], object] = lambda: None
         model.observe(self._on_selected, "selected")
@@ -142,18 +143,20 @@ class Controller:
     def _fetch_progress(self) -> None:
         """Fetch what the task does for the next output; the review itself only once it has changed."""
         key: ReviewKey | None = self._model.selected
-        if key is None:
+        if key is None or self._asking:
             return
+        self._asking = True
         client = self.client
 
         def done(told: ReviewProgress | None) -> None:
+            self._asking = False
             if told is None or (key, told.version) != self._told:
                 self._told = (key, told.version) if told is not None else None
                 self.fetch_selected()
             self._model.apply_progress(key, told)
 
         def failed(error: HITLNotebookError) -> None:
-            self._told = None
+            self._asking, self._told = False, None
             self.fetch_selected()  # which says what is wrong
 
         self._background.run(lambda: client.progress(key), done, failed)

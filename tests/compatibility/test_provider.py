@@ -112,10 +112,21 @@ def test_a_second_request_of_an_agent_fails_its_task(provider: Provider) -> None
 
     wanted = {"reviewed": "failed", "alone": "awaiting_input"}  # no approval of calls beside a review
     wait_until(lambda: states() == wanted, timeout=120, what="the first request", interval=0.5)
+    # Airflow fails a task that is resumed before its scheduler knows that the process which parked it has ended.
+    scheduler = airflow.home / "scheduler.log"
+    wait_until(
+        lambda: any(
+            "Received executor event" in line and run_id in line and "alone" in line
+            for line in scheduler.read_text(errors="replace").splitlines()
+        ),
+        timeout=120,
+        what="the end of the process",
+        interval=0.5,
+    )
     path = f"/dags/asking/dagRuns/{quote(run_id)}/taskInstances/alone/-1/hitlDetails"
     airflow.api("PATCH", path, json={"chosen_options": ["Approve"], "params_input": {}})
     wait_until(lambda: states()["alone"] == "failed", timeout=120, what="the second request", interval=0.5)
-    (log,) = (airflow.home / "logs").glob("dag_id=asking/*/task_id=alone/*.log")
+    (log,) = (airflow.home / "logs").glob(f"dag_id=asking/run_id={run_id}/task_id=alone/*.log")
     assert "ToolApprovalAlreadyRequestedError" in log.read_text()
     made = (airflow.home / "made-alone").read_text()
     assert made.count("refund") == 2  # both calls of the first request, with one answer

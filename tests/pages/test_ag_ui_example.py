@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -24,10 +23,13 @@ def test_example_page(stage: Stage, people: People) -> None:
         route.fulfill(body=EXAMPLE.read_text(encoding="utf-8"), content_type="text/html")
 
     page.route("**/example.html?*", example)
-    query = urlencode({"url": f"{stage.address('ag-ui')}?{key.query}"})
-    page.goto(f"{stage.server.airflow.url}/example.html?{query}")
+    page.goto(f"{stage.server.airflow.url}/example.html?{key.query}")
     expect(page.locator("pre")).to_have_text(["user: Sales", "assistant: The south fell."])
     expect(page.get_by_role("status")).to_have_text("Output 1 of 5 waits for a decision.")
+    page.get_by_role("button", name="Request changes").click()
+    expect(page.get_by_role("status")).to_contain_text(
+        "Say what to change: the feedback is empty. Output 1 of 5 waits"
+    )
     page.get_by_label("Feedback").fill("By month, please.")
     page.get_by_role("button", name="Request changes").click()
     expect(page.locator("pre").last).to_have_text("user: By month, please.")
@@ -47,8 +49,7 @@ def test_example_page_answers_calls_alike(stage: Stage, people: People) -> None:
         "**/example.html?*",
         lambda route: route.fulfill(body=EXAMPLE.read_text(encoding="utf-8"), content_type="text/html"),
     )
-    query = urlencode({"url": f"{stage.address('ag-ui')}?{key.query}"})
-    page.goto(f"{stage.server.airflow.url}/example.html?{query}")
+    page.goto(f"{stage.server.airflow.url}/example.html?{key.query}")
     expect(page.locator("pre").last).to_contain_text('send_mail({"to": "ito@example.org"')
     page.get_by_label("Feedback").fill("Not today.")
     page.get_by_role("button", name="Reject").click()

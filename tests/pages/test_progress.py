@@ -85,7 +85,7 @@ def test_list_has_tasks_that_make_their_first_output(stage: Stage, people: Peopl
     picture(page, "inbox-being-made")
     other = people.page("bob")
     other.goto(stage.address("inbox"))
-    expect(other.get_by_role("heading", name="Reviews")).to_be_visible()
+    expect(other.get_by_role("heading", name="Reviews", exact=True)).to_be_visible()
     expect(other.get_by_role("heading", name="Being made")).to_be_hidden()
     page.locator("a.row").last.click()
     expect(doing(page)).to_contain_text("Reading")
@@ -119,6 +119,8 @@ def test_what_is_no_progress_is_not_shown(stage: Stage) -> None:
         stage.tell(key, **value)
         told = progress(stage, key)
         assert (told["being_made"], told["progress"]) == (True, None)
+    stage.tell(key, iteration=7, text="Of another output")
+    assert progress(stage, key)["progress"] is None
     stage.set_state(key, "failed")
     while progress(stage, key)["being_made"]:
         pass

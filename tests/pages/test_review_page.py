@@ -580,7 +580,7 @@ def test_page_is_readable_without_javascript(stage: Stage, people: People) -> No
         expect(page.get_by_text(text).first).to_be_visible()
     expect(page.locator("#decision")).to_be_hidden()
     page.get_by_role("link", name="All reviews").click()
-    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    expect(page.get_by_role("heading", name="Reviews", exact=True)).to_be_visible()
     page.get_by_label("Search").fill(key.run_id)
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".row")).to_have_count(1)

@@ -221,12 +221,12 @@ class ReviewModel(DraftModel):
         if key != self.selected:
             return
         if isinstance(error, ReviewNotFoundError):
-            self.not_yet = error.task_active and self.review is None
+            self.not_yet, self.problem = error.task_active and self.review is None, ""
             if not self.not_yet:
-                self.notice = Notice("warning", GONE)
-            self.problem = GONE if self.review is None and not self.not_yet else ""
-            return
-        self.problem = str(error)
+                self.notice, self.problem = Notice("warning", GONE), GONE if self.review is None else ""
+        else:
+            self.not_yet, self.problem = False, str(error)
+        self.progress = self.progress if self.waits_for_output else None
 
     def _show(self, review: Review) -> None:
         if self.review is not None and not is_decidable_as(review, self.review):

@@ -48,12 +48,20 @@ def can_stream(model: Any) -> bool:
     """Whether a model's answer can be streamed; a name stands for one of pydantic-ai's models, which all can."""
     if isinstance(model, WrapperModel):
         return can_stream(model.wrapped)
-    if isinstance(model, FallbackModel):
-        return all(map(can_stream, model.models))
+    if isinstance(model, FallbackModel) or type(model).__name__ == "MCPSamplingModel":  # which needs mcp
+        return False  # a stream that breaks off does not fall back; a client samples whole answers
     if not isinstance(model, Model):
         return model is not None
     has_function = getattr(model, "stream_function", True) is not None  # a FunctionModel may have none
     return has_function and type(model).request_stream is not Model.request_stream
+
+
+def _told(value: Any) -> str:
+    """A value as text, with secrets masked; a value that cannot be told must not fail the call."""
+    try:
+        return as_text(value)
+    except Exception:  # noqa: BLE001 - its own __str__ may raise anything
+        return f"({type(value).__name__})"
 
 
 class _Telling(AbstractCapability[Any]):
@@ -87,7 +95,7 @@ class _Telling(AbstractCapability[Any]):
         """Tell a call of a tool, and what came of it."""
         since = time.monotonic()
         self._reporter.tell(f"Calling {call.tool_name}")
-        step = TraceStep(name=call.tool_name, args=as_text(args))
+        step = TraceStep(name=call.tool_name, args=_told(args))
         try:
             result = await handler(args)
         except (ApprovalRequired, CallDeferred):  # nothing was done yet
@@ -95,11 +103,11 @@ class _Telling(AbstractCapability[Any]):
         except Exception as error:
             self._done(step, f"{type(error).__name__}: {error}", since, is_error=True)
             raise
-        self._done(step, as_text(result), since)
+        self._done(step, result, since)
         return result
 
-    def _done(self, step: TraceStep, result: str, since: float, *, is_error: bool = False) -> None:
-        told = {"result": result, "is_error": is_error, "seconds": time.monotonic() - since}
+    def _done(self, step: TraceStep, result: Any, since: float, *, is_error: bool = False) -> None:
+        told = {"result": _told(result), "is_error": is_error, "seconds": time.monotonic() - since}
         self._reporter.add_steps([step.model_copy(update=told)])
         self._reporter.tell(f"{step.name} has {'failed' if is_error else 'answered'}")
 

@@ -59,10 +59,22 @@ class TraceHandler(BaseCallbackHandler):  # type: ignore[misc]
         """A tool has failed."""
         self._ended(run_id, f"{type(error).__name__}: {error}", is_error=True)
 
-    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
-        """A model, whose answer is streamed, goes on."""
-        if token and (reporter := reporter_of(current_ti())) is not None:
-            reporter.add_text(token)
+    def on_llm_start(self, serialized: Any, prompts: Any, **kwargs: Any) -> None:
+        """A model begins its answer."""
+        if (reporter := reporter_of(current_ti())) is not None:
+            reporter.add_text("", anew=True)
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        """A model begins its answer."""
+        self.on_llm_start(serialized, messages)
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        """A model, whose answer is streamed, goes on; its token is a text, or a list of blocks."""
+        blocks = token if isinstance(token, list) else [token]
+        texts = [block.get("text") if isinstance(block, dict) else block for block in blocks]
+        told = "".join(text for text in texts if isinstance(text, str))
+        if told and (reporter := reporter_of(current_ti())) is not None:
+            reporter.add_text(told)
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         """A model has answered."""

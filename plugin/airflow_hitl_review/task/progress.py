@@ -2,13 +2,16 @@
 
 It is written to XCom by a thread, at most once a second and only if it has changed, so that nothing waits for it: a
 model's stream goes on meanwhile. Once the output is there, the XCom is deleted. Where threads may not use XComs
-(Airflow 3.1, ``dag.test()``), the call itself writes, at most once a second.
+(Airflow 3.1, ``dag.test()``), the call itself writes, at most once a second, and only on the main thread outside an
+event loop: so it never writes while another request of the task waits for its answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -16,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_hitl_review.core.airflow_sdk import FAILURES, MAY_USE_THREADS, option, redact
+from airflow_hitl_review.core.airflow_sdk import MAY_USE_THREADS, option, redact
 from airflow_hitl_review.core.options import is_on
 from airflow_hitl_review.core.progress import MAX_PARTIAL, MAX_STEPS, Progress, last_steps, one_sentence
 from airflow_hitl_review.core.schema import PROGRESS_KEY
@@ -77,6 +80,7 @@ class Reporter:
         self._steps: deque[TraceStep] = deque(maxlen=MAX_STEPS)
         self._step_count = self._failures = 0
         self._written: Progress | None = None
+        self._has_begun = False  # whether anything may be in XCom
         self._next_write, self._took = -math.inf, 0.0
 
     def tell(self, text: str, fraction: float | None = None) -> None:
@@ -106,17 +110,17 @@ class Reporter:
         self._changed.set()
         if self._thread is not None:
             self._thread.join(_LONGEST_WRITE)
-        if self._written is not None:
+        if self._has_begun:
             try:
                 self._xcoms.delete(PROGRESS_KEY)
-            except FAILURES:
+            except Exception:  # not a timeout of the task, which is for the task
                 log.warning("The progress of %s could not be deleted.", self._xcoms.key, exc_info=True)
 
     def _has_changed(self) -> None:
         if self._ended.is_set() or self._failures >= _MOST_FAILURES:
             return
         if not self._in_thread:
-            if time.monotonic() >= self._next_write:
+            if time.monotonic() >= self._next_write and _may_write_here():
                 self._write()
             return
         self._changed.set()
@@ -128,9 +132,9 @@ class Reporter:
     def _keep_writing(self) -> None:
         while self._failures < _MOST_FAILURES:
             self._changed.wait()
+            self._changed.clear()
             if self._ended.is_set():
                 return
-            self._changed.clear()
             self._write()
             self._ended.wait(max(0.0, self._next_write - time.monotonic()))
 
@@ -139,10 +143,11 @@ class Reporter:
         try:
             now = self._now()
             if self._written is None or now.model_copy(update={"at": self._written.at}) != self._written:
+                self._has_begun = True
                 self._xcoms.push_once(PROGRESS_KEY, now.stored())
                 self._written = now
             self._failures = 0
-        except FAILURES:
+        except Exception:  # not a timeout of the task, which is for the task
             self._failures += 1
             log.warning("The progress of %s could not be told.", self._xcoms.key, exc_info=True)
         before, self._took = self._took, time.monotonic() - start
@@ -163,6 +168,17 @@ class Reporter:
         )
 
 
+def _may_write_here() -> bool:
+    """Whether no other request of the task can be under way: its connection has no lock."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
 _lock = threading.Lock()
 _reporters: dict[str, Reporter] = {}  # by the id of the task instance
 
@@ -175,7 +191,7 @@ def reporter_of(ti: Any, iteration: int = 1) -> Reporter | None:
         iteration: number of the output that is made, for a new one.
     """
     task = getattr(ti, "task", None)
-    if not isinstance(task, ReviewSettings) or not task._is_reviewed:
+    if not isinstance(task, ReviewSettings) or not task._is_reviewed or os.getpid() in _forked:
         return None
     with _lock:
         reporter = _reporters.get(str(ti.id))
@@ -196,8 +212,21 @@ def end_progress(ti: Any) -> None:
 @contextmanager
 def making(ti: Any, iteration: int) -> Iterator[None]:
     """Make an output in the block: what is reported there is about that one."""
+    end_progress(ti)  # something may have been told since the last output
     reporter_of(ti, iteration)
     try:
         yield
     finally:
         end_progress(ti)
+
+
+_forked: set[int] = set()
+"""This process, if it was forked within a task: it shares the task's connection, and must leave it alone."""
+
+
+def _note_fork() -> None:
+    if current_ti() is not None:
+        _forked.add(os.getpid())
+
+
+os.register_at_fork(after_in_child=_note_fork)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -243,3 +244,31 @@ def test_outside_a_task_nothing_is_told() -> None:
 )
 def test_what_somebody_else_wrote_is_not_shown(value: Any) -> None:
     assert read_progress(value) is None
+
+
+def test_forked_process_leaves_the_connection_of_its_task_alone(task: Told) -> None:
+    try:
+        progress._note_fork()  # what Python calls in a child
+        report_progress("In a child")
+        assert reporter_of(task) is None
+    finally:
+        progress._forked.clear()
+    assert task.begun == []
+
+
+@pytest.mark.parametrize("task", [False], indirect=True)
+def test_without_threads_only_the_main_one_writes(task: Told) -> None:
+    """In Airflow 3.1, two requests at once get mixed up."""
+    worker = threading.Thread(target=report_progress, args=("In a thread",))
+    worker.start()
+    worker.join()
+
+    async def tell() -> None:
+        report_progress("In an event loop")
+
+    asyncio.run(tell())
+    assert task.begun == []
+    report_progress("On the main thread")
+    assert [told.text for told in task.told if told] == ["On the main thread"]
+    task.xcoms[SESSION_KEY] = {}
+    progress.end_progress(task)

@@ -9,7 +9,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from airflow_hitl_review.core.review import ACTIVE_STATES, FirstOutput
+from airflow_hitl_review.core.review import FirstOutput
 from airflow_hitl_review.core.schema import PROGRESS_KEY, SESSION_KEY
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
@@ -50,7 +50,7 @@ def first_outputs(db: Session, limit: int) -> list[FirstOutput]:
                 _AtReview.key == SESSION_KEY,
             ),
         )
-        .where(XComModel.key == PROGRESS_KEY, TaskInstance.state.in_(ACTIVE_STATES), _AtReview.key.is_(None))
+        .where(XComModel.key == PROGRESS_KEY, TaskInstance.state == "running", _AtReview.key.is_(None))
         .order_by(TaskInstance.start_date.desc(), *_KEY)
         .limit(limit)
     )

@@ -11,6 +11,9 @@ from hitl_rendering.review_words import searched
 MAX_BEING_MADE = 50
 """So many are listed, those that started last."""
 
+_MOST = 1_000
+"""So many are looked at: the reader may not read all of them."""
+
 
 def being_made(db: Session, filters: Filters) -> list[FirstOutput]:
     """Those that match the filters, whoever may read them; one SQL statement.
@@ -22,7 +25,7 @@ def being_made(db: Session, filters: Filters) -> list[FirstOutput]:
     wanted = searched(filters.text or "")[0].casefold()
     return [
         one
-        for one in first_outputs(db, MAX_BEING_MADE)
+        for one in first_outputs(db, _MOST)
         if filters.dag_id in (None, one.dag_id)
         and any(wanted in name.casefold() for name in (one.dag_id, one.run_id, one.task_id))
     ]

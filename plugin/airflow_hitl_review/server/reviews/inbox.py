@@ -30,7 +30,7 @@ from airflow_hitl_review.server.db.review_queries import (
 )
 from airflow_hitl_review.server.db.transactions import Session, transaction
 from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
-from airflow_hitl_review.server.reviews.being_made import being_made
+from airflow_hitl_review.server.reviews.being_made import MAX_BEING_MADE, being_made
 from airflow_hitl_review.server.reviews.inbox_counts import Totals
 from airflow_hitl_review.server.reviews.inbox_filters import Filters
 from hitl_rendering.review_words import searched
@@ -49,7 +49,7 @@ class ReviewList(BaseModel):
         waiting: how many wait for a decision of those that the caller may read, whatever the filters; None
             where XCom values are not in the database, so that it cannot count them.
         dag_ids: the DAGs that have reviews and that the caller may read, sorted.
-        being_made: tasks that make their first output and say so, see ``being_made``; only on the first
+        being_made: tasks that make their first output and say so, 50 at most; only on the first
             page, and not if the list has only reviews in some status.
     """
 
@@ -108,7 +108,7 @@ def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) 
         total_entries=total,
         waiting=sum(count.in_status for count in active.values()) if active is not None else None,
         dag_ids=dag_ids,
-        being_made=[one for one in started if one.dag_id in readable],
+        being_made=[one for one in started if one.dag_id in readable][:MAX_BEING_MADE],
     )
 
 

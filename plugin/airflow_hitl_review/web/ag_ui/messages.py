@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,11 @@ from airflow_hitl_review.core.conversation import ConversationEntry
 from airflow_hitl_review.core.review import ReviewResponse
 from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.tool_calls import CallAnswer, read_answers
+
+_ELSEWHERE = {"conversation", "current_output", "prompt", "edited_output", "output_schema", "request"}
+
+OWN_ID = re.compile(r"\d+-(prompt|\d+-(output|edit|feedback|error)(-\d+)?)")
+"""Ids of the messages of reviews, also of an earlier try's."""
 
 _QUESTION: dict[str, Any] = {
     "type": "object",
@@ -50,8 +56,11 @@ def output_id(review: ReviewResponse) -> str:
 
 
 def state_of(review: ReviewResponse) -> dict[str, Any]:
-    """The session without what the messages have; a field that is not set is left out."""
-    return review.model_dump(mode="json", exclude={"conversation", "current_output", "prompt"}, exclude_none=True)
+    """The session without what messages and interrupts have; a field that is not set is left out.
+
+    Clients send it back with each run, so it is short, and not nested.
+    """
+    return review.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True)
 
 
 def interrupts_of(review: ReviewResponse) -> list[Interrupt]:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from airflow_hitl_review.core.review import ReviewResponse
 from airflow_hitl_review.core.states import Action, SessionStatus
-from airflow_hitl_review.core.tool_calls import CallAnswer
+from airflow_hitl_review.core.texts import storable
+from airflow_hitl_review.core.tool_calls import CallAnswer, answered
 from airflow_hitl_review.server.reviews.decisions import Request
-from airflow_hitl_review.web.ag_ui.messages import interrupts_of, messages_of, output_id, place_of
+from airflow_hitl_review.web.ag_ui.messages import OWN_ID, output_id, place_of
 from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, MAX_FEEDBACK_LENGTH
 
 
@@ -50,12 +51,17 @@ class QuestionPayload(_Payload):
     answer: str = Field(min_length=1, max_length=MAX_FEEDBACK_LENGTH)
 
 
+_STATUSES = {
+    Action.APPROVE: SessionStatus.APPROVED,
+    Action.REJECT: SessionStatus.REJECTED,
+    Action.CHANGES_REQUESTED: SessionStatus.CHANGES_REQUESTED,
+}
 _ACTIONS = {"approve": Action.APPROVE, "reject": Action.REJECT, "request_changes": Action.CHANGES_REQUESTED}
 
 
-def is_look(given: RunAgentInput, review: ReviewResponse | None) -> bool:
-    """Whether the input asks for no decision, so that a reader may send it."""
-    return not given.resume and _new_message(given, review) is None
+def is_look(given: RunAgentInput) -> bool:
+    """Whether the input asks for no decision, so that a reader may send it; to cancel decides nothing."""
+    return not _resolved(given) and _new_message(given) is None
 
 
 def decision_of(given: RunAgentInput, review: ReviewResponse) -> Request | None:
@@ -64,67 +70,84 @@ def decision_of(given: RunAgentInput, review: ReviewResponse) -> Request | None:
     Raises:
         InputError: it cannot be taken.
     """
-    if given.resume:
-        return _of_resume(given.resume, review)
-    text = _new_message(given, review)
+    if resolved := _resolved(given):
+        return _of_resume(resolved, review, cancelled=len(given.resume or ()) - len(resolved))
+    text = _new_message(given)
     if text is None:
         return None
     if output_id(review) not in {message.id for message in given.messages}:
         raise InputError("not_seen", f"Read output {review.iteration} first, then send your message again.")
     if not text.strip():
         raise InputError("empty_message", "Say what to change: the message is empty.")
+    if len(text) > MAX_FEEDBACK_LENGTH:
+        raise InputError("invalid_payload", f"The message has more than {MAX_FEEDBACK_LENGTH:,} characters.")
     return Request(Action.CHANGES_REQUESTED, text, review.iteration, output_sha256=review.output_sha256)
 
 
-def is_repeated(given: RunAgentInput, review: ReviewResponse, user_id: str) -> bool:
-    """Whether the user has given the same answer already: clients repeat a request that got no response."""
-    if not given.resume or review.decided_by is None or review.decided_by.id != user_id:
+def _resolved(given: RunAgentInput) -> list[ResumeEntry]:
+    return [entry for entry in given.resume or () if entry.status == "resolved"]
+
+
+def is_repeated(wanted: Request, review: ReviewResponse, user_id: str) -> bool:
+    """Whether the user has given the same answer already: clients repeat a request that got no response.
+
+    Args:
+        wanted: the decision that can't be made.
+        review: the review as it is.
+        user_id: who wants it.
+    """
+    status = _STATUSES[wanted.action]
+    if wanted.action is Action.APPROVE and review.request is not None:
+        status = SessionStatus.CHANGES_REQUESTED
+    if review.decided_by is None or review.decided_by.id != user_id or review.status is not status:
         return False
-    places = {entry.interrupt_id[: len(place_of(review))] for entry in given.resume}
-    if places != {place_of(review)} or any(entry.status != "resolved" for entry in given.resume):
+    if (wanted.iteration, wanted.output_sha256) != (review.iteration, review.output_sha256):
         return False
-    if review.request is not None:
-        return review.status is SessionStatus.CHANGES_REQUESTED
-    return _status_of(given.resume[0].payload) is review.status
-
-
-def _status_of(payload: Any) -> SessionStatus | None:
-    decision = payload.get("decision") if isinstance(payload, dict) else None
-    return {
-        "approve": SessionStatus.APPROVED,
-        "reject": SessionStatus.REJECTED,
-        "request_changes": SessionStatus.CHANGES_REQUESTED,
-    }.get(str(decision))
-
-
-def _of_resume(resume: list[ResumeEntry], review: ReviewResponse) -> Request | None:
-    entries = {entry.interrupt_id: entry for entry in resume}
-    if len(entries) != len(resume):
-        raise InputError("invalid_resume", "Answer each interrupt once.")
-    waiting = {interrupt.id: interrupt for interrupt in interrupts_of(review)}
-    if waiting:
-        if unknown := sorted(set(entries) - set(waiting)):
-            raise InputError("unknown_interrupt", f"This does not wait, or no longer: {', '.join(unknown)[:300]}.")
-        if missing := sorted(set(waiting) - set(entries)):
-            raise InputError(
-                "unanswered", f"Answer all that waits. There is no answer to {', '.join(missing)[:300]}."
-            )
-    cancelled = [entry for entry in resume if entry.status == "cancelled"]
-    if len(cancelled) == len(resume):
-        return None
-    if cancelled:
-        raise InputError("invalid_resume", "Answer all calls, or cancel all: some are answered, others cancelled.")
-    # A review that does not wait takes no decision, and says who has decided.
-    if review.request is None:
-        return _of_output(resume[0].payload, review)
-    answers = {}
-    for call in review.request.calls:
-        entry = entries.get(f"{place_of(review)}-{call.tool_call_id}")
-        if entry is not None:
-            answers[call.tool_call_id] = _answer(entry.payload, is_question=call.kind == "question")
-    return Request(
-        Action.APPROVE, iteration=review.iteration, output_sha256=review.output_sha256, calls=answers or None
+    last = review.conversation[-1] if review.conversation else None  # what was said with the decision, if anything
+    if storable(wanted.feedback) != (last.content if last is not None and last.kind == "feedback" else ""):
+        return False
+    given = wanted.edited_output
+    if wanted.calls is not None:
+        try:
+            given = answered(review.current_output, wanted.calls)
+        except (ValueError, KeyError, TypeError):  # somebody has overwritten what was shown
+            return False
+    kept = review.edited_output if review.edited else None
+    shown = review.current_output
+    return bool(
+        _values(review, shown if given is None else given) == _values(review, shown if kept is None else kept)
     )
+
+
+def _values(review: ReviewResponse, text: str) -> Any:
+    try:
+        return json.loads(text) if review.output_format == "json" else text
+    except ValueError:
+        return text
+
+
+def _of_resume(resolved: list[ResumeEntry], review: ReviewResponse, *, cancelled: int) -> Request:
+    """The decision that answers make; about what waits, or about a review that takes none, and says who decided."""
+    entries = {entry.interrupt_id: entry for entry in resolved}
+    if len(entries) != len(resolved):
+        raise InputError("invalid_resume", "Answer each interrupt once.")
+    place, calls = place_of(review), review.request.calls if review.request is not None else []
+    known = {f"{place}-{call.tool_call_id}" for call in calls} or {place}
+    if unknown := sorted(set(entries) - known):
+        raise InputError("unknown_interrupt", f"This does not wait, or no longer: {', '.join(unknown)[:300]}.")
+    if (missing := sorted(known - set(entries))) and cancelled:
+        raise InputError("invalid_resume", "Answer all calls, or cancel all: some are answered, others cancelled.")
+    if missing:
+        raise InputError("unanswered", f"Answer all that waits; missing: {', '.join(missing)[:300]}.")
+    if not calls:
+        return _of_output(resolved[0].payload, review)
+    answers = {
+        call.tool_call_id: _answer(
+            entries[f"{place}-{call.tool_call_id}"].payload, is_question=call.kind == "question"
+        )
+        for call in calls
+    }
+    return Request(Action.APPROVE, iteration=review.iteration, output_sha256=review.output_sha256, calls=answers)
 
 
 def _of_output(payload: Any, review: ReviewResponse) -> Request:
@@ -165,12 +188,10 @@ def _read(kind: Any, payload: Any) -> Any:
         raise InputError("invalid_payload", f"The answer does not fit: {where}: {first['msg']}.") from None
 
 
-def _new_message(given: RunAgentInput, review: ReviewResponse | None) -> str | None:
-    """The text of a last message of the user that is not one of the review's own; None if there is none."""
+def _new_message(given: RunAgentInput) -> str | None:
+    """The text of a last message of the user that no review has sent; None if there is none."""
     last = given.messages[-1] if given.messages else None
-    if not isinstance(last, UserMessage):
-        return None
-    if review is not None and last.id in {message.id for message in messages_of(review)}:
+    if not isinstance(last, UserMessage) or OWN_ID.fullmatch(last.id):
         return None
     if isinstance(last.content, str):
         return last.content

@@ -19,6 +19,7 @@ from ag_ui.core import (
     TransportCapabilities,
 )
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -110,7 +111,8 @@ async def run(
     """
     error: InputError | None = None
     try:
-        if await asyncio.to_thread(_decide, key, user, given):
+        # In the threads of plain routes: a decision may wait for a lock, and the watchers must not wait with it.
+        if await run_in_threadpool(_decide, key, user, given):
             services.resumer.wake_later(key)
             services.watchers.nudge()
     except InputError as refused:
@@ -145,14 +147,12 @@ def _decide(key: TaskKey, user: BaseUser, given: RunAgentInput) -> bool:
         HTTPException: 403: the caller may not decide.
         InputError: it cannot be made.
     """
+    if is_look(given):
+        return False
     review = _find(key)
-    if review is None or is_look(given, review):
-        if given.resume:
-            raise InputError("no_review", "There is nothing to answer: the task has no review yet.")
-        return False
+    if review is None:
+        raise InputError("no_review", "There is nothing to answer: the task has no output yet.")
     require_decidable(user, key)
-    if is_repeated(given, review, str(user.get_id())):
-        return False
     wanted = decision_of(given, review)
     if wanted is None:
         return False
@@ -160,6 +160,8 @@ def _decide(key: TaskKey, user: BaseUser, given: RunAgentInput) -> bool:
         with transaction() as db:
             decisions.decide(db, key, wanted, user, now=utcnow())
     except decisions.ConflictError as late:
+        if is_repeated(wanted, late.session, str(user.get_id())):
+            return False
         raise InputError("conflict", str(late)) from None
     except decisions.NotAReviewerError as refused:
         raise InputError("not_a_reviewer", str(refused)) from None

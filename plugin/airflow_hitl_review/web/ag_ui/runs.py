@@ -39,6 +39,9 @@ from airflow_hitl_review.web.ag_ui.resume import InputError
 from airflow_hitl_review.web.live.progress import ProgressUpdate
 from airflow_hitl_review.web.live.watchers import ReviewUpdate
 
+_ALL_ACTIVITIES = {"@ag-ui/client": {"authoritativeActivityTypes": None}}
+"""Else the client keeps activities that a snapshot has not: the progress of outputs that are there since."""
+
 
 class Run:
     """One run: a look, or what follows an answer.
@@ -77,7 +80,7 @@ class Run:
             if end is not None:
                 yield end
                 return
-        yield self._finished(RunFinishedCancelledOutcome())
+        yield _error(error) if error is not None else self._finished(RunFinishedCancelledOutcome())
 
     def _shown(self, review: ReviewResponse) -> Iterator[BaseEvent]:
         """The review as it is; an output that has just arrived comes as a message of its own before."""
@@ -86,7 +89,7 @@ class Run:
             yield from _arriving(review, id_)
         self._seen = id_
         yield StateSnapshotEvent(snapshot=state_of(review))
-        yield MessagesSnapshotEvent(messages=messages_of(review))
+        yield MessagesSnapshotEvent(messages=messages_of(review), metadata=_ALL_ACTIVITIES)
 
     def _end(self, update: ReviewUpdate) -> BaseEvent | None:
         """The event that ends the run; None if the task makes an output."""

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from airflow_hitl_review.core.task_key import TaskKey
-from airflow_hitl_review.web.live.progress import NOTHING, ProgressUpdate
+from airflow_hitl_review.web.live.progress import NOTHING, ProgressUpdate, of_next
 from airflow_hitl_review.web.live.watcher import Watcher
 from airflow_hitl_review.web.live.watchers import ReviewUpdate
 
@@ -44,7 +44,9 @@ async def follow(
         review = await reviews.value(key)
         if review.version != seen:  # either of the two may be older
             review = await reviews.fresh(key)
-        told, is_watched = NOTHING, False
+        told = NOTHING
+        made = await stack.enter_async_context(AsyncExitStack())  # while an output is
+        is_watched = False
         if review.version != seen:
             if not await allowed():
                 return
@@ -53,9 +55,12 @@ async def follow(
             waits: list[Awaitable[Any]] = [reviews.change(key, review, left)]
             if review.is_being_made:
                 if not is_watched:
-                    await stack.enter_async_context(progress.watching(key))
+                    await made.enter_async_context(progress.watching(key))
                     is_watched = True
                 waits.append(progress.change(key, told, left))
+            elif is_watched:
+                await made.aclose()
+                is_watched = False
             changed = await _first(waits)
             if changed is None:
                 return
@@ -66,9 +71,10 @@ async def follow(
                 checked = time.monotonic()
             if isinstance(changed, ProgressUpdate):
                 told = changed
+                yield of_next(changed, review.review)
             else:
                 review, told = changed, NOTHING
-            yield changed
+                yield changed
 
 
 async def _first(waits: list[Awaitable[Any]]) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airflow_hitl_review.core.progress import Progress, read_progress
+from airflow_hitl_review.core.review import ReviewResponse
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.progress_queries import load_progress
@@ -37,6 +38,12 @@ class ProgressUpdate:
 NOTHING = ProgressUpdate()
 
 
+def of_next(doing: ProgressUpdate, review: ReviewResponse | None) -> ProgressUpdate:
+    """What a task does for the output that comes next; what is left of an earlier one is nothing."""
+    number = review.iteration + 1 if review is not None else 1
+    return doing if doing.progress is not None and doing.progress.iteration == number else NOTHING
+
+
 class ProgressWatcher(Watcher[TaskKey, ProgressUpdate]):
     """Watches what tasks do. Each look reads the values themselves, so that a change costs no further query."""
 
@@ -46,8 +53,11 @@ class ProgressWatcher(Watcher[TaskKey, ProgressUpdate]):
 
     def _look_at(self, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
         with transaction() as db:
-            self._stored = load_progress(db, keys)
-        return {key: str(stored.timestamp) for key, stored in self._stored.items()}
+            found = load_progress(db, keys)
+        for key in keys:  # others are left alone: a look whose caller has gone may end after a later one
+            self._stored.pop(key, None)
+        self._stored |= found
+        return {key: str(stored.timestamp) for key, stored in found.items()}
 
     def _load_value(self, key: TaskKey) -> ProgressUpdate:
         stored = self._stored.get(key)

@@ -28,6 +28,7 @@ from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, Text
 from airflow_hitl_review.web.http.inbox_query import InboxFilters
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
 from airflow_hitl_review.web.live.following import follow
+from airflow_hitl_review.web.live.progress import of_next
 from airflow_hitl_review.web.live.streams import STREAM_SECONDS, review_stream, stream
 from airflow_hitl_review.web.live.watchers import INBOX, inbox_change
 from airflow_hitl_review.web.pages import inbox_view, responses, review_view
@@ -120,7 +121,8 @@ async def updates(request: Request, key: ReadableTask, services: CurrentServices
     view = await services.watchers.reviews.value(key, keep_seconds=POLL_LEASE_SECONDS)
     if not view.is_being_made:
         return revalidated(request, view.data.encode(), "application/json", version=view.version)
-    doing = await services.watchers.progress.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    now = await services.watchers.progress.value(key, keep_seconds=POLL_LEASE_SECONDS)
+    doing = of_next(now, view.review)
     body = f'{view.data.removesuffix("}")}, "progress": {json.dumps(doing.html)}}}'
     return revalidated(request, body.encode(), "application/json")
 

@@ -9,6 +9,7 @@ from airflow_hitl_review.core.progress import Progress
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.dependencies import ReadableTask
 from airflow_hitl_review.web.http.request_limits import PlainJsonRoute
+from airflow_hitl_review.web.live.progress import of_next
 from airflow_hitl_review.web.services import CurrentServices
 
 LEASE_SECONDS = 15.0
@@ -37,5 +38,6 @@ async def progress(key: ReadableTask, services: CurrentServices) -> ReviewProgre
     review = await services.watchers.reviews.value(key, keep_seconds=LEASE_SECONDS)
     doing = None
     if review.is_being_made:
-        doing = (await services.watchers.progress.value(key, keep_seconds=LEASE_SECONDS)).progress
+        now = await services.watchers.progress.value(key, keep_seconds=LEASE_SECONDS)
+        doing = of_next(now, review.review).progress
     return ReviewProgress(version=review.version, being_made=review.is_being_made, progress=doing)
