@@ -169,7 +169,7 @@ class ReviewModel(DraftModel):
         """Whether the list has a change in the open review that is not shown yet."""
         if self.selected is None:
             return False
-        return self.review is None or is_unseen(self.review, page)
+        return not self.not_yet if self.review is None else is_unseen(self.review, page)
 
     def apply_review(self, review: Review) -> None:
         """Show a fetched review, unless another one is open now or a newer state is already shown."""
