@@ -9,6 +9,8 @@ import asyncio
 import json
 import statistics
 import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,27 @@ from tests.support.api_server import ReviewServer, review_server
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = 500
 DECISIONS = 10
+
+
+async def page_events(server: ReviewServer, query: str) -> AsyncGenerator[tuple[str, str], None]:
+    """Names and data of the events that the page of a review gets."""
+    address = urlsplit(server.airflow.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**20)
+    head = f"GET /hitl-review/chat/events?{query} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head += f"Authorization: Bearer {server.token('ann')}\r\nAccept: text/event-stream\r\n\r\n"
+    writer.write(head.encode())
+    name = ""
+    try:
+        while (await reader.readline()).strip():
+            pass  # the head ends in an empty line
+        while raw := await reader.readline():
+            line = raw.decode(errors="replace").strip()
+            if line.startswith("event:"):
+                name = line.partition(":")[2].strip()
+            elif line.startswith("data:"):
+                yield name, line.partition(":")[2]
+    finally:
+        writer.close()
 
 
 @dataclass
@@ -37,25 +60,11 @@ class OpenPage:
 
     async def run(self, server: ReviewServer) -> None:
         """Listen until cancelled."""
-        address = urlsplit(server.airflow.url)
-        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**20)
-        head = f"GET /hitl-review/chat/events?{self.query} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-        head += f"Authorization: Bearer {server.token('ann')}\r\nAccept: text/event-stream\r\n\r\n"
-        writer.write(head.encode())
-        name = ""
-        try:
-            while line := (await reader.readline()).decode(errors="replace").strip():
-                pass  # the head ends in an empty line
-            while raw := await reader.readline():
-                line = raw.decode(errors="replace").strip()
-                if line.startswith("event:"):
-                    name = line.partition(":")[2].strip()
-                    self.greeted = self.greeted or name == "hello"
-                elif line.startswith("data:") and name == "change":
-                    status = json.loads(line.partition(":")[2])["state"]["status"]
-                    self.changes.append((time.monotonic(), status))
-        finally:
-            writer.close()
+        async with aclosing(page_events(server, self.query)) as events:
+            async for name, data in events:
+                self.greeted = self.greeted or name == "hello"
+                if name == "change":
+                    self.changes.append((time.monotonic(), json.loads(data)["state"]["status"]))
 
 
 class OpenPages:

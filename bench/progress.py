@@ -12,11 +12,12 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.measures import Statements, database_server, memory_mb, percentile
+from bench.pages import page_events
 from bench.peers import USERS
 from tests.pages.stage import Key, stage_on
 from tests.support.api_server import ReviewServer, review_server, search_path
@@ -29,24 +30,13 @@ SECONDS = 20.0
 
 async def _open_page(server: ReviewServer, key: Key, heard: list[float]) -> None:
     """Listen until cancelled; keeps the age in seconds of each word when it came."""
-    address = urlsplit(server.airflow.url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**20)
-    head = f"GET /hitl-review/chat/events?{key.query} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-    head += f"Authorization: Bearer {server.token('ann')}\r\nAccept: text/event-stream\r\n\r\n"
-    writer.write(head.encode())
-    name, latest = "", time.time()  # older words were there before the page
-    try:
-        while raw := await reader.readline():
-            line = raw.decode(errors="replace").strip()
-            if line.startswith("event:"):
-                name = line.partition(":")[2].strip()
-            elif line.startswith("data:") and name == "progress":
-                now = time.time()
-                words = [float(word) for word in re.findall(r"\b\d{10}\.\d\d\b", line)]
-                heard += [now - word for word in words if word > latest]
-                latest = max([latest, *words])
-    finally:
-        writer.close()
+    latest = time.time()  # older words were there before the page
+    async with aclosing(page_events(server, key.query)) as events:
+        async for name, data in events:
+            now = time.time()
+            words = [float(word) for word in re.findall(r"\b\d{10}\.\d\d\b", data)] if name == "progress" else []
+            heard += [now - word for word in words if word > latest]
+            latest = max([latest, *words])
 
 
 async def _listen(server: ReviewServer, keys: Sequence[Key]) -> list[float]:

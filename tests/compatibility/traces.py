@@ -57,11 +57,15 @@ def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 class Scripted(AgentOperator):
+    scripted: Any = FunctionModel(model)
+
     @cached_property
     def llm_hook(self) -> Any:
+        scripted = self.scripted
+
         class Hook:
             def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Any:
-                return Agent(FunctionModel(model), output_type=output_type, instructions=instructions, **more)
+                return Agent(scripted, output_type=output_type, instructions=instructions, **more)
 
         return Hook()
 
@@ -136,18 +140,8 @@ STREAMED = FunctionModel(stream_function=streamed)
 def what_agents_tell_meanwhile() -> None:
     """Each state of what is told; a model that cannot stream tells its calls of tools all the same."""
     for given in (STREAMED, FunctionModel(model), FallbackModel(FunctionModel(model))):
-
-        class Streaming(AgentOperator):
-            @cached_property
-            def llm_hook(self) -> Any:
-                class Hook:
-                    def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Any:
-                        return Agent(given, output_type=output_type, instructions=instructions, **more)  # noqa: B023
-
-                return Hook()
-
         with running() as task:
-            operator: Any = Streaming(
+            operator: Any = Scripted(
                 task_id="t",
                 prompt="Is order 7 paid?",
                 llm_conn_id="none",
@@ -155,6 +149,7 @@ def what_agents_tell_meanwhile() -> None:
                 toolsets=[FunctionToolset([lookup], id="orders")],
                 enable_hitl_review=True,
             )
+            operator.scripted = given
             task.task = operator
             seen: list[Progress] = []
             reporter = reporter_of(task)

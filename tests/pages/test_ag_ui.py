@@ -285,7 +285,7 @@ def test_two_clients_of_one_review(stage: Stage, program: Program) -> None:
     assert admin.outcome == "success"
     for feedback, end in (("No.", "success"), ("No, as I said.", "conflict")):
         payload = {"decision": "reject", "feedback": feedback}
-        entry = {"interruptId": admin_id(ann), "status": "resolved", "payload": payload}
+        entry = {"interruptId": waiting_id(ann), "status": "resolved", "payload": payload}
         last = events_in(post(stage, key, asked(resume=[entry]), "admin"))[-1]
         assert (last.get("outcome") or {}).get("type", last.get("code")) == end, "only the same answer counts once"
     ann.answer(decision="approve")
@@ -294,7 +294,7 @@ def test_two_clients_of_one_review(stage: Stage, program: Program) -> None:
     assert ann.last["state"]["status"] == "rejected", "and the client knows how it stands"
 
 
-def admin_id(front: Front) -> str:
+def waiting_id(front: Front) -> str:
     return str(front.last["interrupts"][0]["id"])
 
 
@@ -362,11 +362,11 @@ def test_script_gets_the_same_events(stage: Stage) -> None:
     assert last["result"]["output"] == "Draft."
     with pytest.raises(PermissionDeniedError):
         next(Client(stage.server.airflow.url, token=stage.server.token("bob")).stream(review))
-    (listed,) = [one for one in stage_making(stage, client) if one.key.run_id != key.run_id]
+    (listed,) = [one for one in being_made_by(stage, client) if one.key.run_id != key.run_id]
     assert listed.started_at is None
 
 
-def stage_making(stage: Stage, client: Client) -> tuple[FirstOutput, ...]:
+def being_made_by(stage: Stage, client: Client) -> tuple[FirstOutput, ...]:
     key = stage.one(outputs=[], task_state="running")
     stage.tell(key, text="Reading")
     made = client.sessions(q=key.run_id).being_made

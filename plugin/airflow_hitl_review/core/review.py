@@ -92,6 +92,11 @@ class ReviewSummary(BaseModel):
     channel: Channel | None = None
     request_kind: RequestKind | None = None
 
+    @property
+    def is_being_made(self) -> bool:
+        """Whether the task makes the next output."""
+        return self.status is SessionStatus.CHANGES_REQUESTED and not self.task_completed
+
 
 class ReviewResponse(ReviewSummary):
     """A session with its conversation: the provider's ``HITLReviewResponse``, and more fields.

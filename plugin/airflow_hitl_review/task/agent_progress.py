@@ -31,7 +31,7 @@ from airflow_hitl_review.task.tracing import as_text
 
 
 class TellingAgent:
-    """The provider's operator, whose agent tells what it does to who waits for its next output."""
+    """The provider's operator, whose agent tells whoever waits for its next output what it does."""
 
     def run_agent_sync(self, agent: Any, user_prompt: Any, **run_kwargs: Any) -> Any:
         """Run the agent; the provider calls this."""
@@ -56,7 +56,7 @@ def can_stream(model: Any) -> bool:
     return has_function and type(model).request_stream is not Model.request_stream
 
 
-def _told(value: Any) -> str:
+def _masked(value: Any) -> str:
     """A value as text, with secrets masked; a value that cannot be told must not fail the call."""
     try:
         return as_text(value)
@@ -68,7 +68,7 @@ class _Telling(AbstractCapability[Any]):
     def __init__(self, reporter: Reporter, *, streams: bool) -> None:
         self._reporter = reporter
         self._streams = streams
-        self._told = -1  # index of the part whose text is told
+        self._followed = -1  # index of the part whose text is told
 
     @property
     def has_wrap_run_event_stream(self) -> bool:
@@ -95,7 +95,7 @@ class _Telling(AbstractCapability[Any]):
         """Tell a call of a tool, and what came of it."""
         since = time.monotonic()
         self._reporter.tell(f"Calling {call.tool_name}")
-        step = TraceStep(name=call.tool_name, args=_told(args))
+        step = TraceStep(name=call.tool_name, args=_masked(args))
         try:
             result = await handler(args)
         except (ApprovalRequired, CallDeferred):  # nothing was done yet
@@ -107,14 +107,14 @@ class _Telling(AbstractCapability[Any]):
         return result
 
     def _done(self, step: TraceStep, result: Any, since: float, *, is_error: bool = False) -> None:
-        told = {"result": _told(result), "is_error": is_error, "seconds": time.monotonic() - since}
+        told = {"result": _masked(result), "is_error": is_error, "seconds": time.monotonic() - since}
         self._reporter.add_steps([step.model_copy(update=told)])
         self._reporter.tell(f"{step.name} has {'failed' if is_error else 'answered'}")
 
     def _see(self, event: AgentStreamEvent) -> None:
         if isinstance(event, PartStartEvent):
             self._see_part(event)
-        elif isinstance(event, PartDeltaEvent) and event.index == self._told:
+        elif isinstance(event, PartDeltaEvent) and event.index == self._followed:
             delta = event.delta
             if isinstance(delta, TextPartDelta):
                 self._reporter.add_text(delta.content_delta)
@@ -122,7 +122,7 @@ class _Telling(AbstractCapability[Any]):
                 self._reporter.add_text(delta.args_delta)
 
     def _see_part(self, event: PartStartEvent) -> None:
-        part, self._told = event.part, -1
+        part, self._followed = event.part, -1
         if isinstance(part, ThinkingPart):
             self._reporter.tell("Thinking")
             return
@@ -132,6 +132,6 @@ class _Telling(AbstractCapability[Any]):
             text = part.args if isinstance(part.args, str) else ""
         else:
             return
-        self._told = event.index
+        self._followed = event.index
         self._reporter.tell("Writing")
         self._reporter.add_text(text, anew=True)

@@ -128,8 +128,8 @@ class EventPublisher:
         """Store events in the outbox that are not there yet, and start their delivery; return whether they are."""
         unkept = []
         for event, entry in self._unkept:
-            is_tested = is_in_process()
-            is_sent_here = is_tested or MAY_USE_THREADS  # else the dispatcher delivers it at once
+            in_process = is_in_process()
+            is_sent_here = in_process or MAY_USE_THREADS  # else the dispatcher delivers it at once
             with self._going_on(event.type.value) as outcome:
                 for delivery in entry.deliveries if is_sent_here else ():
                     delivery.claim(utcnow() + LEASE)
@@ -141,9 +141,9 @@ class EventPublisher:
             if outcome.failed:
                 unkept.append((event, entry))
                 continue
-            if is_tested:
+            if in_process:
                 self._deliver(event, entry)
-            if is_tested or not is_sent_here:
+            if in_process or not is_sent_here:
                 continue
             thread = threading.Thread(target=partial(self._deliver, event, entry), name=_THREAD, daemon=True)
             with self._going_on(event.type.value):  # if it fails, the dispatcher delivers when the claim ends

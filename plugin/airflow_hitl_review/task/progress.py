@@ -1,4 +1,4 @@
-"""``report_progress()``: a task tells who waits for its next output what it does just now.
+"""``report_progress()``: a task tells whoever waits for its next output what it does just now.
 
 It is written to XCom by a thread, at most once a second and only if it has changed, so that nothing waits for it: a
 model's stream goes on meanwhile. Once the output is there, the XCom is deleted. Where threads may not use XComs
@@ -44,7 +44,7 @@ _LONGEST_WRITE = 5.0
 
 
 def report_progress(text: str, fraction: float | None = None) -> None:
-    """Tell who waits for the running task's next output what it does just now::
+    """Tell whoever waits for the running task's next output what the task does just now::
 
         for number, file in enumerate(files):
             report_progress(f"Reading {file.name}", fraction=number / len(files))

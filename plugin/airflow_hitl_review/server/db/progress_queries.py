@@ -6,17 +6,14 @@ from collections.abc import Sequence
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from airflow_hitl_review.core.review import FirstOutput
 from airflow_hitl_review.core.schema import PROGRESS_KEY, SESSION_KEY
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
-from airflow_hitl_review.server.db.xcoms import same_task, stored_value
-
-_BATCH = 500
-"""Task instances in one statement; databases limit the number of parameters."""
+from airflow_hitl_review.server.db.xcoms import beside, in_batches, same_task, stored_value
 
 _KEY = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
@@ -26,8 +23,7 @@ _AtReview = aliased(XComModel)
 def load_progress(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, StoredValue]:
     """What those of the task instances do that say so; one statement for every 500."""
     found: dict[TaskKey, StoredValue] = {}
-    for start in range(0, len(keys), _BATCH):
-        wanted = [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys[start : start + _BATCH]]
+    for wanted in in_batches(keys):
         query = select(*_KEY, XComModel.key, XComModel.value, XComModel.timestamp).where(
             XComModel.key == PROGRESS_KEY, tuple_(*_KEY).in_(wanted)
         )
@@ -43,12 +39,7 @@ def first_outputs(db: Session, limit: int) -> list[FirstOutput]:
         .join(TaskInstance, same_task())
         .outerjoin(
             _AtReview,
-            and_(
-                _AtReview.dag_run_id == XComModel.dag_run_id,
-                _AtReview.task_id == XComModel.task_id,
-                _AtReview.map_index == XComModel.map_index,
-                _AtReview.key == SESSION_KEY,
-            ),
+            beside(_AtReview, SESSION_KEY),
         )
         .where(XComModel.key == PROGRESS_KEY, TaskInstance.state == "running", _AtReview.key.is_(None))
         .order_by(TaskInstance.start_date.desc(), *_KEY)

@@ -17,7 +17,14 @@ from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import contains
-from airflow_hitl_review.server.db.xcoms import ascii_only, field_in, same_task, stored_value, values_are_in_the_row
+from airflow_hitl_review.server.db.xcoms import (
+    ascii_only,
+    beside,
+    field_in,
+    same_task,
+    stored_value,
+    values_are_in_the_row,
+)
 
 ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
 """Columns by which the database can order sessions; values inside a session are not among them."""
@@ -104,13 +111,7 @@ def _with_summaries(query: Any) -> Any:
     """
     return query.outerjoin(
         _Summary,
-        and_(
-            _Summary.dag_run_id == XComModel.dag_run_id,
-            _Summary.task_id == XComModel.task_id,
-            _Summary.map_index == XComModel.map_index,
-            _Summary.key == SUMMARY_KEY,
-            _Summary.timestamp >= XComModel.timestamp,
-        ),
+        and_(beside(_Summary, SUMMARY_KEY), _Summary.timestamp >= XComModel.timestamp),
     )
 
 

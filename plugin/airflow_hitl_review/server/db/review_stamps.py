@@ -13,10 +13,7 @@ from sqlalchemy.orm import Session
 from airflow_hitl_review.core.review import ACTIVE_STATES
 from airflow_hitl_review.core.schema import PROGRESS_KEY, SESSION_KEY
 from airflow_hitl_review.core.task_key import TaskKey
-from airflow_hitl_review.server.db.xcoms import same_task
-
-_BATCH = 500
-"""Task instances in one statement; databases limit the number of parameters."""
+from airflow_hitl_review.server.db.xcoms import in_batches, same_task
 
 _KEY = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
 
@@ -31,8 +28,7 @@ def review_stamps(db: Session, keys: Sequence[TaskKey]) -> dict[TaskKey, str]:
     The stamp changes with the try, with the task's state, and whenever the session is written.
     """
     stamps: dict[TaskKey, str] = {}
-    for start in range(0, len(keys), _BATCH):
-        wanted = [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys[start : start + _BATCH]]
+    for wanted in in_batches(keys):
         query = (
             select(*_KEY, TaskInstance.id, TaskInstance.state, XComModel.timestamp)
             .outerjoin(XComModel, _session_of_task())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -27,6 +27,9 @@ from airflow_hitl_review.server.db.compat import set_serialized_xcom
 from airflow_hitl_review.server.db.transactions import utcnow
 
 log = logging.getLogger(__name__)
+
+_BATCH = 500
+"""Task instances in one statement."""
 
 
 def values_are_in_the_row() -> bool:
@@ -83,6 +86,22 @@ def same_task(row: Any = XComModel) -> Any:
         row.task_id == TaskInstance.task_id,
         row.map_index == TaskInstance.map_index,
     )
+
+
+def beside(row: Any, name: str) -> Any:
+    """Join condition of an XCom and another one, ``row``, of the same task instance, with that key."""
+    return and_(
+        row.dag_run_id == XComModel.dag_run_id,
+        row.task_id == XComModel.task_id,
+        row.map_index == XComModel.map_index,
+        row.key == name,
+    )
+
+
+def in_batches(keys: Sequence[TaskKey]) -> Iterator[list[tuple[str, str, str, int]]]:
+    """Task instances for one statement each; databases limit the number of parameters."""
+    for start in range(0, len(keys), _BATCH):
+        yield [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys[start : start + _BATCH]]
 
 
 def is_of(key: TaskKey) -> Any:

@@ -103,11 +103,19 @@ def result_of(review: ReviewResponse) -> dict[str, Any]:
     if review.decided_by is not None:
         told["decided_by"] = review.decided_by.name
     if review.status is SessionStatus.APPROVED:
-        output = (
-            review.edited_output if review.edited and review.edited_output is not None else review.current_output
-        )
-        told |= {"edited": review.edited, "output": _value(output) if review.output_format == "json" else output}
+        told |= {"edited": review.edited, "output": output_of(review, decided_text(review))}
     return told
+
+
+def decided_text(review: ReviewResponse) -> str:
+    """The current output as the decision has it: as it was edited, if it was."""
+    edited = review.edited_output if review.edited else None
+    return review.current_output if edited is None else edited
+
+
+def output_of(review: ReviewResponse, text: str) -> Any:
+    """A text of the current output as its value: parsed, if the output is JSON."""
+    return _value(text) if review.output_format == "json" else text
 
 
 def shown_calls(review: ReviewResponse) -> Iterator[ToolCall]:

@@ -13,7 +13,7 @@ from airflow_hitl_review.core.states import Action, SessionStatus
 from airflow_hitl_review.core.texts import storable
 from airflow_hitl_review.core.tool_calls import CallAnswer, answered
 from airflow_hitl_review.server.reviews.decisions import Request
-from airflow_hitl_review.web.ag_ui.messages import OWN_ID, output_id, place_of
+from airflow_hitl_review.web.ag_ui.messages import OWN_ID, decided_text, output_id, output_of, place_of
 from airflow_hitl_review.web.http.field_limits import MAX_EDIT_LENGTH, MAX_FEEDBACK_LENGTH
 
 
@@ -112,18 +112,8 @@ def is_repeated(wanted: Request, review: ReviewResponse, user_id: str) -> bool:
             given = answered(review.current_output, wanted.calls)
         except (ValueError, KeyError, TypeError):  # somebody has overwritten what was shown
             return False
-    kept = review.edited_output if review.edited else None
-    shown = review.current_output
-    return bool(
-        _values(review, shown if given is None else given) == _values(review, shown if kept is None else kept)
-    )
-
-
-def _values(review: ReviewResponse, text: str) -> Any:
-    try:
-        return json.loads(text) if review.output_format == "json" else text
-    except ValueError:
-        return text
+    said = output_of(review, review.current_output if given is None else given)
+    return bool(said == output_of(review, decided_text(review)))
 
 
 def _of_resume(resolved: list[ResumeEntry], review: ReviewResponse, *, cancelled: int) -> Request:

@@ -50,9 +50,7 @@ class ReviewView:
     @property
     def is_being_made(self) -> bool:
         """Whether the task makes the next output, or the first one."""
-        if self.review is None:
-            return bool(self.state["task_active"])
-        return self.review.status is SessionStatus.CHANGES_REQUESTED and not self.review.task_completed
+        return bool(self.state["task_active"]) if self.review is None else self.review.is_being_made
 
     @cached_property
     def data(self) -> str:
@@ -169,9 +167,8 @@ def _values(review: ReviewResponse, **choice: str) -> dict[str, Any]:
     values["paused_dag"] = PAUSED_DAG
     values["round"] = review_words.round_words(review.iteration, review.max_iterations)
     values["waiting_for"] = review_words.WAITING_FOR
-    is_working = review.status is SessionStatus.CHANGES_REQUESTED and not review.task_completed
     words_then = decision_words.WORKING if review.request_kind is None else decision_words.GOING_ON
-    values["working"] = words_then if is_working else ""
+    values["working"] = words_then if review.is_being_made else ""
     values["label"] = output_label(rounds.current, is_pending=tone == "wait")
     return values
 
