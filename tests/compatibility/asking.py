@@ -135,4 +135,7 @@ class Asking:
             return None
 
     def _wait(self, iteration: int, *task_ids: str) -> None:
-        self._told.wait_for_outputs([(DAG_ID, task_id, -1) for task_id in task_ids or TASKS], iteration)
+        """Until the request is there, and its task has parked: it writes the request first."""
+        reviews = [(DAG_ID, task_id, -1) for task_id in task_ids or TASKS]
+        self._told.wait_for_outputs(reviews, iteration)
+        self._told.wait_for_parks(reviews)

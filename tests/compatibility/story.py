@@ -24,6 +24,7 @@ EXAMPLES = {
 }
 """The example DAGs, and which of their tasks is reviewed."""
 
+PARKED = ("awaiting_input", "deferred")
 PATIENCE = 600
 """Seconds after which something counts as not happening: a machine that others use, too, may be very slow."""
 
@@ -122,6 +123,14 @@ class Story:
         except RuntimeError as error:
             states = [dict(self.states(dag_id)) for dag_id in self.runs]
             raise RuntimeError(f"{error}: missing {missing()}, {states}\n{self._failures()}") from None
+
+    def wait_for_parks(self, reviews: list[tuple[str, str, int]]) -> None:
+        """Wait until each of these tasks has parked."""
+        wait_until(
+            lambda: all(self.state_of(review) in PARKED for review in reviews),
+            timeout=PATIENCE,
+            what="the parks",
+        )
 
     def _failures(self) -> str:
         """What the tasks' logs say last of errors, and the ends of the parts' logs."""

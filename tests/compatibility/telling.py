@@ -28,7 +28,6 @@ from tests.support.statsd_server import StatsdServer
 MOVED = "/reviews"
 """Where the second API server has this project's app, so that the AI provider's answers at its own path."""
 
-PARKED = ("awaiting_input", "deferred")
 ALLOWED = "airflow.* unusual_prefix_*"
 DOG = '{"name": "Rex", "lives": 1}'
 """An agent's output as it is edited."""
@@ -138,11 +137,7 @@ def _first_outputs(told: Story) -> None:
     ):
         answer = requests.get(told.airflow.url + path, timeout=60)
         facts[name] = (answer.status_code, answer.headers["content-type"].split(";")[0] if answer.ok else None)
-    wait_until(
-        lambda: all(told.state_of(key) in PARKED for key in reviews if parks(key)),
-        timeout=PATIENCE,
-        what="the parks",
-    )
+    told.wait_for_parks([review for review in reviews if parks(review)])
     facts["states"] = {dag_id: dict(told.states(dag_id)) for dag_id in told.runs}
     facts["pool"] = told.airflow.api("GET", "/pools/default_pool")
     facts["list"] = told.call("GET", "/sessions", params={"status": "pending_review", "limit": 100}).json()
