@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -26,8 +27,9 @@ from airflow_hitl_review.server.delivery.delivery_log import EndpointNotFoundErr
 from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
 from airflow_hitl_review.server.reviews.decisions import ConflictError, NotAReviewerError, SessionNotFoundError
 from airflow_hitl_review.server.reviews.edits import InvalidEditError
-from airflow_hitl_review.server.reviews.inbox import count_now
+from airflow_hitl_review.server.reviews.inbox import count_reviews
 from airflow_hitl_review.server.reviews.inbox_counts import Counter, send_pending
+from airflow_hitl_review.server.reviews.open_reviews import OpenReviews
 from airflow_hitl_review.server.reviews.resumer import Resumer
 from airflow_hitl_review.web import services
 from airflow_hitl_review.web.ag_ui import routes as ag_ui_routes
@@ -72,7 +74,7 @@ def create_app() -> FastAPI:
             dispatcher=Dispatcher(settings),
             watchers=Watchers(load_view),
             last_etags=LastETags(),
-            counter=Counter(count_now),
+            counter=Counter(partial(count_reviews, OpenReviews())),
         )
         services.install(app, running)
         running.dispatcher.start()

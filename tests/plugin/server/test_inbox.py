@@ -236,6 +236,13 @@ def test_etag_covers_the_whole_response(reviews: ReviewServer, runs: dict[str, s
     assert second.json() == first.json() | {"waiting": 3}
 
 
+def test_lists_from_memory_are_those_from_the_database(reviews: ReviewServer, runs: dict[str, str]) -> None:
+    """Where there are very many. SQLite's are not kept in memory: it cannot return every text. Adds reviews."""
+    found = in_environment(reviews, "compare_lists")
+    assert found["differing"] == []
+    assert found["compared"] == (0 if reviews.airflow.database.startswith("sqlite") else 270)
+
+
 def test_lone_surrogate_does_not_break_the_inbox() -> None:
     """SQLite stores a lone surrogate, which cannot be sent; our worker does not write such a session."""
     at = datetime(2026, 1, 1, tzinfo=timezone.utc)

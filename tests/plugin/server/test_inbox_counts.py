@@ -10,6 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from airflow_hitl_review.server.db.review_queries import ActiveCount
+from airflow_hitl_review.server.db.transactions import Session
 from airflow_hitl_review.server.reviews.inbox_counts import LOAD_SHARE, MANY, OLDEST_SECONDS, Counter, Totals
 from airflow_hitl_review.web.http.conditional import MOST_ETAGS, LastETags, accepted_age
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer
@@ -25,7 +26,7 @@ class Counted:
         self.error: Exception | None = None
         self.counter = Counter(self.count, lambda: self.now, self.begun.append)
 
-    def count(self) -> Totals:
+    def count(self, db: Session | None) -> Totals:
         if self.error is not None:
             raise self.error
         self.times += 1

@@ -30,6 +30,13 @@ ColumnName = Literal["updated_at", "dag_id", "run_id", "task_id"]
 """Columns by which the database can order sessions; values inside a session are not among them."""
 
 
+SessionId = tuple[int, str, int]
+"""Identifies a session's row: the number of its run, its task, its map index."""
+
+SESSION_ID = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
+"""The columns of it; the XCom key is the same in all sessions."""
+
+
 @dataclass(frozen=True)
 class ActiveCount:
     """How many sessions of a DAG have an active task instance.
@@ -47,6 +54,7 @@ class ActiveCount:
 class SessionRow:
     """A session's XCom with the state of its task instance."""
 
+    id: SessionId
     key: TaskKey
     task_state: str | None
     stored: StoredValue
@@ -81,13 +89,10 @@ class SessionTime:
         timestamp: the row's timestamp.
     """
 
-    id: tuple[int, str, int]
+    id: SessionId
     written: Any
     timestamp: datetime
 
-
-_ID = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
-"""Columns that identify a session's row; the XCom key is the same in all of them."""
 
 _BY_KEY = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
 
@@ -96,6 +101,7 @@ _Summary = aliased(XComModel)
 _has_summary = _Summary.key.is_not(None)
 
 _ROW = (
+    XComModel.dag_run_id,
     *_BY_KEY,
     case((_has_summary, _Summary.key), else_=XComModel.key).label("key"),
     case((_has_summary, _Summary.value), else_=XComModel.value).label("value"),
@@ -104,7 +110,7 @@ _ROW = (
 )
 
 
-def _with_summaries(query: Any) -> Any:
+def with_summaries(query: Any) -> Any:
     """Joins the summary of each session that has one; databases then do not read the session's value.
 
     PostgreSQL decompresses the whole value to read any field, which takes 5 ms and more for each megabyte.
@@ -115,7 +121,7 @@ def _with_summaries(query: Any) -> Any:
     )
 
 
-def _inside(field: str) -> Any:
+def inside(field: str) -> Any:
     """A field of a session as text, from its summary if it has one."""
     return case((_has_summary, field_in(_Summary, field)), else_=field_in(XComModel, field))
 
@@ -136,7 +142,7 @@ def count_active_sessions(db: Session, dag_ids: Collection[str], status: str) ->
     if not dag_ids:
         return {}
     # Reads each session once, after the join: with GROUP BY status, SQLite would read it three times.
-    in_status = func.sum(case((_inside("status") == status, 1), else_=0))
+    in_status = func.sum(case((inside("status") == status, 1), else_=0))
     query = _filtered(select(XComModel.dag_id, func.count(), in_status), SessionFilter(tuple(dag_ids)))
     rows = db.execute(query.group_by(XComModel.dag_id)).all()
     return {dag_id: ActiveCount(int(every), int(some)) for dag_id, every, some in rows}
@@ -175,23 +181,23 @@ def list_session_times(
     The caller sorts by it: the text of a time does not sort as the time does (its offset and its fraction may be
     missing), and no two databases parse it in the same way.
     """
-    written = ascii_only(_inside(field))
-    query = _filtered(select(*_ID, written, XComModel.timestamp), wanted).order_by(*_ID)
+    written = ascii_only(inside(field))
+    query = _filtered(select(*SESSION_ID, written, XComModel.timestamp), wanted).order_by(*SESSION_ID)
     return [SessionTime((run, task, index), text, at) for run, task, index, text, at in db.execute(query).all()]
 
 
-def load_session_rows(db: Session, ids: Sequence[tuple[int, str, int]]) -> list[SessionRow]:
+def load_session_rows(db: Session, ids: Sequence[SessionId]) -> list[SessionRow]:
     """Load sessions by their ``SessionTime.id``, in the given order, skipping those that are gone."""
     if not ids:
         return []
-    query = _with_summaries(select(*_ROW, *_ID[:1]).join(TaskInstance, same_task()))
-    query = query.where(XComModel.key == SESSION_KEY, tuple_(*_ID).in_(ids))
-    found = {(row.dag_run_id, row.task_id, row.map_index): row for row in db.execute(query).all()}
-    return _read([found[id_] for id_ in ids if id_ in found])
+    query = with_summaries(select(*_ROW).join(TaskInstance, same_task()))
+    query = query.where(XComModel.key == SESSION_KEY, tuple_(*SESSION_ID).in_(ids))
+    found = {row.id: row for row in _read(db.execute(query).all())}
+    return [found[id_] for id_ in ids if id_ in found]
 
 
 def _filtered(query: Any, wanted: SessionFilter) -> Any:
-    query = _with_summaries(query.join(TaskInstance, same_task()))
+    query = with_summaries(query.join(TaskInstance, same_task()))
     query = query.where(XComModel.key == SESSION_KEY, XComModel.dag_id.in_(wanted.dag_ids))
     active = TaskInstance.state.in_(ACTIVE_STATES)
 
@@ -203,12 +209,12 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
     if not wanted.include_ended:
         query = query.where(active)
     if wanted.statuses:
-        query = query.where(when_asked_for(_inside("status")).in_(wanted.statuses))
+        query = query.where(when_asked_for(inside("status")).in_(wanted.statuses))
     if wanted.text:
         columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
         found = [contains(column, wanted.text) for column in columns]
         if values_are_in_the_row():
-            found.append(contains(when_asked_for(_inside("prompt")), wanted.text))
+            found.append(contains(when_asked_for(inside("prompt")), wanted.text))
             if wanted.in_output:  # which a summary does not have
                 found.append(contains(when_asked_for(field_in(XComModel, "current_output")), wanted.text))
         query = query.where(or_(*found))
@@ -218,6 +224,7 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
 def _read(rows: Sequence[Any]) -> list[SessionRow]:
     return [
         SessionRow(
+            id=(row.dag_run_id, row.task_id, row.map_index),
             key=TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index),
             task_state=row.state,
             stored=stored_value(row),

@@ -31,8 +31,9 @@ from airflow_hitl_review.server.db.review_queries import (
 from airflow_hitl_review.server.db.transactions import Session, transaction
 from airflow_hitl_review.server.db.xcoms import values_are_in_the_row
 from airflow_hitl_review.server.reviews.being_made import MAX_BEING_MADE, being_made
-from airflow_hitl_review.server.reviews.inbox_counts import Totals
+from airflow_hitl_review.server.reviews.inbox_counts import MANY, Totals
 from airflow_hitl_review.server.reviews.inbox_filters import Filters
+from airflow_hitl_review.server.reviews.open_reviews import OpenReviews
 from hitl_rendering.review_words import searched
 
 _T = TypeVar("_T")
@@ -60,19 +61,21 @@ class ReviewList(BaseModel):
     being_made: list[FirstOutput] = []
 
 
-def count_now() -> Totals:
-    """Count the reviews in a separate transaction."""
-    with transaction() as db:
-        return count_in(db)
+def count_reviews(open_reviews: OpenReviews, db: Session | None = None) -> Totals:
+    """Count the reviews; where they are many, bring what is known of the open ones up to date.
 
-
-def count_in(db: Session) -> Totals:
-    """Count the reviews in the caller's transaction; two SQL statements."""
+    Args:
+        open_reviews: those of this process.
+        db: an open session; None for a transaction of its own.
+    """
+    if db is None:
+        with transaction() as own:
+            return count_reviews(open_reviews, own)
     start = time.monotonic()
     sessions = count_by_dag(db)
-    active = None
-    if values_are_in_the_row():
-        active = count_active_sessions(db, sessions, _WAITING.value)
+    if sum(sessions.values()) > MANY and open_reviews.reconcile(db):
+        return Totals(start, sessions, open_reviews.counts(), open_reviews)
+    active = count_active_sessions(db, sessions, _WAITING.value) if values_are_in_the_row() else None
     return Totals(start, sessions, active)
 
 
@@ -96,6 +99,8 @@ def list_reviews(db: Session, user: BaseUser, filters: Filters, totals: Totals) 
     )
     if not wanted.dag_ids:
         reviews, total = list[ReviewSummary](), 0
+    elif totals.open_reviews is not None and (found := totals.open_reviews.page(db, wanted, filters)) is not None:
+        reviews, total = _summaries(found[0]), found[1]
     elif not in_sql and (filters.statuses or filters.by_time):
         reviews, total = _from_values(db, wanted, filters)
     elif filters.by_time:

@@ -1,8 +1,8 @@
 """The number of reviews: counted for each request, or periodically where there are very many.
 
-To count the open reviews, the database must read each of them: 0.7 s for 100,000. The list itself needs only its
-first rows. So from ``MANY`` reviews on, an API server process counts in a background thread, and requests get the
-last count. The number of pending reviews is also a metric. No Airflow imports.
+To count the open reviews, the database must read each of them. The list itself needs only its first rows. So from
+``MANY`` reviews on, an API server process counts in a background thread, and requests get the last count. The
+number of pending reviews is also a metric.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from airflow_hitl_review.core.telemetry import Stats, show_pending
 from airflow_hitl_review.server.db.review_queries import ActiveCount
+from airflow_hitl_review.server.db.transactions import Session
+from airflow_hitl_review.server.reviews.open_reviews import OpenReviews
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +46,13 @@ class Totals:
         sessions: number of sessions in XCom, including ended ones, by DAG.
         active: number of those whose task has not ended, and of those that wait for a decision; None where XCom
             values are not in the database, so that it cannot count them.
+        open_reviews: what lists are filtered and sorted with, where there are many.
     """
 
     counted_at: float
     sessions: Mapping[str, int]
     active: Mapping[str, ActiveCount] | None
+    open_reviews: OpenReviews | None = None
 
     @property
     def are_many(self) -> bool:
@@ -60,14 +64,14 @@ class Counter:
     """Caches the totals; one per API server process.
 
     Args:
-        count: counts; may take long.
+        count: counts, in a transaction of its own if it gets None; may take long.
         clock: the clock of ``Totals.counted_at``, in seconds.
         beside: calls a function in a thread, without waiting.
     """
 
     def __init__(
         self,
-        count: Callable[[], Totals],
+        count: Callable[[Session | None], Totals],
         clock: Callable[[], float] = time.monotonic,
         beside: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
@@ -79,11 +83,11 @@ class Counter:
         self._used_until = 0.0
         self._counting = False
 
-    def totals(self, count: Callable[[], Totals] | None = None) -> Totals:
+    def totals(self, db: Session | None = None) -> Totals:
         """Return the current totals, or slightly older ones if there are many reviews.
 
         Args:
-            count: used if counting must be done now; it may use the caller's open transaction.
+            db: the caller's open session, used if counting must be done now.
         """
         now = self._clock()
         with self._lock:
@@ -93,22 +97,22 @@ class Counter:
             if begin:
                 self._counting = True
         if last is None or not serves:
-            return self._count_and_keep(count or self._count)
+            return self._count_and_keep(db)
         if begin:
             self._beside(self._refresh)
         return last
 
     def _refresh(self) -> None:
         try:
-            self._count_and_keep(self._count)
+            self._count_and_keep(None)
         except Exception:
             log.exception("Counting the reviews failed; trying again.")
         finally:
             with self._lock:
                 self._counting = False
 
-    def _count_and_keep(self, count: Callable[[], Totals]) -> Totals:
-        totals = count()
+    def _count_and_keep(self, db: Session | None) -> Totals:
+        totals = self._count(db)
         end = self._clock()
         with self._lock:
             took = end - totals.counted_at

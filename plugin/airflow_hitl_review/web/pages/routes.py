@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,7 +19,7 @@ from airflow_hitl_review.core.schema import is_reviewer
 from airflow_hitl_review.server.db.readable_dags import decidable_dags
 from airflow_hitl_review.server.db.review_stamps import inbox_stamp
 from airflow_hitl_review.server.db.transactions import transaction
-from airflow_hitl_review.server.reviews.inbox import count_in, list_reviews
+from airflow_hitl_review.server.reviews.inbox import list_reviews
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import revalidated
 from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask, may_decide, may_read
@@ -152,7 +151,7 @@ def inbox(request: Request, user: CurrentUser, filters: InboxFilters, services: 
     with transaction() as db:
         # Read before the list: a change between the two makes the page reload, instead of being missed.
         version = inbox_change(inbox_stamp(db)).version
-        totals = services.counter.totals(partial(count_in, db))
+        totals = services.counter.totals(db)
         reviews = list_reviews(db, user, filters, totals)
         decidable = decidable_dags(db, user, sorted({review.dag_id for review in reviews.sessions}))
     html = inbox_view.page(reviews, filters, version, user_id=str(user.get_id()), decidable=decidable).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
@@ -18,7 +17,7 @@ from airflow_hitl_review.core.tool_calls import CallAnswer
 from airflow_hitl_review.server.db.auth import BaseUser
 from airflow_hitl_review.server.db.transactions import transaction, utcnow
 from airflow_hitl_review.server.reviews import decisions
-from airflow_hitl_review.server.reviews.inbox import ReviewList, count_in, list_reviews
+from airflow_hitl_review.server.reviews.inbox import ReviewList, list_reviews
 from airflow_hitl_review.web.http import error_schemas
 from airflow_hitl_review.web.http.conditional import accepted_age, has, not_modified, revalidated
 from airflow_hitl_review.web.http.dependencies import CurrentUser, DecidableTask, ReadableTask
@@ -136,7 +135,7 @@ def sessions(
     if seen is not None and (tag := services.last_etags.tag(reader, seen.stamp)) and has(request, tag):
         return not_modified(tag)
     with transaction() as db:
-        totals = services.counter.totals(partial(count_in, db))
+        totals = services.counter.totals(db)
         body = list_reviews(db, user, filters, totals).model_dump_json().encode()
     answer = revalidated(request, body, "application/json")
     if seen is not None and totals.counted_at >= seen.since:  # otherwise the totals are older than the list
