@@ -13,13 +13,14 @@ import signal
 import sys
 import time
 
-from bench import decisions, inbox, latency, pages, panel, progress, report, waiting, webhooks
+from bench import decisions, inbox, latency, pages, panel, permissions, progress, report, waiting, webhooks
 from tests.support import postgres
 
 PARTS = {
     "latency": latency.run,
     "waiting": waiting.run,
     "inbox": inbox.run,
+    "permissions": permissions.run,
     "decisions": decisions.run,
     "panel": panel.run,
     "webhooks": webhooks.run,

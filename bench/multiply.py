@@ -20,7 +20,8 @@ insert into dag_run
 select copy.*
 from dag_run as given, generate_series(cast(:first as int), cast(:last as int)) as n,
   lateral jsonb_populate_record(given, jsonb_build_object(
-    'id', 1000000 + n, 'run_id', 'bulk+' || n, 'run_after', now() - n * interval '1 minute')) as copy
+    'id', 1000000 + n, 'run_id', 'bulk+' || n, 'dag_id', coalesce(cast(:dag as text) || n, given.dag_id),
+    'run_after', now() - n * interval '1 minute')) as copy
 where given.run_id = :run_id
 """
 _TASKS = """
@@ -29,7 +30,8 @@ select copy.*
 from task_instance as given, generate_series(cast(:first as int), cast(:last as int)) as n,
   generate_series(0, :per_run - 1) as m,
   lateral jsonb_populate_record(given, jsonb_build_object(
-    'id', gen_random_uuid(), 'run_id', 'bulk+' || n, 'map_index', m)) as copy
+    'id', gen_random_uuid(), 'run_id', 'bulk+' || n, 'dag_id', coalesce(cast(:dag as text) || n, given.dag_id),
+    'map_index', m)) as copy
 where given.run_id = :run_id and given.map_index = 0
 """
 _XCOMS = """
@@ -44,6 +46,7 @@ from xcom as given, generate_series(cast(:first as int), cast(:last as int)) as 
   ) as made,
   lateral jsonb_populate_record(given, jsonb_build_object(
     'dag_run_id', 1000000 + n, 'run_id', 'bulk+' || n, 'map_index', m,
+    'dag_id', coalesce(cast(:dag as text) || n, given.dag_id),
     'timestamp', now() - (n * :per_run + m) * interval '1 second',
     'value', case when given.key = :session_key
       then given.value
@@ -53,20 +56,31 @@ where given.run_id = :run_id and given.map_index = 0
 """
 
 
-def multiply(server: ReviewServer, run_id: str, count: int, *, start: int = 0) -> None:
+def multiply(
+    server: ReviewServer,
+    run_id: str,
+    count: int,
+    *,
+    start: int = 0,
+    per_run: int = PER_RUN,
+    dag: str | None = None,
+) -> None:
     """Copy a seeded review.
 
     Args:
         server: whose database, a PostgreSQL.
         run_id: the run whose first review is copied.
-        count: how many copies, a multiple of ``PER_RUN``.
+        count: how many copies, a multiple of ``per_run``.
         start: copies that are there already, likewise.
+        per_run: how many in one run.
+        dag: each run is of another DAG, whose id begins so; None for all of the same one.
     """
     values = {
         "run_id": run_id,
-        "first": start // PER_RUN + 1,
-        "last": (start + count) // PER_RUN,
-        "per_run": PER_RUN,
+        "first": start // per_run + 1,
+        "last": (start + count) // per_run,
+        "per_run": per_run,
+        "dag": dag,
         "length": OUTPUT_LENGTH,
         "session_key": SESSION_KEY,
     }

@@ -10,6 +10,13 @@ from demo.airflow_instance import AirflowInstance
 from tests.compatibility.environments import VERSIONS, environment
 
 DAGS = Path(__file__).parent / "dags"
+NAMES = {
+    "parked": "hitl-notebook, parked",
+    "approval": "Airflow's `ApprovalOperator`",
+    "polled": "hitl-notebook, polling",
+    "provider": "the AI provider, at its default",
+}
+"""The kinds of reviews, as tables and plots name them."""
 NEWEST = VERSIONS[-1]
 USERS = {"admin": "admin", "ann": "user"}
 """Of an API server alone: its start is quicker without teams."""
@@ -40,7 +47,7 @@ def peers(home: Path, database: str, *, slots: int) -> Iterator[AirflowInstance]
     airflow.run("airflow", "pools", "set", "default_pool", "2000", "wide enough for all that wait")
     try:
         airflow.start("api-server", "scheduler", "dag-processor")
-        for dag_id in ("parked", "polled", "approval", "provider", "other_work"):
+        for dag_id in ("parked", "polled", "approval", "asking", "provider", "other_work"):
             airflow.wait_for_dag(dag_id)
         yield airflow
     finally:

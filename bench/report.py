@@ -11,22 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
-from bench.peers import NEWEST
+from bench.peers import NAMES, NEWEST
+from bench.plot import plot
 from bench.progress import table_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "performance.json"
-PLOT = DOCS / "pictures" / "performance.svg"
 PAGE = DOCS / "performance.md"
 
-NAMES = {
-    "parked": "hitl-notebook, parked",
-    "approval": "Airflow's `ApprovalOperator`",
-    "polled": "hitl-notebook, polling",
-    "provider": "the AI provider, at its default",
+QUICK = NAMES | {
+    "edited": "hitl-notebook, approved with an edit",
+    "tool call": "hitl-notebook, an agent's tool call, then its output",
+    "AG-UI": "hitl-notebook, over AG-UI",
 }
 
 
@@ -51,7 +47,7 @@ def write(results: Mapping[str, Any]) -> None:
     kept |= {name: {"machine": machine(name), **figures} for name, figures in results.items()}
     RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
     if {"inbox", "latency"} <= set(kept):
-        plot(kept)
+        plot(kept, DOCS / "pictures" / "performance.svg")
     page = PAGE.read_text(encoding="utf-8")
     for name in results:
         page = replaced(page, name, TABLES[name](kept[name]))
@@ -89,7 +85,7 @@ def _latency(found: Mapping[str, Any]) -> str:
     table = _table(["decision to the end of the task", "samples", "median", "p95"], rows)
     quick = [
         [
-            f"{NAMES[kind]}, {words}",
+            f"{QUICK[kind]}, {words}",
             figures["samples"],
             *(f"{figures[f'{what}_{name}_seconds']:.2f} s" for name in ("median", "p95", "max")),
         ]
@@ -145,14 +141,26 @@ def _inbox(found: Mapping[str, Any]) -> str:
     rows.append(["first page, unchanged (304)", *unchanged])
     rows.append(["SQL statements of a first page", *(found[size]["first page"]["statements"] for size in sizes)])
     rows.append(["the look for new forged decisions, every 10 s, ms", *(found[size]["sweep_ms"] for size in sizes)])
+    rows.append(["memory of the API server, MB", *(found[size]["memory_mb"] for size in sizes)])
     table = _table(["p50 / p95, ms", *(f"{int(size):,}" for size in sizes)], rows)
+    large = found["large outputs"]
     public, ours = found["100"]["public API"]["seconds"], found["100"]["100 rows"]["p50_ms"]
-    plan = "; ".join(dict.fromkeys(found[sizes[-1]]["plan of the first page"]))
+    planned = [size for size in sizes if "plan of the first page" in found[size]][-1]
+    plan = "; ".join(dict.fromkeys(found[planned]["plan of the first page"]))
     return (
         f"{table}\n\nThe same 100 rows from Airflow's public API, one request for the list, one for each session: "
         f"{public * 1000:.0f} ms, {public * 1000 / ours:.0f} times as long. "
-        f"How PostgreSQL reads the first page of {int(sizes[-1]):,}: {plan}."
+        f"A first page of outputs of {large['characters'] // 1000} kB: {large['p50_ms']} / {large['p95_ms']} ms. "
+        f"How PostgreSQL reads the first page of {int(planned):,}: {plan}."
     )
+
+
+def _permissions(found: Mapping[str, Any]) -> str:
+    rows = [
+        [name, f"{found[part]['p50_ms']} / {found[part]['p95_ms']}"]
+        for part, name in (("first_page", "asked for the first time"), ("first_page_again", "again, within 20 s"))
+    ]
+    return _table([f"first page, {found['dags']} DAGs", "p50 / p95, ms"], rows)
 
 
 def _decisions(found: Mapping[str, Any]) -> str:
@@ -218,33 +226,10 @@ TABLES = {
     "latency": _latency,
     "waiting": _waiting,
     "inbox": _inbox,
+    "permissions": _permissions,
     "decisions": _decisions,
     "panel": _panel,
     "webhooks": _webhooks,
     "pages": _pages,
     "progress": _progress,
 }
-
-
-def plot(results: Mapping[str, Any]) -> None:
-    """Draw how the cost grows."""
-    mpl.rcParams["svg.hashsalt"] = "performance"  # the same figures make the same file
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    inbox = results["inbox"]
-    sizes = [int(size) for size in inbox if size.isdigit()]
-    for view, style in (("first page", "o-"), ("text search", "s--"), ("by deadline", "^:")):
-        left.plot(sizes, [inbox[str(size)][view]["p95_ms"] for size in sizes], style, label=view)
-    unchanged = [inbox[str(size)]["unchanged"]["p95_ms"] for size in sizes]
-    left.plot(sizes, unchanged, "d-", label="first page, unchanged")
-    left.set(xscale="log", yscale="log", xlabel="open reviews", ylabel="p95, ms", title="The list of reviews")
-    left.legend(frameon=False, fontsize=8)
-    seconds = results["latency"]["seconds"]
-    right.boxplot([seconds[kind] for kind in NAMES], orientation="horizontal", widths=0.6)
-    right.set_yticks(range(1, len(NAMES) + 1), [name.replace("`", "") for name in NAMES.values()], fontsize=8)
-    right.invert_yaxis()
-    right.set(xlabel="seconds", title="From a decision to the end of its task")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
-    figure.savefig(PLOT, metadata={"Date": None})

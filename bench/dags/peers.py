@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -11,6 +12,12 @@ from airflow_hitl_review import HITLReviewOperator
 
 try:
     from airflow.providers.common.ai.mixins.hitl_review import HITLReviewMixin as ProviderMixin
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.toolsets import FunctionToolset
+
+    from airflow_hitl_review.agent import AgentOperator
 except ImportError:  # it needs Python 3.11
     ProviderMixin = None
 
@@ -61,6 +68,39 @@ if ProviderMixin is not None:
 
         def regenerate_with_feedback(self, *, feedback: str, message_history: Any) -> tuple[str, Any]:
             return f"Draft after {feedback}.", message_history
+
+    class AskingOperator(AgentOperator):
+        """An agent that wants to call a tool, and then says what the tool returned; scripted."""
+
+        @cached_property
+        def llm_hook(self) -> Any:
+            return Scripted()
+
+    class Scripted:
+        """Makes the agent as Airflow's connection to a model would."""
+
+        def create_agent(self, *, output_type: Any, instructions: str, **more: Any) -> Any:
+            return Agent(FunctionModel(say), output_type=output_type, instructions=instructions, **more)
+
+    def say(messages: Any, info: Any) -> ModelResponse:
+        return ModelResponse(
+            parts=[TextPart("Done.") if len(messages) > 1 else ToolCallPart("refund", {"order": 7}, "a")]
+        )
+
+    def refund(order: int) -> str:
+        """Pay money back."""
+        return f"paid {order}"
+
+    shop: FunctionToolset[Any] = FunctionToolset(id="shop")
+    shop.add_function(refund, requires_approval=True)
+
+    with DAG("asking", **SETTINGS):
+        AskingOperator.partial(
+            task_id="review",
+            llm_conn_id="none",
+            toolsets=[shop],
+            enable_hitl_review=True,
+        ).expand(prompt=items())
 
     with DAG("provider", **SETTINGS):
         ProviderReview.partial(task_id="review").expand(prompt=items())

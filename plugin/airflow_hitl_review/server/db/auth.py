@@ -31,8 +31,11 @@ Method = Literal["GET", "PUT"]
 _IN_A_ROW = 0.02
 """Seconds during which authorization checks run sequentially: most take microseconds."""
 
-_asking = ThreadPoolExecutor(16, thread_name_prefix="hitl-auth")
-"""Runs authorization checks in parallel; its size limits the whole process, however many lists are read."""
+_asking = ThreadPoolExecutor(200, thread_name_prefix="hitl-auth")
+"""Runs authorization checks in parallel; its size limits the whole process, however many lists are read.
+
+A list of 600 DAGs with 30 ms for each check needs three rounds.
+"""
 
 
 def _auth_manager() -> BaseAuthManager[BaseUser]:
