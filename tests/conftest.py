@@ -116,15 +116,18 @@ def migrated(folder: Path) -> Migrated:
 def reviews_on(
     request: pytest.FixtureRequest, folder: Path, name: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[ReviewServer]:
-    """An API server with two processes, on the database that the fixture's parameter names."""
+    """An API server on the database that the fixture's parameter names; on PostgreSQL with two processes."""
     name = f"{name}_{request.param}"
     migrated: Migrated = request.getfixturevalue("migrated")
-    database = ""
+    database, processes = "", 1
     if request.param == "postgresql":
+        processes = 2
         database = migrated.postgresql(request.getfixturevalue("postgres_server"), name, filled=True)
     else:
         migrated.sqlite(folder / name, filled=True)
-    with review_server(folder / name, DAGS, database, migrate=False, settings=settings) as server:
+    with review_server(
+        folder / name, DAGS, database, migrate=False, settings=settings, api_workers=processes
+    ) as server:
         yield server
 
 

@@ -91,7 +91,7 @@ def elsewhere(folder: Path) -> Iterator[ReviewServer]:
     (home / "airflow.cfg").write_text("[core]\nxcom_backend = tests.support.file_xcoms.FileXComs\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        with review_server(home, DAGS, "") as server:
+        with review_server(home, DAGS, "", api_workers=1) as server:
             seed(server)
             yield server
 
