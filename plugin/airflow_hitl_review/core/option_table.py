@@ -19,6 +19,7 @@ class Option:
         description: one paragraph.
         example: as written in the configuration.
         sensitive: Airflow hides its value.
+        since: the version that had it first.
     """
 
     type: Literal["string", "boolean", "float"]
@@ -26,12 +27,13 @@ class Option:
     description: str
     example: str | None = None
     sensitive: bool = False
+    since: str = "0.1.0"
 
     def declared(self) -> dict[str, Any]:
         """The option in the format of Airflow's ``provider_info.schema.json``."""
         return {
             "description": self.description,
-            "version_added": "0.1.0",
+            "version_added": self.since,
             "type": self.type,
             **({"sensitive": True} if self.sensitive else {}),
             "example": self.example,
@@ -89,6 +91,7 @@ OPTIONS = {
         "Show reviewers what a task does while it makes an output: what it reports, and of an agent its calls of "
         "tools and its text, for which the model's answer is streamed. Costs an XCom write per second at most. "
         "Read by workers.",
+        since="0.2.0",
     ),
     "webhook_conn_ids": Option(
         "string",
