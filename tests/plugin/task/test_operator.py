@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -30,35 +31,47 @@ def test_rejection_is_not_retried_and_errors_match_the_standard_provider() -> No
     """)
 
 
-@pytest.mark.parametrize(
-    ("setting", "word"),
-    [
-        ("max_hitl_iterations=0", "max_hitl_iterations"),
-        ("max_hitl_iterations=True", "max_hitl_iterations"),
-        ("hitl_timeout=5", "hitl_timeout"),
-        ("hitl_poll_interval=0", "hitl_poll_interval"),
-        ("hitl_wait='sleep'", "hitl_wait"),
-        ("on_regenerate_error='ignore'", "on_regenerate_error"),
-        ("webhooks=['a', 'a']", "webhooks"),
-        ("generate='x'", "generate"),
-        ("generate=lambda: 1", "generate is called as generate(context), which <lambda>() does not take."),
-        ("regenerate=lambda feedback: 1", "is called as regenerate(feedback, history), which <lambda>(feedback)"),
-        ("webhooks=['htp:/x']", "neither a connection id nor a URL"),
-        ("reviewers='ann'", "reviewers"),
-        ("reviewers=['']", "reviewers"),
-        ("reviewers=['ann'], hitl_wait='poll'", "hitl_wait='park'"),
-    ],
+INVALID = (
+    ("max_hitl_iterations=0", "max_hitl_iterations"),
+    ("max_hitl_iterations=True", "max_hitl_iterations"),
+    ("hitl_timeout=5", "hitl_timeout"),
+    ("hitl_poll_interval=0", "hitl_poll_interval"),
+    ("hitl_wait='sleep'", "hitl_wait"),
+    ("on_regenerate_error='ignore'", "on_regenerate_error"),
+    ("webhooks=['a', 'a']", "webhooks"),
+    ("generate='x'", "generate"),
+    ("generate=lambda: 1", "generate is called as generate(context), which <lambda>() does not take."),
+    ("regenerate=lambda feedback: 1", "is called as regenerate(feedback, history), which <lambda>(feedback)"),
+    ("webhooks=['htp:/x']", "neither a connection id nor a URL"),
+    ("reviewers='ann'", "reviewers"),
+    ("reviewers=['']", "reviewers"),
+    ("reviewers=['ann'], hitl_wait='poll'", "hitl_wait='park'"),
 )
-def test_invalid_settings_are_refused_at_dag_parsing(setting: str, word: str) -> None:
+"""Settings, and a word of the error that each gets."""
+
+
+@pytest.fixture(scope="module")
+def refusals() -> dict[str, str]:
+    """What is said of each of the settings, in one process: to import Airflow takes most of the time."""
     printed = run(f"""
+        import json
         from airflow_hitl_review import HITLReviewOperator
         given = dict(task_id="t", prompt="p", generate=print, regenerate=print)
-        try:
-            HITLReviewOperator(**(given | dict({setting})))
-        except ValueError as error:
-            print(error)
+        refused = {{}}
+        for setting in {[setting for setting, _ in INVALID]!r}:
+            try:
+                HITLReviewOperator(**(given | eval(f"dict({{setting}})")))
+            except ValueError as error:
+                refused[setting] = str(error)
+        print(json.dumps(refused))
     """)
-    assert word in printed
+    found: dict[str, str] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(("setting", "word"), INVALID)
+def test_invalid_settings_are_refused_at_dag_parsing(refusals: dict[str, str], setting: str, word: str) -> None:
+    assert word in refusals[setting]
 
 
 def test_function_without_feedback_parameter_is_refused_at_dag_parsing() -> None:
