@@ -1,4 +1,4 @@
-"""The protocol model in ``review.pml``, exhaustively checked by Spin: every order of steps and every kill."""
+"""The protocol models, exhaustively checked by Spin: every order of steps and every kill."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import pytest
 from tests.conftest import missing
 
 MODEL = Path(__file__).parent / "review.pml"
+CALLS = Path(__file__).parent / "calls.pml"
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
+def check(folder: Path, *definitions: str, ltl: str = "", model: Path = MODEL) -> tuple[int, int]:
     """Search all states; returns the number of errors (Spin stops at the first) and of states.
 
     Args:
         folder: empty folder for the files of Spin and the compiler.
         definitions: preprocessor definitions for the model.
         ltl: name of a property, checked under weak fairness; only the assertions if empty.
+        model: the file.
     """
     for program, how in (
         ("spin", "Debian: apt-get install spin"),
@@ -36,7 +38,7 @@ def check(folder: Path, *definitions: str, ltl: str = "") -> tuple[int, int]:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run("spin", *(f"-D{name}" for name in definitions), "-a", str(MODEL))
+    run("spin", *(f"-D{name}" for name in definitions), "-a", str(model))
     # NFAIR=3: room for the fairness counters of six processes.
     # COLLAPSE: half the memory.
     run("gcc", "-O2", "-DCOLLAPSE", "-o", "pan", "pan.c", *(["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]))
@@ -173,3 +175,34 @@ def test_task_must_know_what_its_clock_decided(tmp_path: Path) -> None:
 def test_decision_by_the_clock_has_no_earlier_edit(tmp_path: Path) -> None:
     assert check(tmp_path, "EDITS", "CLOCK", *SMALL)[0] == 0
     assert check(tmp_path, "EDITS", "CLOCK", *SMALL, "OLD_EDIT")[0] == 1
+
+
+TAMPERED = ("TAMPER=2", "KILLS=1", "TRIES=1")
+"""Somebody changes a request, changes it back, or writes an approval."""
+
+
+@pytest.mark.parametrize("size", [(), TAMPERED], ids=["killed", "tampered with"])
+def test_only_approved_calls_are_made_and_once(tmp_path: Path, size: tuple[str, ...]) -> None:
+    """Or whoever approves one again is told that an earlier try had begun it."""
+    errors, states = check(tmp_path, *size, model=CALLS)
+    assert errors == 0
+    assert states > 10_000
+
+
+def test_answers_to_requests_are_not_left_waiting(tmp_path: Path) -> None:
+    assert check(tmp_path, "FAILS=1", "KILLS=1", ltl="answers_count", model=CALLS)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("guard", "size"),
+    [
+        ("NO_BEGUN", ()),
+        ("BEGUN_AFTER", ()),
+        ("NO_EARLIER", ()),
+        ("NO_REQUEST", ()),
+        ("NO_CONFIRMATION", TAMPERED),
+        ("NO_DIGEST", TAMPERED),
+    ],
+)
+def test_each_guard_of_requests_is_needed(tmp_path: Path, guard: str, size: tuple[str, ...]) -> None:
+    assert check(tmp_path, *size, guard, model=CALLS)[0] == 1
