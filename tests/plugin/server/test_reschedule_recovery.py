@@ -22,15 +22,13 @@ def test_rescheduled_task_continues_its_review(reviews: ReviewServer) -> None:
     for index in range(3):
         assert reviews.call("POST", "/sessions/approve", params=reviews.params(run_id, index)).status_code == 200
     # As Airflow leaves them. The third one's session is of another try; the second one is parked.
-    reviews.sql(
-        "update task_instance set state = 'up_for_reschedule', next_method = null, next_kwargs = null"
-        " where run_id = :run and map_index in (0, 2)",
-        run=run_id,
-    )
+    change = "update task_instance set {} where run_id = :run and map_index in (0, 2)"
+    reviews.sql(change.format("state = 'running', next_method = null, next_kwargs = null"), run=run_id)
     key = "airflow_hitl_review_agent_session"
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/review/xcomEntries/{key}?map_index=2"
     session = reviews.airflow.api("GET", path)["value"] | {"task_instance_id": "of another try"}
     reviews.airflow.api("PATCH", path.partition("?")[0], json={"value": session, "map_index": 2})
+    reviews.sql(change.format("state = 'up_for_reschedule'"), run=run_id)
     wait_until(lambda: next_methods(reviews, run_id)[0] is not None, timeout=30, what="the sweep", interval=0.5)
     assert next_methods(reviews, run_id) == ["resume_hitl_review", "resume_hitl_review", None]
     review = reviews.call("GET", "/sessions/find", params=reviews.params(run_id, 0)).json()
