@@ -3,7 +3,7 @@
  * killed. ``review.pml`` has what all reviews have in common: the park, the settled park, the lock, the clock.
  *
  * One atomic step is one transaction on the database. A request asks for one call; which one is its number, and after
- * a retry the agent asks for the same ones again. Names are those of the code: tool_requests.py, review_loop.py.
+ * a retry the agent asks for the same ones again. The list of begun calls has no end here. Names are those of the code: tool_requests.py, review_loop.py.
  *
  * So many writes of the worker fail as FAILS says, each not done, or done and its answer lost. With TAMPER somebody
  * changes what reviewers see of a request in XCom, and perhaps changes it back, so many times as it says.
@@ -14,6 +14,7 @@
  *   NO_EARLIER       do not tell reviewers what earlier tries have begun
  *   NO_CONFIRMATION  take what XCom says, and not only what the event confirms with which the task was resumed
  *   NO_REQUEST       take answers to a request that is no longer shown
+ *   NO_SWEEP         wake only right after an answer
  *   NO_DIGEST        do not compare what was shown with what would be called, nor with what the audit log has
  */
 
@@ -61,6 +62,7 @@ bool logged_changed = false, confirmed_changed = false;   /* stands for the dige
 /* --- for the properties */
 byte kills = 0, fails = 0;
 byte made_before = 0, made_now = 0;   /* calls that were made: in earlier tries, and in this one */
+bool told_rejected = false;   /* a reviewer was told so, in this try */
 byte allowed = 0;             /* calls of this try that a reviewer has approved as they would be made */
 
 #define MAY_DIE if :: kills < KILLS -> atomic { kills++; goto killed } :: skip fi
@@ -110,7 +112,7 @@ end:
   atomic {
     session_status = none; session_request = 0; begun = false; changed = false;
     begun_before = begun_before | begun_now; begun_now = 0;
-    made_before = made_before | made_now; made_now = 0; allowed = 0
+    made_before = made_before | made_now; made_now = 0; allowed = 0; told_rejected = false
   };
   MAY_DIE;
   atomic {
@@ -234,7 +236,7 @@ end:
        if
        :: session_status == pending_review && !ENDED && IS_SHOWN && session_try == try_number ->
           assert(shown == session_request);   /* an answer to what the reviewer saw */
-          session_status = wanted;
+          session_status = wanted; told_rejected = (wanted == rejected);
           logged = wanted; logged_request = session_request; logged_changed = changed;
           if
           :: wanted == approved && !changed -> allowed = allowed | BIT(session_request)
@@ -247,9 +249,11 @@ end:
      wake();
 next:
      atomic { shown = 0; shown_try = 0; wanted = none }
+#ifndef NO_SWEEP
   :: /* the sweep */
      atomic { TO_WAKE -> skip };
      wake()
+#endif
   od;
 killed:
   atomic { shown = 0; shown_try = 0; wanted = none };
@@ -267,6 +271,7 @@ end:
 }
 #endif
 
-/* What must happen: who is asked and answers is not left waiting. */
+/* What must happen, if nobody tampers: an answer is not left waiting, and a rejection ends the task. */
 ltl answers_count { [] ((task_state == parked && ANSWERED(session_status))
                         -> <> (task_state != parked || session_status == pending_review)) }
+ltl rejected_ends { [] (told_rejected -> <> (ENDED || !told_rejected)) }

@@ -189,8 +189,16 @@ def test_only_approved_calls_are_made_and_once(tmp_path: Path, size: tuple[str, 
     assert states > 10_000
 
 
-def test_answers_to_requests_are_not_left_waiting(tmp_path: Path) -> None:
-    assert check(tmp_path, "FAILS=1", "KILLS=1", ltl="answers_count", model=CALLS)[0] == 0
+ONE_OF_EACH = ("FAILS=1", "KILLS=1")
+
+
+@pytest.mark.parametrize("ltl", ["answers_count", "rejected_ends"])
+def test_answers_to_requests_are_not_left_waiting(tmp_path: Path, ltl: str) -> None:
+    assert check(tmp_path, *ONE_OF_EACH, ltl=ltl, model=CALLS)[0] == 0
+
+
+def test_the_sweep_is_needed_for_answers_to_requests(tmp_path: Path) -> None:
+    assert check(tmp_path, *ONE_OF_EACH, "NO_SWEEP", ltl="answers_count", model=CALLS)[0] == 1
 
 
 @pytest.mark.parametrize(
