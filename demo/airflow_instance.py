@@ -105,8 +105,13 @@ class AirflowInstance:
             raise StartError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
 
+    def use(self, programs: Path) -> None:
+        """Run what is started from now on in another environment, such as that of a newer Airflow."""
+        self.programs = programs
+        self.env["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+
     def migrate(self) -> None:
-        """Create the tables."""
+        """Create the tables, or bring them to what the environment's Airflow needs."""
         self.run("airflow", "db", "migrate")
 
     def start(self, *components: str) -> None:
@@ -157,7 +162,7 @@ class AirflowInstance:
 
     def token(self, user: str = "admin") -> str:
         """A fresh token of a user."""
-        answer = requests.post(f"{self.url}/auth/token", json={"username": user, "password": user}, timeout=30)
+        answer = requests.post(f"{self.url}/auth/token", json={"username": user, "password": user}, timeout=60)
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
         return token

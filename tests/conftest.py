@@ -157,11 +157,18 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture(scope="session")
-def stories(request: pytest.FixtureRequest, folder: Path, postgres_server: postgres.Server) -> Iterator[Stories]:
+def stories(
+    request: pytest.FixtureRequest, folder: Path, postgres_server: postgres.Server, migrated: Migrated
+) -> Iterator[Stories]:
     """What happens on each Airflow of ``tests/compatibility`` that a test of this run asks for, begun."""
     told = Stories(postgres_server, folder / "stories")
-    params = [one.callspec.params for one in request.session.items if hasattr(one, "callspec")]
-    told.begin(tuple(version for version in VERSIONS if any(given.get("told") == version for given in params)))
+    items = request.session.items
+    params = [one.callspec.params for one in items if hasattr(one, "callspec")]
+    restarts = any("restart" in getattr(one, "fixturenames", ()) for one in items)
+    told.begin(
+        tuple(version for version in VERSIONS if any(given.get("told") == version for given in params)),
+        migrated.postgresql(postgres_server, "rolling_restart") if restarts else None,
+    )
     try:
         yield told
     finally:

@@ -30,6 +30,7 @@ class Version:
         replaces: whether the provider's operator is also replaced by configuration, in a live run.
         kills: whether agents are also killed once their calls are approved.
         agents: which agents of ``dags/agents.py`` are reviewed there.
+        is_upgraded: whether it is upgraded to the newest one while reviews wait.
         fab: whether FAB's auth manager is installed, too. It needs older packages than the rest.
     """
 
@@ -41,6 +42,7 @@ class Version:
     replaces: bool = False
     agents: tuple[str, ...] = ("either",)
     kills: bool = False
+    is_upgraded: bool = False
     fab: bool = False
 
     @property
@@ -67,7 +69,7 @@ class Version:
 VERSIONS = (
     Version("3.1.0", "3.10", provider=False),
     Version("3.1.8", "3.11"),
-    Version("3.2.2", "3.12", replaces=True),
+    Version("3.2.2", "3.12", replaces=True, is_upgraded=True),
     Version("3.3.2", "3.13", examples=True, replaces=True, kills=True, agents=("model", "listed", "either")),
 )
 PROVIDER_ONLY = Version("3.3.2", "3.13", ours=False)
@@ -105,8 +107,9 @@ def environment(version: Version) -> Path:
 
 
 def _made(version: Version) -> Path:
-    folder, constraints = FOLDER / version.name, version.constraints
-    made_of = hashlib.sha256(constraints.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    folder, constraints, wanted = FOLDER / version.name, version.constraints, _wanted(version)
+    texts = constraints.read_bytes() + (ROOT / "pyproject.toml").read_bytes() + " ".join(wanted).encode()
+    made_of = hashlib.sha256(texts).hexdigest()
     marker = folder / "made-of"
     if not marker.exists() or marker.read_text() != made_of:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,11 +117,6 @@ def _made(version: Version) -> Path:
         if python is None:
             raise RuntimeError(f"There is no Python {version.python} on this machine.")
         _run(_uv(), "venv", "--quiet", "--python", python, str(folder))
-        wanted = [f"apache-airflow=={version.airflow}", "asyncpg", "psycopg2-binary", "statsd"]
-        wanted += ["apache-airflow-providers-common-ai"] if version.provider else []
-        wanted += ["apache-airflow-providers-fab"] if version.fab else []
-        wanted += ["langchain-core"] if version.examples else []
-        wanted += ["--editable", f"{ROOT}[airflow]"] if version.ours else []
         _run(
             _uv(),
             "pip",
@@ -139,6 +137,17 @@ def _made(version: Version) -> Path:
     if has != [version.airflow, version.python]:
         raise RuntimeError(f"{folder} has Airflow and Python {has}, not {version}.")
     return folder / "bin"
+
+
+def _wanted(version: Version) -> list[str]:
+    """What is installed there."""
+    wanted = [f"apache-airflow=={version.airflow}", "asyncpg", "psycopg2-binary", "statsd"]
+    wanted += ["apache-airflow-providers-common-ai"] if version.provider else []
+    wanted += ["apache-airflow-providers-fab"] if version.fab else []
+    wanted += ["langchain-core"] if version.examples else []
+    wanted += ["standardwebhooks"] if version.is_upgraded else []  # version 0.1.0 needs it
+    wanted += ["--editable", f"{ROOT}[airflow]"] if version.ours else []
+    return wanted
 
 
 def _uv() -> str:

@@ -17,6 +17,7 @@ from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from hitl_notebook import Client
 from hitl_webhooks import generate_secret
+from tests.compatibility.airflow_upgrade import AirflowUpgrade
 from tests.compatibility.asking import Asking
 from tests.compatibility.edits import Edits
 from tests.compatibility.environments import Version, environment
@@ -32,6 +33,9 @@ ALLOWED = "airflow.* unusual_prefix_*"
 DOG = '{"name": "Rex", "lives": 1}'
 """An agent's output as it is edited."""
 
+RETRY_SCHEDULE = ", ".join(["5"] * 200)
+"""Short waits, so that the tests need not wait long."""
+
 USERS = {"admin": "admin", "viv": "viewer"}
 
 
@@ -40,7 +44,8 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
     """Start an Airflow of that version, and go through all of its reviews."""
     programs = environment(version)
     statsd, collector, receiver = StatsdServer(), OtlpServer(), HookServer()
-    hook = receiver.add("/edits", [generate_secret()])
+    hooks = {name: receiver.add(f"/{name}", [generate_secret()]) for name in ("edits", "steady", "waiting")}
+    connections = {f"AIRFLOW_CONN_{name.upper()}_HOOK": hook.connection() for name, hook in hooks.items()}
     airflow = AirflowInstance(
         home / "airflow",
         DAGS,
@@ -50,7 +55,9 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         settings={
             **statsd.settings,
             **(collector.traces_settings if version.has_spans else {}),
-            "AIRFLOW_CONN_EDITS_HOOK": hook.connection(),
+            # Each API server delivers webhooks, so each needs their connections.
+            **connections,
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE,
             # Six tasks poll and hold a slot; so two processes start at once, not twenty.
             "AIRFLOW__CORE__PARALLELISM": "8",
             # An API server that shares its cores with other tests may answer late.
@@ -66,8 +73,8 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             **({} if version.has_awaiting_input else {"AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": ALLOWED}),
         },
     )
-    # Each API server delivers webhooks, so each needs their connections.
-    shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", "AIRFLOW_CONN_EDITS_HOOK")
+    shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", *connections)
+    shared += ("AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE",)
     moved = AirflowInstance(
         home / "moved",
         DAGS,
@@ -89,7 +96,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             second.join()
         _start(told)
         _first_outputs(told)
-        edits, asking = Edits(told, hook), Asking(told)
+        edits, asking, upgrade = Edits(told, hooks["edits"]), Asking(told), AirflowUpgrade(told, hooks["waiting"])
         edits.begin()
         asking.begin()
         _changes(told)
@@ -101,10 +108,20 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         _ends(told)
         asking.end()
         edits.end()
+        if version.is_upgraded:
+            upgrade.park_with_version_before()
+        if version.replaces:
+            _replace(told)
+        if version.is_upgraded:
+            upgrade.begin()
         if version.replaces:
             _replaced(told)
         told.facts["measures"] = statsd.names()
         told.facts["span events"] = collector.events()
+        if version.is_upgraded:
+            upgrade.stop()
+            upgrade.migrate()
+            upgrade.decide()
         yield told
     finally:
         moved.stop()
@@ -227,15 +244,19 @@ def _ends(told: Story) -> None:
     told.facts["results"] = {key: told.result(*key) for key in succeeded if key[1] not in {"publish", "close"}}
 
 
-def _replaced(told: Story) -> None:
-    """The provider's operator as it is in the DAG, and by configuration ours in its place."""
+def _replace(told: Story) -> None:
+    """By configuration, our operator in the place of the provider's."""
     airflow = told.airflow
     # The triggerer stays away: who has no time-out does not need it.
     for name in {"scheduler", "dag-processor", "triggerer"} & airflow.processes.keys():
         airflow.processes.pop(name).stop()
     airflow.env["AIRFLOW__HITL_REVIEW__REPLACE_AGENT_OPERATOR"] = "True"
     airflow.start("scheduler", "dag-processor")
-    told.runs["theirs"] = airflow.trigger("theirs")
+
+
+def _replaced(told: Story) -> None:
+    """The provider's operator as it is in the DAG parks."""
+    told.runs["theirs"] = told.airflow.trigger("theirs")
     waiting = "awaiting_input" if told.version.has_awaiting_input else "deferred"
     agent = ("agent", -1)
     wait_until(lambda: told.states("theirs")[agent] == waiting, timeout=PATIENCE, what="the park", interval=0.5)

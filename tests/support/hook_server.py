@@ -62,6 +62,7 @@ class ReceivedRequest:
         peer_port: the client's TCP port, which tells its process.
         event: what ``verify`` makes of it; None if it refuses it, or if the path has no secret.
         refusal: why ``verify`` refuses it; None if it does not.
+        status: of its answer, if its client waits for that.
     """
 
     path: str
@@ -72,6 +73,7 @@ class ReceivedRequest:
     peer_port: int
     event: ReceivedEvent | None
     refusal: str | None
+    status: int
 
     @property
     def id(self) -> str:
@@ -141,10 +143,12 @@ class Hook:
                 event = verify(body, headers, self.secrets)
             except HITLWebhookError as error:
                 refusal = f"{type(error).__name__}: {error}"
-        now = datetime.now(timezone.utc)
-        request = ReceivedRequest(path, headers, body, now, time.monotonic(), peer_port, event, refusal)
+        now, monotonic = datetime.now(timezone.utc), time.monotonic()
         with self._lock:
-            self._received.append(request)
+            status = self._behaviour.status
+            self._received.append(
+                ReceivedRequest(path, headers, body, now, monotonic, peer_port, event, refusal, status)
+            )
             self._hanging += 1
             return self._behaviour
 

@@ -1,8 +1,16 @@
-"""What version 0.1.0 left in XCom: ``version_0_1_0.json``, made by that version on an Airflow of its own."""
+"""Version 0.1.0: what it left in XCom, and its code.
+
+``version_0_1_0.json`` was made by that version on an Airflow of its own. ``version_0_1_0.tar.xz`` is what Airflow
+imports of it, from this repository's history, so that it also runs where that is not at hand::
+
+    git archive 026e022 plugin/airflow_hitl_review rendering/hitl_rendering webhooks/hitl_webhooks | xz -9e
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import tarfile
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +18,21 @@ from uuid import UUID
 _MADE: dict[str, Any] = json.loads(Path(__file__).with_name("version_0_1_0.json").read_text(encoding="utf-8"))
 
 REVIEWS = tuple(_MADE["tasks"])
+
+_CODE = Path(__file__).with_name("version_0_1_0.tar.xz")
+
+
+def search_path(folder: Path) -> str:
+    """``PYTHONPATH`` with which a process runs version 0.1.0 in an environment where this one is installed.
+
+    Both have the same entry points and need the same packages.
+
+    Args:
+        folder: for its code.
+    """
+    with tarfile.open(_CODE) as archive:
+        archive.extractall(folder, filter="data")
+    return os.pathsep.join(str(folder / name) for name in ("plugin", "rendering", "webhooks"))
 
 
 def task_instance_id(review: str) -> UUID:

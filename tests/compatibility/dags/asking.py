@@ -148,3 +148,10 @@ if AgentOperator is not None:
                 retries=1,
                 retry_delay=timedelta(seconds=1),
             )
+
+    with DAG("upgraded_agent", schedule=None, catchup=False):
+        once = FunctionToolset(id="shop")
+        once.add_function(refund_or_die, requires_approval=True)
+        DyingOperator(
+            task_id="asked", prompt="Refund what is due.", llm_conn_id="test_model", toolsets=[once], retries=0
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from demo.processes import wait_until
 from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
 from hitl_webhooks import Person
 from tests.plugin.server.test_dispatcher import server_log
-from tests.plugin.server.test_reviewers import has_state, stored, write, xcoms
+from tests.plugin.server.test_reviewers import has_state, stored, task_instance, wait_for_wake, write, xcoms
 from tests.support.api_server import DAG_ID, TASK_ID, URL_SECRET, ReviewServer
 from tests.support.hook_server import HookServer
 
@@ -269,11 +270,23 @@ def test_decision_in_a_paused_dag_says_when_the_task_continues(reviews: ReviewSe
         reviews.airflow.api("PATCH", f"/dags/{DAG_ID}", json={"is_paused": was})
 
 
+def defer(server: ReviewServer, run_id: str, deadline: str) -> None:
+    """Park the task as before Airflow 3.3, with that deadline."""
+    write(server, run_id, SESSION_KEY, stored(server, run_id, SESSION_KEY) | {"deadline_at": deadline})
+    server.sql(
+        "update task_instance set state = 'deferred', updated_at = :now where run_id = :run",
+        now=datetime.now(timezone.utc),
+        run=run_id,
+    )
+
+
 @pytest.mark.timeout(180)
-def test_parked_task_with_a_deleted_review_is_logged(reviews: ReviewServer) -> None:
-    """``airflow db clean`` leaves such tasks. An API server process looks for them when it starts."""
-    run_id, kept = reviews.seed(1), reviews.seed(1)
+def test_starting_api_server_looks_for_deleted_reviews_and_missed_deadlines(reviews: ReviewServer) -> None:
+    """``airflow db clean`` leaves tasks without a review, and where no triggerer runs, no deadline is noticed."""
+    run_id, kept, missed, open_ = (reviews.seed(1) for _ in range(4))
     reviews.airflow.api("DELETE", f"{xcoms(run_id)}/{SESSION_KEY}?map_index=0")
+    defer(reviews, missed, "2026-01-01T00:00:00Z")
+    defer(reviews, open_, "2999-01-01T00:00:00Z")
     reviews.airflow.processes["api-server"].stop()
     reviews.airflow.start("api-server")
 
@@ -283,6 +296,10 @@ def test_parked_task_with_a_deleted_review_is_logged(reviews: ReviewServer) -> N
     wait_until(lambda: bool(told(run_id)), timeout=90, what="the log", interval=0.5)
     assert all("Clear the task" in line for line in told(run_id))
     assert not told(kept)
+    wait_for_wake(reviews, missed)
+    assert "decided" not in str(task_instance(reviews, missed).next_kwargs)  # the task looks at the clock itself
+    assert find(reviews, missed)["status"] == "pending_review"
+    assert [task_instance(reviews, run).state for run in (open_, kept)] == ["deferred", "awaiting_input"]
 
 
 def test_client_does_not_wait_for_a_deleted_review(reviews: ReviewServer) -> None:

@@ -70,6 +70,11 @@ class TaskInstanceFacts:
         """Whether it waits for its review without a worker slot; an operator may defer for other reasons, too."""
         return self.state in PARKED_STATES and self.next_method == RESUME_METHOD
 
+    @property
+    def is_deferred(self) -> bool:
+        """Whether it waits as before Airflow 3.3, where only a triggerer notices its deadline."""
+        return self.is_parked and self.state == TaskInstanceState.DEFERRED.value
+
 
 def _is(key: TaskKey) -> Any:
     return and_(

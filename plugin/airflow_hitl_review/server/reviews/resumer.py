@@ -2,7 +2,7 @@
 
 ``wake()`` is the only mechanism. The API calls it right after a decision; ``Resumer`` calls it again for tasks
 that were not ready then, and for those that an earlier API server left behind. It also detects a decision that was
-written into XCom without this API, see ``core.audit_record``.
+written into XCom without this API, see ``core.audit_record``, and a deadline that no triggerer has noticed.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
-from typing import Any
 
 from airflow_hitl_review.core import audit_record
-from airflow_hitl_review.core.ai_provider import bundle_folder
 from airflow_hitl_review.core.options import seconds
 from airflow_hitl_review.core.required_action_form import answer_of
 from airflow_hitl_review.core.resume_guard import is_settled
 from airflow_hitl_review.core.review import is_active
-from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession, Decision, edited_output_key
-from airflow_hitl_review.core.states import SessionStatus, advance
+from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY, AgentSession
+from airflow_hitl_review.core.states import SessionStatus
 from airflow_hitl_review.core.stored import UnreadableXComError, read_decision, read_session
 from airflow_hitl_review.core.task_key import TaskKey
-from airflow_hitl_review.server.db.audit_log import read_last_audit_entry, write_audit_log
+from airflow_hitl_review.server.db.audit_log import write_audit_log
 from airflow_hitl_review.server.db.hitl_detail import close_required_action
 from airflow_hitl_review.server.db.parked_reviews import (
     decided_but_parked,
+    deferred_past_deadline,
     parked_without_session,
     written_since_the_park,
 )
@@ -41,9 +39,10 @@ from airflow_hitl_review.server.db.task_instances import (
     park_anew,
     resume,
 )
-from airflow_hitl_review.server.db.transactions import Session, option, site, transaction, utcnow
+from airflow_hitl_review.server.db.transactions import Session, option, transaction, utcnow
 from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
 from airflow_hitl_review.server.reviews import reschedule_recovery
+from airflow_hitl_review.server.reviews.resume_event import event_of
 from airflow_hitl_review.server.reviews.scan_window import ScanWindow
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def settle_time() -> timedelta:
 
 
 def wake(key: TaskKey) -> Wake:
-    """Resume a task if it is parked and its review is decided, in a separate transaction.
+    """Resume a task if it is parked and its review is decided or overdue, in a separate transaction.
 
     Raises:
         UnreadableXComError: the XComs cannot be read at the moment; nothing was done.
@@ -81,18 +80,18 @@ def wake(key: TaskKey) -> Wake:
         if task_instance is None or not is_active(task_instance.state):
             return Wake.NOTHING
         session = read_session(read_xcoms(db, key, SESSION_KEY).get(SESSION_KEY))
-        if session is None or session.status is SessionStatus.PENDING_REVIEW:
+        if session is None:
+            return Wake.NOTHING
+        is_missed = _has_missed_deadline(task_instance, session)
+        if session.status is SessionStatus.PENDING_REVIEW and not is_missed:
             return Wake.NOTHING
         if not task_instance.is_parked:
             # The task is still parking, or already resumed and not running yet. The worker reads the decision
             # from the session, so checking again does no harm.
             return Wake.LATER if task_instance.state == "running" else Wake.NOTHING
-        decision = read_decision(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY))
-        edited = _edited_output(db, key, decision)
-        recorded = _recorded(db, task_instance, decision, session, edited) if decision is not None else None
-        # Decided by the clock, and the worker parked before it could end the review: it decides again.
-        is_own = audit_record.is_decided_by_clock(session, utcnow())
-        if recorded is None and not is_own and not _others_decide():
+        decision = read_decision(read_xcoms(db, key, ACTION_KEY).get(ACTION_KEY)) if not is_missed else None
+        event = event_of(db, task_instance, session, decision) if not is_missed else {}
+        if event is None:
             _refuse(db, task_instance, session)
             return Wake.REFUSED
         if decision is not None:
@@ -103,37 +102,18 @@ def wake(key: TaskKey) -> Wake:
             heartbeat=load_heartbeat(db, task_instance.queued_by_job_id),
             settle=settle_time(),
         )
-        event = {} if is_own else audit_record.event_for(recorded, decision, session.current_output, edited)
         resume(db, key, event, as_next_try=not settled)
-        log.info("Woke %s: its review is decided.", key)
+        log.info("Woke %s: its %s.", key, "deadline is over" if is_missed else "review is decided")
         return Wake.WOKEN
 
 
-def _edited_output(db: Session, key: TaskKey, decision: Decision | None) -> str | None:
-    """The text of the decision's edit as it is in XCom, whoever wrote it."""
-    if decision is None or not decision.is_edited:
-        return None
-    name = edited_output_key(decision.iteration)
-    stored = read_xcoms(db, key, name).get(name)
-    return str(stored.value) if stored is not None else None
+def _has_missed_deadline(task_instance: TaskInstanceFacts, session: AgentSession) -> bool:
+    """Whether a deferred review waits after its deadline, because no triggerer runs; the worker looks for itself.
 
-
-def _recorded(
-    db: Session, task_instance: TaskInstanceFacts, decision: Decision, session: AgentSession, edited: str | None
-) -> dict[str, Any] | None:
-    """The audit log's record of the decision in XCom; None if it is not the last entry."""
-    before = replace(session.state, status=SessionStatus.PENDING_REVIEW)
-    if advance(before, decision.action).status is not session.status:
-        return None
-    wanted = audit_record.record_of(decision, session.current_output, edited)
-    event, record = read_last_audit_entry(db, task_instance, audit_record.EVENTS) or ("", {})
-    is_last = event == audit_record.event_of(decision.action) and audit_record.is_same(record, wanted)
-    return record if is_last else None
-
-
-def _others_decide() -> bool:
-    """Whether the AI provider's API is served, too: it makes decisions without an audit log entry."""
-    return site().is_moved and bundle_folder() is not None
+    Airflow's scheduler resumes tasks that wait as ``awaiting_input``.
+    """
+    waits = task_instance.is_deferred and session.status is SessionStatus.PENDING_REVIEW
+    return waits and session.deadline_at is not None and session.deadline_at <= utcnow()
 
 
 def _refuse(db: Session, task_instance: TaskInstanceFacts, session: AgentSession) -> None:
@@ -205,15 +185,16 @@ class Resumer:
     def sweep(self) -> None:
         """Find tasks that are decided but still parked, whoever decided and whenever, and rescheduled ones.
 
-        Also finds tasks whose XComs have a decision that nobody made.
+        Also finds tasks whose XComs have a decision that nobody made, and, in a full scan, missed deadlines.
         """
         try:
             reschedule_recovery.keep_all()
             with self._window.look(utcnow()) as since, transaction() as db:
-                if since is None:
-                    _tell_of_lost_sessions(db)
                 found = decided_but_parked(db)
                 found += [key for key in written_since_the_park(db, since) if key not in found]
+                if since is None:
+                    _tell_of_lost_sessions(db)
+                    found += deferred_past_deadline(db, utcnow())
         except Exception:
             log.exception("Looking for decided but parked tasks failed; trying again later.")
             return
