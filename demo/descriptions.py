@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.feedback import own_words
+
 DATA = Path(__file__).parent / "data" / "products.csv"
 FILLERS = {"a", "and", "or", "that", "the", "word", "words"}
 
@@ -46,7 +48,7 @@ def described_in(draft: str, products: Iterable[Product]) -> Product:
 
 def write(product: Product, feedbacks: Iterable[str] = ()) -> str:
     """Write the description as Markdown, after all ``feedbacks`` so far."""
-    told = list(feedbacks)
+    told = [own_words(feedback) for feedback in feedbacks]
     asked = " ".join(told).lower()
     unwanted = {word for words in re.findall(r"(?:leave out|without)([^.;]*)", asked) for word in _words(words)}
     sentences = [s for s in re.split(r"(?<=\.) ", product.notes) if not (unwanted - FILLERS) & _words(s)]
@@ -55,7 +57,7 @@ def write(product: Product, feedbacks: Iterable[str] = ()) -> str:
     price = product.price if "price" in asked else product.list_price
     text = f"**{product.name}**\n\n{' '.join(sentences)} Yours for €{price}."
     if told and not re.search(r"leave out|without|short|price", told[-1], re.IGNORECASE):
-        text += f"\n\n> I did not understand: “{told[-1].strip()}”. Try *shorter*, *leave out: best*, *the price*."
+        text += f"\n\n> I did not understand: “{told[-1]}”. Try *shorter*, *leave out: best*, *the price*."
     return text
 
 

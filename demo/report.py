@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from demo.feedback import own_words
+
 DATA = Path(__file__).parent / "data" / "sales.csv"
 
 
@@ -64,12 +66,12 @@ _RULES: tuple[tuple[str, Callable[[Wishes], Wishes]], ...] = (
 def understand(feedbacks: Iterable[str]) -> Wishes:
     """Turn all feedback so far into wishes, the latest last."""
     wishes = Wishes()
-    for feedback in feedbacks:
+    for feedback in map(own_words, feedbacks):
         known = False
         for pattern, change in _RULES:
             if re.search(pattern, feedback, re.IGNORECASE):
                 wishes, known = change(wishes), True
-        wishes = replace(wishes, unknown=() if known else (feedback.strip(),))
+        wishes = replace(wishes, unknown=() if known else (feedback,))
     return wishes
 
 

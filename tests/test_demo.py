@@ -23,6 +23,8 @@ def test_the_report_follows_the_feedback() -> None:
     assert "€66,180" in first
     table = report.write(rows, report.understand(["by region, as a table"]))
     assert "| North | €39,200 |" in table
+    quoted = "> The best month was 2026-03\n\nAnd by region? As a table, please."
+    assert report.write(rows, report.understand([quoted])) == table
     both = report.write(rows, report.understand(["by region, as a table", "with growth"]))
     assert both.startswith(table)
     assert "+11.2%" in both

@@ -133,6 +133,7 @@ def test_descriptions_follow_the_feedback() -> None:
     assert "unbeatable" in descriptions.write(clip)
     assert "unbeatable" not in descriptions.write(clip, ["Leave out: unbeatable."])
     assert "did not understand" in descriptions.write(clip, ["Sing it."])
+    assert "did not understand" in descriptions.write(clip, ["> short of price\n\nSing it."])
     desk = next(product for product in products if "standing" in product.name)
     assert len(descriptions.write(desk)) > 240 > len(descriptions.write(desk, ["Shorter, please."]))
     pendant = next(product for product in products if product.price != product.list_price)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from hitl_webhooks import EventType, ReviewFacts, build_event, generate_secret, sign
 
@@ -76,3 +77,10 @@ def test_receiver_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert asyncio.run(post(event.body)) == 204
     assert f"{event.id} hitl_review.finalized approved" in capsys.readouterr().out
     assert asyncio.run(post(event.body + b" ")) == 401
+
+
+def test_the_film_is_animated_and_under_2_mb() -> None:
+    (film,) = re.findall(r"\((docs/pictures/film\.\w+)\)", README)
+    with Image.open(ROOT / film) as picture:
+        assert getattr(picture, "n_frames", 1) > 50
+    assert (ROOT / film).stat().st_size < 2_000_000

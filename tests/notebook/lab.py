@@ -163,6 +163,17 @@ def decide(panel: Locator, name: str) -> None:
     press(panel, "Send now")
 
 
+def is_seen(element: Locator) -> bool:
+    """Whether the beginning of an element is on the screen, and nothing covers it."""
+    seen: bool = element.evaluate(
+        """(element) => {
+          const { left, top } = element.getBoundingClientRect();
+          return element.contains(document.elementFromPoint(left + 4, top + 4));
+        }"""
+    )
+    return seen
+
+
 def tell(panel: Locator, text: str) -> None:
     """Wait until the panel shows this text."""
     expect(panel.locator(".hitl-notice").filter(has_text=text).first).to_be_visible()

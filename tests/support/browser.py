@@ -25,12 +25,12 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def new_page(chromium: str, *, width: int = 1360, height: int = 1000) -> Iterator[Page]:
-    """A page in a new browser."""
+def new_page(chromium: str, *, width: int = 1360, height: int = 1000, scale: float = 1.0) -> Iterator[Page]:
+    """A page in a new browser; ``scale``: pixels for a CSS pixel."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
+            page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale)
             page.set_default_timeout(WAIT)
             expect.set_options(timeout=WAIT)
             try:

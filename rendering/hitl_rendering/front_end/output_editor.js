@@ -36,6 +36,10 @@ export class OutputEditor {
     this.bar.addEventListener("click", (event) => {
       if (event.target.closest(".hitl-edit-views")) this.preview.close();
     });
+    this.root.addEventListener("focusin", ({ target }) => {
+      // To text areas browsers scroll without the margin that keeps other fields from behind the host's form.
+      if (target.localName === "textarea" && target.offsetHeight < innerHeight / 3) target.scrollIntoView({ block: "nearest" });
+    });
     this.root.addEventListener("keydown", (event) => {
       // Enter in an input would send the host's form.
       if (event.key === "Enter" && event.target.localName === "input" && event.target.form) event.preventDefault();

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.notebook.gate import Gate
-from tests.notebook.lab import Lab, decide, feedback, press, row, session_form, tell
+from tests.notebook.lab import Lab, decide, feedback, is_seen, press, row, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
 from tests.support.axe import faults, source
@@ -123,6 +123,9 @@ def test_typed_output_by_mouse(lab: Lab, server: ReviewServer) -> None:
     form = editor(panel)
     form.get_by_label("Headline", exact=True).fill("Revenue grew by 5 %")
     form.get_by_label("Final", exact=True).uncheck()
+    for field in form.locator("input:visible, select:visible, textarea:visible").all():
+        field.focus()
+        assert is_seen(field), "the form for the decision covers what has the focus"
     decide(panel, "Approve the edit")
     tell(panel, "Approved output 1 as you edited it")
     text = sent(server, "approve")[0]["edited_output"]

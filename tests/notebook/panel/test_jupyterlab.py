@@ -12,7 +12,7 @@ import pytest
 from hitl_notebook import ReviewKey
 from tests.notebook.gate import Gate
 from tests.notebook.hostile import HOSTILE
-from tests.notebook.lab import Lab, decide, feedback, press, row, rows, session_form, tell
+from tests.notebook.lab import Lab, decide, feedback, is_seen, press, row, rows, session_form, tell
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
 from tests.support import browser
@@ -373,7 +373,8 @@ def test_docked_panel(lab: Lab, server: ReviewServer) -> None:
 
     page = lab.page
     server.add("alpha", current_output="Draft of alpha")
-    server.add("beta")
+    long = "\n\n".join(["First draft", *(f"Paragraph {number}" for number in range(40))])
+    server.add("beta", current_output=long, allow_modifications=True)
     in_cell = lab.open(server, "panel.dock('right')", "panel.close()")
     lab.run_cell(1)
     tab = page.locator(".lm-TabBar-tab").filter(has_text="Reviews")
@@ -407,6 +408,12 @@ def test_docked_panel(lab: Lab, server: ReviewServer) -> None:
     browser.wait_for_kernel(page)
     expect(tab).to_have_text("Reviews (3)")
     expect(rows(panel)).to_have_count(4)
+
+    row(panel, "beta").click()
+    press(panel, "Edit")
+    whole = panel.locator(".hitl-editor").get_by_label("Text of the output", exact=True)
+    expect(whole).to_be_focused()
+    assert is_seen(whole), "what has the focus is below the tab, or behind the form"
 
     tab.locator(".lm-TabBar-tabCloseIcon").click()
     expect(page.locator(".jp-Notebook .hitl-panel")).to_be_visible()
