@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<rest>#[^)\s]*)?(?=\))")
 _LANGUAGES = {".py": "python", ".json": "json"}
-_ASSETS = {".md", ".png", ".svg", ".json"}
+_ASSETS = {".md", ".png", ".svg", ".webp", ".json"}
 """Of the site's own files, those that it can show or hand out as they are."""
 
 
