@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := hitl_notebook plugin rendering webhooks
 
-.PHONY: demo test check audit docs reference smoke bench chaos fuzz release-check format constraints clean
+.PHONY: demo test mysql check audit docs reference smoke bench chaos fuzz release-check format constraints clean
 
 # Compiled at once: where PYTHONDONTWRITEBYTECODE is set, each of Airflow's processes would do it again for itself.
 $(READY): pyproject.toml constraints.txt
@@ -39,6 +39,10 @@ release-check: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 
+# What the tests on MySQL need beside a server. It compiles, so it needs a compiler and libmariadb-dev (Debian).
+mysql: $(READY)
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -c constraints.txt --group mysql
+
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -69,7 +73,7 @@ format: $(READY)
 constraints: $(READY)
 	@{ echo '# Tested versions: "pip install -c constraints.txt ...". Made by: make constraints'; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header \
-	    --no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml; } > constraints.new
+	    --no-emit-index-url --no-emit-find-links --all-extras --group dev --group mysql pyproject.toml; } > constraints.new
 	@mv constraints.new constraints.txt
 
 clean:

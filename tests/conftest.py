@@ -16,7 +16,7 @@ from demo.airflow_instance import AirflowInstance
 from demo.stack import Receiver, receiver
 from tests.compatibility.environments import VERSIONS
 from tests.compatibility.stories import Stories
-from tests.support import postgres
+from tests.support import mysql, postgres
 from tests.support.api_server import ReviewServer, review_server
 from tests.support.hook_server import LiveHooks
 from tests.support.migrated import Migrated
@@ -96,6 +96,14 @@ def postgres_server(folder: Path) -> Iterator[postgres.Server]:
 
 
 @pytest.fixture(scope="session")
+def mysql_server(folder: Path) -> Iterator[mysql.Server]:
+    if lacking := mysql.what_is_missing():
+        missing(*lacking)
+    with mysql.server(folder / "mysql") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def webhook_receiver(folder: Path) -> Iterator[Receiver]:
     home = folder / "receiver"
     home.mkdir()
@@ -103,7 +111,12 @@ def webhook_receiver(folder: Path) -> Iterator[Receiver]:
         yield running
 
 
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+SERVERS = {"postgresql": "postgres_server", "mysql": "mysql_server"}
+"""Fixtures by the names of databases."""
+
+DATABASES: list[Any] = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+if os.environ.get(mysql.GIVEN):  # the same tests on that server instead
+    DATABASES = [pytest.param("mysql", marks=pytest.mark.mysql)]
 
 
 @pytest.fixture(scope="session")
@@ -116,15 +129,15 @@ def migrated(folder: Path) -> Migrated:
 def reviews_on(
     request: pytest.FixtureRequest, folder: Path, name: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[ReviewServer]:
-    """An API server on the database that the fixture's parameter names; on PostgreSQL with two processes."""
+    """An API server on the database that the fixture's parameter names; on a server's with two processes."""
     name = f"{name}_{request.param}"
     migrated: Migrated = request.getfixturevalue("migrated")
     database, processes = "", 1
-    if request.param == "postgresql":
-        processes = 2
-        database = migrated.postgresql(request.getfixturevalue("postgres_server"), name, filled=True)
-    else:
+    if request.param == "sqlite":
         migrated.sqlite(folder / name, filled=True)
+    else:
+        processes = 2
+        database = migrated.on(request.getfixturevalue(SERVERS[request.param]), name, filled=True)
     with review_server(
         folder / name, DAGS, database, migrate=False, settings=settings, api_workers=processes
     ) as server:
@@ -167,7 +180,7 @@ def stories(
     restarts = any("restart" in getattr(one, "fixturenames", ()) for one in items)
     told.begin(
         tuple(version for version in VERSIONS if any(given.get("told") == version for given in params)),
-        migrated.postgresql(postgres_server, "rolling_restart") if restarts else None,
+        migrated.on(postgres_server, "rolling_restart") if restarts else None,
     )
     try:
         yield told
@@ -188,7 +201,7 @@ def live(
     instance = AirflowInstance(
         folder / "live",
         DAGS,
-        database=migrated.postgresql(postgres_server, "live"),
+        database=migrated.on(postgres_server, "live"),
         settings={
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},

@@ -41,7 +41,7 @@ def stored(folder: Path, postgres_server: postgres.Server, migrated: Migrated) -
         airflow = AirflowInstance(
             folder / "object_storage",
             DAGS,
-            database=migrated.postgresql(postgres_server, "object_storage"),
+            database=migrated.on(postgres_server, "object_storage"),
             settings={
                 "AIRFLOW__CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{xcoms}",

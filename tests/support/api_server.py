@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from demo.airflow_instance import BIN, AirflowInstance
 from hitl_webhooks import generate_secret
@@ -43,6 +43,11 @@ class ReviewServer:
     _tokens: dict[str, str] = field(default_factory=dict)
     _seeder: subprocess.Popen[str] | None = None
     _seeding: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def dialect(self) -> str:
+        """Name of its database, as SQLAlchemy has it."""
+        return make_url(self.airflow.database).get_backend_name()
 
     def seed(self, count: int = 1, *outbox: str) -> str:
         """Make a run with parked reviews; returns its id.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from demo.airflow_instance import AirflowInstance
-from tests.support import postgres
+from tests.support import mysql, postgres
 from tests.support.api_server import fill, team_settings
 
 TEMPLATE = "migrated"
-"""Name of the PostgreSQL database that others are copied from; with ``_filled``, of the one with teams and DAGs."""
+"""Name of a server's database that others are copied from; with ``_filled``, of the one with teams and DAGs."""
 
 
 class Migrated:
@@ -23,7 +25,7 @@ class Migrated:
 
     def __init__(self, folder: Path, dags: Path) -> None:
         self._folder, self._dags = folder, dags
-        self._made: set[str] = set()
+        self._made: set[tuple[postgres.Server | mysql.Server, str]] = set()
 
     def sqlite(self, home: Path, *, filled: bool = False) -> None:
         """Put a database where an ``AirflowInstance`` in ``home`` looks for it.
@@ -41,13 +43,13 @@ class Migrated:
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(template, home / "airflow.db")
 
-    def postgresql(self, server: postgres.Server, name: str, *, filled: bool = False) -> str:
-        """Make a database, and return its URL; ``filled`` as above."""
+    def on(self, server: postgres.Server | mysql.Server, name: str, *, filled: bool = False) -> str:
+        """Make a database on a server, and return its URL; ``filled`` as above."""
         template = f"{TEMPLATE}_filled" if filled else TEMPLATE
-        if template not in self._made:
-            database = self.postgresql(server, template) if filled else server.create(template)
-            self._make(self._folder / template, database, filled=filled)
-            self._made.add(template)
+        if (server, template) not in self._made:
+            database = self.on(server, template) if filled else server.create(template)
+            self._make(self._folder / make_url(database).get_backend_name() / template, database, filled=filled)
+            self._made.add((server, template))
         return server.create(name, template)
 
     def _make(self, home: Path, database: str, *, filled: bool) -> None:

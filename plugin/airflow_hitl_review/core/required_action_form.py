@@ -55,6 +55,9 @@ _STAYS_TEXT = "\u00a0"
 MAX_SHOWN = 8_000
 """Characters of the output that the form shows; the review's page has all of it."""
 
+MAX_BODY_BYTES = 65_535
+"""Length of Airflow's column on MySQL. A quoted output can be longer than the output, whose marks are escaped."""
+
 
 _ASKED: dict[RequestKind, str] = {
     "tool_calls": "**Approve** lets the agent make these calls. **Request changes** denies them: the agent reads "
@@ -157,29 +160,30 @@ def edited_output_in(given: Mapping[str, Any], form: Mapping[str, Any]) -> Any:
     return text
 
 
-def _body(session: AgentSession, page: str) -> str:
-    """The output between our own words, which it cannot imitate."""
-    shown, length = quoted(session.current_output, session.output_format, MAX_SHOWN)
+def _body(session: AgentSession, page: str, limit: int = MAX_SHOWN) -> str:
+    """The output between our own words, which it cannot imitate; its first ``limit`` characters, or fewer."""
+    shown, length = quoted(session.current_output, session.output_format, limit)
     if not session.current_output.strip():
         shown = "The output is empty."
     heading = round_words(session.iteration, session.max_iterations)
     asks = session.request is not None
     parts = [f"**What the agent asks in {heading}**" if asks else f"**Output of {heading}**", shown]
-    if length > MAX_SHOWN:
+    if length > limit:
         parts.append(
-            f"**Only the first {MAX_SHOWN:,} of {length:,} characters are shown.** "
+            f"**Only the first {limit:,} of {length:,} characters are shown.** "
             f"[Read the whole output]({page}) before you decide."
         )
     if session.request is not None:
         for begun in session.request.earlier:
-            calls, _ = quoted("\n".join(begun.calls), "text", MAX_SHOWN)
+            calls, _ = quoted("\n".join(begun.calls), "text", limit)
             parts.append(f"**Try {begun.try_number} began these calls. Look whether they were made:**\n\n{calls}")
         parts.append(_ASKED[session.request.kind])
     parts.append(
         f"[Open the review]({page}) to see what was said about it. "
         "An answer given here counts like one given there."
     )
-    return "\n\n".join(parts)
+    body = "\n\n".join(parts)
+    return body if len(body.encode()) <= MAX_BODY_BYTES or not limit else _body(session, page, limit // 2)
 
 
 def _hidden(type_: str, title: str, description: str, value: object) -> dict[str, Any]:

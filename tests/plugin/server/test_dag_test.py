@@ -11,8 +11,7 @@ import pytest
 
 from demo.airflow_instance import AirflowInstance
 from hitl_notebook import Client
-from tests.conftest import DATABASES
-from tests.support import postgres
+from tests.conftest import DATABASES, SERVERS
 from tests.support.migrated import Migrated
 
 DAG_FILE = """
@@ -39,11 +38,10 @@ if __name__ == "__main__":
 def airflow(request: pytest.FixtureRequest, folder: Path, migrated: Migrated) -> Iterator[AirflowInstance]:
     """An API server and a DAG folder, without a scheduler."""
     home, database = folder / f"dag_test_{request.param}", ""
-    if request.param == "postgresql":
-        server: postgres.Server = request.getfixturevalue("postgres_server")
-        database = migrated.postgresql(server, "dag_test")
-    else:
+    if request.param == "sqlite":
         migrated.sqlite(home)
+    else:
+        database = migrated.on(request.getfixturevalue(SERVERS[request.param]), "dag_test")
     dags = folder / "dag_test_dags"
     dags.mkdir(exist_ok=True)
     (dags / "tried.py").write_text(DAG_FILE, encoding="utf-8")

@@ -239,10 +239,10 @@ def test_one_of_an_edit_and_an_approval_as_it_is_wins(server: ReviewServer) -> N
     run_id = server.seed(50)
     for token in ("ann", "admin"):
         server.token(token)
+    text, json_ = {"mysql": ("char", ""), "postgresql": ("text", "::jsonb")}.get(server.dialect, ("text", ""))
     server.sql(
-        "update xcom set value = replace(cast(value as text), :no, :yes)"
-        + ("" if "sqlite" in server.airflow.database else "::jsonb")
-        + " where run_id = :run and key = :key",
+        f"update xcom set value = replace(cast(value as {text}), :no, :yes){json_}"
+        " where run_id = :run and xcom.key = :key",
         no='"allow_modifications": false',
         yes='"allow_modifications": true',
         run=run_id,
@@ -288,7 +288,7 @@ def text_only(server: ReviewServer, run_id: str) -> None:
 
 
 def removed(server: ReviewServer, run_id: str) -> None:
-    server.sql("delete from xcom where run_id = :run and key = :key and map_index = 0", run=run_id, key=EDITED)
+    server.sql("delete from xcom where run_id = :run and xcom.key = :key and map_index = 0", run=run_id, key=EDITED)
 
 
 def denied(server: ReviewServer, run_id: str) -> None:

@@ -72,7 +72,7 @@ def test_summary_is_written_with_the_session(reviews: ReviewServer) -> None:
     session = reviews.airflow.api("GET", f"{path}/{key}", params={"map_index": 0})["value"]
 
     def write(output: str) -> list[Any]:
-        reviews.sql("delete from xcom where run_id = :run and key = :key", run=run_id, key=key)
+        reviews.sql("delete from xcom where run_id = :run and xcom.key = :key", run=run_id, key=key)
         value = session | {"current_output": output}
         reviews.airflow.api("POST", path, json={"key": key, "value": value, "map_index": 0})
         entries = reviews.airflow.api("GET", path, params={"map_index": 0})["xcom_entries"]

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError
 
 from demo.processes import wait_until
 from hitl_notebook import Client, ReviewKey, ReviewNotFoundError
@@ -100,11 +100,11 @@ ROUTES = [
 
 def put(server: ReviewServer, run_id: str, key: str, value: Any) -> bool:
     """Overwrite an XCom in the database; returns whether the database accepts the value."""
-    as_json = "cast(:value as jsonb)" if server.airflow.database.startswith("postgresql") else ":value"
-    statement = f"update xcom set value = {as_json} where run_id = :run and map_index = 0 and key = :key"
+    as_json = "cast(:value as jsonb)" if server.dialect == "postgresql" else ":value"
+    statement = f"update xcom set value = {as_json} where run_id = :run and map_index = 0 and xcom.key = :key"
     try:
         server.sql(statement, value=json.dumps(value), run=run_id, key=key)
-    except DataError:
+    except DBAPIError:
         return False
     return True
 
@@ -215,7 +215,7 @@ def test_invalid_webhook_targets_are_deleted(reviews: ReviewServer) -> None:
     key = "airflow_hitl_review_webhooks"
     write(reviews, run_id, key, stored(reviews, run_id, key) | {"task_instance_id": "of nobody"})
     has_state(reviews, run_id, "failed")
-    there = "select 1 from xcom where run_id = :run and key = :key"
+    there = "select 1 from xcom where run_id = :run and xcom.key = :key"
     wait_until(lambda: not reviews.sql(there, run=run_id, key=key), timeout=90, what="the end", interval=0.3)
 
 
@@ -227,7 +227,7 @@ def test_unreadable_row_does_not_block_a_resend(reviews: ReviewServer) -> None:
     assert put(reviews, other, name, {"__classname__": "no.such.Class", "__version__": 1, "__data__": ""})
     path = f"/deliveries/{delivery['event_id']}/resend"
     assert reviews.call("POST", path).json()["run_id"] == run_id
-    reviews.sql("delete from xcom where key = :key and run_id = :run", key=name, run=run_id)
+    reviews.sql("delete from xcom where xcom.key = :key and run_id = :run", key=name, run=run_id)
     assert reviews.call("POST", path).status_code == 503  # this row may be the event's
 
 
@@ -243,7 +243,7 @@ def test_forged_row_does_not_block_a_resend(reviews: ReviewServer) -> None:
         entry = stored(reviews, run_id, name)
         write(reviews, other, name, entry, new=True)
         reviews.sql(
-            "update xcom set timestamp = '2020-01-01 00:00:00+00:00' where key = :key and run_id = :run",
+            "update xcom set timestamp = '2020-01-01 00:00:00+00:00' where xcom.key = :key and run_id = :run",
             key=name,
             run=other,
         )

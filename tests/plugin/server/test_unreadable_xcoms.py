@@ -59,7 +59,7 @@ def log_end(server: ReviewServer) -> int:
 
 
 def keys(server: ReviewServer, run_id: str) -> set[str]:
-    found = server.sql("select key from xcom where run_id = :run and map_index = 0", run=run_id)
+    found = server.sql("select xcom.key from xcom where run_id = :run and map_index = 0", run=run_id)
     return {row.key for row in found}
 
 
@@ -126,11 +126,13 @@ def test_unreadable_event_is_sent_later(reviews: ReviewServer) -> None:
 
 def _next_look(server: ReviewServer, run_id: str) -> float:
     """Seconds until the dispatcher looks at the outbox again."""
-    past = "(julianday(timestamp) - julianday('now')) * 86400"
-    if "postgresql" in server.airflow.database:
-        past = "extract(epoch from timestamp - now())"
+    past = {
+        "sqlite": "(julianday(timestamp) - julianday('now')) * 86400",
+        "postgresql": "extract(epoch from timestamp - now())",
+        "mysql": "timestampdiff(second, now(), timestamp)",
+    }[server.dialect]
     (row,) = server.sql(
-        f"select {past} as seconds from xcom where run_id = :run and key = :key",
+        f"select {past} as seconds from xcom where run_id = :run and xcom.key = :key",
         run=run_id,
         key=WEBHOOKS_ENDED_KEY,
     )

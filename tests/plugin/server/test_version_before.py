@@ -14,7 +14,7 @@ def restored(server: ReviewServer, review: str) -> str:
     """Replace the XComs of a seeded review by those of an old one; returns the run id."""
     run_id = server.seed(1)
     (row,) = server.sql("select id from task_instance where run_id = :run and map_index = 0", run=run_id)
-    seeded = {row.key for row in server.sql("select key from xcom where run_id = :run", run=run_id)}
+    seeded = {row.key for row in server.sql("select xcom.key from xcom where run_id = :run", run=run_id)}
     for key, value in xcoms_of(review, of=UUID(str(row.id)), key=server.params(run_id)).items():
         write(server, run_id, key, value, new=key not in seeded)
     return run_id

@@ -61,6 +61,16 @@ def test_user_of_another_team_sees_no_reviews(reviews: ReviewServer, run_id: str
     assert reviews.call("GET", "/sessions", user="bob").json() == nothing
 
 
+def test_another_spelling_of_an_id_finds_nothing(reviews: ReviewServer, run_id: str) -> None:
+    """MySQL's collations ignore spaces at the end, and may ignore case; permissions are those of one spelling."""
+    params = reviews.params(run_id)
+    for user in ("ann", "bob"):
+        for name in ("dag_id", "run_id", "task_id"):
+            for other in (f"{params[name]} ", params[name].upper(), f"{params[name]}\U0001f642"):
+                answer = reviews.call("GET", "/sessions/find", user=user, params=params | {name: other})
+                assert answer.status_code in (403, 404), (user, name, other, answer.text)
+
+
 def test_viewer_may_read_but_not_decide(reviews: ReviewServer, run_id: str) -> None:
     params = reviews.params(run_id)
     assert reviews.call("GET", "/sessions/find", user="viv", params=params).status_code == 200

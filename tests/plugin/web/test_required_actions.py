@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_hitl_review.core.required_action_form import OPTIONS, form_of
+from airflow_hitl_review.core.required_action_form import MAX_BODY_BYTES, OPTIONS, form_of
 from airflow_hitl_review.core.schema import SESSION_KEY, AgentSession
 from airflow_hitl_review.core.site import Site
 from airflow_hitl_review.core.task_key import TaskKey
@@ -161,6 +161,13 @@ def test_form_of_a_long_output_says_that_it_is_cut() -> None:
     assert form.subject == "Review output of t"
     assert "**Only the first 8,000 of 50,000 characters are shown.** [Read the whole output](https:" in form.body
     assert len(form.body) < 9_000
+
+
+def test_form_fits_the_column_of_every_database() -> None:
+    """Quoted, a tab at the start of a line is 24 bytes long."""
+    body = form_of(KEY, AgentSession(current_output=("\t" * 60 + "x" * 60 + "\n") * 66), SITE).body
+    assert "**Only the first 4,000 of 7,986 characters are shown.**" in body
+    assert 40_000 < len(body.encode()) <= MAX_BODY_BYTES
 
 
 def test_form_of_an_empty_output_says_so() -> None:

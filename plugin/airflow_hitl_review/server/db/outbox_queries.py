@@ -19,6 +19,7 @@ from airflow_hitl_review.core.review import ACTIVE_STATES
 from airflow_hitl_review.core.schema import WEBHOOK_PREFIX, WEBHOOKS_ENDED_KEY, WEBHOOKS_KEY
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
+from airflow_hitl_review.server.db.mysql import sorted_with_values
 from airflow_hitl_review.server.db.xcoms import (
     delete_xcom,
     field_in,
@@ -74,6 +75,8 @@ _task_key = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.ma
 
 # A task that resumes is scheduled and queued too, but then its next_method is set.
 _starts_anew = and_(TaskInstance.state.in_(("scheduled", "queued")), TaskInstance.next_method.is_(None))
+
+_entries = sorted_with_values(select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp))
 
 _is_outbox_entry = and_(
     # The range condition can use the index on the key, which LIKE cannot under most collations. Event ids are
@@ -154,10 +157,8 @@ def dags_with_outbox(db: Session) -> list[str]:
 
 def find_outbox_entries(db: Session, name: str) -> list[OutboxRow]:
     """The XComs with that key, oldest first: the outbox entry, and any that others wrote under the same key."""
-    query = select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp).where(XComModel.key == name)
-    return [
-        _outbox_row(row) for row in db.execute(query.order_by(XComModel.timestamp).limit(_MOST_OF_A_NAME)).all()
-    ]
+    query = _entries.where(XComModel.key == name).order_by(XComModel.timestamp).limit(_MOST_OF_A_NAME)
+    return [_outbox_row(row) for row in db.execute(query).all()]
 
 
 def list_outbox_entries(
@@ -186,12 +187,7 @@ def list_outbox_entries(
         assert values_are_in_the_row()
         where.append(field_in(XComModel, "status") == status)
     total = db.scalar(select(func.count()).select_from(XComModel).where(*where)) or 0
-    query = (
-        select(*_task_key, XComModel.key, XComModel.value, XComModel.timestamp)
-        .where(*where)
-        .order_by(XComModel.timestamp.desc(), XComModel.key)
-        .offset(offset)
-    )
+    query = _entries.where(*where).order_by(XComModel.timestamp.desc(), XComModel.key).offset(offset)
     rows = db.execute(query.limit(limit) if limit is not None else query).all()
     return [_outbox_row(row) for row in rows], total
 

@@ -17,6 +17,7 @@ from airflow_hitl_review.core.schema import SESSION_KEY, SUMMARY_KEY
 from airflow_hitl_review.core.stored import StoredValue
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.compat import contains
+from airflow_hitl_review.server.db.mysql import findable_in_ids, sorted_with_values
 from airflow_hitl_review.server.db.xcoms import (
     ascii_only,
     beside,
@@ -115,7 +116,7 @@ def with_summaries(query: Any) -> Any:
 
     PostgreSQL decompresses the whole value to read any field, which takes 5 ms and more for each megabyte.
     """
-    return query.outerjoin(
+    return sorted_with_values(query).outerjoin(
         _Summary,
         and_(beside(_Summary, SUMMARY_KEY), _Summary.timestamp >= XComModel.timestamp),
     )
@@ -212,7 +213,7 @@ def _filtered(query: Any, wanted: SessionFilter) -> Any:
         query = query.where(when_asked_for(inside("status")).in_(wanted.statuses))
     if wanted.text:
         columns = [XComModel.dag_id, XComModel.run_id, XComModel.task_id]
-        found = [contains(column, wanted.text) for column in columns]
+        found = [contains(column, findable_in_ids(wanted.text)) for column in columns]
         if values_are_in_the_row():
             found.append(contains(when_asked_for(inside("prompt")), wanted.text))
             if wanted.in_output:  # which a summary does not have

@@ -91,10 +91,9 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
     Args:
         db: an open session.
         key: the task instance.
-        lock: lock its row until the transaction ends. PostgreSQL and MySQL lock the row; on PostgreSQL, a worker
-            can still store XComs that refer to it (otherwise it would deadlock with a transaction that writes the
-            same XCom under the lock). SQLite, which has no row locks, takes its one write lock, so that nothing
-            read afterwards is stale.
+        lock: lock its row until the transaction ends, so that a worker can still store XComs that refer to it
+            (otherwise it would deadlock with a transaction that writes the same XCom under the lock). SQLite, which
+            has no row locks, takes its one write lock, so that nothing read afterwards is stale.
     """
     query = select(
         TaskInstance.id,
@@ -105,15 +104,22 @@ def load_task_instance(db: Session, key: TaskKey, *, lock: bool = False) -> Task
         TaskInstance.queued_by_job_id,
         TaskInstance.next_method,
         select(DagModel.is_paused).where(DagModel.dag_id == key.dag_id).scalar_subquery().label("dag_is_paused"),
-    ).where(_is(key))
-    if lock:
-        if db.get_bind().dialect.name == "sqlite":
-            # A write that changes nothing. It sets updated_at explicitly to keep its value, which is the time
-            # at which the task was parked.
-            db.execute(update(TaskInstance).where(_is(key)).values(updated_at=TaskInstance.updated_at))
-        else:
-            query = query.with_for_update(key_share=True)
-    row = db.execute(query).one_or_none()
+    )
+    ways = [_is(key)]
+    dialect = db.get_bind().dialect.name if lock else ""
+    if dialect == "mysql":
+        # By the id, as Airflow locks it: otherwise the index by which XComs refer to it would be locked, too. The
+        # other way is for a row whose next try has begun just now, with another id.
+        id_ = select(TaskInstance.id).where(_is(key)).correlate(None).scalar_subquery()
+        ways = [TaskInstance.id == id_, _is(key)]
+    if dialect == "sqlite":
+        # A write that changes nothing. It sets updated_at explicitly to keep its value, which is the time
+        # at which the task was parked.
+        db.execute(update(TaskInstance).where(_is(key)).values(updated_at=TaskInstance.updated_at))
+    elif lock:
+        query = query.with_for_update(key_share=True)
+    found = (db.execute(query.where(way)).one_or_none() for way in ways)
+    row = next((row for row in found if row is not None), None)
     if row is None:
         return None
     return TaskInstanceFacts(

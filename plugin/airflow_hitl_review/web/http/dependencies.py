@@ -21,6 +21,7 @@ from airflow_hitl_review.server.db.auth import (
     may_use_connection,
     team_names,
 )
+from airflow_hitl_review.server.db.mysql import findable_as_id
 from airflow_hitl_review.server.db.transactions import transaction
 from airflow_hitl_review.web.http.field_limits import MAP_INDEX_PATTERN, Id, MapIndex, OneId
 
@@ -45,6 +46,7 @@ def task_key(
     for name, value in (("dag_id", dag_id), ("run_id", run_id), ("task_id", task_id)):
         if not value or value == "~":
             raise HTTPException(400, f"{name} must name one {name.removesuffix('_id')}, not {value!r}.")
+    dag_id, run_id, task_id = map(findable_as_id, (dag_id, run_id, task_id))
     return TaskKey(dag_id, run_id, task_id, _index(map_index))
 
 
