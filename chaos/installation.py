@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +18,12 @@ from chaos.keeper import Keeper
 from chaos.points import Points
 from chaos.reviewers import REVIEWERS, USERS
 from chaos.scenarios import Scenario
-from demo.airflow_instance import AirflowInstance
+from demo.airflow_instance import BIN, AirflowInstance
 from demo.processes import Process, StartError, free_port, wait_until
 from demo.stack import ROOT, connection_to, launch_receiver
 from hitl_webhooks import generate_secret
+from tests.compatibility.environments import VERSIONS
+from tests.compatibility.environments import environment as airflow_environment
 from tests.support import postgres
 from tests.support.redis_server import RedisServer
 
@@ -68,6 +71,25 @@ def _load() -> None:
             burner.kill()
 
 
+def _with_ai_provider() -> tuple[Path, Path]:
+    """The programs of an environment that has it, and a folder with what else Airflow's processes need here.
+
+    Raises:
+        StartError: they cannot be installed.
+    """
+    try:
+        programs = airflow_environment(VERSIONS[-1])
+        more = programs.parent / "chaos"
+        install = (str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(programs / "python"))
+        what = ("--target", str(more), "--constraint", str(ROOT / "constraints.txt"), "time-machine")
+        subprocess.run([*install, *what], check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise StartError(f"time-machine cannot be installed:\n{error.stderr}") from None
+    except RuntimeError as error:
+        raise StartError(str(error)) from None
+    return programs, more
+
+
 @contextmanager
 def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[Installation]:
     """Start it.
@@ -86,6 +108,11 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
         "HITL_CHAOS_REVIEWERS": " ".join(REVIEWERS) if named else "",
         "HITL_CHAOS_PER_RUN": str(scenario.per_run),
     }
+    programs = BIN
+    if scenario.agents:
+        programs, more_packages = _with_ai_provider()
+        environment["HITL_CHAOS_AGENTS"] = "1"
+        environment["PYTHONPATH"] += f"{os.pathsep}{more_packages}"
     others: dict[str, Callable[[], None]] = {"load": _load}
     if scenario.clock:
         clock = Clock(folder / "clock")
@@ -101,6 +128,7 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
             folder / "airflow",
             DAGS,
             database=database,
+            programs=programs,
             users=USERS,
             api_workers=2,
             settings={

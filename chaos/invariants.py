@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from airflow_hitl_review.core.schema import edited_output_key, output_key
+from airflow_hitl_review.core.schema import PROGRESS_KEY, edited_output_key, output_key
 from chaos.evidence import Ended, Logged, Review, Said
 from chaos.reviewers import TO_REFUSE, Told
+from chaos.tool_calls import requests_of
 from hitl_webhooks.events import EventType, event_id
 
 ACTIONS = {"feedback": "changes_requested"}
@@ -35,7 +36,14 @@ def broken(
     """
     # An edit that the task does not take is decided, and then the review is pending again.
     refused = {_digest(one.edited_output) for one in told if one.edited_output and TO_REFUSE in one.edited_output}
-    valid = [one for one in logged if one.edited_sha256 is None or one.edited_sha256 not in refused]
+    requests = requests_of(told)
+    valid = [
+        one
+        for one in logged
+        if (one.edited_sha256 is None or one.edited_sha256 not in refused)
+        # What an agent asked was approved, and then the review went on.
+        and not (one.action == "approve" and one.output_sha256 in requests)
+    ]
     of_last_try: dict[Review, list[Logged]] = {one.review: [] for one in ended}
     last_tries = {one.review: one.try_number for one in ended}
     for entry in valid:
@@ -43,6 +51,7 @@ def broken(
             of_last_try[entry.review].append(entry)
     return [
         *(f"{one} is {one.state}" for one in ended if one.state not in ("success", "failed")),
+        *(f"{one} still has its progress" for one in ended if PROGRESS_KEY in one.xcoms),
         *_one_final_decision(valid),
         *_told_is_logged(logged, told),
         *(fault for one in ended for fault in _result_agrees(one, of_last_try[one.review])),
@@ -140,6 +149,8 @@ def _nobody_decided(one: Ended, decided: Sequence[Logged]) -> list[str]:
 
 def _nothing_unseen(one: Ended, decided: Sequence[Logged]) -> list[str]:
     """Each output was made with a history that ends with the one before it, as that was shown, or was edited."""
+    if one.task_id == "agent":
+        return []  # see chaos/tool_calls.py
     is_json = one.session.get("output_format") == "json"
 
     def value_of(key: str) -> Any:

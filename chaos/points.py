@@ -16,6 +16,12 @@ WORKER = (
     *("worker.before.edit", "worker.after.edit"),
     *(f"worker.{side}.xcom.{kind}" for kind in ("clock_session", "human_action") for side in ("before", "after")),
 )
+CALLS = (
+    *("worker.before.xcom.begun_calls", "worker.after.xcom.begun_calls", "worker.after.begin"),
+    *("worker.before.call", "worker.after.call"),
+    *("worker.fails.xcom.begun_calls", "worker.lost.xcom.begun_calls"),
+)
+"""Of an agent whose calls were approved."""
 FAILING_WRITES = tuple(
     f"worker.{how}.xcom.{kind}"
     for how in ("fails", "lost")
@@ -42,6 +48,7 @@ class Points:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.calls = folder / "calls.jsonl"  # what agents have called; see inject/chaos_agent.py
         for name in ("armed", "fired"):
             (folder / name).mkdir(parents=True)
         path = os.pathsep.join(filter(None, (str(INJECT), os.environ.get("PYTHONPATH"))))

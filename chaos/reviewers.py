@@ -1,4 +1,4 @@
-"""Twenty people at once who decide at random, and what each of them was told."""
+"""Twenty people at once who decide at random, some of them in haste, and what each of them was told."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from typing import Any
 
 import requests
 
+from airflow_hitl_review.core.tool_calls import CallAnswer, answered
 from demo.airflow_instance import AirflowInstance
 from hitl_notebook.client.transport import refuses_the_token
 
 REVIEWERS = tuple(f"reviewer_{number:02}" for number in range(20))
 USERS = {"admin": "admin", **dict.fromkeys(REVIEWERS, "op")}
 ACTIONS = {"approve": 6, "reject": 2, "feedback": 4}
+HASTY = REVIEWERS[:5]
+"""They take what has changed last, and decide at once: the task is still on its way into the park."""
+EARLY = 0.5
+"""Seconds after anybody first saw an output; what is decided by then counts as decided early."""
 FEEDBACK = ("shorter", "longer", "please fail")
 EDITED = 0.4
 """Share of approvals and requests for changes with an edited output."""
@@ -36,7 +41,11 @@ class Told:
         outcome: ``accepted`` (200), ``refused`` (409, 404, or the token was refused), or ``unknown`` (no answer, or
             a 5xx).
         output_sha256: of the output that was decided about.
-        edited_output: the output as it was edited, if it was.
+        edited_output: the output as it was edited, if it was; of a request, the answer if some calls are denied or
+            have other arguments.
+        is_early: whether nobody had seen the output for longer than ``EARLY`` when it was sent.
+        request: the output, if it is what an agent asks.
+        earlier: ids of the tries that, as the request says, have begun to make calls.
     """
 
     reviewer: str
@@ -49,12 +58,41 @@ class Told:
     status: int | None
     task_id: str = "review"
     edited_output: str | None = None
+    is_early: bool = False
+    request: str | None = None
+    earlier: tuple[str, ...] = ()
 
 
 def _share_left_alone(deadline_at: str) -> float:
     """How many leave a review to the clock; not so many in its last second."""
     left = datetime.fromisoformat(deadline_at) - datetime.now(timezone.utc)
     return 0.8 if left < timedelta(seconds=1) else 0.98
+
+
+def _what(session: dict[str, Any]) -> tuple[str, int, str, str]:
+    """Which output it is."""
+    return session["run_id"], session["map_index"], session["task_id"], session["output_sha256"]
+
+
+def _answer(request: str, body: dict[str, Any], chance: random.Random) -> str | None:
+    """Put the answer to what an agent asks into ``body``: deny a call, or edit its arguments; None to approve all.
+
+    Returns:
+        The answer as the API makes an edit of it.
+    """
+    calls = json.loads(request)
+    one = chance.choice(list(calls))
+    kind = chance.choice(["all", "deny", "edit"])
+    if kind == "all":
+        return None
+    args = {**calls[one]["args"], "amount": chance.randrange(1000)}
+    answer = {"approved": False, "reason": "too dear"} if kind == "deny" else {"approved": True, "args": args}
+    body["calls"] = {id_: answer if id_ == one else {"approved": True} for id_ in calls}
+    text = answered(request, {id_: CallAnswer.model_validate(said) for id_, said in body["calls"].items()})
+    if chance.random() < 0.5:  # the same in another way
+        del body["calls"]
+        body["edited_output"] = text
+    return text
 
 
 class Reviewers:
@@ -66,6 +104,7 @@ class Reviewers:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._number = itertools.count()
+        self._first_seen: dict[tuple[str, int, str, str], float] = {}
         self.told: list[Told] = []
         self.unexpected: list[str] = []
 
@@ -95,38 +134,46 @@ class Reviewers:
                 self._one(name, http, chance)
             except (requests.RequestException, ValueError):
                 pass  # the server is away, or was killed in its answer
-            self._stop.wait(chance.uniform(0.1, 1.5))
+            self._stop.wait(chance.uniform(0.1, 0.5 if name in HASTY else 1.5))
 
     def _one(self, name: str, http: requests.Session, chance: random.Random) -> None:
         base = f"{self._airflow.url}/hitl-review/sessions"
-        query = {
-            "status": "pending_review",
-            "limit": "100",
-            "order_by": chance.choice(["created_at", "-created_at"]),
-        }
+        is_hasty = name in HASTY
+        order, limit = ("-updated_at", 3) if is_hasty else (chance.choice(["created_at", "-created_at"]), 100)
+        query = {"status": "pending_review", "limit": str(limit), "order_by": order}
         listed = http.get(base, params=query, timeout=30)
         if refuses_the_token(listed):
             del http.headers["Authorization"]
             return
         if not listed.ok or not (sessions := listed.json()["sessions"]):
             return
+        for one in sessions:
+            self._first_seen.setdefault(_what(one), time.monotonic())
         session = chance.choice(sessions)
         if session["deadline_at"] and chance.random() < _share_left_alone(session["deadline_at"]):
             return
-        if chance.random() < 0.5:  # some read for a while
+        if not is_hasty and chance.random() < 0.5:  # some read for a while
             time.sleep(chance.uniform(0, 1))
         action = chance.choices(list(ACTIONS), list(ACTIONS.values()))[0]
         where = {field: session[field] for field in ("dag_id", "run_id", "task_id", "map_index")}
         body: dict[str, Any] = {"iteration": session["iteration"], "output_sha256": session["output_sha256"]}
         if action == "feedback":
             body["feedback"] = chance.choice(FEEDBACK)
-        if action != "reject" and chance.random() < EDITED:
+        asks = session["request_kind"] is not None
+        request, earlier, edited = None, (), None
+        if asks or (action != "reject" and chance.random() < EDITED):
             found = http.get(f"{base}/find", params=where, timeout=30)
             if not found.ok or found.json()["output_sha256"] != session["output_sha256"]:
                 return
-            body["edited_output"] = self._edited(found.json(), name, chance)
-        edited = body.get("edited_output")
+            review = found.json()
+            if asks:
+                request = review["current_output"]
+                earlier = tuple(one["task_instance_id"] for one in review["request"]["earlier"])
+                edited = _answer(request, body, chance) if action == "approve" else None
+            else:
+                edited = body["edited_output"] = self._edited(review, name, chance)
         status, outcome = None, "unknown"
+        is_early = time.monotonic() - self._first_seen[_what(session)] <= EARLY
         try:
             answer = http.post(f"{base}/{action}", params=where, json=body, timeout=30)
             status = answer.status_code
@@ -148,6 +195,9 @@ class Reviewers:
             status,
             session["task_id"],
             edited,
+            is_early,
+            request,
+            earlier,
         )
         with self._lock:
             self.told.append(told)

@@ -18,6 +18,7 @@ from chaos.installation import installation
 from chaos.invariants import broken
 from chaos.reviewers import Reviewers
 from chaos.scenarios import Scenario
+from chaos.tool_calls import broken_calls, made_calls
 from chaos.traffic import Traffic, calmly
 from demo.airflow_instance import AirflowInstance
 from demo.processes import StartError, wait_until
@@ -47,7 +48,9 @@ def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
             found = _in_time(calmly(lambda: _undelivered(airflow) == 0), timeout=90, what="the last deliveries")
         ended, logged = load(airflow.database)
         events = received(running.events)
+        made = made_calls(running.points.calls)
         found += broken(ended, logged, reviewers.told, events)
+        found += broken_calls(ended, logged, reviewers.told, made)
         if len(ended) != traffic.triggered:
             found.append(f"{len(ended)} reviews of {traffic.triggered}")
         found += [f"an answer that no client expects: {one}" for one in reviewers.unexpected]
@@ -63,7 +66,13 @@ def run(scenario: Scenario, folder: Path, seed: int) -> dict[str, Any]:
             "forgotten_in_queue": end.forgotten,
             "missed_points": faults.missed,
             "decisions": dict(Counter(one.outcome for one in reviewers.told)),
-            "edits": sum(one.edited_output is not None and one.outcome == "accepted" for one in reviewers.told),
+            "early": sum(one.is_early and one.outcome == "accepted" for one in reviewers.told),
+            "answers": sum(one.request is not None and one.outcome == "accepted" for one in reviewers.told),
+            "calls": len(made),
+            "edits": sum(
+                one.edited_output is not None and one.request is None and one.outcome == "accepted"
+                for one in reviewers.told
+            ),
             "ended_by": dict(Counter(str(one.last_channel) for one in ended)),
             "events": len(events),
             "states": dict(Counter(str(one.state) for one in ended)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from chaos.points import API, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER
+from chaos.points import API, CALLS, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER
 
 FEW = ("worker.after.xcom.agent_session", "worker.before.park", "worker.before.result")
 """Points of the worker where less time is."""
@@ -24,6 +24,7 @@ class Scenario:
         at_least: the faults are made again and again, however long it takes, until there were so many reviews.
         clock: whether Airflow's clock can jump.
         failing_reads: whether XComs are in a backend whose reads can fail (``reads``).
+        agents: whether there are agents that ask, too; Airflow then runs where its AI provider is installed.
         settle_seconds: how long it may take afterwards until all reviews have ended.
     """
 
@@ -37,6 +38,7 @@ class Scenario:
     seconds: float
     clock: bool = False
     failing_reads: bool = False
+    agents: bool = False
     settle_seconds: float = 300.0
     at_least: int = 0
 
@@ -50,12 +52,13 @@ SCENARIOS = (
         "local",
         "postgresql",
         "LocalExecutor",
-        reviews=600,
-        per_run=15,
-        inside=WORKER + FAILING_WRITES + SUPERVISOR + API + RECEIVER,
+        reviews=594,
+        per_run=18,
+        inside=WORKER + CALLS + FAILING_WRITES + SUPERVISOR + API + RECEIVER,
         outside=("scheduler", "scheduler", "api-server", "receiver", "database", "database", "clock", "load"),
         seconds=420,
         clock=True,
+        agents=True,
     ),
     Scenario(
         "celery",
@@ -73,9 +76,18 @@ SCENARIOS = (
         "sqlite",
         "LocalExecutor",
         reviews=60,
-        per_run=5,
-        inside=(*FEW, "api.after.decide", "api.before.wake_soon", "api.after.resume", "api.before.record"),
-        outside=("scheduler", "api-server", "receiver"),
-        seconds=90,
+        per_run=6,
+        inside=(
+            *FEW,
+            *CALLS[2:5],
+            "api.after.decide",
+            "api.before.wake_soon",
+            "api.after.resume",
+            "api.before.record",
+        ),
+        outside=("scheduler", "api-server", "receiver", "reads", "reads"),
+        seconds=120,
+        failing_reads=True,
+        agents=True,
     ),
 )

@@ -61,9 +61,9 @@ def kind_of(key: str) -> str:
 def in_a_later_round(key: str = "", value: Any = None, *args: Any, **kwargs: Any) -> bool:
     """Whether an XCom is of another round than the first: there, the task only fails and is tried again.
 
-    Or of what the clock decides.
+    Or of what the clock decides, or of calls that are about to be made.
     """
-    if is_of_the_clock(key, value):
+    if is_of_the_clock(key, value) or key == f"{PREFIX}begun_calls":
         return True
     if isinstance(value, dict) and "iteration" in value:
         return int(value["iteration"]) > 1
@@ -164,6 +164,9 @@ if FOLDER:
     around("airflow_hitl_review.task.mixin", "HITLReviewMixin._check_edit", named("worker.edit"))
     around("airflow_hitl_review.task.review_session", "ReviewSession.load", named("worker.load"))
     around("airflow_hitl_review.task.event_publisher", "deliver_to_all", named("worker.delivery"))
+    # An agent's calls: noted that they are begun, and each of them.
+    around("airflow_hitl_review.task.review_session", "ReviewSession.begin_calls", named("worker.begin"))
+    around("chaos_agent", "keep", named("worker.call"))
     around("airflow.sdk.execution_time.task_runner", "finalize", ended)
     # The API server's: after.decide is before the commit, before.wake_soon after it.
     around("airflow_hitl_review.server.reviews.decisions", "decide", named("api.decide"))
