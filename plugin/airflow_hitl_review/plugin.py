@@ -1,11 +1,13 @@
 """The Airflow plugin: mounts the REST API and pages on the API server and links them in Airflow's UI.
 
-Registered as an ``airflow.plugins`` entry point. Airflow loads entry points before provider plugins, and the first
-of two apps at the same prefix answers. So our app answers even where the AI provider is installed too.
+Registered as an ``airflow.plugins`` entry point, as the AI provider's plugin is. Of two apps at the same prefix, and
+of two tabs, Airflow takes the first; and it loads entry points in the order of their folders on the disk, which is any.
+So our plugin takes the provider's app and tab away where ours have their place.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
@@ -18,6 +20,9 @@ from airflow_hitl_review.core.stored import is_repeated, read_session
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.web.execution_api.session_writes import SessionWrites
 from airflow_hitl_review.web.execution_api.try_start import TryStart
+
+PROVIDER_PLUGIN = "airflow.providers.common.ai.plugins.hitl_review"
+"""The module of the AI provider's plugin."""
 
 
 @cache
@@ -110,6 +115,27 @@ class _MadeWhenRead:
         return self._make()
 
 
+def _take_the_providers_place() -> None:
+    """Leave out the AI provider's app and tab where ours are.
+
+    A provider that is loaded later than this plugin comes second anyway.
+    """
+    theirs = getattr(sys.modules.get(PROVIDER_PLUGIN), "HITLReviewPlugin", None)
+    if theirs is None:
+        return
+    apps, tabs = list(theirs.fastapi_apps), list(theirs.react_apps)
+
+    def other_apps() -> list[dict[str, Any]]:
+        ours = {app["url_prefix"] for app in _fastapi_apps()}
+        return [app for app in apps if app["url_prefix"] not in ours]
+
+    def other_tabs() -> list[dict[str, Any]]:
+        ours = {view["url_route"] for view in _external_views()}
+        return [tab for tab in tabs if tab["url_route"] not in ours]
+
+    theirs.fastapi_apps, theirs.react_apps = _MadeWhenRead(cache(other_apps)), _MadeWhenRead(cache(other_tabs))
+
+
 class HITLNotebookPlugin(AirflowPlugin):
     """The plugin class. Airflow loads only one plugin per name, so it differs from the provider's."""
 
@@ -124,3 +150,8 @@ class HITLNotebookPlugin(AirflowPlugin):
         },
     ]
     external_views = _MadeWhenRead(_external_views)
+
+    @classmethod
+    def on_load(cls, *args: Any, **kwargs: Any) -> None:
+        """Take the place of the AI provider's plugin; Airflow calls this in every process."""
+        _take_the_providers_place()

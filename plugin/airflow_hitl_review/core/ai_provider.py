@@ -1,8 +1,7 @@
 """Coexistence with Airflow's AI provider: where its page is, and what we log about it. No Airflow imports.
 
-Its plugin also mounts an app at ``/hitl-review``, and the first of two apps at the same path answers. Airflow loads
-entry point plugins, such as ours, before provider plugins, so ours answers. Its REST API is a subset of ours, and
-we serve the script of its React page in case somebody opens it.
+Its plugin also mounts an app at ``/hitl-review``; ours answers there, see ``plugin``. Its REST API is a subset of
+ours, and we serve the script of its React page in case somebody opens it.
 """
 
 from __future__ import annotations
