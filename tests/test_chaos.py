@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import random
 import subprocess
 import sys
 import uuid
@@ -17,8 +19,9 @@ import pytest
 from chaos.end import LONG, Forgotten
 from chaos.evidence import Ended, Logged, Said, number_of_id
 from chaos.invariants import broken
-from chaos.points import API, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
-from chaos.reviewers import TO_REFUSE, Told
+from chaos.points import API, CALLS, FAILING_WRITES, INJECT, RECEIVER, SUPERVISOR, WORKER, Points
+from chaos.reviewers import TO_REFUSE, Told, _answer
+from chaos.tool_calls import Call, broken_calls, made_calls
 from hitl_webhooks.events import EventType, event_id
 from tests.plugin.task.test_operator import run
 
@@ -82,6 +85,15 @@ def test_valid_end_state() -> None:
         (lambda e, log, told, got: (e, log, told[:2], got), "nobody was told"),
         (lambda e, log, told, got: (session(status="pending_review"), log, told, got), "session is pending_review"),
         (lambda e, log, told, got: (session(current_output="x"), log, told, got), "was approved"),
+        (
+            lambda e, log, told, got: (
+                replace(e, xcoms={**e.xcoms, "airflow_hitl_review_progress": {}}),
+                log,
+                told,
+                got,
+            ),
+            "still has its progress",
+        ),
         (lambda e, log, told, got: (replace(e, state="failed"), log, told, got), "failed, and its session"),
         *(
             (
@@ -171,6 +183,94 @@ def test_clock_that_decides_instead_of_somebody_is_found() -> None:
     assert [one for one in broken([ended], CLOCK_LOG, CLOCK_TOLD, CLOCK_RECEIVED) if "and by" in one]
 
 
+REQUEST = json.dumps(
+    {id_: {"tool_name": "pay", "approved": True, "reason": "", "args": {"amount": 1}} for id_ in ("a", "b")}
+)
+ANSWER = json.dumps({**json.loads(REQUEST), "b": {"tool_name": "pay", "approved": False, "reason": "no"}})
+EDITED_ANSWER = REQUEST.replace('"amount": 1', '"amount": 2')
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+AGENT = replace(GOOD, task_id="agent")
+ASKED = Logged("run", 0, 2, "approve", 1, digest(REQUEST), "ann", "agent")
+SEEN = Told("ann", "run", 0, "approve", 1, digest(REQUEST), "accepted", 200, "agent", request=REQUEST)
+A, B = (Call(TRY_2, id_, json.dumps({"amount": 1})) for id_ in ("a", "b"))
+OF_TRY_1 = replace(A, task_instance_id=TRY_1)
+IN_TRY_1 = replace(ASKED, try_number=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "made"),
+    [
+        (None, [A, B]),
+        (ANSWER, [A]),
+        (EDITED_ANSWER, [replace(one, args=json.dumps({"amount": 2})) for one in (A, B)]),
+    ],
+)
+def test_approved_calls_are_valid(answer: str | None, made: list[Call]) -> None:
+    asked = ASKED if answer is None else replace(ASKED, edited_sha256=digest(answer))
+    assert broken_calls([AGENT], [asked], [replace(SEEN, edited_output=answer)], made) == []
+
+
+def test_call_of_a_killed_try_is_valid_once_it_was_told() -> None:
+    told = [SEEN, replace(SEEN, earlier=(TRY_1,))]
+    assert broken_calls([AGENT], [IN_TRY_1, ASKED], told, [OF_TRY_1, A, B]) == []
+
+
+@pytest.mark.parametrize(
+    ("logged", "told", "made", "said"),
+    [
+        ([], [SEEN], [A], "not approved"),
+        ([replace(ASKED, action="changes_requested")], [SEEN], [A], "not approved"),
+        ([replace(ASKED, action="reject")], [SEEN], [A], "not approved"),
+        ([ASKED], [SEEN], [A, replace(B, args=json.dumps({"amount": 2}))], "not approved"),
+        ([ASKED], [SEEN], [A, B, replace(A, task_instance_id=TRY_1)], "not approved"),
+        (
+            [replace(ASKED, edited_sha256=digest(ANSWER))],
+            [replace(SEEN, edited_output=ANSWER)],
+            [A, B],
+            "not approved",
+        ),
+        ([ASKED], [SEEN], [A, B, A], "made 2 times"),
+        ([ASKED, ASKED], [SEEN], [A, B], "approved 2 times"),
+        ([ASKED], [SEEN], [A], "succeeded without"),
+        ([IN_TRY_1, ASKED], [SEEN], [OF_TRY_1, A, B], "does not tell of the calls"),
+    ],
+)
+def test_wrong_call_is_found(logged: list[Logged], told: list[Told], made: list[Call], said: str) -> None:
+    assert [one for one in broken_calls([AGENT], logged, told, made) if said in one]
+
+
+def test_approved_request_is_no_final_decision() -> None:
+    log = [*LOG, replace(LOG[2], iteration=1, output_sha256=digest(REQUEST))]
+    told = [*TOLD, replace(TOLD[2], iteration=1, output_sha256=digest(REQUEST), request=REQUEST)]
+    assert broken([GOOD], log, told, RECEIVED) == []
+
+
+def test_answers_are_of_each_kind_and_say_all_calls() -> None:
+    kinds = set()
+    for seed in range(30):
+        body: dict[str, object] = {}
+        text = _answer(REQUEST, body, random.Random(seed))
+        said = json.loads(text or REQUEST)
+        assert set(said) == {"a", "b"}
+        assert body.get("edited_output") in (None, text)
+        approved = sorted(call["approved"] for call in said.values())
+        kinds.add((text is None, tuple(approved), "calls" in body))
+    assert len(kinds) == 5, kinds
+
+
+def test_calls_are_read_as_the_agent_notes_them(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text(
+        '{"task_instance_id": "t", "tool_call_id": "a", "args": {"order": "x", "amount": 1}}\n'
+    )
+    assert made_calls(tmp_path / "calls.jsonl") == [Call("t", "a", '{"amount": 1, "order": "x"}')]
+    assert made_calls(tmp_path / "none") == []
+
+
 def test_try_that_never_started_is_not_another_review() -> None:
     """Airflow increments the try number and keeps the id."""
     assert [number_of_id(number, {2, 5}) for number in (1, 2, 3, 5)] == [2, 2, 5, 5]
@@ -236,6 +336,7 @@ for point in ("worker.fails.xcom.agent_output", "worker.lost.xcom.agent_output",
             True,
         ),
         ("airflow_hitl_review_human_action", {"iteration": 1}, True),
+        ("airflow_hitl_review_begun_calls", [{}], True),
         ("airflow_hitl_review_webhooks", {}, False),
     ],
 )
@@ -270,7 +371,7 @@ except ConnectionError:
 def test_each_point_can_be_reached() -> None:
     """A point that is never reached would be a fault that never occurs."""
     text = (INJECT / "sitecustomize.py").read_text()
-    for point in (*WORKER, *FAILING_WRITES, *SUPERVISOR, *API, *RECEIVER):
+    for point in (*WORKER, *CALLS, *FAILING_WRITES, *SUPERVISOR, *API, *RECEIVER):
         part, side, what = point.split(".", 2)
         assert side in ("before", "after", "fails", "lost")
         where = {"supervisor": "worker"}.get(part, part)
