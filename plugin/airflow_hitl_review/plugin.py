@@ -1,8 +1,8 @@
 """The Airflow plugin: mounts the REST API and pages on the API server and links them in Airflow's UI.
 
-Registered as an ``airflow.plugins`` entry point, as the AI provider's plugin is. Of two apps at the same prefix, and
-of two tabs, Airflow takes the first; and it loads entry points in the order of their folders on the disk, which is any.
-So our plugin takes the provider's app and tab away where ours have their place.
+Registered as an ``airflow.plugins`` entry point, as the AI provider's plugin is. Of two apps at the same prefix,
+and of two tabs, Airflow takes the first; and it loads entry points in the order of their folders on the disk, which
+is any. So our plugin takes the provider's app and tab away where ours have their place.
 """
 
 from __future__ import annotations
