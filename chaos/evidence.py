@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, create_engine, text
 from airflow_hitl_review.core.schema import SESSION_KEY
 
 DAG_ID = "chaos_reviews"
-_REVIEWS = f"dag_id = '{DAG_ID}' and map_index >= 0"
+AGENTS_DAG_ID = "chaos_agents"
+_REVIEWS = f"dag_id in ('{DAG_ID}', '{AGENTS_DAG_ID}') and map_index >= 0"
 
 Review = tuple[str, int, str]
 """Run, map index and task id."""

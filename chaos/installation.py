@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from chaos.evidence import DAG_ID
 from chaos.faults import Clock
 from chaos.keeper import Keeper
 from chaos.points import Points
@@ -133,6 +132,7 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
             api_workers=2,
             settings={
                 "AIRFLOW__CORE__PARALLELISM": "16" if database else "4",
+                "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # under load
                 # One that dies while it is being asked for a sign of life is replaced after so many seconds.
                 "AIRFLOW__API__WORKER_TIMEOUT": "10",
                 "AIRFLOW_CONN_CHAOS_WEBHOOK": connection_to(port, secret),
@@ -165,5 +165,6 @@ def installation(scenario: Scenario, folder: Path, *, named: bool) -> Iterator[I
         keeper = Keeper(start)
         with keeper.at_work():
             wait_until(airflow.answers, timeout=180, what="the API server")
-            airflow.wait_for_dag(DAG_ID)
+            for dag_id in scenario.dag_ids:
+                airflow.wait_for_dag(dag_id)
             yield Installation(airflow, keeper, points, others, folder / "events.jsonl")

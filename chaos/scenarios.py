@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from chaos.evidence import AGENTS_DAG_ID, DAG_ID
 from chaos.points import API, CALLS, FAILING_WRITES, RECEIVER, SUPERVISOR, WORKER
 
 FEW = ("worker.after.xcom.agent_session", "worker.before.park", "worker.before.result")
@@ -41,6 +42,11 @@ class Scenario:
     agents: bool = False
     settle_seconds: float = 300.0
     at_least: int = 0
+
+    @property
+    def dag_ids(self) -> tuple[str, ...]:
+        """The DAGs of which each has a run at a time."""
+        return (DAG_ID, AGENTS_DAG_ID) if self.agents else (DAG_ID,)
 
     def until(self, reviews: int) -> Scenario:
         """The same, until there were so many reviews."""

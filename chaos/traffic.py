@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import requests
 from sqlalchemy.exc import DBAPIError
 
-from chaos.evidence import DAG_ID, count_ended
+from chaos.evidence import count_ended
 from chaos.scenarios import Scenario
 from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
@@ -53,9 +53,12 @@ class Traffic:
 
         def triggered() -> bool:
             headers = {"Authorization": f"Bearer {self.airflow.token()}"}
-            url = f"{self.airflow.url}/api/v2/dags/{DAG_ID}/dagRuns"
-            answer = requests.post(url, json=body, headers=headers, timeout=30)
-            return answer.status_code in (200, 409)  # 409: it was, and the server was killed in its answer
+            for dag_id in self.scenario.dag_ids:
+                url = f"{self.airflow.url}/api/v2/dags/{dag_id}/dagRuns"
+                answer = requests.post(url, json=body, headers=headers, timeout=30)
+                if answer.status_code not in (200, 409):  # 409: it was, and the server was killed in its answer
+                    return False
+            return True
 
         wait_until(calmly(triggered), timeout=120, what="a run", interval=1.0)
         self.triggered += self.scenario.per_run

@@ -1,21 +1,16 @@
-"""Reviews that are killed on the way, of four kinds, and agents that ask; how many, the environment says."""
+"""Reviews that are killed on the way, of four kinds; how many, the environment says."""
 
 from __future__ import annotations
 
 import json
-import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
+from chaos_kinds import COMMON, prompts_of  # type: ignore[import-not-found]  # chaos/inject is on its path
 from pydantic import BaseModel, field_validator
 
 from airflow_hitl_review import HITLReviewOperator, report_progress
-
-HAS_AGENTS = os.environ.get("HITL_CHAOS_AGENTS") == "1"
-KINDS = ("review", "clock", "typed", "review", "policy", *(("agent",) if HAS_AGENTS else ()))
-"""Task ids: plain text; text that is approved if nobody decides soon; JSON of a type, with progress; text that
-nobody need see; an agent."""
 
 
 class Report(BaseModel):
@@ -58,13 +53,6 @@ def regenerate_report(feedback: str, history: list[dict[str, Any]]) -> Report:
     return Report(text=regenerate(feedback, history), number=2**60 + 1)
 
 
-COMMON: dict[str, Any] = {
-    "webhooks": ["chaos_webhook"],
-    "max_hitl_iterations": 3,
-    "reviewers": os.environ.get("HITL_CHAOS_REVIEWERS", "").split(),
-    "retries": 20,
-    "retry_delay": timedelta(seconds=1),
-}
 TEXT: dict[str, Any] = {"generate": generate, "regenerate": regenerate}
 MORE: dict[str, dict[str, Any]] = {
     "review": {},
@@ -76,20 +64,7 @@ MORE: dict[str, dict[str, Any]] = {
     },
     "policy": {"review_when": lambda output: "output 1" not in output},
 }
-COUNT = int(os.environ.get("HITL_CHAOS_PER_RUN", "5"))
-
-
-def prompts_of(kind: str) -> list[str]:
-    return [f"Item {number}" for number in range(COUNT) if KINDS[number % len(KINDS)] == kind]
-
-
 with DAG("chaos_reviews", schedule=None, catchup=False, max_active_tasks=500, max_active_runs=100):
     for kind, more in MORE.items():
         operator = HITLReviewOperator if kind == "typed" else ReviewedText
         operator.partial(task_id=kind, **{**COMMON, **TEXT, **more}).expand(prompt=prompts_of(kind))
-    if HAS_AGENTS:
-        from chaos_agent import AskingOperator, shop  # type: ignore[import-not-found]  # chaos/inject is on its path
-
-        AskingOperator.partial(
-            task_id="agent", llm_conn_id="none", toolsets=[shop()], enable_hitl_review=True, **COMMON
-        ).expand(prompt=prompts_of("agent"))
