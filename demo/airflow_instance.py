@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from demo.processes import Process, StartError, free_port, wait_until
+from demo.processes import PATIENCE, Process, StartError, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 START_TIMEOUT = 180.0
@@ -86,7 +86,7 @@ class AirflowInstance:
         """Address of the API server."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
-    def run(self, *command: str, timeout: float = START_TIMEOUT) -> str:
+    def run(self, *command: str, timeout: float = START_TIMEOUT * PATIENCE) -> str:
         """Run a command in this Airflow's environment and return what it printed on stdout.
 
         Raises:

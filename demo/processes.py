@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,17 +14,28 @@ from pathlib import Path
 
 STOP_TIMEOUT = 15.0
 
+PATIENCE = float(os.environ.get("HITL_PATIENCE") or 1)
+"""How many times longer than usual to wait before giving up; for machines that do much else at the same time."""
+
+_SHARE = 0.25
+"""The most of the time that ``wait_until`` may spend with looking: what it waits for needs the processor, too."""
+
 
 class StartError(RuntimeError):
     """A part did not start; the message ends with what it printed last."""
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port on loopback that nothing listens on now.
+
+    It is below those that Linux gives to outgoing connections (from 32768), one of which could have it as its own
+    before the server starts.
+    """
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(
@@ -34,18 +46,30 @@ def wait_until(
     interval: float = 0.2,
     alive: Callable[[], bool] | None = None,
 ) -> None:
-    """Wait until ``ready()``, at most ``timeout`` seconds.
+    """Wait until ``ready()``, at most ``timeout`` seconds times ``PATIENCE``.
+
+    Args:
+        ready: whether what is waited for is there.
+        timeout: in seconds.
+        what: is waited for, for the message.
+        interval: seconds between two looks; more if a look takes long.
+        alive: whether waiting still makes sense.
 
     Raises:
         StartError: it took too long, or ``alive()`` became false.
     """
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
-    while not ready():
+    while True:
+        begun = time.monotonic()
+        if ready():
+            return
         if alive is not None and not alive():
             raise StartError(f"{what} ended while starting")
         if time.monotonic() > end:
             raise StartError(f"{what} was not ready within {timeout:.0f} s")
-        time.sleep(interval)
+        took = time.monotonic() - begun
+        time.sleep(max(interval, took / _SHARE - took))
 
 
 class Process:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from demo.airflow_instance import AirflowInstance
+from demo.processes import PATIENCE
 from demo.stack import Receiver, receiver
 from tests.compatibility.environments import VERSIONS
 from tests.compatibility.stories import Stories
@@ -49,6 +50,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     scheduler: Any = LoadScopeScheduling(config, log)
     scheduler._split_scope = lambda nodeid: "/".join(nodeid.split("::")[0].split("/")[:2])
     return scheduler
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test ``PATIENCE`` times its time, as ``wait_until`` does."""
+    usual = float(config.getini("timeout"))
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        most = float(marker.args[0]) if marker else usual
+        item.add_marker(pytest.mark.timeout(most * PATIENCE), append=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -209,6 +219,8 @@ def live(
             "AIRFLOW__CORE__PARALLELISM": "16",
             # As in the demo.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            # Each DAG file is read once.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
             # Five minutes of short waits, so that the tests need not wait long.
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 150),

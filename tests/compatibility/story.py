@@ -25,7 +25,7 @@ EXAMPLES = {
 """The example DAGs, and which of their tasks is reviewed."""
 
 PARKED = ("awaiting_input", "deferred")
-PATIENCE = 600
+PATIENCE = 300
 """Seconds after which something counts as not happening: a machine that others use, too, may be very slow."""
 
 
@@ -114,15 +114,18 @@ class Story:
 
     def wait_for_outputs(self, reviews: list[tuple[str, str, int]], iteration: int) -> None:
         """Wait until the output of that number waits for a decision in each of these."""
+        missing = list(reviews)
 
-        def missing() -> list[tuple[str, str, int]]:
-            return [r for r in reviews if not _waits(self.find(*r), iteration)]
+        def none_is_missing() -> bool:
+            while missing and _waits(self.find(*missing[-1]), iteration):
+                missing.pop()
+            return not missing
 
         try:
-            wait_until(lambda: not missing(), timeout=PATIENCE, what=f"output {iteration} of each", interval=1.0)
+            wait_until(none_is_missing, timeout=PATIENCE, what=f"output {iteration} of each", interval=1.0)
         except RuntimeError as error:
             states = [dict(self.states(dag_id)) for dag_id in self.runs]
-            raise RuntimeError(f"{error}: missing {missing()}, {states}\n{self._failures()}") from None
+            raise RuntimeError(f"{error}: missing {missing}, {states}\n{self._failures()}") from None
 
     def wait_for_parks(self, reviews: list[tuple[str, str, int]]) -> None:
         """Wait until each of these tasks has parked."""

@@ -32,7 +32,6 @@ def passed(version: Version, module: str, tmp_path: Path) -> list[str]:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

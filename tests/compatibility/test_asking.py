@@ -13,7 +13,7 @@ from tests.compatibility.environments import VERSIONS, Version
 from tests.compatibility.stories import Stories
 from tests.compatibility.story import Story
 
-pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(3600)]
 
 MADE = [
     ["look_up", 7],

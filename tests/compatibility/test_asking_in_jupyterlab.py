@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import VERSIONS, Version, environment
 from tests.compatibility.story import DAGS
@@ -21,11 +21,11 @@ from tests.notebook.lab import decide, feedback, press, running_lab, tell
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(900)]
 
-SLOW = 120_000
+SLOW = 120_000 * PATIENCE
 """Milliseconds until an agent has gone on, at the most."""
 
 
-@pytest.mark.parametrize("version", [one for one in VERSIONS if one.provider], ids=lambda version: version.name)
+@pytest.mark.parametrize("version", [VERSIONS[1], VERSIONS[-1]], ids=lambda version: version.name)
 def test_an_agent_asks_three_times(version: Version, folder: Path, tmp_path: Path) -> None:
     need_python(version)
     chromium = need_chromium()

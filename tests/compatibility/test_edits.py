@@ -12,7 +12,7 @@ from hitl_notebook import Review, Turn, User
 from tests.compatibility.edits import BIG, TEXT
 from tests.compatibility.story import Story
 
-pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(3600)]
 
 REFUSAL = "The amounts of the lines do not add up to the total."
 ADMIN = User("admin", "admin")

@@ -75,7 +75,6 @@ def test_it_takes_their_place(version: Version, tmp_path: Path) -> None:
             | {"AIRFLOW_HOME": str(tmp_path / "home"), "AIRFLOW__HITL_REVIEW__REPLACE_AGENT_OPERATOR": wanted},
             capture_output=True,
             text=True,
-            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]

@@ -11,7 +11,7 @@ from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import VERSIONS, Version
 from tests.compatibility.stories import Stories
 
-pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(params=[one for one in VERSIONS if one.is_upgraded], ids=lambda version: version.name)

@@ -12,7 +12,7 @@ from tests.compatibility.stories import Stories
 from tests.compatibility.story import Story
 from tests.compatibility.table import check, table
 
-pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(3600)]
 
 
 def test_it_is_that_version(told: Story) -> None:

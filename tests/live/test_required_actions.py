@@ -10,7 +10,7 @@ import requests
 from sqlalchemy import create_engine, text
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from tests.live.test_reviews import call, query, wait_for
 from tests.plugin.web.test_required_actions import DAG_ID, answer, hitl, pending, state_of
 
@@ -34,7 +34,7 @@ def test_rounds_answered_in_required_actions(live: AirflowInstance, token: str) 
     )
     codes: dict[int, int] = {}
     early = 0
-    end = time.monotonic() + 120
+    end = time.monotonic() + 120 * PATIENCE
     try:
         # 0 to 5: approved as soon as they are parked. 6: changes. 7: rejected. 8: changes, over REST. 9: later.
         # From 10: approved as soon as there is a form, most of them before they park: Airflow alone would resume

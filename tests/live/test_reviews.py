@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, create_engine, text
 
 from airflow_hitl_review.core.schema import SESSION_KEY
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from demo.stack import Receiver
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -85,7 +85,7 @@ def test_decisions_soon_after_parking(live: AirflowInstance) -> None:
         "select run_id, map_index, updated_at from task_instance"
         " where dag_id = :dag and run_id in :runs and task_id = 'review' and state = 'awaiting_input'"
     ).bindparams(bindparam("runs", list(runs), expanding=True))
-    end = time.monotonic() + 180
+    end = time.monotonic() + 180 * PATIENCE
     try:
         while len(decided) < FOR_EACH * len(runs):
             assert time.monotonic() < end, f"only {len(parked)} parked"

@@ -24,7 +24,7 @@ import requests
 from sqlalchemy import Engine, create_engine, text
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from hitl_webhooks import ReceivedEvent
 from tests.support import postgres
 from tests.support.hook_server import Hook, LiveHooks
@@ -421,7 +421,7 @@ def test_new_try_keeps_undelivered_events(reviews: Reviews) -> None:
     (first,) = [key for key in run.xcoms() if key.startswith("webhook_")]
     run.clear("review")
     seen = 0
-    end = time.monotonic() + LONG
+    end = time.monotonic() + LONG * PATIENCE
     while run.states()["review", -1] != ("awaiting_input", 2):
         assert time.monotonic() < end
         assert first in run.xcoms()

@@ -23,6 +23,8 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
+from demo.processes import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv-kernels"
 TIMEOUT = 30.0
@@ -80,11 +82,10 @@ def _make_environment(folder: Path, package: str, version: str) -> None:
                 check=True,
                 capture_output=True,
                 text=True,
-                timeout=240,
             )
         except subprocess.CalledProcessError as error:
             raise NotInstalledError(error.stderr.strip()[:500]) from error
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             raise NotInstalledError(str(error)) from error
 
 
@@ -256,6 +257,7 @@ class Kernel:
 
     def until(self, holds: Callable[[], Any], *, timeout: float = TIMEOUT) -> None:
         """Process messages from the kernel until this holds."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         heard, woken = len(self.heard), time.monotonic()
         while not holds():

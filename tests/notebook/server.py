@@ -18,6 +18,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from demo.processes import PATIENCE
 from hitl_notebook.client.review_page import ReviewPage
 from hitl_notebook.records import Review, ReviewKey, parse_review
 from hitl_rendering.conversation import failure_words
@@ -150,7 +151,7 @@ class ReviewServer:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name=THREAD)
         self._thread.start()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 10 * PATIENCE
         while not self._server.started:
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.01)

@@ -102,10 +102,10 @@ def test_actions_of_others_appear_automatically(stage: Stage, people: People) ->
     expect(page.locator(".row .pill")).to_have_text("Waiting for you")
     page.locator(".row").focus()
     stage.decide(key, "feedback", feedback="More")
-    expect(page.locator(".row .pill")).to_have_text("Changes requested", timeout=5_000)
+    expect(page.locator(".row .pill")).to_have_text("Changes requested")
     expect(page.locator(".row")).to_be_focused()
     stage.next_output(key, "Two")
-    expect(page.locator(".row .pill")).to_have_text("Waiting for you", timeout=5_000)
+    expect(page.locator(".row .pill")).to_have_text("Waiting for you")
     expect(page.locator(".row")).to_contain_text("round 2 of 5")
 
 

@@ -34,7 +34,7 @@ def check(folder: Path, *definitions: str, ltl: str = "", model: Path = MODEL) -
             missing(program, how)
 
     def run(*command: str) -> str:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

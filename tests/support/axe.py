@@ -24,7 +24,7 @@ def source(folder: Path) -> str:
     home.mkdir()
     command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", VERSION]
     try:
-        subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=120)
+        subprocess.run(command, cwd=home, check=True, capture_output=True)
     except subprocess.CalledProcessError as failure:
         missing("axe-core", f"npm install failed: {failure.stderr.decode(errors='replace')[-300:]}")
     return (home / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from demo.processes import PATIENCE
+
 # The last five keep it from calling home.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
-WAIT = 60_000.0
+WAIT = 60_000.0 * PATIENCE
 """Milliseconds; a kernel starts slowly on a small machine."""
 
 

@@ -31,7 +31,7 @@ def _installed(folder: Path) -> tuple[Path, str]:
     install = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     install += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     try:
-        subprocess.run(install, cwd=home, check=True, capture_output=True, text=True, timeout=120)
+        subprocess.run(install, cwd=home, check=True, capture_output=True, text=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
         missing("node and npm", f"npm install failed: {str(failure.stderr)[-300:]}")
     return home, node

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demo.processes import PATIENCE
 from hitl_webhooks import EventType, Person, ReviewFacts, build_event, generate_secret, sign
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
@@ -82,7 +83,7 @@ class Example:
         self._process.wait()
 
     def _wait_until_it_listens(self) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * PATIENCE
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0:
@@ -133,7 +134,7 @@ def test_examples(name: str, example: Example, tmp_path: Path) -> None:
 
 def wait_for(example: Example, event_id: str) -> None:
     """Wait until it has processed the event; as it works sequentially, earlier ones are processed by then."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * PATIENCE
     while not example.worked_on(event_id):
         assert time.monotonic() < end, example.log()
         time.sleep(0.02)

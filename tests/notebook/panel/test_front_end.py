@@ -128,8 +128,6 @@ def opened(page: Any, home: Path, address: Callable[[str], str]) -> Iterator[Sta
     page.set_default_timeout(browser.WAIT)
     browser.run_notebook(page, staged.address)
     staged.rows.first.wait_for()
-    page.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
     yield staged
 
 

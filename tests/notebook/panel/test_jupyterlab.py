@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from demo.processes import PATIENCE
 from hitl_notebook import ReviewKey
 from tests.notebook.gate import Gate
 from tests.notebook.hostile import HOSTILE
@@ -29,7 +30,7 @@ DANGEROUS = (
 
 
 def until(holds: Any, what: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 30 * PATIENCE
     while not holds():
         assert time.monotonic() < end, what
         time.sleep(0.05)

@@ -98,7 +98,7 @@ def test_calls_are_answered_one_by_one(lab: Lab, server: ReviewServer) -> None:
     assert (told["call_2"]["approved"], told["call_2"]["reason"]) == (False, "Too much.")
     assert told["call_3"]["approved"] is True
     server.next_output(next(iter(server.sessions)), "Both are paid.")
-    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("Both are paid.", timeout=30_000)
+    expect(panel.locator(".hitl-session .hitl-output").last).to_contain_text("Both are paid.")
     picture(panel.page, "after")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.airflow_instance import AirflowInstance
+from demo.processes import PATIENCE
 from hitl_notebook import Client
 from tests.conftest import DATABASES, SERVERS
 from tests.support.migrated import Migrated
@@ -61,7 +62,7 @@ def test_dag_test_can_be_answered(airflow: AirflowInstance) -> None:
         running = subprocess.Popen(program, env=airflow.env, cwd=airflow.home, stdout=log, stderr=subprocess.STDOUT)
         try:
             decided: set[tuple[str, int]] = set()
-            end = time.monotonic() + 240
+            end = time.monotonic() + 240 * PATIENCE
             while running.poll() is None and time.monotonic() < end:
                 for review in client.sessions(status="pending_review"):
                     decided.add((review.key.task_id, review.iteration))

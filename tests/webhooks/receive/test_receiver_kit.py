@@ -26,6 +26,7 @@ import pytest
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from demo.processes import PATIENCE
 from demo.webhook_receiver import EventLog, create_receiver
 from hitl_webhooks import (
     DuplicateGuard,
@@ -581,7 +582,7 @@ def test_secret_is_looked_up_for_each_request(port: int, server_errors: list[str
 
 def logged_failure(failures: list[str], number: int) -> str:
     """The logged exception; the server logs it after it has answered."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * PATIENCE
     while len(failures) <= number:
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -700,7 +701,7 @@ class Listener:
         return self._log.read_bytes().decode()
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * PATIENCE
         while (found := re.search(pattern, self.printed())) is None:
             assert self.process.poll() is None, self.printed()
             assert time.monotonic() < end, self.printed()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from airflow_hitl_review.core.schema import ACTION_KEY, SESSION_KEY
 from airflow_hitl_review.core.task_key import TaskKey
 from airflow_hitl_review.server.db.task_instances import is_parked
-from airflow_hitl_review.server.db.xcoms import field_in, same_task, values_are_in_the_row
+from airflow_hitl_review.server.db.xcoms import field_in, same_task
 
 
 def decided_but_parked(db: Session, limit: int = 100) -> list[TaskKey]:
@@ -65,10 +65,8 @@ def deferred_past_deadline(db: Session, now: datetime, limit: int = 1000) -> lis
     """Deferred task instances whose review's deadline is over, which a triggerer would have noticed.
 
     A deployment of Airflow 3.3 needs no triggerer for new reviews, but those that an earlier version parked stay
-    deferred. This is only a filter: it compares texts. It finds none if XCom values are not in the database.
+    deferred. This is only a filter: it compares texts. Needs ``values_are_in_the_row()``.
     """
-    if not values_are_in_the_row():
-        return []
     query = (
         select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
         .join(XComModel, _of_task(XComModel, SESSION_KEY))

@@ -40,7 +40,7 @@ from airflow_hitl_review.server.db.task_instances import (
     resume,
 )
 from airflow_hitl_review.server.db.transactions import Session, option, transaction, utcnow
-from airflow_hitl_review.server.db.xcoms import read_xcoms, write_xcom
+from airflow_hitl_review.server.db.xcoms import read_xcoms, values_are_in_the_row, write_xcom
 from airflow_hitl_review.server.reviews import reschedule_recovery
 from airflow_hitl_review.server.reviews.resume_event import event_of
 from airflow_hitl_review.server.reviews.scan_window import ScanWindow
@@ -194,7 +194,8 @@ class Resumer:
                 found += [key for key in written_since_the_park(db, since) if key not in found]
                 if since is None:
                     _tell_of_lost_sessions(db)
-                    found += deferred_past_deadline(db, utcnow())
+                    if values_are_in_the_row():
+                        found += deferred_past_deadline(db, utcnow())
         except Exception:
             log.exception("Looking for decided but parked tasks failed; trying again later.")
             return
