@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from demo.processes import PATIENCE
+
 # What follows runs in the kernel. A press is the message that the browser sends for it.
 _REVIEWER = '''
 import asyncio
@@ -51,7 +53,10 @@ class LiveNotebook:
         self.book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         self._env = dict(env)
         self._client = NotebookClient(
-            self.book, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+            self.book,
+            timeout=240 * PATIENCE,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
         )
 
     @contextmanager
@@ -78,7 +83,7 @@ class LiveNotebook:
         Raises:
             TimeoutError: it never did.
         """
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * PATIENCE
         while (now := self.run(source).strip()) != printed:
             if time.monotonic() > end:
                 raise TimeoutError(f"{source} printed {now}, not {printed}")

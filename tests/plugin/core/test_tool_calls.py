@@ -100,6 +100,12 @@ def test_wrong_answers_name_their_place(calls: dict[str, CallAnswer], path: str)
     assert any(path in one.path for one in error.value.errors)
 
 
+def test_a_message_names_the_call_as_the_reviewer_knows_it() -> None:
+    wrong = CallAnswer(args={"order_id": 7, "amount": -1, "reason": "late"})
+    with pytest.raises(InvalidEditError, match=r"output: call 2 \(refund\), args\.amount must be more than 0\.$"):
+        checked(session(refunds()), {**ALL, "call_2": wrong})
+
+
 def test_arguments_can_be_fixed() -> None:
     review = session(refunds(fixed=True))
     assert checked(review, {**ALL, "call_1": CallAnswer(approved=False)}) is not None

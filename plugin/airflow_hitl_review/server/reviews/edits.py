@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED
@@ -68,8 +69,14 @@ def checked_edit(
         raise InvalidEditError(session.modifications_refused or EDITS_NOT_SUPPORTED)
     if session.output_format == "json" and session.output_schema is not None:
         errors = [one for one in schema_errors(value, session.output_schema) if not is_given(one.path)]
-        _raise(errors, "does not fit the type of the output")
+        _raise(errors, "does not fit the type of the output", _call_names(session))
     return edited_output
+
+
+def _call_names(session: AgentSession) -> dict[str | int, str]:
+    """What a message calls each call of a request, whose ids mean nothing to a reader."""
+    calls = session.request.calls if session.request is not None else ()
+    return {call.tool_call_id: f"call {n} ({call.tool_name})" for n, call in enumerate(calls, 1)}
 
 
 def _parsed(text: str) -> Any:
@@ -89,12 +96,14 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _raise(errors: Sequence[FieldError], why: str) -> None:
+def _raise(errors: Sequence[FieldError], why: str, names: Mapping[str | int, str] = MappingProxyType({})) -> None:
     if errors:
         first, others = errors[0], len(errors) - 1
+        named = names.get(first.path[0]) if first.path else None
+        place = place_of(first.path) if named is None else f"{named}, {place_of(first.path[1:])}"
         are = "is 1 more such place" if others == 1 else f"are {others} more such places"
         more = f", and there {are}" if others else ""
-        raise InvalidEditError(f"The edit {why}: {place_of(first.path)} {first.message}{more}.", tuple(errors))
+        raise InvalidEditError(f"The edit {why}: {place} {first.message}{more}.", tuple(errors))
 
 
 def _whole(message: str) -> tuple[FieldError]:
