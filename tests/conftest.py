@@ -222,8 +222,8 @@ def live(
             # Each DAG file is read once.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
-            # Five minutes of short waits, so that the tests need not wait long.
-            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 150),
+            # Five minutes of short waits, so that the tests need not wait long; few in all, as each costs a try.
+            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 30 + ["6"] * 40),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         },

@@ -83,6 +83,10 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         programs=programs,
         settings={name: airflow.env[name] for name in shared} | {"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
     )
+    if version.provider:
+        # Imported once, and not by each task, which Airflow forks.
+        (airflow.home / "config").mkdir(parents=True)
+        (airflow.home / "config" / "airflow_local_settings.py").write_text("import pydantic_ai\n")
     airflow.migrate()
     told = Story(version, airflow, moved)
     try:

@@ -73,7 +73,7 @@ if AgentOperator is not None:
         "prompt": "first",
         "llm_conn_id": "test_model",
         "enable_hitl_review": True,
-        "hitl_poll_interval": 1,
+        "hitl_poll_interval": 5,
         "retries": 0,
     }
 

@@ -80,7 +80,7 @@ with DAG("edited", schedule=None, catchup=False, max_active_tasks=50):
     typed = review("typed", generate=lambda context: REPORT, regenerate=again, output_type=Report)
     seen(typed.output)
     review("text")
-    review("polled", hitl_wait="poll", hitl_poll_interval=1)
+    review("polled", hitl_wait="poll", hitl_poll_interval=5)
     review("locked", allow_modifications=False)
     skipped = review("skipped", on_reject="skip")
     skipped >> after.override(task_id="after_approval")()

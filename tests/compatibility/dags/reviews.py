@@ -31,9 +31,9 @@ with DAG("ours", schedule=None, catchup=False, max_active_tasks=50):
     review("parked")
     review("parked_rejected")
     review("parked_answered")
-    review("polled", hitl_wait="poll", hitl_poll_interval=1)
-    review("polled_theirs", hitl_wait="poll", hitl_poll_interval=1)
-    review("polled_theirs_rejected", hitl_wait="poll", hitl_poll_interval=1)
+    review("polled", hitl_wait="poll", hitl_poll_interval=5)
+    review("polled_theirs", hitl_wait="poll", hitl_poll_interval=5)
+    review("polled_theirs_rejected", hitl_wait="poll", hitl_poll_interval=5)
 
     @task
     def names() -> list[str]:

@@ -22,7 +22,7 @@ if AgentOperator is not None:
             llm_conn_id="test_model",
             model_id="test",
             enable_hitl_review=True,
-            hitl_poll_interval=1,
+            hitl_poll_interval=5,
             retries=0,
         )
 

@@ -42,7 +42,7 @@ with DAG("upgraded", schedule=None, catchup=False, max_active_tasks=50):
         output_type=Report,
         hitl_timeout=timedelta(hours=1),
     )
-    review("polled", hitl_wait="poll", hitl_poll_interval=1, retries=1, retry_delay=timedelta(seconds=1))
+    review("polled", hitl_wait="poll", hitl_poll_interval=5, retries=1, retry_delay=timedelta(seconds=1))
 
     @task.hitl_review(prompt="A greeting", retries=0)
     def greet(name: str, feedback: str | None = None) -> str:
