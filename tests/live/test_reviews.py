@@ -50,27 +50,27 @@ def wait_for(
 
 
 def test_pending_reviews_use_no_pool_slots(live: AirflowInstance) -> None:
-    run_id = live.trigger(DAG_ID, {"count": 50})
-    wait_for(live, run_id, {"awaiting_input": 50})
+    run_id = live.trigger(DAG_ID, {"count": 20})
+    wait_for(live, run_id, {"awaiting_input": 20})
     pool = live.api("GET", "/pools/default_pool")
     assert (pool["occupied_slots"], pool["running_slots"], pool["queued_slots"]) == (0, 0, 0)
 
     other = live.trigger("other_work")
     wait_for(live, other, {"success": 1}, timeout=60, dag_id="other_work", task_id="work")
-    assert states(live, run_id) == {"awaiting_input": 50}
+    assert states(live, run_id) == {"awaiting_input": 20}
 
     token = live.token()
-    for index in range(10):
+    for index in range(4):
         answer = call(live, "POST", "approve", token, query(run_id, index), {"iteration": 1})
         assert answer.status_code == 200
-    wait_for(live, run_id, {"success": 10, "awaiting_input": 40})
+    wait_for(live, run_id, {"success": 4, "awaiting_input": 16})
     live.api("PATCH", f"/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})  # the rest is not needed
 
 
 DELAYS = (0, 0.2, 0.5, 1, 3)
 """Seconds after parking."""
 
-FOR_EACH = 10
+FOR_EACH = 4
 """Number of tasks decided with each delay."""
 
 
