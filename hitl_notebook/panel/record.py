@@ -192,7 +192,13 @@ def _line(row: ReviewSummary) -> str:
 
 
 def _state_and_decision(row: ReviewSummary) -> tuple[str, str]:
-    _, state = state_of(row.status, task_completed=row.task_completed, edited=row.edited, channel=row.channel)
+    _, state = state_of(
+        row.status,
+        task_completed=row.task_completed,
+        edited=row.edited,
+        channel=row.channel,
+        request_kind=row.request_kind,
+    )
     who = decider_words(row.decided_by, row.acting_for, row.channel)
     if not who or row.decided_at is None:
         return state, who

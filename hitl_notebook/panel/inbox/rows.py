@@ -40,6 +40,7 @@ def row_of(
         for_you=for_you,
         edited=review.edited,
         channel=review.channel,
+        request_kind=review.request_kind,
     )
     key = review.key
     return {

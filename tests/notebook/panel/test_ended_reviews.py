@@ -95,3 +95,8 @@ def test_rejecting_says_what_it_does_to_the_task() -> None:
     assert rejected.text == f"Rejected output 1. {effect}."
     failed = Decision(Action.REJECT, review(), "").done(is_open=True)
     assert failed.text == "Rejected output 1. The task fails and is not retried."
+
+
+def test_an_answered_request_is_listed_as_answered() -> None:
+    answered = review(status="changes_requested", edited=True, request_kind="tool_calls", decided_at=stamp(1))
+    assert row_of(answered)["words"] == "Answered"

@@ -78,6 +78,7 @@ class Row:
             for_you=self.for_you,
             edited=review.edited,
             channel=review.channel,
+            request_kind=review.request_kind,
         )
 
     @property
