@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from demo.airflow_instance import AirflowInstance
 from demo.live_notebook import LiveNotebook
-from demo.processes import StartError
+from demo.processes import PATIENCE, StartError
 from demo.stack import DAG_ID, ROOT, Receiver, notebook_env, whole
 
 HOME = ROOT / ".demo" / "smoke"
-WAIT = 90.0
+WAIT = 90.0 * PATIENCE
 
 
 class Checks:

@@ -12,10 +12,11 @@ from typing import Protocol
 
 from playwright.sync_api import Dialog, Locator, Page, expect
 
+from demo.processes import PATIENCE
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.support import browser
 
-WAIT = 20_000.0
+WAIT = 20_000.0 * PATIENCE
 """Milliseconds."""
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
+from demo.processes import PATIENCE
 from tests.support import browser
 from tests.support.api_server import DAG_ID, TASK_ID, ReviewServer, search_path
 
-WAIT = 15_000.0
+WAIT = 15_000.0 * PATIENCE
 """Milliseconds."""
 
 UNMAPPED_DAG_ID = "json_review"

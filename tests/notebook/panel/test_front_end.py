@@ -645,7 +645,7 @@ def test_second_browser_tab_stays_in_sync(fresh: Staged) -> None:
     fresh.page.keyboard.press("Control+s")
     fresh.page.wait_for_timeout(1500)
     second = fresh.page.context.new_page()
-    second.set_default_timeout(30_000)
+    second.set_default_timeout(browser.WAIT)
     second.goto(fresh.address.replace("workspaces/", "workspaces/second-"))
     other = Staged(second, fresh.notebook, fresh.address)
     other.rows.first.wait_for()
