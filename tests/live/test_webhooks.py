@@ -301,7 +301,7 @@ def test_worker_is_killed_during_first_attempt(reviews: Reviews) -> None:
     assert (again.id, again.body) == (first.id, first.body)
     # No one else sent it while the dead worker's claim was valid.
     assert again.monotonic - first.monotonic > 25
-    assert again.monotonic - killed_at < 90
+    assert again.monotonic - killed_at < 90 * PATIENCE
 
     run.wait_for("failed")
     (final,) = run.wait_for_events(1, hook, FINAL)
@@ -654,7 +654,7 @@ def test_hanging_endpoint_delays_no_other(reviews: Reviews, timed_runs: tuple[Ru
         next(r for r in hook.requests() if r.event is not None and r.event.id in run.ids(hook, READY, map_index=0))
         for hook in good
     ]
-    assert abs(ready[0].monotonic - ready[1].monotonic) < 2
+    assert abs(ready[0].monotonic - ready[1].monotonic) < 2 * PATIENCE
     for hook in good:
         (final,) = run.wait_for_events(1, hook, FINAL, map_index=0)
         assert final.data["status"] == "approved"

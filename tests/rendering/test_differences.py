@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.processes import PATIENCE
 from hitl_rendering.alignment import Effort, align
 from hitl_rendering.difference_html import in_words, to_html
 from hitl_rendering.differences import _PAIRS_EFFORT, Difference, compare
@@ -151,7 +152,7 @@ def test_one_megabyte_is_compared_in_bounded_time(name: str) -> None:
     assert text_of(difference, "equal", "removed") == before
     assert text_of(difference, "equal", "added") == after
     assert difference.coarse == coarse
-    assert took < 3  # less than 1 s on an idle machine
+    assert took < 3 * PATIENCE  # less than 1 s on an idle machine
     assert len(html) < 500_000
 
 

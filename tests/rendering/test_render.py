@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from demo.processes import PATIENCE
 from hitl_rendering import render
 from tests.notebook.hostile import HOSTILE, Parts, harmless
 
@@ -167,7 +168,7 @@ def test_one_megabyte_is_rendered_quickly_and_cached(text: str, output_format: s
     first = time.thread_time()
     assert render.output(text, output_format) is shown
     assert first - start < 1  # 0.02 s, for JSON 0.2 s, on a slow machine
-    assert time.thread_time() - first < 0.01
+    assert time.thread_time() - first < 0.01 * PATIENCE
 
 
 def test_comparable() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from demo.processes import PATIENCE
 from tests.notebook.kernels import Kernel, kernel
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, turn
@@ -132,8 +133,8 @@ def test_first_view_cost_does_not_depend_on_review_count(running: Kernel, server
             running.run("panel.close()")
         costs[count] = tries
         say(f"first view of {count:,}: {tries[0]}; {sizes[count]:,} bytes")
-    assert costs[1_000][0].whole < 1
-    assert costs[10_000][0].whole < 1
+    assert costs[1_000][0].whole < 1 * PATIENCE
+    assert costs[10_000][0].whole < 1 * PATIENCE
     few, many = (min(cost.whole for cost in costs[count]) for count in costs)
     assert many < 1.5 * few
     assert sizes[10_000] < 1.05 * sizes[1_000]
@@ -161,9 +162,9 @@ def test_switch_between_long_reviews(running: Kernel, server: ReviewServer) -> N
     say(f"unseen, of {ROUNDS} outputs: at most {unseen}; {size:,} bytes; the request {request * 1000:.0f} ms")
     seen, size = switch(*LONG[-2:], *LONG[-2:], *LONG[-2:])
     say(f"back and forth between two: at most {seen}; {size:,} bytes")
-    assert seen.whole - request < 0.1
-    assert seen.own < 0.1
-    assert unseen.own < 0.1  # the rest is done outside the cell thread
-    assert unseen.whole - request < 0.3
+    assert seen.whole - request < 0.1 * PATIENCE
+    assert seen.own < 0.1 * PATIENCE
+    assert unseen.own < 0.1 * PATIENCE  # the rest is done outside the cell thread
+    assert unseen.whole - request < 0.3 * PATIENCE
     assert running.run("print(len(panel.session.conversation))") == f"{2 * ROUNDS - 1}\n"
     running.run("panel.close()")

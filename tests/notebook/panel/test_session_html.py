@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from demo.processes import PATIENCE
 from hitl_notebook import Review, ReviewKey
 from hitl_notebook.panel.review.links import links_html
 from hitl_notebook.panel.review.review_html import conversation_html, head_html, output_html, prepare
@@ -326,7 +327,7 @@ def test_prepared_review_is_shown_quickly() -> None:
         thread.join()
     start = time.thread_time()
     html = conversation_html(shown) + output_html(shown)
-    assert time.thread_time() - start < 0.1
+    assert time.thread_time() - start < 0.1 * PATIENCE
     assert "18,000 words added, 18,000 removed" in html
     assert len(html) < 3 * len(first)
 

@@ -17,6 +17,7 @@ from airflow_hitl_review.core.schema import AgentSession
 from airflow_hitl_review.server.reviews.edits import InvalidEditError, checked_edit
 from airflow_hitl_review.server.reviews.output_schema import MAX_ERRORS, schema_errors
 from airflow_hitl_review.server.reviews.schema_words import FieldError, place_of
+from demo.processes import PATIENCE
 
 
 class Grade(str, enum.Enum):
@@ -225,7 +226,7 @@ def test_hostile_schema_takes_no_long_time_and_raises_nothing(name: str) -> None
     value, schema = HOSTILE[name]
     start = time.thread_time()
     found = schema_errors(value, schema)
-    assert time.thread_time() - start < 5
+    assert time.thread_time() - start < 5 * PATIENCE
     assert len(found) <= MAX_ERRORS
 
 
@@ -352,6 +353,6 @@ def test_ten_thousand_records_take_a_second() -> None:
     schema = TypeAdapter(list[Row]).json_schema()
     start = time.thread_time()
     assert schema_errors([row] * 10_000, schema) == []
-    assert time.thread_time() - start < 2.5
+    assert time.thread_time() - start < 2.5 * PATIENCE
     wrong = schema_errors([*[row] * 9_999, {**row, "a": "x"}], schema)
     assert wrong == [FieldError((9_999, "a"), "must be a whole number")]  # within the limit of one check
