@@ -53,7 +53,6 @@ def _airflows(home: Path, database: str, *hooks: Hook) -> tuple[AirflowInstance,
         **{f"AIRFLOW_CONN_{hook.url.rpartition('/')[2].upper()}_HOOK": hook.connection() for hook in hooks},
         "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 500),
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
     old = AirflowInstance(
         home / "old",

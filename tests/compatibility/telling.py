@@ -60,8 +60,6 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE,
             # Six tasks poll and hold a slot; so two processes start at once, not twenty.
             "AIRFLOW__CORE__PARALLELISM": "8",
-            # An API server that shares its cores with other tests may answer late.
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             # Each DAG file is read once: pydantic-ai takes seconds to import.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
