@@ -160,7 +160,7 @@ def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServ
 
     A module whose tests are about all reviews there are has a server of its own.
     """
-    with reviews_on(request, folder, "reviews", {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "1"}) as server:
+    with reviews_on(request, folder, "reviews", {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "3"}) as server:
         yield server
 
 
