@@ -49,8 +49,18 @@ class Lists:
         self._user = SimpleAuthManagerUser(username="admin", role="ADMIN")
         self.compared = 0
 
-    def differing(self, *, totals_too: bool) -> Iterator[Any]:
-        """Compare lists, whole ones first."""
+    def differing(self, *, totals_too: bool) -> list[Any]:
+        """Compare lists, whole ones first; again if they differ: an API server may have written in between."""
+        found: list[Any] = []
+        for _ in range(3):
+            before = self.compared
+            found = list(self._differing(totals_too=totals_too))
+            if not found:
+                break
+            self.compared = before
+        return found
+
+    def _differing(self, *, totals_too: bool) -> Iterator[Any]:
         statuses = (), (PENDING,), (PENDING, ASKED)
         wanted = [
             Filters(these, text=text, order_by=order_by)
@@ -87,7 +97,7 @@ if __name__ == "__main__":
         run_id = seed_reviews(setting_up, DAG_ID, [session(f"P {n}") for n in range(4)])
     with transaction() as reading:
         kept = lists.open_reviews.reconcile(reading)
-    differing = list(lists.differing(totals_too=True)) if kept else []
+    differing = lists.differing(totals_too=True) if kept else []
     with transaction() as changing:
         keys = [TaskKey(DAG_ID, run_id, TASK_ID, n) for n in range(4)]
         late = session("P, and a long way down. " * 200, status=ASKED.value, deadline_at="2027-01-01T00:00:00Z")
