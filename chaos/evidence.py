@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, create_engine, text
 
@@ -130,7 +131,7 @@ def load(database: str) -> tuple[list[Ended], list[Logged]]:
         values.setdefault((run_id, index, task_id), {})[key] = json.loads(value) if is_sqlite else value
     ids: dict[Review, dict[int, str]] = {}
     for run_id, index, task_id, number, id_ in [*earlier, *((*t[:3], t.try_number, t.id) for t in tasks)]:
-        ids.setdefault((run_id, index, task_id), {})[number] = str(id_)
+        ids.setdefault((run_id, index, task_id), {})[number] = str(UUID(str(id_)))  # SQLite has no dashes in it
     ended = [
         Ended(
             t.run_id,
