@@ -133,6 +133,7 @@ def test_response_is_a_decision(
 def test_task_decided_while_running_is_woken_after_it_parks(reviews: ReviewServer) -> None:
     seeded = Seeded(reviews, "running")
     assert seeded.answer(answer("Approve", "", 1)).status_code == 200
+    assert not seeded.row()["response_received"]  # it is open until the task is woken
     seeded.park()
     wait_until(lambda: seeded.state() == "scheduled", timeout=30, what="the wake")
     row = seeded.row()
