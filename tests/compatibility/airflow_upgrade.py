@@ -12,7 +12,7 @@ from typing import Any
 from demo.processes import wait_until
 from hitl_notebook import Client
 from tests.compatibility.environments import VERSIONS, environment
-from tests.compatibility.story import DAGS, PATIENCE, Story
+from tests.compatibility.story import DAGS, LONG, Story
 from tests.support import version_before
 from tests.support.hook_server import Hook
 
@@ -74,7 +74,7 @@ class AirflowUpgrade:
             lambda: (
                 datetime.fromisoformat(told.find("upgraded", "late")["deadline_at"]) < datetime.now(timezone.utc)
             ),
-            timeout=PATIENCE,
+            timeout=LONG,
             what="the deadline",
         )
         told.wait_for_parks([*PARKED, *BEFORE])
@@ -133,13 +133,13 @@ class AirflowUpgrade:
         facts["states of the next round"] = {told.state_of(review) for review in changed}
         for dag_id, task_id, _ in changed:
             told.decide("approve", dag_id, task_id)
-        wait_until(self._polls_again, timeout=PATIENCE, what="the next try of the task that polls", interval=0.5)
+        wait_until(self._polls_again, timeout=LONG, what="the next try of the task that polls", interval=0.5)
         told.decide("approve", "upgraded", "polled")
         ended = {"success", "failed"}
         dag_ids = ("before", "upgraded", "upgraded_agent")
         wait_until(
             lambda: all(state in ended for dag_id in dag_ids for state in told.states(dag_id).values()),
-            timeout=PATIENCE,
+            timeout=LONG,
             what="the ends",
             interval=1.0,
         )
@@ -149,9 +149,7 @@ class AirflowUpgrade:
         succeeded = [(d, *key) for d, of_dag in ends.items() for key, end in of_dag.items() if end == "success"]
         facts["results"] = {review: told.result(*review) for review in succeeded}
         facts["calls"] = (told.airflow.home / "made-asked").read_text()
-        wait_until(
-            lambda: len(self._events("delivered")) == EVENTS, timeout=PATIENCE, what="the events", interval=0.5
-        )
+        wait_until(lambda: len(self._events("delivered")) == EVENTS, timeout=LONG, what="the events", interval=0.5)
         facts["events"] = self._events("delivered")
         facts["accepted"] = [request.id for request in self._waiting.requests() if request.status == 204]
         told.facts["upgrade"] = facts

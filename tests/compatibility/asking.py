@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.processes import wait_until
 from hitl_notebook import Client, Review, ReviewKey, ReviewNotFoundError
-from tests.compatibility.story import PATIENCE, Story
+from tests.compatibility.story import LONG, Story
 
 DAG_ID = "asking"
 TASKS = ("reviewed", "alone")
@@ -101,7 +101,7 @@ class Asking:
                 if review is not None and review.is_pending and review.created_at > self._killed[name].created_at
             }
 
-        wait_until(lambda: len(waiting()) == len(KILLED), timeout=PATIENCE, what="requests of the next tries")
+        wait_until(lambda: len(waiting()) == len(KILLED), timeout=LONG, what="requests of the next tries")
         self._facts["again"] = waiting()
         for one in self._facts["again"].values():
             self._client.approve(one)

@@ -9,9 +9,9 @@ import json
 import subprocess
 from typing import Any
 
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from hitl_notebook import Client, InvalidEditError, Review, ReviewKey, User
-from tests.compatibility.story import PATIENCE, Story
+from tests.compatibility.story import LONG, Story
 from tests.support.hook_server import Hook
 
 DAG_ID = "edited"
@@ -44,7 +44,7 @@ class Edits:
         clocks = ("clock_approves", "clock_rejects")
         wait_until(
             lambda: all(told.find(DAG_ID, task_id) for task_id in clocks),
-            timeout=PATIENCE,
+            timeout=LONG,
             what="the timed reviews",
         )
         review = self._find("typed")
@@ -75,7 +75,7 @@ class Edits:
         client.reject(self._find("skipped"), "not this one")
         client.approve(self._find("locked"))
         self._facts["asked"] = asked
-        newer = client.wait_for(asked, until="output", timeout=PATIENCE, interval=0.5)
+        newer = client.wait_for(asked, until="output", timeout=LONG * PATIENCE, interval=0.5)
         self._facts["newer"] = newer
         edit = newer.output | {"grade": "bad"}
         self._facts["approved"] = client.approve(newer, output=edit, acting_for=User("U1", "Ann"))
@@ -85,7 +85,7 @@ class Edits:
         run_id = self._told.runs[DAG_ID]
         rows = self._client.iter_sessions(dag_id=DAG_ID, include_ended=True)
         self._facts["ended"] = {row.key.task_id: row for row in rows if row.key.run_id == run_id}
-        wait_until(lambda: len(self._finals()) == len(FIRST) + 3, timeout=PATIENCE, what="the final events")
+        wait_until(lambda: len(self._finals()) == len(FIRST) + 3, timeout=LONG, what="the final events")
         self._facts["webhooks"] = [(event.type, event.data) for event in self._hook.events()]
         asked = {"dag_id": DAG_ID, "run_id": run_id, "limit": 100, "order_by": "id"}
         self._facts["audit log"] = [
@@ -110,7 +110,7 @@ class Edits:
         ours = self._told.call("GET", "/sessions/find", params=where).text
         python = str(self._told.airflow.programs / "python")
         given: dict[str, Any] = {"env": self._told.airflow.env, "input": ours, "text": True, "capture_output": True}
-        done = subprocess.run([python, "-c", read], timeout=PATIENCE, check=True, **given)
+        done = subprocess.run([python, "-c", read], timeout=LONG * PATIENCE, check=True, **given)
         (line,) = [line for line in done.stdout.splitlines() if line.startswith("read ")]
         self._facts["as theirs"] = json.loads(line.removeprefix("read "))
 
@@ -124,7 +124,7 @@ class Edits:
         def missing() -> list[str]:
             return [t for t in task_ids if self._told.find(DAG_ID, t).get("status") != "pending_review"]
 
-        wait_until(lambda: not missing(), timeout=PATIENCE, what="outputs to edit", interval=0.5)
+        wait_until(lambda: not missing(), timeout=LONG, what="outputs to edit", interval=0.5)
 
     def _refusal(self, task_id: str, output: str) -> str:
         try:

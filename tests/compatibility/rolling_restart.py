@@ -14,7 +14,7 @@ from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from hitl_webhooks import generate_secret
 from tests.compatibility.environments import VERSIONS
-from tests.compatibility.story import DAGS, PATIENCE, Story
+from tests.compatibility.story import DAGS, LONG, Story
 from tests.support import version_before
 from tests.support.hook_server import Hook, HookServer
 
@@ -98,7 +98,7 @@ def _restart(old: AirflowInstance, new: AirflowInstance, steady: Hook, waiting: 
         facts[f"results {name}"] = {task_id: told.result(DAG_ID, task_id) for task_id in ("approved", "changed")}
     old.stop()
     waiting.behave()
-    wait_until(lambda: len(_events(after, "delivered")) == EVENTS, timeout=PATIENCE, what="the events")
+    wait_until(lambda: len(_events(after, "delivered")) == EVENTS, timeout=LONG, what="the events")
     facts["events"] = _events(after, "delivered")
     facts["accepted"] = [request.id for request in waiting.requests() if request.status == 204]
     facts["steady"] = [event.id for event in steady.events()]
@@ -116,7 +116,7 @@ def _wait_for_ends(*stories: Story) -> None:
     def ends() -> set[str | None]:
         return {state for told in stories for state in told.states(DAG_ID).values()}
 
-    wait_until(lambda: ends() <= {"success", "failed"}, timeout=PATIENCE, what="the ends", interval=0.5)
+    wait_until(lambda: ends() <= {"success", "failed"}, timeout=LONG, what="the ends", interval=0.5)
 
 
 def _decide(told: Story, *, by: AirflowInstance) -> None:
@@ -126,7 +126,7 @@ def _decide(told: Story, *, by: AirflowInstance) -> None:
         told.decide("feedback", DAG_ID, "changed", at=by, json={"feedback": "more"}),
     ]
     assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
-    wait_until(lambda: told.state_of(REVIEWS[0]) == "success", timeout=PATIENCE, what="the end", interval=0.5)
+    wait_until(lambda: told.state_of(REVIEWS[0]) == "success", timeout=LONG, what="the end", interval=0.5)
     changed = [(DAG_ID, "changed", -1)]
     told.wait_for_outputs(changed, 2)
     told.wait_for_parks(changed)

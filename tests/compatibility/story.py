@@ -25,7 +25,7 @@ EXAMPLES = {
 """The example DAGs, and which of their tasks is reviewed."""
 
 PARKED = ("awaiting_input", "deferred")
-PATIENCE = 300
+LONG = 300
 """Seconds after which something counts as not happening: a machine that others use, too, may be very slow."""
 
 
@@ -122,7 +122,7 @@ class Story:
             return not missing
 
         try:
-            wait_until(none_is_missing, timeout=PATIENCE, what=f"output {iteration} of each", interval=1.0)
+            wait_until(none_is_missing, timeout=LONG, what=f"output {iteration} of each", interval=1.0)
         except RuntimeError as error:
             states = [dict(self.states(dag_id)) for dag_id in self.runs]
             raise RuntimeError(f"{error}: missing {missing}, {states}\n{self._failures()}") from None
@@ -131,7 +131,7 @@ class Story:
         """Wait until each of these tasks has parked."""
         wait_until(
             lambda: all(self.state_of(review) in PARKED for review in reviews),
-            timeout=PATIENCE,
+            timeout=LONG,
             what="the parks",
         )
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import requests
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from hitl_notebook import Client
 from hitl_webhooks import generate_secret
 from tests.compatibility.airflow_upgrade import AirflowUpgrade
 from tests.compatibility.asking import Asking
 from tests.compatibility.edits import Edits
 from tests.compatibility.environments import Version, environment
-from tests.compatibility.story import DAGS, EXAMPLES, PATIENCE, Story, parks
+from tests.compatibility.story import DAGS, EXAMPLES, LONG, Story, parks
 from tests.support.hook_server import HookServer
 from tests.support.otlp_server import OtlpServer
 from tests.support.statsd_server import StatsdServer
@@ -82,7 +82,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         settings={name: airflow.env[name] for name in shared} | {"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
     )
     if version.provider:
-        # Imported once, and not by each task, which Airflow forks.
+        # The scheduler then has it, from which Airflow forks the tasks; else each of them would import it.
         (airflow.home / "config").mkdir(parents=True)
         (airflow.home / "config" / "airflow_local_settings.py").write_text("import pydantic_ai\n")
     airflow.migrate()
@@ -233,7 +233,7 @@ def _ends(told: Story) -> None:
     )["chosen_options"]
     told.runs["late"] = told.airflow.trigger("late")
     ended = {"success", "failed", "upstream_failed", "skipped"}
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LONG * PATIENCE
     while time.monotonic() < end:
         states = {dag_id: dict(told.states(dag_id)) for dag_id in told.runs}
         if all(state in ended for of_dag in states.values() for state in of_dag.values()):
@@ -261,7 +261,7 @@ def _replaced(told: Story) -> None:
     told.runs["theirs"] = told.airflow.trigger("theirs")
     waiting = "awaiting_input" if told.version.has_awaiting_input else "deferred"
     agent = ("agent", -1)
-    wait_until(lambda: told.states("theirs")[agent] == waiting, timeout=PATIENCE, what="the park", interval=0.5)
+    wait_until(lambda: told.states("theirs")[agent] == waiting, timeout=LONG, what="the park", interval=0.5)
     told.facts["replaced, decided"] = told.decide("approve", "theirs", "agent").status_code
-    wait_until(lambda: told.states("theirs")[agent] == "success", timeout=PATIENCE, what="the end", interval=0.5)
+    wait_until(lambda: told.states("theirs")[agent] == "success", timeout=LONG, what="the end", interval=0.5)
     told.facts["replaced, result"] = told.result("theirs", "agent")

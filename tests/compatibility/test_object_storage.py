@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from hitl_notebook import Client, ConflictError, ReviewKey
 from hitl_webhooks import generate_secret
 from tests.conftest import DAGS
@@ -73,7 +73,7 @@ def test_everything_works_with_xcoms_in_files(stored: Stored) -> None:
     assert listed(status="approved") == set()
     assert client.find(approved).current_output == "Draft of item 0."
     client.request_changes(client.find(approved), "shorter, please")
-    newer = client.wait_for(client.find(approved), until="output", timeout=300, interval=0.5)
+    newer = client.wait_for(client.find(approved), until="output", timeout=60 * PATIENCE, interval=0.5)
     assert [turn.content for turn in newer.conversation] == [
         "Draft of item 0.",
         "shorter, please",
@@ -113,7 +113,7 @@ def test_edits_with_xcoms_in_files(stored: Stored) -> None:
     first = client.approve(client.find(approved), output=edit)
     assert (first.edited, first.edited_output) == (True, edit)
     asked = client.request_changes(client.find(changed), "go on", output="A start")
-    newer = client.wait_for(asked, until="output", timeout=300, interval=0.5)
+    newer = client.wait_for(asked, until="output", timeout=60 * PATIENCE, interval=0.5)
     assert [(turn.kind, turn.content) for turn in newer.conversation] == [
         ("output", "Draft of item 1."),
         ("edit", "A start"),

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.airflow_instance import AirflowInstance
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from hitl_notebook import (
     Client,
     ConflictError,
@@ -156,7 +156,7 @@ def test_the_client_finds_and_decides(provider: Provider) -> None:
     client.request_changes(review, "shorter")
     with pytest.raises(ConflictError):
         client.approve(review)
-    newer = client.wait_for(review, until="output", timeout=300, interval=0.5)
+    newer = client.wait_for(review, until="output", timeout=30 * PATIENCE, interval=0.5)
     wait_until(  # the provider's worker stores the session before the output
         lambda: len(client.find(newer).conversation) == 3, timeout=30, what="the second output", interval=0.2
     )

@@ -435,7 +435,7 @@ def test_held_edit_is_sent_when_the_page_is_left(stage: Stage, people: People) -
     edit(page, "Mine")
     button(page, "Approve the edit").click()
     page.goto(stage.chat(long))
-    wait_until(lambda: stage.find(key)["edited"], timeout=60, what="the decision")
+    wait_until(lambda: stage.find(key)["edited"], timeout=10, what="the decision")
     edit(page, "x" * 70_000)  # too long: browsers would not send it when the page is left
     button(page, "Approve the edit").click()
     held = "Approving output 1 as you edited it. Stay on this page until it is sent"

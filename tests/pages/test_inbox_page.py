@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo.processes import PATIENCE
 from tests.pages.stage import Key, People, Stage
 from tests.support.api_server import DAG_ID, TASK_ID
 
@@ -102,10 +103,10 @@ def test_actions_of_others_appear_automatically(stage: Stage, people: People) ->
     expect(page.locator(".row .pill")).to_have_text("Waiting for you")
     page.locator(".row").focus()
     stage.decide(key, "feedback", feedback="More")
-    expect(page.locator(".row .pill")).to_have_text("Changes requested")
+    expect(page.locator(".row .pill")).to_have_text("Changes requested", timeout=5_000 * PATIENCE)
     expect(page.locator(".row")).to_be_focused()
     stage.next_output(key, "Two")
-    expect(page.locator(".row .pill")).to_have_text("Waiting for you")
+    expect(page.locator(".row .pill")).to_have_text("Waiting for you", timeout=5_000 * PATIENCE)
     expect(page.locator(".row")).to_contain_text("round 2 of 5")
 
 

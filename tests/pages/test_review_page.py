@@ -248,7 +248,7 @@ def test_polling_when_a_proxy_buffers_the_stream(stage: Stage, people: People) -
     page.goto(stage.chat(key))
     expect(page.locator("html")).to_have_attribute("data-connection", "asking")
     stage.decide(key, "approve")
-    expect(page.locator(".pill")).to_have_text("Approved")
+    expect(page.locator(".pill")).to_have_text("Approved", timeout=5_000 * PATIENCE)
 
 
 @pytest.mark.parametrize("path", ["updates", "events"])
@@ -281,7 +281,7 @@ def test_polling_when_the_stream_keeps_failing(stage: Stage, people: People) -> 
     page.goto(stage.chat(key))
     expect(page.locator("html")).to_have_attribute("data-connection", "asking")
     stage.decide(key, "approve")
-    expect(page.locator(".pill")).to_have_text("Approved")
+    expect(page.locator(".pill")).to_have_text("Approved", timeout=5_000 * PATIENCE)
     assert len(opened) == 2
 
 
@@ -390,7 +390,7 @@ def test_held_decision_is_sent_when_the_page_is_left(stage: Stage, people: Peopl
     page.get_by_label("Your feedback").fill("By region")
     button(page, "Request changes")
     page.get_by_role("link", name="All reviews").click()
-    wait_until(lambda: stage.find(key)["status"] == "changes_requested", timeout=60, what="the decision")
+    wait_until(lambda: stage.find(key)["status"] == "changes_requested", timeout=10, what="the decision")
     stage.next_output(key, "Two")
     page.goto(stage.chat(key))
     expect(page.locator(".hitl-output").last).to_have_text("Two")
@@ -568,7 +568,7 @@ def test_theme_follows_airflow(stage: Stage, people: People) -> None:
     page.reload()
     assert page.evaluate(back) == light
     page.emulate_media(color_scheme="dark")
-    wait_until(lambda: page.evaluate(back) == dark, timeout=60, what="dark")
+    wait_until(lambda: page.evaluate(back) == dark, timeout=5, what="dark")
 
 
 def test_page_is_readable_without_javascript(stage: Stage, people: People) -> None:

@@ -16,7 +16,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 USER = "ann"
 """May read and decide, but not make Airflow post to addresses that the fuzzer generates."""
 
-PATIENCE = 120
+GRACE = 120
 """Seconds that a run may exceed its time: test cases are not interrupted."""
 
 
@@ -60,7 +60,7 @@ def _run(server: ReviewServer, folder: Path, seconds: int, seed: int) -> Fuzzed:
         env={**os.environ, "COLUMNS": "116"},
         capture_output=True,
         text=True,
-        timeout=seconds + PATIENCE,
+        timeout=seconds + GRACE,
         check=False,
     )
     counted = json.loads(report.read_text(encoding="utf-8"))["test_cases"] if report.exists() else {}

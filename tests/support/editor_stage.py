@@ -14,7 +14,8 @@ from typing import Any
 from playwright.sync_api import Dialog, Locator, Page
 from pydantic import BaseModel
 
-from tests.support.browser import WAIT, new_page
+from demo.processes import PATIENCE
+from tests.support.browser import new_page
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; "
@@ -166,7 +167,7 @@ def open_editor(chromium: str, *, width: int = 1100, height: int = 900) -> Itera
             page.on("request", lambda asked: None if is_ours(asked.url) else editor.faults.append(asked.url))
             page.goto(address)
             page.wait_for_function("window.editor !== undefined")
-            page.set_default_timeout(WAIT)
+            page.set_default_timeout(10_000 * PATIENCE)
             yield editor
     finally:
         server.shutdown()

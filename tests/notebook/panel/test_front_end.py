@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.processes import wait_until
+from demo.processes import PATIENCE, wait_until
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.conftest import need_chromium
 from tests.notebook.gate import Gate
@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 SOURCE = "from tests.notebook.stage import Theatre\ntheatre = Theatre()\ntheatre.widget"
 NUMBERS = count(1)
+SOON = 15_000 * PATIENCE
+"""Milliseconds."""
 ENDED = "The kernel has ended, so nothing is sent. Run the cell again."
 LATE = "The kernel is busy. This is sent as soon as it is free."
 
@@ -128,6 +130,8 @@ def opened(page: Any, home: Path, address: Callable[[str], str]) -> Iterator[Sta
     page.set_default_timeout(browser.WAIT)
     browser.run_notebook(page, staged.address)
     staged.rows.first.wait_for()
+    page.set_default_timeout(SOON)
+    expect.set_options(timeout=SOON)
     yield staged
 
 
@@ -645,7 +649,7 @@ def test_second_browser_tab_stays_in_sync(fresh: Staged) -> None:
     fresh.page.keyboard.press("Control+s")
     fresh.page.wait_for_timeout(1500)
     second = fresh.page.context.new_page()
-    second.set_default_timeout(browser.WAIT)
+    second.set_default_timeout(30_000 * PATIENCE)
     second.goto(fresh.address.replace("workspaces/", "workspaces/second-"))
     other = Staged(second, fresh.notebook, fresh.address)
     other.rows.first.wait_for()
