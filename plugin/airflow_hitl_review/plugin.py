@@ -2,7 +2,7 @@
 
 Registered as an ``airflow.plugins`` entry point, as the AI provider's plugin is. Of two apps at the same prefix,
 and of two tabs, Airflow takes the first; and it loads entry points in the order of their folders on the disk, which
-is any. So our plugin takes the provider's app and tab away where ours have their place.
+can be any order. So our plugin takes the provider's app and tab away where it has its own.
 """
 
 from __future__ import annotations

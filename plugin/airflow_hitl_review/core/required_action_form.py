@@ -56,7 +56,7 @@ MAX_SHOWN = 8_000
 """Characters of the output that the form shows; the review's page has all of it."""
 
 MAX_BODY_BYTES = 65_535
-"""Length of Airflow's column on MySQL. A quoted output can be longer than the output, whose marks are escaped."""
+"""Length of Airflow's column on MySQL. Quoting makes an output longer, as it escapes Markdown's marks."""
 
 
 _ASKED: dict[RequestKind, str] = {

@@ -24,7 +24,7 @@ def findable_in_ids(text: str) -> str:
     """A text to search ids for.
 
     The ids of Airflow have the collation utf8mb3_bin on MySQL, which fails to compare them with an emoji. No id can
-    have one, so that one with another character in its place is found as little.
+    have an emoji, so a text with another character in its place finds nothing either.
     """
     return _NOT_IN_UTF8MB3.sub("\ufffd", text) if _is_mysql() else text
 
@@ -32,7 +32,7 @@ def findable_in_ids(text: str) -> str:
 def findable_as_id(text: str) -> str:
     """An id to look up.
 
-    That collation also ignores spaces at the end: permissions would be looked up for another id than is found.
+    That collation also ignores spaces at the end: permissions would be those of one id, and the row of another.
     """
     return _PADDING.sub("\ufffd", findable_in_ids(text)) if _is_mysql() else text
 

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 from airflow_hitl_review.core.review import EDITS_NOT_SUPPORTED
@@ -96,10 +95,10 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _raise(errors: Sequence[FieldError], why: str, names: Mapping[str | int, str] = MappingProxyType({})) -> None:
+def _raise(errors: Sequence[FieldError], why: str, names: Mapping[str | int, str] | None = None) -> None:
     if errors:
         first, others = errors[0], len(errors) - 1
-        named = names.get(first.path[0]) if first.path else None
+        named = names.get(first.path[0]) if names and first.path else None
         place = place_of(first.path) if named is None else f"{named}, {place_of(first.path[1:])}"
         are = "is 1 more such place" if others == 1 else f"are {others} more such places"
         more = f", and there {are}" if others else ""
