@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +69,7 @@ def _answer(panel: Locator, state: Callable[[], str | None]) -> None:
     expect(shown.locator(".hitl-shown .hitl-call")).to_have_count(2)
     wait_until(lambda: state() in ("awaiting_input", "deferred"), timeout=120, what="the park", interval=0.5)
     decide(panel, "Approve")
-    tell(panel, "Approved all calls of request 1.")
+    _tell_or_ready(panel, "Approved all calls of request 1.", 2)
     expect(calls.first).to_contain_text("99", timeout=SLOW)
     press(panel, "Answer in detail")
     editor = panel.locator(".hitl-editor")
@@ -77,11 +78,17 @@ def _answer(panel: Locator, state: Callable[[], str | None]) -> None:
     second.get_by_label("Approve this call").press("Space")
     second.get_by_label("Reason, if it is denied").fill("Too dear.")
     decide(panel, "Send the answers")
-    tell(panel, "Answered request 2.")
+    _tell_or_ready(panel, "Answered request 2.", 3)
     expect(calls.first).to_contain_text("Which address?", timeout=SLOW)
     feedback(panel).fill("Kyoto")
     decide(panel, "Answer")
-    tell(panel, "Answered request 3.")
+    _tell_or_ready(panel, "Answered request 3.", 4)
     expect(shown.locator(".hitl-output").last).to_contain_text("paid 9.5 for 9", timeout=SLOW)
     decide(panel, "Approve")
     tell(panel, "Approved output 4.")
+
+
+def _tell_or_ready(panel: Locator, text: str, following: int) -> None:
+    """Wait until the panel shows this text, or what takes its place as soon as the agent has gone on."""
+    notice = re.compile(f"{re.escape(text)}|Output {following} is ready")
+    expect(panel.locator(".hitl-notice").filter(has_text=notice).first).to_be_visible()

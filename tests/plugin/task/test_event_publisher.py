@@ -339,6 +339,7 @@ def test_task_leaves_failed_deliveries_to_the_dispatcher() -> None:
     notifier.tell(EventType.FINALIZED, AgentSession(current_output="x"), at=utcnow())
     (name,) = [key for key in stored if key.startswith("webhook_")]
     assert all(d["next_attempt_at"] and not d["attempts"] for d in stored[name]["deliveries"])  # claimed
+    from demo.processes import PATIENCE
     start = time.monotonic()
     notifier.finish()
     assert time.monotonic() - start < 12 * PATIENCE
@@ -470,6 +471,7 @@ def test_dispatcher_restarts_after_an_error() -> None:
         import os, time
         from airflow_hitl_review.server.delivery.dispatcher import Dispatcher
         from airflow_hitl_review.core.options import WebhookSettings
+        from demo.processes import PATIENCE
         looks = []
         async def look(database, client): looks.append(1)
         class Looking(Dispatcher):
