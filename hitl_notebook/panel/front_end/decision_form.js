@@ -46,7 +46,7 @@ class FormView {
     this.hint.id = `${id}-hint`;
     this.bar = new ActionBar((action) => this.#act(action));
     this.question = new Question(`${id}-question`, (kind) => this.#answer(kind));
-    this.next = new NextChoice((on) => this.kernel.send({ do: "opennext", on }));
+    this.next = new NextChoice((on) => this.kernel.send({ do: "opennext", on }, () => this.update()));
     this.row = make("div", "hitl-form-row");
     this.row.append(this.bar.root, this.next.root);
     const decide = make("div", "hitl-form-decide");
@@ -113,7 +113,7 @@ class FormView {
     this.#updateQuestion(state.confirm ?? null, active);
     this.#updateLocks();
     this.notice.show(state.notice);
-    this.next.show(state.next);
+    this.next.show(state.next, this.kernel.awaits("opennext"));
     this.notice.root.hidden = this.root.hidden && !state.notice;
     if (byDecision) this.#goOn(active);
     // What had the focus is gone: it must not fall out of the panel.

@@ -21,11 +21,12 @@ export class NextChoice {
     });
   }
 
-  show(next) {
+  /** `unread` is whether the kernel has not read the reviewer's choice: then the box keeps it. */
+  show(next, unread) {
     this.root.hidden = !next;
     if (!next) return;
     write(this.label, next.label);
-    this.box.checked = next.on;
+    if (!unread) this.box.checked = next.on;
   }
 
   /** Tell the kernel what was chosen before, if it is something else. */

@@ -510,6 +510,21 @@ def test_choice_of_the_next_is_remembered(fresh: Staged) -> None:
     expect(choice).not_to_be_checked()
 
 
+def test_choice_of_the_next_is_kept_until_a_busy_kernel_reads_it(stage: Staged, tmp_path: Path) -> None:
+    gate, second_gate = Gate(tmp_path), Gate(tmp_path)
+    choice = stage.panel.get_by_role("checkbox", name="Then open the next")
+    stage.do(f"{gate.cell}\nstage.change_form(hint='Another hint')\n{second_gate.cell}")
+    choice.uncheck()
+    gate.open()
+    expect(stage.panel.get_by_text("Another hint")).to_be_visible()
+    expect(choice).not_to_be_checked()
+    second_gate.open()
+    stage.said("OpenNext(on=False)")
+    expect(choice).not_to_be_checked()
+    stage.do("stage.change_form(next={**stage.form.state['next'], 'on': True})")  # in another view
+    expect(choice).to_be_checked()
+
+
 @pytest.mark.parametrize("width", [420, 760, 1300])
 def test_decision_stays_in_sight(stage: Staged, width: int, tmp_path: Path) -> None:
     """While the output is read, in JupyterLab's own scroll container; and it does not move when it is used."""
