@@ -16,6 +16,8 @@ MAX_CHARS = 5_000_000
 
 _GROUP = 100
 _OPEN_LEVELS = 2
+_SHORT = 60
+"""A tree of at most this many values is open at all levels: it is read faster than unfolded."""
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 _DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 _CLOSING = {"[": "]", "{": "}"}
@@ -37,6 +39,7 @@ class Document:
             raise ValueError("This JSON is too deeply nested.") from None
         self._tokens: list[str] = _TOKEN.findall(text)
         self._at = 0
+        self._open_levels = _OPEN_LEVELS
 
     @property
     def depth(self) -> int:
@@ -90,11 +93,13 @@ class Document:
         Raises:
             ValueError: it is too large or too deeply nested for that; the message says so.
         """
-        if self.values > MAX_VALUES:
-            raise ValueError(f"This JSON has {self.values:,} values.")
+        values = self.values
+        if values > MAX_VALUES:
+            raise ValueError(f"This JSON has {values:,} values.")
         if self.depth > MAX_DEPTH:
             raise ValueError(f"This JSON is nested more than {MAX_DEPTH} levels deep.")
         self._at = 0
+        self._open_levels = MAX_DEPTH if values <= _SHORT else _OPEN_LEVELS
         return f'<div class="hitl-json">{self._value("", 0)}</div>'
 
     def _value(self, label: str, level: int) -> str:
@@ -118,7 +123,7 @@ class Document:
             return f"{label}{part}{closing}"
         what = "entry" if len(items) == 1 else "entries"
         summary = f'{label}{part} <span class="count">{len(items):,} {what}</span> {closing}'
-        return _fold(summary, _list(items), is_open=level < _OPEN_LEVELS)
+        return _fold(summary, _list(items), is_open=level < self._open_levels)
 
     def _next(self) -> str:
         self._at += 1

@@ -53,10 +53,14 @@ def test_number_too_long_for_python() -> None:
     assert number in Parts(render.output(f"[{number}]", "json")).text
 
 
-def test_two_levels_are_unfolded() -> None:
-    tree = Document('{"a": {"b": {"c": {"d": 1}}}}').tree()
-    assert re.findall("<details( open)?>", tree) == [" open", " open", "", ""]
+def test_short_trees_are_open_and_of_longer_ones_two_levels() -> None:
+    nested = '"a": {"b": {"c": {"d": 1}}}'
+    tree = Document(f"{{{nested}}}").tree()
+    assert re.findall("<details( open)?>", tree) == [" open"] * 4
     assert "1 entry" in tree
+    for more, below in ((55, " open"), (56, "")):  # 60 and 61 values
+        tree = Document(f"{{{nested}, {', '.join(f'{json.dumps(str(n))}: {n}' for n in range(more))}}}").tree()
+        assert re.findall("<details( open)?>", tree) == [" open", " open", below, below]
 
 
 def test_empty_containers_are_not_folded() -> None:
