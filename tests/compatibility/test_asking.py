@@ -46,7 +46,6 @@ def test_the_reviewer_sees_the_calls_before_they_are_made(told: Story) -> None:
     ]
     assert first.output["a"]["args"] == {"order": 7, "amount": 20.5, "password": "***"}
     assert facts(told)["made before"] == dict.fromkeys(TASKS, MADE[:1])
-    assert [step.name for step in first.conversation[0].trace.steps] == ["look_up", "refund", "refund"]  # type: ignore[union-attr]
     row = facts(told)["row"]
     assert row.output_excerpt.startswith('refund(order=7, amount=20.5, password="***"); refund(')
 
@@ -79,6 +78,8 @@ def test_the_output_is_what_the_calls_returned(told: Story) -> None:
     assert facts(told)["results"] == {task_id: "\n".join(SAID) for task_id in TASKS}
     ended = facts(told)["ended"]
     reviewed, alone = ended["reviewed"], ended["alone"]
+    made = [[step.name for step in turn.trace.steps] for turn in reviewed.conversation if turn.trace is not None]
+    assert made == [["look_up"], ["refund", "refund"], ["refund"], ["ask"]]  # the fourth refund was denied
     assert (reviewed.status, reviewed.iteration, reviewed.decided_by) == ("approved", 4, User("admin", "admin"))
     assert (alone.status, alone.iteration, alone.channel) == ("approved", 4, "policy")
     kinds = [(turn.kind, turn.iteration, turn.is_request) for turn in reviewed.conversation]

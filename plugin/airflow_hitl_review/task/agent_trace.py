@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -25,12 +24,19 @@ from airflow_hitl_review.task.tracing import as_text
 def trace_of(messages: Sequence[ModelMessage]) -> Trace:
     """The steps in an agent's messages since the last output.
 
+    A call that waits for a person, or that one has denied, was not made and is no step. One that was approved is
+    among the next output's steps: without arguments, as the reviewer may have given it others, and without seconds,
+    as the reviewer took most of them.
+
     Args:
         messages: the conversation, from the request that led to this output on.
     """
     responses = [one for one in messages if isinstance(one, ModelResponse)]
     answers = {part.tool_call_id: part for part in _answers(messages)}
-    steps: list[TraceStep] = []
+    calls = {part.tool_call_id for one in responses for part in one.parts if isinstance(part, ToolCallPart)}
+    steps = [
+        _approved_step(answer) for id_, answer in answers.items() if id_ not in calls and not is_output(answer)
+    ]
     for response in responses:
         is_last = response is responses[-1]
         for part in response.parts:
@@ -38,8 +44,8 @@ def trace_of(messages: Sequence[ModelMessage]) -> Trace:
                 steps.append(TraceStep(kind="thinking", result=as_text(part.content)))
             elif isinstance(part, TextPart) and part.content and not is_last:
                 steps.append(TraceStep(kind="text", result=as_text(part.content)))
-            elif isinstance(part, ToolCallPart) and not is_output(part):
-                steps.append(_tool_step(part, answers.get(part.tool_call_id), response.timestamp))
+            elif isinstance(part, ToolCallPart) and part.tool_call_id in answers and not is_output(part):
+                steps.append(_tool_step(part, answers[part.tool_call_id], response.timestamp))
     at = [moment for one in messages if (moment := one.timestamp) is not None]
     return Trace(
         steps=steps,
@@ -64,35 +70,32 @@ def usage_of(messages: Sequence[ModelMessage]) -> RunUsage:
     return usage
 
 
-def is_output(call: ToolCallPart) -> bool:
-    """Whether the call is how the agent gives its output."""
-    return getattr(call, "tool_kind", None) == "output" or call.tool_name.startswith("final_result")
+def is_output(part: ToolCallPart | ToolReturnPart | RetryPromptPart) -> bool:
+    """Whether a call, or what came of it, is how the agent gives its output."""
+    return getattr(part, "tool_kind", None) == "output" or (part.tool_name or "").startswith("final_result")
 
 
 def _answers(messages: Sequence[ModelMessage]) -> Iterator[ToolReturnPart | RetryPromptPart]:
-    for one in messages:
-        if isinstance(one, ModelRequest):
-            yield from (part for part in one.parts if isinstance(part, ToolReturnPart | RetryPromptPart))
+    """What came of calls that were made."""
+    for part in (part for one in messages if isinstance(one, ModelRequest) for part in one.parts):
+        is_answer = isinstance(part, ToolReturnPart | RetryPromptPart) and bool(part.tool_name)
+        if is_answer and getattr(part, "outcome", None) != "denied":
+            yield part
 
 
-def _tool_step(
-    call: ToolCallPart, answer: ToolReturnPart | RetryPromptPart | None, asked_at: datetime
-) -> TraceStep:
-    is_error = isinstance(answer, RetryPromptPart) or getattr(answer, "outcome", "success") not in ("success", None)
-    seconds = (answer.timestamp - asked_at).total_seconds() if answer is not None else None
-    return TraceStep(
-        name=call.tool_name,
-        args=as_text(call.args_as_dict()) if call.args else "",
-        result=as_text(_content(answer)),
-        is_error=answer is not None and is_error,
-        seconds=max(seconds, 0.0) if seconds is not None else None,
+def _tool_step(call: ToolCallPart, answer: ToolReturnPart | RetryPromptPart, asked_at: datetime) -> TraceStep:
+    return _approved_step(answer).model_copy(
+        update={
+            "args": as_text(call.args_as_dict()) if call.args else "",
+            "seconds": max((answer.timestamp - asked_at).total_seconds(), 0.0),
+        }
     )
 
 
-def _content(answer: ToolReturnPart | RetryPromptPart | None) -> Any:
-    if answer is None:
-        return None
-    return answer.model_response_str() if isinstance(answer, ToolReturnPart) else answer.model_response()
+def _approved_step(answer: ToolReturnPart | RetryPromptPart) -> TraceStep:
+    failed = isinstance(answer, RetryPromptPart) or getattr(answer, "outcome", "success") not in ("success", None)
+    content = answer.model_response_str() if isinstance(answer, ToolReturnPart) else answer.model_response()
+    return TraceStep(name=answer.tool_name or "", result=as_text(content), is_error=failed)
 
 
 def _cost(response: ModelResponse) -> float | None:
