@@ -37,16 +37,15 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started
     folder = postgres.reachable_folder("hitl-bench-")
-    results = {}
     try:
         for name in wanted:
             (folder / name).mkdir(mode=0o755)
             start = time.monotonic()
-            results[name] = {**PARTS[name](folder / name), "took_seconds": round(time.monotonic() - start)}
-            print(json.dumps({name: results[name]}, indent=2), flush=True)
+            found = {name: {**PARTS[name](folder / name), "took_seconds": round(time.monotonic() - start)}}
+            print(json.dumps(found, indent=2), flush=True)
+            report.write(found)  # at once: a later part may fail
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    report.write(results)
     print(f"Saved in docs/{report.RESULTS.name} and docs/{report.PAGE.name}.")
     return 0
 

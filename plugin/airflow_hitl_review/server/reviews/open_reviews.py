@@ -59,6 +59,9 @@ _INSERT = "insert or replace into review values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BETWEEN_WORDS = "\0"
 """Stands between the ids and the prompt, so that no text is found across two of them: no request has a NUL."""
 
+_FEW = 1_000
+"""So many reviews at most are sorted when they are found; of more, a page is found in the order of an index."""
+
 _ATTEMPTS = 3
 """How often a page is looked for anew because reviews of it have gone."""
 
@@ -152,11 +155,18 @@ class OpenReviews:
         )
         if column == "deadline_at":
             order = f"deadline_at is null, {order}"
-        counted = f"select count(*) from review where dag_id {matching}"  # noqa: S608 - it has no values
-        (total,) = self._table.execute(counted, values).fetchone()
-        # The plus sign: a page is found by the order, which is quicker than to sort all that match.
+        matching = f"dag_id {matching}"
+        some = f"select rowid from review where {matching} limit {_FEW + 1}"  # noqa: S608 - it has no values
+        rowids = [rowid for (rowid,) in self._table.execute(some, values)]
+        total = len(rowids)
+        if total <= _FEW:  # by the index, all those between them would be read
+            matching, values = f"rowid in ({', '.join('?' * total)})", rowids
+        else:
+            counted = f"select count(*) from review where {matching}"  # noqa: S608 - likewise
+            (total,) = self._table.execute(counted, values).fetchone()
+            matching = f"+{matching}"  # not by the DAG's index, but by that of the order
         found = (
-            f"select dag_run_id, task_id, map_index from review where +dag_id {matching} "  # noqa: S608 - likewise
+            f"select dag_run_id, task_id, map_index from review where {matching} "  # noqa: S608 - likewise
             f"order by {order} limit ? offset ?"
         )
         return self._table.execute(found, [*values, filters.limit, filters.offset]).fetchall(), total
