@@ -510,18 +510,18 @@ def test_choice_of_the_next_is_remembered(fresh: Staged) -> None:
     expect(choice).not_to_be_checked()
 
 
-def test_choice_of_the_next_is_kept_until_a_busy_kernel_reads_it(stage: Staged, tmp_path: Path) -> None:
+def test_choice_of_the_next_is_kept_until_a_busy_kernel_reads_it(fresh: Staged, tmp_path: Path) -> None:
     gate, second_gate = Gate(tmp_path), Gate(tmp_path)
-    choice = stage.panel.get_by_role("checkbox", name="Then open the next")
-    stage.do(f"{gate.cell}\nstage.change_form(hint='Another hint')\n{second_gate.cell}")
+    choice = fresh.panel.get_by_role("checkbox", name="Then open the next")
+    fresh.do(f"{gate.cell}\nstage.change_form(hint='Another hint')\n{second_gate.cell}")
     choice.uncheck()
     gate.open()
-    expect(stage.panel.get_by_text("Another hint")).to_be_visible()
+    expect(fresh.panel.get_by_text("Another hint")).to_be_visible()
     expect(choice).not_to_be_checked()
     second_gate.open()
-    stage.said("OpenNext(on=False)")
+    fresh.said("OpenNext(on=False)")
     expect(choice).not_to_be_checked()
-    stage.do("stage.change_form(next={**stage.form.state['next'], 'on': True})")  # in another view
+    fresh.do("stage.change_form(next={**stage.form.state['next'], 'on': True})")  # in another view
     expect(choice).to_be_checked()
 
 
