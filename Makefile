@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := hitl_notebook plugin rendering webhooks
-# uv trusts the certificates that the machine trusts, as pip does: some networks have one of their own.
+# uv trusts the certificates that the machine trusts, as pip does: some networks have their own.
 export UV_SYSTEM_CERTS ?= true
 
 .PHONY: demo test mysql check audit docs reference smoke bench chaos fuzz release-check format constraints clean

@@ -17,7 +17,9 @@ MAX_CHARS = 5_000_000
 _GROUP = 100
 _OPEN_LEVELS = 2
 _SHORT = 60
-"""A tree of at most this many values is open at all levels: it is read faster than unfolded."""
+"""A tree of at most this many values is open at more levels: it is read faster than unfolded."""
+_SHORT_OPEN_LEVELS = 8
+"""What is deeper has too little room on a phone."""
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 _DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 _CLOSING = {"[": "]", "{": "}"}
@@ -39,7 +41,6 @@ class Document:
             raise ValueError("This JSON is too deeply nested.") from None
         self._tokens: list[str] = _TOKEN.findall(text)
         self._at = 0
-        self._open_levels = _OPEN_LEVELS
 
     @property
     def depth(self) -> int:
@@ -99,10 +100,10 @@ class Document:
         if self.depth > MAX_DEPTH:
             raise ValueError(f"This JSON is nested more than {MAX_DEPTH} levels deep.")
         self._at = 0
-        self._open_levels = MAX_DEPTH if values <= _SHORT else _OPEN_LEVELS
-        return f'<div class="hitl-json">{self._value("", 0)}</div>'
+        open_levels = _SHORT_OPEN_LEVELS if values <= _SHORT else _OPEN_LEVELS
+        return f'<div class="hitl-json">{self._value("", open_levels)}</div>'
 
-    def _value(self, label: str, level: int) -> str:
+    def _value(self, label: str, open_levels: int) -> str:
         part = self._next()
         if part not in _CLOSING:
             return f"{label}{_scalar(part)}"
@@ -115,7 +116,7 @@ class Document:
             else:
                 nested = self._tokens[self._at] in _CLOSING
                 key = f'<span class="count">{len(items)}: </span>' if nested else ""
-            items.append(f"<li>{self._value(key, level + 1)}</li>")
+            items.append(f"<li>{self._value(key, open_levels - 1)}</li>")
             if self._tokens[self._at] == ",":
                 self._next()
         self._next()  # the closing bracket
@@ -123,7 +124,7 @@ class Document:
             return f"{label}{part}{closing}"
         what = "entry" if len(items) == 1 else "entries"
         summary = f'{label}{part} <span class="count">{len(items):,} {what}</span> {closing}'
-        return _fold(summary, _list(items), is_open=level < self._open_levels)
+        return _fold(summary, _list(items), is_open=open_levels > 0)
 
     def _next(self) -> str:
         self._at += 1

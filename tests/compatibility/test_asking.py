@@ -46,6 +46,7 @@ def test_the_reviewer_sees_the_calls_before_they_are_made(told: Story) -> None:
     ]
     assert first.output["a"]["args"] == {"order": 7, "amount": 20.5, "password": "***"}
     assert facts(told)["made before"] == dict.fromkeys(TASKS, MADE[:1])
+    assert [step.name for step in first.conversation[0].trace.steps] == ["look_up"]  # type: ignore[union-attr]
     row = facts(told)["row"]
     assert row.output_excerpt.startswith('refund(order=7, amount=20.5, password="***"); refund(')
 

@@ -53,11 +53,13 @@ def test_number_too_long_for_python() -> None:
     assert number in Parts(render.output(f"[{number}]", "json")).text
 
 
-def test_short_trees_are_open_and_of_longer_ones_two_levels() -> None:
+def test_eight_levels_of_short_trees_and_two_of_longer_ones_are_open() -> None:
     nested = '"a": {"b": {"c": {"d": 1}}}'
     tree = Document(f"{{{nested}}}").tree()
     assert re.findall("<details( open)?>", tree) == [" open"] * 4
     assert "1 entry" in tree
+    deep = Document('{"a": ' * 10 + "1" + "}" * 10).tree()
+    assert re.findall("<details( open)?>", deep) == [" open"] * 8 + ["", ""]
     for more, below in ((55, " open"), (56, "")):  # 60 and 61 values
         tree = Document(f"{{{nested}, {', '.join(f'{json.dumps(str(n))}: {n}' for n in range(more))}}}").tree()
         assert re.findall("<details( open)?>", tree) == [" open", " open", below, below]

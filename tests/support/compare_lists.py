@@ -25,7 +25,7 @@ from airflow_hitl_review.server.reviews import open_reviews
 from airflow_hitl_review.server.reviews.inbox import count_reviews, list_reviews
 from airflow_hitl_review.server.reviews.inbox_counts import Totals
 from airflow_hitl_review.server.reviews.inbox_filters import Filters, OrderBy
-from airflow_hitl_review.server.reviews.open_reviews import OpenReviews
+from airflow_hitl_review.server.reviews.open_reviews import FEW, OpenReviews
 from tests.support.api_server import DAG_ID, TASK_ID
 from tests.support.seed_inbox import seed_reviews
 
@@ -40,8 +40,6 @@ ORDERS: tuple[OrderBy, ...] = (
 )
 TEXTS = (None, "p", "SEED+", "a long way down")
 """In prompts, in ids, and in what is too long to be kept."""
-
-FEW = (vars(open_reviews)["_FEW"], 1)
 
 
 class Lists:
@@ -70,8 +68,8 @@ class Lists:
             known = Totals(totals.counted_at, totals.sessions, totals.active, self.open_reviews)
             for filters in wanted:
                 from_database = self._shown(db, filters, totals)
-                for few in FEW:  # so many matches are sorted when they are found
-                    vars(open_reviews)["_FEW"] = few
+                for few in (FEW, 1):  # sorted when they are found, and found in order
+                    vars(open_reviews)["FEW"] = few
                     from_memory = self._shown(db, filters, known)
                     self.compared += 1
                     if from_database[: 2 if totals_too else 1] != from_memory[: 2 if totals_too else 1]:

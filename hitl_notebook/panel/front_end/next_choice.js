@@ -21,7 +21,7 @@ export class NextChoice {
     });
   }
 
-  /** `unread` is whether the kernel has not read the reviewer's choice: then the box keeps it. */
+  /** `unread`: the kernel has not read the reviewer's choice yet, so the box keeps it. */
   show(next, unread) {
     this.root.hidden = !next;
     if (!next) return;

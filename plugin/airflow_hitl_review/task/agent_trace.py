@@ -34,9 +34,7 @@ def trace_of(messages: Sequence[ModelMessage]) -> Trace:
     responses = [one for one in messages if isinstance(one, ModelResponse)]
     answers = {part.tool_call_id: part for part in _answers(messages)}
     calls = {part.tool_call_id for one in responses for part in one.parts if isinstance(part, ToolCallPart)}
-    steps = [
-        _approved_step(answer) for id_, answer in answers.items() if id_ not in calls and not is_output(answer)
-    ]
+    steps = [_step_of(answer) for id_, answer in answers.items() if id_ not in calls and not is_output(answer)]
     for response in responses:
         is_last = response is responses[-1]
         for part in response.parts:
@@ -84,7 +82,7 @@ def _answers(messages: Sequence[ModelMessage]) -> Iterator[ToolReturnPart | Retr
 
 
 def _tool_step(call: ToolCallPart, answer: ToolReturnPart | RetryPromptPart, asked_at: datetime) -> TraceStep:
-    return _approved_step(answer).model_copy(
+    return _step_of(answer).model_copy(
         update={
             "args": as_text(call.args_as_dict()) if call.args else "",
             "seconds": max((answer.timestamp - asked_at).total_seconds(), 0.0),
@@ -92,7 +90,8 @@ def _tool_step(call: ToolCallPart, answer: ToolReturnPart | RetryPromptPart, ask
     )
 
 
-def _approved_step(answer: ToolReturnPart | RetryPromptPart) -> TraceStep:
+def _step_of(answer: ToolReturnPart | RetryPromptPart) -> TraceStep:
+    """A call, as far as what came of it tells."""
     failed = isinstance(answer, RetryPromptPart) or getattr(answer, "outcome", "success") not in ("success", None)
     content = answer.model_response_str() if isinstance(answer, ToolReturnPart) else answer.model_response()
     return TraceStep(name=answer.tool_name or "", result=as_text(content), is_error=failed)

@@ -59,7 +59,7 @@ _INSERT = "insert or replace into review values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BETWEEN_WORDS = "\0"
 """Stands between the ids and the prompt, so that no text is found across two of them: no request has a NUL."""
 
-_FEW = 1_000
+FEW = 1_000
 """So many reviews at most are sorted when they are found; of more, a page is found in the order of an index."""
 
 _ATTEMPTS = 3
@@ -140,7 +140,7 @@ class OpenReviews:
         return open_rows, total
 
     def _find(self, wanted: SessionFilter, filters: Filters) -> tuple[list[SessionId], int]:
-        where, values = [f"in ({', '.join('?' * len(wanted.dag_ids))})"], list[object](wanted.dag_ids)
+        where, values = [f"dag_id in ({', '.join('?' * len(wanted.dag_ids))})"], list[object](wanted.dag_ids)
         if wanted.statuses:
             where.append(f"status in ({', '.join('?' * len(wanted.statuses))})")
             values += wanted.statuses
@@ -155,11 +155,10 @@ class OpenReviews:
         )
         if column == "deadline_at":
             order = f"deadline_at is null, {order}"
-        matching = f"dag_id {matching}"
-        some = f"select rowid from review where {matching} limit {_FEW + 1}"  # noqa: S608 - it has no values
+        some = f"select rowid from review where {matching} limit {FEW + 1}"  # noqa: S608 - it has no values
         rowids = [rowid for (rowid,) in self._table.execute(some, values)]
         total = len(rowids)
-        if total <= _FEW:  # by the index, all those between them would be read
+        if total <= FEW:  # in the order of an index, nearly all reviews would be read to find these
             matching, values = f"rowid in ({', '.join('?' * total)})", rowids
         else:
             counted = f"select count(*) from review where {matching}"  # noqa: S608 - likewise
