@@ -9,11 +9,14 @@ as it is written.
 from __future__ import annotations
 
 import re
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from functools import cache
+from typing import TYPE_CHECKING
 
 from hitl_rendering.json_tree import Document
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _PRETTY_LIMIT = 100_000
 """Maximum length of JSON that is indented, in characters: that takes time, and only its start is shown."""
@@ -57,10 +60,19 @@ _HARMLESS = {"code_inline", "fence", "hardbreak", "hr", "inline", "softbreak", "
 _LINK = re.compile("https?://[^/]|mailto:", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+")
 
-# It takes raw HTML and links to anywhere, so that these are tokens which are not harmless.
-_MARKDOWN = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
-_MARKDOWN.validateLink = lambda url: True  # type: ignore[method-assign]
-_MARKDOWN.parse("x")  # it compiles its rules at first use, which is not thread-safe
+
+@cache
+def _parser() -> MarkdownIt:
+    """A parser that takes raw HTML and links to anywhere, so that these are tokens which are not harmless.
+
+    Made at first use: each task that imports the mixin would wait for it otherwise.
+    """
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
+    parser.parse("x")  # it compiles its rules at first use, which is not thread-safe
+    return parser
 
 
 def quoted(text: str, output_format: str, limit: int) -> tuple[str, int]:
@@ -115,7 +127,7 @@ def _as_markdown(text: str) -> str | None:
     lines = (f"> {line.expandtabs(4)}".rstrip() for line in text.split("\n"))
     # Two spaces at the end of a line break it, as reviewers see it elsewhere; where they do not, they are not seen.
     quote = "\n".join(line if line == ">" else f"{line}  " for line in lines)
-    tokens = _MARKDOWN.parse(quote)
+    tokens = _parser().parse(quote)
     whole = (tokens[0].type, tokens[-1].type) == ("blockquote_open", "blockquote_close")
     at_the_top = sum(token.level == 0 for token in tokens)
     if not whole or at_the_top != 2 or not all(map(_is_harmless, tokens)):
