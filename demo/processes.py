@@ -17,7 +17,7 @@ STOP_TIMEOUT = 15.0
 PATIENCE = float(os.environ.get("HITL_PATIENCE") or 1)
 """How many times longer than usual to wait before giving up; for machines that do much else at the same time."""
 
-_SHARE = 0.25
+_SHARE = 0.1
 """The most of the time that ``wait_until`` may spend with looking: what it waits for needs the processor, too."""
 
 

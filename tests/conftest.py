@@ -12,21 +12,13 @@ from typing import Any
 
 import pytest
 
-from demo.airflow_instance import AirflowInstance
 from demo.processes import PATIENCE
 from demo.stack import Receiver, receiver
-from tests.compatibility.environments import VERSIONS
-from tests.compatibility.stories import Stories
 from tests.support import mysql, postgres
 from tests.support.api_server import ReviewServer, review_server
-from tests.support.hook_server import LiveHooks
 from tests.support.migrated import Migrated
-from tests.support.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
-LIVE_DAGS = ["many_reviews", "other_work", "timed_review", "json_review", "for_admin", "for_ada"]
-LIVE_DAGS += ["webhook_review", "webhook_cleared", "webhook_retried", "webhook_kept", "webhook_endings"]
-LIVE_DAGS += ["webhook_three", "webhook_none", "webhook_callbacks", "webhook_secrets"]
 
 
 def pytest_configure() -> None:
@@ -162,76 +154,3 @@ def reviews(request: pytest.FixtureRequest, folder: Path) -> Iterator[ReviewServ
     """
     with reviews_on(request, folder, "reviews", {"AIRFLOW__HITL_REVIEW__WAKE_SWEEP_INTERVAL": "3"}) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def hooks() -> Iterator[LiveHooks]:
-    """Receivers in this process, known to ``live`` as connections ``hook_...``."""
-    with LiveHooks() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def statsd() -> Iterator[StatsdServer]:
-    """Gets the measures of ``live``."""
-    server = StatsdServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="session")
-def stories(
-    request: pytest.FixtureRequest, folder: Path, postgres_server: postgres.Server, migrated: Migrated
-) -> Iterator[Stories]:
-    """What happens on each Airflow of ``tests/compatibility`` that a test of this run asks for, begun."""
-    told = Stories(postgres_server, folder / "stories")
-    items = request.session.items
-    params = [one.callspec.params for one in items if hasattr(one, "callspec")]
-    restarts = any("restart" in getattr(one, "fixturenames", ()) for one in items)
-    told.begin(
-        tuple(version for version in VERSIONS if any(given.get("told") == version for given in params)),
-        migrated.on(postgres_server, "rolling_restart") if restarts else None,
-    )
-    try:
-        yield told
-    finally:
-        told.close()
-
-
-@pytest.fixture(scope="session")
-def live(
-    folder: Path,
-    postgres_server: postgres.Server,
-    webhook_receiver: Receiver,
-    hooks: LiveHooks,
-    migrated: Migrated,
-    statsd: StatsdServer,
-) -> Iterator[AirflowInstance]:
-    """A whole Airflow on PostgreSQL, with the DAGs of ``tests/dags``."""
-    instance = AirflowInstance(
-        folder / "live",
-        DAGS,
-        database=migrated.on(postgres_server, "live"),
-        settings={
-            "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
-            **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
-            **statsd.settings,
-            "AIRFLOW__CORE__PARALLELISM": "16",
-            # As in the demo.
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            # Each DAG file is read once.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
-            "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
-            # Five minutes of short waits, so that the tests need not wait long; few in all, as each costs a try.
-            "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 30 + ["6"] * 40),
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        },
-    )
-    try:
-        instance.start("api-server", "scheduler", "dag-processor")
-        for dag_id in LIVE_DAGS:
-            instance.wait_for_dag(dag_id)
-        yield instance
-    finally:
-        instance.stop()

@@ -16,7 +16,7 @@ PATH = "/airflow"
 """All pages are tested below a sub-path; the demo's test has Airflow at the root."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(folder: Path, migrated: Migrated) -> Iterator[Stage]:
     """Reviews on an API server of two processes, on SQLite."""
     migrated.sqlite(folder / "pages", filled=True)
