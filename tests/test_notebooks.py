@@ -19,6 +19,7 @@ from demo.stack import DAG_ID, DAGS, ROOT, Receiver, notebook_env, started
 from hitl_notebook import Client, Review, ReviewKey
 from tests.compatibility.conftest import need_python
 from tests.compatibility.environments import VERSIONS, environment
+from tests.support.lean import AGENTS, lean
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -42,6 +43,7 @@ def airflow(folder: Path, webhook_receiver: Receiver) -> Iterator[AirflowInstanc
         DAGS,
         users={"admin": "admin", USER: "admin"},
         settings={
+            **lean(folder / "notebooks"),
             "AIRFLOW_CONN_DEMO_WEBHOOK": webhook_receiver.connection(),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         },
@@ -263,7 +265,9 @@ def test_answer_an_agent(folder: Path, tmp_path: Path) -> None:
     dag_id, dags = "example_hitl_review_tool_calls", tmp_path / "dags"
     dags.mkdir()
     (dags / "agents.py").write_text(f"from airflow_hitl_review.example_dags.{dag_id} import example  # a DAG\n")
-    airflow = AirflowInstance(folder / "agents", dags, programs=environment(version))
+    airflow = AirflowInstance(
+        folder / "agents", dags, programs=environment(version), settings=lean(folder / "agents", *AGENTS)
+    )
     try:
         airflow.start("standalone")
         airflow.wait_for_dag(dag_id)

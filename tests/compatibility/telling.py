@@ -23,6 +23,7 @@ from tests.compatibility.edits import Edits
 from tests.compatibility.environments import Version, environment
 from tests.compatibility.story import DAGS, EXAMPLES, LONG, Story, parks
 from tests.support.hook_server import HookServer
+from tests.support.lean import AGENTS, lean
 from tests.support.otlp_server import OtlpServer
 from tests.support.statsd_server import StatsdServer
 
@@ -53,6 +54,7 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         users=USERS,
         programs=programs,
         settings={
+            **lean(home / "airflow", *(AGENTS if version.provider else ())),
             **statsd.settings,
             **(collector.traces_settings if version.has_spans else {}),
             # Each API server delivers webhooks, so each needs their connections.
@@ -61,8 +63,6 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
             # Six tasks poll and hold a slot; so two processes start at once, not twenty.
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            # Each DAG file is read once: pydantic-ai takes seconds to import.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
             "TEST_AGENTS": ",".join(version.agents),
             "TEST_EXAMPLES": "yes" if version.examples else "",
@@ -81,10 +81,6 @@ def story(version: Version, home: Path, database: str) -> Iterator[Story]:
         programs=programs,
         settings={name: airflow.env[name] for name in shared} | {"AIRFLOW__HITL_REVIEW__URL_PREFIX": MOVED},
     )
-    if version.provider:
-        # The scheduler then has it, from which Airflow forks the tasks; else each of them would import it.
-        (airflow.home / "config").mkdir(parents=True)
-        (airflow.home / "config" / "airflow_local_settings.py").write_text("import pydantic_ai\n")
     airflow.migrate()
     told = Story(version, airflow, moved)
     try:

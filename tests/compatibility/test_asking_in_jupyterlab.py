@@ -18,6 +18,7 @@ from tests.compatibility.story import DAGS
 from tests.compatibility.test_asking import MADE, SAID
 from tests.conftest import need_chromium
 from tests.notebook.lab import decide, feedback, press, running_lab, tell
+from tests.support.lean import AGENTS, lean
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -37,6 +38,7 @@ def test_an_agent_asks_three_times(folder: Path, tmp_path: Path) -> None:
         dags,
         users={"admin": "admin", "ada": "admin"},
         programs=environment(version),
+        settings=lean(folder / f"lab_{version.name}", *AGENTS),
     )
     (airflow.home / "passwords.json").write_text(json.dumps({"admin": "admin", "ada": "ada-password"}))
     try:

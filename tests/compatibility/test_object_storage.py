@@ -18,6 +18,7 @@ from hitl_webhooks import generate_secret
 from tests.conftest import DAGS
 from tests.support import postgres
 from tests.support.hook_server import Hook, HookServer
+from tests.support.lean import lean
 from tests.support.migrated import Migrated
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -43,6 +44,7 @@ def stored(folder: Path, postgres_server: postgres.Server, migrated: Migrated) -
             DAGS,
             database=migrated.on(postgres_server, "object_storage"),
             settings={
+                **lean(folder / "object_storage"),
                 "AIRFLOW__CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{xcoms}",
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "0",

@@ -37,6 +37,7 @@ from tests.compatibility.story import DAGS
 from tests.conftest import need_chromium
 from tests.notebook.panels import click, html, notice, settle, typed
 from tests.support import browser, postgres
+from tests.support.lean import AGENTS, lean
 
 pytestmark = [pytest.mark.live, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -78,6 +79,7 @@ def provider(folder: Path, postgres_server: postgres.Server) -> Iterator[Provide
         database=postgres_server.create("provider"),
         users=USERS,
         programs=environment(PROVIDER_ONLY),
+        settings=lean(folder / "provider_alone", *AGENTS),
     )
     shared = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY")
     with_ours = AirflowInstance(

@@ -12,6 +12,7 @@ from demo.stack import Receiver
 from tests.conftest import DAGS
 from tests.support import postgres
 from tests.support.hook_server import LiveHooks
+from tests.support.lean import lean
 from tests.support.migrated import Migrated
 from tests.support.statsd_server import StatsdServer
 
@@ -50,14 +51,13 @@ def live(
         DAGS,
         database=migrated.on(postgres_server, "live"),
         settings={
+            **lean(folder / "live"),
             "AIRFLOW_CONN_TEST_WEBHOOK": webhook_receiver.connection(),
             **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in hooks.connections.items()},
             **statsd.settings,
             "AIRFLOW__CORE__PARALLELISM": "16",
             # As in the demo.
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            # Each DAG file is read once.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__HITL_REVIEW__WEBHOOK_CONN_IDS": "hook_default",
             # Five minutes of short waits, so that the tests need not wait long; few in all, as each costs a try.
             "AIRFLOW__HITL_REVIEW__WEBHOOK_RETRY_SCHEDULE": ", ".join(["2"] * 30 + ["6"] * 40),
