@@ -16,10 +16,14 @@
  *   NO_REQUEST       take answers to a request that is no longer shown
  *   NO_SWEEP         wake only right after an answer
  *   NO_DIGEST        do not compare what was shown with what would be called, nor with what the audit log has
+ *   NO_LIMIT         let the agent ask as often as it likes (max_tool_requests is MOST)
  */
 
 #ifndef REQUESTS
 #define REQUESTS 2
+#endif
+#ifndef MOST
+#define MOST REQUESTS
 #endif
 #ifndef TRIES
 #define TRIES 2
@@ -80,6 +84,11 @@ byte allowed = 0;             /* calls of this try that a reviewer has approved 
   :: else -> task_state = failed \
   fi
 
+#ifdef NO_LIMIT
+#define ONCE_TOO_OFTEN false
+#else
+#define ONCE_TOO_OFTEN (session_request < REQUESTS && session_request >= MOST)
+#endif
 #ifdef NO_REQUEST
 #define IS_SHOWN true
 #else
@@ -163,9 +172,11 @@ go_on:
      /* the agent's output, which is reviewed as any other */
      atomic { session_status = none; task_state = success };
      goto over
-  :: session_request < REQUESTS ->
+  :: ONCE_TOO_OFTEN -> goto ends_failed
+  :: session_request < REQUESTS && !ONCE_TOO_OFTEN ->
      if
      :: atomic {
+          assert(session_request < MOST);
           session_request++; session_status = pending_review; begun = false; changed = false;
           confirmed = none;   /* it confirms one answer */
           goto look

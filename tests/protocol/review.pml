@@ -42,6 +42,10 @@
  *   LATE_CLOCK       look at the clock after the look at XCom
  *   FORGETS_CLOCK    wait for somebody to confirm what the clock decided, after another process of the task has
  *   BLAMES_CLOCK     take the clock's decision for a forged one
+ * With POLICY an output may need no review (review_when): the worker approves it when it stores it, and the task ends
+ * without a park. A guard:
+ *   PARKS_APPROVED   wait for somebody to confirm that, like a reviewer's decision
+ *
  * PROMPT has Airflow's scheduler read at once that a process has ended: it is for clock_ends only.
  */
 
@@ -269,6 +273,23 @@ end:
   MAY_DIE;
   outputs = 1;
   MAY_DIE;
+#ifdef POLICY
+  if
+  :: atomic {
+       session_status = approved; session_iteration = 1; session_try = try_number; session_output = made;
+       action_is_younger = false
+     };
+     MAY_DIE;
+#ifdef PARKS_APPROVED
+     goto look;
+#endif
+     action_is_younger = true;
+     MAY_DIE;
+     atomic { assert(told == none); assert(session_status == approved); task_state = success };
+     goto over
+  :: skip
+  fi;
+#endif
   atomic {
     session_status = pending_review; session_iteration = 1; session_try = try_number; session_output = made;
     action_is_younger = false

@@ -186,6 +186,25 @@ def test_decision_by_the_clock_has_no_earlier_edit(tmp_path: Path) -> None:
     assert fails(tmp_path, "EDITS", "CLOCK", *SMALL, "OLD_EDIT")
 
 
+APPROVED_UNSEEN = ("POLICY", "KILLS=1", "TRIES=2", "MAX_ITERATIONS=1")
+"""The worker approves an output that needs no review, and is killed at any moment."""
+
+
+def test_safety_of_outputs_that_need_no_review(tmp_path: Path) -> None:
+    """No reviewer decides about one, and an earlier try's approval is nothing to the next."""
+    errors, states = check(tmp_path, *APPROVED_UNSEEN)
+    assert errors == 0
+    assert states > 100_000
+
+
+def test_liveness_of_outputs_that_need_no_review(tmp_path: Path) -> None:
+    assert check(tmp_path, *APPROVED_UNSEEN, "DEADLINES=0", ltl="never_stuck")[0] == 0
+
+
+def test_what_needs_no_review_must_not_wait_for_a_confirmation(tmp_path: Path) -> None:
+    assert fails(tmp_path, *APPROVED_UNSEEN, "PARKS_APPROVED")
+
+
 TAMPERED = ("TAMPER=2", "KILLS=1", "TRIES=1")
 """Somebody changes a request, changes it back, or writes an approval."""
 
@@ -196,6 +215,12 @@ def test_only_approved_calls_are_made_and_once(tmp_path: Path, size: tuple[str, 
     errors, states = check(tmp_path, *size, model=CALLS)
     assert errors == 0
     assert states > 10_000
+
+
+def test_agent_asks_no_more_often_than_it_may(tmp_path: Path) -> None:
+    few = ("REQUESTS=2", "MOST=1")
+    assert check(tmp_path, *few, model=CALLS)[0] == 0
+    assert fails(tmp_path, *few, "NO_LIMIT", model=CALLS)
 
 
 ONE_OF_EACH = ("FAILS=1", "KILLS=1")
