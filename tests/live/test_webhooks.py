@@ -426,6 +426,7 @@ def test_new_try_keeps_undelivered_events(reviews: Reviews) -> None:
         assert time.monotonic() < end
         assert first in run.xcoms()
         seen += 1
+        time.sleep(0.05)
     assert seen > 5
     assert first in run.xcoms()
     server.up()
