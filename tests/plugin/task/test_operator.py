@@ -139,6 +139,15 @@ def test_plugin_loads_its_app_lazily_and_its_provider_info_is_valid() -> None:
     """)
 
 
+def test_tasks_do_not_import_what_only_forms_and_pages_need() -> None:
+    """The mixin is imported for each task and whenever a DAG file is read."""
+    run("""
+        import sys
+        from airflow_hitl_review import HITLReviewOperator
+        assert "markdown_it" not in sys.modules
+    """)
+
+
 def test_routes_except_health_require_a_user_and_are_plain_functions() -> None:
     run("""
         import inspect

@@ -90,6 +90,24 @@ def test_worker_records_the_missing_ca_file_as_error(monkeypatch: pytest.MonkeyP
     assert "SSL_CERT_FILE names /gone" in (delivery.last_error or "")
 
 
+def test_worker_reads_certificates_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a quarter of a short task's processor time."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/gone")
+    delivery = EndpointDelivery("hook")
+    deliver_to_all(EVENT, [(Endpoint("hook", "http://127.0.0.1:1/", (generate_secret(),)), delivery)])
+    assert "ConnectError" in (delivery.last_error or "")
+
+
+def test_client_without_certificates_trusts_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def error(endpoint: Endpoint) -> str | None:
+        async with open_client(https=False) as client:
+            return (await attempt(client, endpoint, "id", EVENT.body)).error
+
+    with receiver(tmp_path) as (endpoint, path):
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        assert "CERTIFICATE_VERIFY_FAILED" in (asyncio.run(error(endpoint)) or "")
+
+
 @pytest.mark.parametrize("proxy", ["ftp://proxy.example.org", "http://user:pa/known@proxy.example.org:3128"])
 def test_invalid_proxy_error_hides_the_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
