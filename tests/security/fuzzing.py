@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.airflow_instance import BIN
+from demo.processes import PATIENCE
 from tests.support.api_server import URL_SECRET, ReviewServer
 from tests.support.hook_server import HookServer
 
@@ -17,7 +18,7 @@ USER = "ann"
 """May read and decide, but not make Airflow post to addresses that the fuzzer generates."""
 
 GRACE = 120
-"""Seconds that a run may exceed its time: test cases are not interrupted."""
+"""Seconds that a run may exceed its time, times ``PATIENCE``: test cases are not interrupted."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _run(server: ReviewServer, folder: Path, seconds: int, seed: int) -> Fuzzed:
         env={**os.environ, "COLUMNS": "116"},
         capture_output=True,
         text=True,
-        timeout=seconds + GRACE,
+        timeout=seconds + GRACE * PATIENCE,
         check=False,
     )
     counted = json.loads(report.read_text(encoding="utf-8"))["test_cases"] if report.exists() else {}

@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from airflow_hitl_review.core.schema import AgentSession
+from airflow_hitl_review.server.reviews import output_schema
 from airflow_hitl_review.server.reviews.edits import InvalidEditError, checked_edit
 from airflow_hitl_review.server.reviews.output_schema import MAX_ERRORS, schema_errors
 from airflow_hitl_review.server.reviews.schema_words import FieldError, place_of
@@ -348,7 +349,8 @@ class Row(BaseModel):
     h: Grade
 
 
-def test_ten_thousand_records_take_a_second() -> None:
+def test_ten_thousand_records_take_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_schema, "MAX_SECONDS", output_schema.MAX_SECONDS * PATIENCE)
     row = {"a": 1, "b": "x", "c": 1.5, "d": True, "e": None, "f": ["p"], "g": "2026-01-02", "h": "good"}
     schema = TypeAdapter(list[Row]).json_schema()
     start = time.thread_time()
