@@ -14,6 +14,7 @@ from demo.airflow_instance import AirflowInstance
 from demo.processes import wait_until
 from demo.stack import DAG_ID, ROOT, Receiver, own_folder, whole
 from tests.conftest import need_chromium
+from tests.support.browser import send_now
 
 
 def test_the_report_follows_the_feedback() -> None:
@@ -90,7 +91,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         page.wait_for_timeout(6_000)
         expect(form.locator("textarea")).to_have_value("by region, as a table")
         request_changes.click()
-        form.get_by_role("button", name="Send now").click()
+        send_now(form)
         expect(panel.locator(".hitl-output")).to_contain_text("Sales by region")
         expect(panel.locator(".hitl-output td").first).to_have_text("North")
         expect(panel.locator(".hitl-change .hitl-turn.human")).to_contain_text("by region, as a table")
@@ -98,7 +99,7 @@ def test_review_in_jupyterlab(request: pytest.FixtureRequest) -> None:
         expect(form.locator("textarea")).to_have_value("")
 
         form.get_by_role("button", name="Approve", exact=True).click()
-        form.get_by_role("button", name="Send now").click()
+        send_now(form)
         expect(panel.get_by_text("Approved output 2.")).to_be_visible()
         expect(panel.locator(".hitl-pill")).to_have_text("Approved")
         expect(form).to_be_hidden()

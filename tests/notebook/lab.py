@@ -15,6 +15,7 @@ from playwright.sync_api import Dialog, Locator, Page, expect
 from demo.processes import PATIENCE
 from demo.stack import ROOT, jupyter_env, jupyter_server
 from tests.support import browser
+from tests.support.browser import send_now
 
 WAIT = 20_000.0 * PATIENCE
 """Milliseconds."""
@@ -161,7 +162,7 @@ def press(panel: Locator, name: str) -> None:
 def decide(panel: Locator, name: str) -> None:
     """Press a button of that form, and send the decision without waiting."""
     press(panel, name)
-    press(panel, "Send now")
+    send_now(session_form(panel))
 
 
 def is_seen(element: Locator) -> bool:

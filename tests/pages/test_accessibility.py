@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.pages.stage import People, Stage
 from tests.support.axe import faults, source
+from tests.support.browser import send_now
 from tests.support.edit_samples import TYPED
 from tests.support.view_samples import SAMPLES
 
@@ -46,7 +47,7 @@ def test_pages_have_no_accessibility_violations(
     found += faults(page, axe)
     page.get_by_role("button", name="Reject", exact=True).click()
     found += faults(page, axe)
-    page.get_by_role("button", name="Send now").click()
+    send_now(page)
     expect(page.locator(".pill")).to_have_text("Rejected")
     found += faults(page, axe)
     for address in (f"inbox?q={keys[0].run_id.replace('+', '%2B')}&limit=2", "inbox?q=none", "chat?dag_id=~"):

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from demo.processes import wait_until
 from tests.pages.stage import Key, People, Stage, unreachable
+from tests.support.browser import send_now
 from tests.support.edit_samples import TYPED, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -55,7 +56,7 @@ def edit(page: Page, text: str) -> None:
 
 def approve(page: Page) -> None:
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator(".pill")).to_have_text("Approved, edited")
 
 
@@ -122,7 +123,7 @@ def test_edit_that_changes_nothing_is_no_edit(stage: Stage, people: People) -> N
     expect(button(page, "Approve")).to_be_visible()
     with page.expect_request("**/sessions/approve*") as sent:
         button(page, "Approve").click()
-        button(page, "Send now").click()
+        send_now(page)
     assert "edited_output" not in (sent.value.post_data_json or {})
     expect(page.locator(".pill")).to_have_text("Approved")
     expect(editor(page)).to_have_count(0)
@@ -178,7 +179,7 @@ def test_typed_output_is_edited_by_mouse(stage: Stage, people: People) -> None:
     field = form.get_by_label("JSON source of the output")
     field.fill(field.input_value().replace('"low"', '"medium"'))
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator("#problem")).to_contain_text("Your decision was not taken.")
     expect(page.locator("#problem")).to_contain_text("What you wrote is kept.")
     expect(form.get_by_role("alert").or_(form.locator("[aria-invalid=true]")).first).to_be_visible()
@@ -243,7 +244,7 @@ def test_edit_survives_a_reload_an_expired_login_and_a_busy_server(stage: Stage,
 
     page.route("**/sessions/approve*", lambda route: route.fulfill(status=503, json={"detail": "Busy. Try again."}))
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator("#problem")).to_have_text(
         "Your decision was not taken. Busy. Try again. What you wrote is kept."
     )
@@ -263,7 +264,7 @@ def test_edit_survives_a_reload_an_expired_login_and_a_busy_server(stage: Stage,
     button(page, "Preview").click()
     expect(editor(page)).to_contain_text("There is no preview: Your login has expired.")
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator("#problem")).to_contain_text("Your login has expired, so nothing was decided.")
     page.locator("#problem").get_by_role("link", name="Log in again").click()
     page.locator("input[name=username]").fill("ann")
@@ -300,7 +301,7 @@ def test_decision_whose_answer_is_lost_is_told_once_it_is_known(stage: Stage, pe
     edit(page, "Mine")
     page.get_by_label("Your feedback").fill("More")
     button(page, "Request changes").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator(".pill")).to_have_text("Changes requested, edited")
     expect(page.locator("#edit")).not_to_contain_text("was not sent")
     while not lost:
@@ -319,7 +320,7 @@ def test_decision_whose_answer_is_lost_is_told_once_it_is_known(stage: Stage, pe
     page.route("**/sessions/approve*", lambda route: (route.fetch(), route.abort()))
     edit(page, "Mine, too")
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator("#problem")).to_contain_text("it is not known whether your decision arrived")
     expect(source(page)).to_have_value("Mine, too")
     for path in ("events", "updates"):
@@ -367,7 +368,7 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
     expect(source(page)).to_have_value("Mine")
     button(page, "Reject").click()
     expect(page.get_by_role("group", name="Rejecting output 2 with your reason", exact=True)).to_be_visible()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator(".pill")).to_have_text("Rejected")
     expect(source(page)).to_have_value("Mine")  # it is of another output
 
@@ -383,7 +384,7 @@ def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage
     stage.next_output(key, "Two")
     page.unroute("**/chat/updates*")
     button(page, "Approve the edit").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator("#notices .notice")).to_contain_text("output 2 is the current one")
     expect(page.locator("#notices .notice")).to_contain_text("What you wrote is kept.")
     expect(page.locator(".standing")).to_contain_text("Output 2 has arrived.")
@@ -417,7 +418,7 @@ def test_edit_that_the_task_refused_comes_back(stage: Stage, people: People) -> 
     page.get_by_label("Your feedback").fill("Shorter")
     expect(button(page, "Approve the edit")).to_be_visible()
     button(page, "Request changes").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.locator(".pill")).to_have_text("Changes requested, edited")
     stage.refuse_edit(key, "The model is away.", kind="regeneration")
     expect(page.locator("[data-part=latest] .turn.error").last).to_contain_text("The model is away.")

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.pages.stage import Key, People, Stage
 from tests.pages.test_editing import button
 from tests.pages.test_tool_calls import picture
+from tests.support.browser import send_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -32,7 +33,7 @@ def test_progress_of_the_next_output(stage: Stage, people: People) -> None:
     page.goto(stage.chat(key))
     page.get_by_label("Your feedback").fill("By month, please.")
     button(page, "Request changes").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(page.get_by_text("The next output is being made.")).to_be_visible()
     stage.tell(key, iteration=2, text="Reading 12 of 40 files", fraction=0.3)
     expect(doing(page)).to_contain_text("Reading 12 of 40 files")

@@ -14,6 +14,7 @@ from demo.processes import PATIENCE, wait_until
 from tests.notebook.hostile import HOSTILE
 from tests.pages.stage import Key, People, Stage, unreachable
 from tests.support.api_server import DAG_ID
+from tests.support.browser import send_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -41,7 +42,7 @@ def button(page: Page, name: str) -> None:
 def decide(page: Page, name: str) -> None:
     """Press a button, and send the decision without waiting."""
     button(page, name)
-    button(page, "Send now")
+    send_now(page)
 
 
 def test_full_review(stage: Stage, people: People) -> None:

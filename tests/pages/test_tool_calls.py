@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.stage import Key, People, Stage
 from tests.pages.test_editing import button, editor, opened, stored_edit
+from tests.support.browser import send_now
 from tests.support.call_samples import question, refunds
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -57,7 +58,7 @@ def test_calls_are_shown_and_approved(stage: Stage, people: People) -> None:
     picture(page, "calls")
     button(page, "Approve").click()
     expect(page.get_by_role("group", name="Approving all calls of request 1")).to_be_visible()
-    button(page, "Send now").click()
+    send_now(page)
     status(page, "Answered")
     expect(page.locator("#notices")).to_have_text(
         "Approved all calls of request 1. The agent goes on. What the agent says next appears here."
@@ -84,7 +85,7 @@ def test_one_call_is_denied_and_one_edited(stage: Stage, people: People) -> None
     picture(page, "answered")
     expect(button(page, "Deny")).to_be_hidden()
     button(page, "Send the answers").click()
-    button(page, "Send now").click()
+    send_now(page)
     status(page, "Answered")
     expect(page.locator("[data-part=latest]")).to_contain_text(re.compile("ann answered request 1"))
     picture(page, "answers-sent")
@@ -104,7 +105,7 @@ def test_all_calls_are_denied_with_a_text(stage: Stage, people: People) -> None:
     expect(page.locator("#problem")).to_have_text("Write for the agent why its calls are denied, then deny them.")
     page.get_by_label("Your feedback").fill("Not today.")
     button(page, "Deny").click()
-    button(page, "Send now").click()
+    send_now(page)
     status(page, "Answered")
     found = stage.find(key)
     assert [(turn["kind"], turn["content"]) for turn in found["conversation"]][1:] == [("feedback", "Not today.")]
@@ -118,7 +119,7 @@ def test_question_is_answered(stage: Stage, people: People) -> None:
     picture(page, "question")
     page.get_by_label("Your feedback").fill("Kyoto")
     button(page, "Answer").click()
-    button(page, "Send now").click()
+    send_now(page)
     status(page, "Answered")
     expect(page.locator("#notices")).to_contain_text("Answered request 1. The agent goes on.")
 
@@ -132,7 +133,7 @@ def test_arguments_stay_where_the_task_says_so(stage: Stage, people: People) -> 
     expect(first.get_by_label("amount")).to_have_count(0)
     first.get_by_label("Approve this call").uncheck()
     button(page, "Send the answers").click()
-    button(page, "Send now").click()
+    send_now(page)
     status(page, "Answered")
     assert answers(stage, key)["call_1"]["approved"] is False
 
@@ -144,6 +145,6 @@ def test_wrong_arguments_are_refused_at_their_field(stage: Stage, people: People
     first = editor(page).get_by_role("group", name="1. refund")
     first.get_by_label("amount").fill("-5")
     button(page, "Send the answers").click()
-    button(page, "Send now").click()
+    send_now(page)
     expect(first).to_contain_text("must be more than 0")
     assert stage.find(key)["status"] == "pending_review"

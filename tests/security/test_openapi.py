@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from demo.processes import PATIENCE
 from tests.conftest import reviews_on
 from tests.security.fuzzing import fuzz
 from tests.security.routes import ROUTES, Kind, Right
@@ -86,15 +87,19 @@ def test_links_refer_to_matching_routes(document: dict[str, Any]) -> None:
         assert ("requestBody" in link) <= ("requestBody" in target)
 
 
-@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.timeout(SECONDS * 2 + 300)
 def test_fuzzing_finds_no_failure(fuzzed_server: ReviewServer, tmp_path: Path) -> None:
-    fuzzed = fuzz(fuzzed_server, tmp_path, seconds=SECONDS, seed=SEED)
-    print(fuzzed.report)  # noqa: T201 - for pytest -s, as "make fuzz" runs it
-    assert fuzzed.passed, fuzzed.report
-    assert fuzzed.generated > 100
+    """Longer on a slow machine: its last phase, which follows links, needs time, too."""
+    seconds, generated = SECONDS, 0
+    while generated <= 100 and seconds <= SECONDS * PATIENCE:
+        fuzzed = fuzz(fuzzed_server, tmp_path, seconds=seconds, seed=SEED)
+        print(fuzzed.report)  # noqa: T201 - for pytest -s, as "make fuzz" runs it
+        assert fuzzed.passed, fuzzed.report
+        seconds, generated = seconds * 2, fuzzed.generated
+    assert generated > 100
     ended = {"status": ["approved", "rejected", "changes_requested"], "include_ended": "true"}
     decided = fuzzed_server.call("GET", "/sessions", params=ended).json()["total_entries"]
-    print(f"{fuzzed.generated} requests or more; {decided} reviews were decided.")  # noqa: T201
+    print(f"{generated} requests or more; {decided} reviews were decided.")  # noqa: T201
     assert decided, "nothing led the fuzzer to a review"
     log = (fuzzed_server.airflow.home / "api-server.log").read_text(encoding="utf-8", errors="replace")
     assert "Exception in ASGI application" not in log

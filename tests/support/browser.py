@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from demo.processes import PATIENCE
 
@@ -54,6 +55,12 @@ def wait_for_kernel(page: Page) -> None:
             && document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle" """
     )
     page.wait_for_timeout(1_000)
+
+
+def send_now(where: Page | FrameLocator | Locator) -> None:
+    """Send a decision that can be undone for five seconds; on a slow machine they may be over, and it is sent."""
+    with suppress(PlaywrightTimeoutError):
+        where.get_by_role("button", name="Send now", exact=True).click(timeout=6_000)
 
 
 def run_notebook(page: Page, address: str) -> None:

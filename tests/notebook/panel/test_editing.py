@@ -17,6 +17,7 @@ from tests.notebook.lab import Lab, decide, feedback, is_seen, press, row, sessi
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
 from tests.support.axe import faults, source
+from tests.support.browser import send_now
 from tests.support.edit_samples import Report, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -325,7 +326,7 @@ def test_kernel_is_busy_while_somebody_edits_and_approves(lab: Lab, server: Revi
     press(panel, "Approve the edit")
     expect(whole(panel)).to_be_disabled()
     gate.open()
-    press(panel, "Send now")
+    send_now(session_form(panel))
     tell(panel, "Approved output 1 as you edited it")
     assert sent(server, "approve")[0]["edited_output"] == EDITED
 
@@ -366,7 +367,7 @@ def test_two_views_of_one_panel(lab: Lab, server: ReviewServer) -> None:
     expect(whole(first)).to_have_value("Third draft")
     press(second, "Approve the edit")
     expect(session_form(first)).to_contain_text("as you edited it")
-    press(first, "Send now")
+    send_now(session_form(first))
     tell(second, "Approved output 1 as you edited it")
     expect(editor(first)).to_be_hidden()
     assert sent(server, "approve")[0]["edited_output"] == "Third draft"

@@ -17,6 +17,7 @@ from tests.notebook.lab import Lab, decide, feedback, is_seen, press, row, rows,
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer, session, turn
 from tests.support import browser
+from tests.support.browser import send_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -345,7 +346,7 @@ def test_busy_kernel_sends_all_text_afterwards(lab: Lab, server: ReviewServer, t
     expect(session_form(panel)).to_contain_text("The kernel is busy")
     assert sent(server, "feedback") == []
     gate.open()
-    press(panel, "Send now")
+    send_now(session_form(panel))
     tell(panel, "Changes requested")
     assert [body["feedback"] for body in sent(server, "feedback")] == ["Every letter of this counts"]
 
@@ -453,7 +454,7 @@ def test_saved_notebook_has_a_record(lab: Lab, server: ReviewServer) -> None:
 
     feedback(panel).fill("")
     press(panel, "Approve")
-    press(panel, "Send now")
+    send_now(session_form(panel))
     saved = lab.save("Approved</td>")
     assert "ada-password" not in saved
     token = server.seen[-1].headers["authorization"].removeprefix("Bearer ")

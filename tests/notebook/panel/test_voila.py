@@ -12,10 +12,11 @@ from demo.processes import Process, StartError, free_port, wait_until
 from demo.stack import jupyter_env
 from tests.conftest import missing, need_chromium
 from tests.notebook.kernels import NotInstalledError, python_with
-from tests.notebook.lab import WAIT, feedback, press, row, tell, write_notebook
+from tests.notebook.lab import WAIT, feedback, press, row, session_form, tell, write_notebook
 from tests.notebook.panels import key
 from tests.notebook.server import ReviewServer
 from tests.support import browser
+from tests.support.browser import send_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -66,7 +67,7 @@ def test_reviews_can_be_decided_in_voila(server: ReviewServer, address: str) -> 
         row(panel, "alpha").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Draft of alpha")
         press(panel, "Approve")
-        press(panel, "Send now")
+        send_now(session_form(panel))
         tell(panel, "Approved output 1")
         row(panel, "beta").click()
         expect(panel.locator(".hitl-output")).to_contain_text("Draft of beta")
