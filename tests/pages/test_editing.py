@@ -376,13 +376,15 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
 def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage: Stage, people: People) -> None:
     key = stage.one(outputs=[DRAFT])
     page = people.page("ann")
-    for path in ("events", "updates"):
-        page.route(f"**/chat/{path}*", unreachable)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.url.count("/approve") else None)
+    page.route("**/chat/events*", unreachable)
+    # Before the decision was sent, the page must not see the next output.
+    page.route("**/chat/updates*", lambda route: route.continue_() if sent else unreachable(route))
     page.goto(stage.chat(key))
     edit(page, "Mine")
     stage.decide(key, "feedback", feedback="More")
     stage.next_output(key, "Two")
-    page.unroute("**/chat/updates*")
     button(page, "Approve the edit").click()
     send_now(page)
     expect(page.locator("#notices .notice")).to_contain_text("output 2 is the current one")
