@@ -80,12 +80,12 @@ with DAG("webhook_three", schedule=None, catchup=False, max_active_tasks=1):
         regenerate=regenerate,
         webhooks=["hook_good_one", Webhook(conn_id="hook_good_two"), "hook_hanging"],
         retries=0,
-    ).expand(prompt=[f"Item {n}" for n in range(6)])
+    ).expand(prompt=[f"Item {n}" for n in range(9)])
 
 with DAG("webhook_none", schedule=None, catchup=False, max_active_tasks=1):
     HITLReviewOperator.partial(
         task_id="review", generate=generate_now_and_tell_nobody, regenerate=regenerate, retries=0
-    ).expand(prompt=[f"Item {n}" for n in range(6)])
+    ).expand(prompt=[f"Item {n}" for n in range(9)])
 
 
 # --- callbacks: each appends a line to the file that the run's conf names

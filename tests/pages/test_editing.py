@@ -376,11 +376,18 @@ def test_another_output_arrives_during_an_edit(stage: Stage, people: People) -> 
 def test_stale_edit_is_refused_and_another_decision_leaves_it_to_be_copied(stage: Stage, people: People) -> None:
     key = stage.one(outputs=[DRAFT])
     page = people.page("ann")
-    sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.url.count("/approve") else None)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.route("**/chat/events*", unreachable)
-    # Before the decision was sent, the page must not see the next output.
-    page.route("**/chat/updates*", lambda route: route.continue_() if sent else unreachable(route))
+
+    def next_output(route: Route) -> None:
+        """Not to be seen before the decision was sent."""
+        if any("/sessions/approve" in url for url in requests):
+            route.continue_()
+        else:
+            unreachable(route)
+
+    page.route("**/chat/updates*", next_output)
     page.goto(stage.chat(key))
     edit(page, "Mine")
     stage.decide(key, "feedback", feedback="More")

@@ -49,10 +49,10 @@ def check(
     # NFAIR=3: room for the fairness counters of six processes.
     # MEMLIM: in MB; the largest takes 2.6 GB.
     options = ["-DNFAIR=3"] if ltl else ["-DSAFETY", "-DNOCLAIM"]
-    # -O3: a search is hardly shorter, and compiling takes three times as long.
+    # Not -O3: a search is hardly shorter, and compiling takes three times as long.
     run("gcc", "-O0" if is_short else "-O1", "-DMEMLIM=4000", "-o", "pan", "pan.c", *options)
     # -m: maximum depth; paths must not be cut off, or the search would be incomplete.
-    # -w: two to its power places in the table of states at the beginning.
+    # -w: the table of states begins with two to the power of this many places.
     said = run("./pan", "-m1000000", "-w24" if is_short else "-w26", *(["-a", "-f", "-N", ltl] if ltl else []))
     assert "max search depth too small" not in said
     errors = re.search(r"errors: (\d+)", said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from itertools import product
 from typing import Any
 
 import pytest
@@ -148,8 +149,8 @@ def test_no_stored_value_causes_a_server_error(reviews: ReviewServer) -> None:
         if put(reviews, run_id, key, stored_now[index] | value if index < as_they_are else value, index):
             strange.append(index)
     assert len(strange) > len(values) / 2
-    for path, params in LISTS:
-        listed = reviews.call("GET", path, params={"q": run_id, "limit": "500", **params})
+    for (path, params), words in product(LISTS, (run_id, "seed", "Item")):
+        listed = reviews.call("GET", path, params={"q": words, "limit": "500", **params})
         assert listed.status_code == 200, (path, params, listed.text)
     for index in strange:
         for method, path in ROUTES:

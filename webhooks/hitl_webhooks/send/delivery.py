@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -157,7 +158,7 @@ def deliver_to_all(
     started = datetime.now(timezone.utc)
 
     async def run() -> None:
-        https = any(endpoint.url.lower().startswith("https:") for endpoint, _ in own)
+        https = any(urlsplit(endpoint.url).scheme == "https" for endpoint, _ in own)
         async with open_client(block_private_addresses=block_private_addresses, https=https) as client:
             # Slightly less than the bound, so that the last attempt ends by its own timeout and is recorded.
             inner = bound - min(0.5, bound / 10)

@@ -34,8 +34,8 @@ MAX_ERRORS = 50
 MAX_SECONDS = 3.0
 """Processor time of one check. 10,000 records of eight fields need 0.5 s, five times that on a slow machine."""
 
-_LOOKS_AT_CLOCK = 10
-"""After so many keywords: for this clock the kernel is called, and that can take longer than the keyword."""
+_KEYWORDS_PER_LOOK = 10
+"""The clock is read at each tenth keyword: reading it calls the kernel, which can take longer than a keyword."""
 
 _LONGEST_SEARCHED = 10_000
 """Characters; in longer texts patterns are left to the worker. The slowest pattern takes 0.2 s for so many."""
@@ -74,7 +74,7 @@ def _validator(schema: dict[str, Any]) -> Any:
 
     def limited(keyword: Any) -> Any:
         def check(validator: Any, argument: Any, instance: Any, parent: Any) -> Iterator[ValidationError]:
-            if next(calls) % _LOOKS_AT_CLOCK == 0 and time.thread_time() > end:
+            if next(calls) % _KEYWORDS_PER_LOOK == 0 and time.thread_time() > end:
                 raise _TooMuchWorkError
             for error in keyword(validator, argument, instance, parent) or ():
                 error.message = ""  # it repeats the value, and there may be an error for each alternative
